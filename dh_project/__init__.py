@@ -1,0 +1,31 @@
+"""A DeepHyper project: asynchronous model-based search over crystal graph networks, and over models of your own.
+
+A problem module imports ``HpProblem`` from here, and a run module ``report`` and ``record``. They are loaded
+on first use, so that a worker never imports the space and ``deephyper --help`` stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dh_project.problem import HpProblem as HpProblem
+    from dh_project.running import record as record
+    from dh_project.running import report as report
+    from dh_project.running import trial_folder as trial_folder
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HpProblem": "dh_project.problem",
+    "record": "dh_project.running",
+    "report": "dh_project.running",
+    "trial_folder": "dh_project.running",
+}
+__all__ = ["HpProblem", "__version__", "record", "report", "trial_folder"]  # noqa: F822 (lazy)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,68 @@
+"""What a running trial may say and ask: ``report``, ``record`` and ``trial_folder``.
+
+Inside a search, the worker connects this module to itself before it calls the run function. Outside of one
+(``run({...})`` in a notebook) every call works and does nothing, so a run function needs no second form.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+Answer = bool
+"""Whether the trial shall go on."""
+
+
+class Connection:
+    """The way from a running trial to its worker; this one, outside a search, leads nowhere."""
+
+    folder: Path | None = None
+    predecessor: Path | None = None
+
+    def report(self, step: int, objective: float) -> Answer:
+        """Carry one intermediate objective; the answer says whether to go on."""
+        return True
+
+    def record(self, facts: dict[str, Any]) -> None:
+        """Carry named facts for the trial's row."""
+
+
+_connection = Connection()
+
+
+def connect(connection: Connection) -> None:
+    """Let this process speak for the trial behind ``connection`` (the worker calls this)."""
+    global _connection
+    _connection = connection
+
+
+def report(step: int, objective: float) -> Answer:
+    """Report an intermediate objective.
+
+    Args:
+        step: How far the trial is, in whole steps of its own choice (CGCNN: epochs, from 1).
+        objective: The objective at this step; larger is better.
+
+    Returns:
+        True to go on, False to end now: save what there is and return.
+    """
+    return _connection.report(int(step), float(objective))
+
+
+def record(**facts: Any) -> None:
+    """Record named facts of this trial (``test_mae=0.05``); each becomes a column ``m:test_mae`` of its row.
+
+    Args:
+        **facts: Numbers, strings, booleans or None. A later value of a name replaces the earlier one.
+    """
+    _connection.record(facts)
+
+
+def trial_folder() -> Path | None:
+    """Return the folder of this attempt at the trial, or None outside a search."""
+    return _connection.folder
+
+
+def previous_folder() -> Path | None:
+    """Return the folder of the attempt that was interrupted before this one, where a checkpoint may lie."""
+    return _connection.predecessor

