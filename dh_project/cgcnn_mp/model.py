@@ -1,0 +1,155 @@
+"""The crystal graph convolutional neural network (CGCNN) of Xie and Grossman.
+
+T. Xie and J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018), https://doi.org/10.1103/PhysRevLett.120.145301.
+Parameters carry the names of the authors' code, so that weights go both ways. What is computed is theirs too;
+how differs: a convolution's matrix is applied to atoms and bonds apart, element features are embedded once an
+element, and bonds that do not exist take no part.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dh_project.cgcnn_mp.graphs import Batch
+
+GAUSSIAN_STEP = 0.2
+"""Distance between the centres of the Gaussian expansion, and their width, Å."""
+
+
+def count_gaussians(radius: float) -> int:
+    """Return how many Gaussian centres, from 0 Å on, cover a cutoff radius in Å (8 Å: 41)."""
+    return round(radius / GAUSSIAN_STEP) + 1
+
+
+def expand_distances(distances: Tensor, count: int) -> Tensor:
+    """Expand distances in Gaussians, exp(-(d - µ)² / σ²), the bond features of the paper.
+
+    Args:
+        distances: float32 (...), Å; inf gives zeros.
+        count: Number G of centres µ = 0, σ, 2σ, …
+
+    Returns:
+        float32 (..., G).
+    """
+    centres = torch.arange(count, dtype=distances.dtype, device=distances.device) * GAUSSIAN_STEP
+    return torch.exp(-(((distances.unsqueeze(-1) - centres) / GAUSSIAN_STEP) ** 2))
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that leans on its running statistics where one row or none cannot give any."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Normalise rows, float32 (rows, features)."""
+        if self.training and len(rows) < 2:
+            return F.batch_norm(
+                rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(rows)
+
+
+class ConvLayer(nn.Module):
+    """One gated graph convolution (equation 5 of the paper).
+
+    Args:
+        atom_fea_len: Features A of an atom.
+        nbr_fea_len: Features G of a bond.
+    """
+
+    def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
+        super().__init__()
+        self.fc_full = nn.Linear(2 * atom_fea_len + nbr_fea_len, 2 * atom_fea_len)
+        self.bn1 = BatchNorm(2 * atom_fea_len)
+        self.bn2 = BatchNorm(atom_fea_len)
+
+    def forward(self, atoms: Tensor, bonds: Tensor, neighbours: Tensor, present: Tensor | None) -> Tensor:
+        """Let each atom take in its neighbours.
+
+        Args:
+            atoms: float32 (N, A).
+            bonds: float32 (N, M, G).
+            neighbours: int64 (N, M), rows of ``atoms``.
+            present: bool (N, M), which bonds exist; None where all do.
+
+        Returns:
+            float32 (N, A).
+        """
+        size = atoms.shape[1]
+        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij, and the atoms' terms are computed once an atom
+        w_atom, w_neighbour, w_bond = self.fc_full.weight.split([size, size, bonds.shape[2]], dim=1)
+        gates = F.linear(bonds, w_bond)
+        gates = gates + F.linear(atoms, w_atom, self.fc_full.bias).unsqueeze(1)
+        gates = gates + F.linear(atoms, w_neighbour).index_select(0, neighbours.flatten()).view_as(gates)
+        if present is None:
+            messages = self._messages(gates.flatten(0, 1)).view(*neighbours.shape, size)
+        else:
+            messages = gates.new_zeros(*neighbours.shape, size)
+            messages[present] = self._messages(gates[present])
+        return F.softplus(atoms + self.bn2(messages.sum(dim=1)))
+
+    def _messages(self, gates: Tensor) -> Tensor:
+        """Return what each bond hands on, float32 (bonds, A), from both halves of its gate (bonds, 2 A)."""
+        strength, core = self.bn1(gates).chunk(2, dim=1)
+        return torch.sigmoid(strength) * F.softplus(core)
+
+
+class CrystalGraphConvNet(nn.Module):
+    """CGCNN: embedding, convolutions, mean over a crystal's atoms, hidden layers, head.
+
+    Modules are made in the order of the original code, so that equal seeds give equal initial weights.
+
+    Args:
+        orig_atom_fea_len: Features of an element (92 in the paper).
+        nbr_fea_len: Gaussians a bond's distance is expanded in (``count_gaussians``).
+        atom_fea_len: Features A of an atom in the convolutions.
+        n_conv: Convolutions.
+        h_fea_len: Features H of a crystal after pooling.
+        n_h: Hidden layers after pooling.
+        classification: Whether the head gives the log-probabilities of two classes.
+        dropout: Probability of dropout after the first hidden layer; None: 0.5 for classification (as in the
+            original), 0 for regression.
+    """
+
+    def __init__(
+        self,
+        orig_atom_fea_len: int,
+        nbr_fea_len: int,
+        atom_fea_len: int = 64,
+        n_conv: int = 3,
+        h_fea_len: int = 128,
+        n_h: int = 1,
+        classification: bool = False,
+        dropout: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.nbr_fea_len = nbr_fea_len
+        self.classification = classification
+        self.embedding = nn.Linear(orig_atom_fea_len, atom_fea_len)
+        self.convs = nn.ModuleList(ConvLayer(atom_fea_len, nbr_fea_len) for _ in range(n_conv))
+        self.conv_to_fc = nn.Linear(atom_fea_len, h_fea_len)
+        self.fcs = nn.ModuleList(nn.Linear(h_fea_len, h_fea_len) for _ in range(n_h - 1))
+        self.fc_out = nn.Linear(h_fea_len, 2 if classification else 1)
+        self.dropout = nn.Dropout((0.5 if classification else 0.0) if dropout is None else dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Predict the normalised label of each of C crystals.
+
+        Args:
+            batch: The crystals' graphs.
+
+        Returns:
+            float32 (C, 1); for classification the log-probabilities, float32 (C, 2).
+        """
+        bonds = expand_distances(batch.distances, self.nbr_fea_len)
+        present = None if batch.complete else batch.distances.isfinite()
+        atoms = self.embedding(batch.element_features).index_select(0, batch.elements)
+        for conv in self.convs:
+            atoms = conv(atoms, bonds, batch.neighbours, present)
+        sums = atoms.new_zeros(len(batch.atom_counts), atoms.shape[1]).index_add(0, batch.crystals, atoms)
+        means = sums / batch.atom_counts.unsqueeze(1)
+        crystals = self.dropout(F.softplus(self.conv_to_fc(F.softplus(means))))
+        for fc in self.fcs:
+            crystals = F.softplus(fc(crystals))
+        outputs: Tensor = self.fc_out(crystals)
+        return F.log_softmax(outputs, dim=1) if self.classification else outputs

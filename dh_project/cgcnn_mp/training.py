@@ -1,0 +1,312 @@
+"""Training: epochs until they are done, or bring nothing more, with a checkpoint after each.
+
+A training is a pure function of its sets, architecture and settings: on a CPU two of them are equal in every
+bit of their weights, also where one was interrupted after any epoch and went on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dh_project.cgcnn_mp.checkpoint import (
+    CheckpointError,
+    GraphSettings,
+    check_same,
+    load_checkpoint,
+    save_checkpoint,
+)
+from dh_project.cgcnn_mp.devices import find_device, limited_threads
+from dh_project.cgcnn_mp.evaluation import measure, predict, write_evaluation
+from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
+from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
+from dh_project.cgcnn_mp.normalizer import Normalizer
+from dh_project.cgcnn_mp.settings import OPTIMIZERS, Settings
+from dh_project.files import write_whole
+
+BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
+"""Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training ended with.
+
+    Attributes:
+        network: With the best epoch's weights, on the training's device.
+        normalizer: Of the labels.
+        best_epoch: Counted from 1.
+        epochs: That were run.
+        seconds: That they took, those before an interruption too.
+        validation: Metrics of the best epoch, as ``measure`` names them.
+        test: The same of the test set; empty where there is none.
+    """
+
+    network: CrystalGraphConvNet
+    normalizer: Normalizer
+    best_epoch: int
+    epochs: int
+    seconds: float
+    validation: dict[str, float]
+    test: dict[str, float]
+
+
+class Training:
+    """A network on its way: the step from one epoch to the next, and all that a checkpoint must hold.
+
+    Args:
+        architecture: Arguments of ``CrystalGraphConvNet``, but for the two that the graphs tell.
+        settings: How to train.
+        train_set: Crystals to learn from, on ``device``.
+        valid_set: Crystals to choose the best epoch by, on ``device``.
+        device: Where the network lies.
+
+    Raises:
+        ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1).
+    """
+
+    def __init__(
+        self,
+        architecture: Mapping[str, Any],
+        settings: Settings,
+        train_set: CrystalSet,
+        valid_set: CrystalSet,
+        device: torch.device,
+    ) -> None:
+        self.settings, self.train_set, self.valid_set, self.device = settings, train_set, valid_set, device
+        torch.manual_seed(settings.seed)
+        self.shuffle = torch.Generator().manual_seed(settings.seed)
+        self.network = CrystalGraphConvNet(
+            orig_atom_fea_len=train_set.graphs.element_features.shape[1],
+            nbr_fea_len=count_gaussians(train_set.graphs.radius),
+            **architecture,
+        ).to(device)
+        self.normalizer = self._fit_normalizer()
+        momentum = {"momentum": settings.momentum} if settings.optim == "SGD" else {}
+        self.optimizer = OPTIMIZERS[settings.optim](
+            self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, **momentum
+        )
+        self.history: list[dict[str, float]] = []
+        self.best_weights: dict[str, Tensor] = {}
+        self._identity = {
+            "graphs": asdict(GraphSettings.of(train_set)),
+            "model": dict(architecture),
+            "settings": settings.of_state(),
+        }
+
+    @property
+    def error_name(self) -> str:
+        """Name of the validation error in the history."""
+        return "val_nll" if self.network.classification else "val_mae"
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, of the least validation error; 0 before the first."""
+        errors = [row[self.error_name] for row in self.history]
+        return errors.index(min(errors)) + 1 if errors else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs are done, or the validation error has not fallen for too long."""
+        done, patience = len(self.history), self.settings.patience
+        return done >= self.settings.epochs or (patience is not None and done - self.best_epoch >= patience)
+
+    def run_epoch(self) -> float:
+        """Train one epoch and return its validation error.
+
+        Raises:
+            FloatingPointError: The loss or the error is NaN or infinite.
+        """
+        started = time.monotonic()
+        epoch = len(self.history) + 1
+        rate = self.settings.learning_rate(epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._learn()
+        predictions = predict(self.network, self.normalizer, self.valid_set)
+        error = next(iter(measure(predictions, self.valid_set.labels, self.network.classification).values()))
+        for name, value in (("training loss", loss), (f"validation error ({self.error_name})", error)):
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the {name} is {value} in epoch {epoch} at learning rate {rate:g}: the training "
+                    "diverged; try a smaller learning rate, or Adam"
+                )
+        self.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": loss,
+                self.error_name: error,
+                "learning_rate": rate,
+                "seconds": time.monotonic() - started,
+            }
+        )
+        if self.best_epoch == epoch:
+            self.best_weights = self._weights()
+        return error
+
+    def save(self, folder: Path) -> None:
+        """Write the best weights, the history, and last the checkpoint to go on from.
+
+        Raises:
+            OSError: One of them cannot be written; its older version stays.
+        """
+        shared = {**self._identity, "normalizer": asdict(self.normalizer)}
+        if self.best_epoch == len(self.history) or not (folder / BEST).exists():
+            best = self.history[self.best_epoch - 1]
+            save_checkpoint(folder / BEST, {**shared, **best, "state_dict": self.best_weights})
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_whole(folder / HISTORY, table.getvalue())
+        state = {
+            "state_dict": self._weights(),
+            "optimizer": self.optimizer.state_dict(),
+            "best_state_dict": self.best_weights,
+            "history": self.history,
+            "random": {
+                "cpu": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+                "shuffle": self.shuffle.get_state(),
+            },
+        }
+        save_checkpoint(folder / LAST, {**shared, **state})
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            OSError: It cannot be opened.
+            CheckpointError: It is none to go on from, or that of another training.
+        """
+        state = load_checkpoint(path)
+        for what, wanted in self._identity.items():
+            check_same(path, what, state.get(what, {}), wanted)
+        if "optimizer" not in state:
+            raise CheckpointError(f"{path} holds weights alone; to go on, name the {LAST} beside it")
+        self.network.load_state_dict(state["state_dict"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.normalizer = Normalizer(**state["normalizer"])
+        self.best_weights, self.history = state["best_state_dict"], state["history"]
+        self.shuffle.set_state(state["random"]["shuffle"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if self.device.type == "cuda" and state["random"]["cuda"] is not None:
+            torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
+
+    def _fit_normalizer(self) -> Normalizer:
+        labels = self.train_set.labels.cpu()
+        if not self.network.classification:
+            return Normalizer.fit(labels)
+        if not ((labels == 0) | (labels == 1)).all():
+            raise ValueError("classification needs labels 0 and 1, and the training set has others")
+        return Normalizer()
+
+    def _learn(self) -> float:
+        """Pass over the training set once and return the mean loss, which waits for the device only then."""
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        for batch in self.train_set.batches(self.settings.batch_size, self.shuffle):
+            loss = self._loss(batch)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach() * len(batch.labels)
+        return total.item() / len(self.train_set)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        outputs = self.network(batch)
+        if self.network.classification:
+            return F.nll_loss(outputs, batch.labels.squeeze(1).long())
+        return F.mse_loss(outputs, self.normalizer.norm(batch.labels))
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
+
+
+def train(
+    train_set: CrystalSet,
+    valid_set: CrystalSet,
+    test_set: CrystalSet | None = None,
+    *,
+    architecture: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    resume: Path | None = None,
+    on_epoch: Callable[[int, float], bool] | None = None,
+) -> Outcome:
+    """Train a network, keep its best epoch, and test that one once.
+
+    Args:
+        train_set: Crystals to learn from; the label normaliser is fitted on them alone.
+        valid_set: Crystals to choose the best epoch by.
+        test_set: Crystals to test the best epoch on.
+        architecture: Arguments of ``CrystalGraphConvNet``, but for the two that the graphs tell.
+        settings: How to train; None: the original's defaults.
+        folder: Where to leave checkpoints, ``history.csv``, ``predictions.csv`` and ``metrics.json``; None:
+            nothing is written.
+        resume: Checkpoint ``last.pt`` of an interrupted training to go on from.
+        on_epoch: Called after each epoch with its number, from 1, and its validation error (MAE in the
+            label's unit, or the mean negative log-likelihood); training ends where it answers False.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ValueError: The device is not here, the labels cannot be learnt, or the checkpoint does not fit.
+        FloatingPointError: The training diverged.
+        OSError: The folder cannot be written to.
+    """
+    settings = settings or Settings()
+    device = find_device(settings.device)
+    sets = {"train": train_set, "validation": valid_set} | ({"test": test_set} if test_set else {})
+    sets = _on_device(sets, device)
+    with limited_threads(settings.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        training = Training(architecture or {}, settings, sets.pop("train"), sets["validation"], device)
+        if resume is not None:
+            training.restore(resume)
+            if folder is not None:
+                training.save(folder)
+        go_on = True
+        while go_on and not training.finished:
+            error = training.run_epoch()
+            if folder is not None:
+                training.save(folder)
+            go_on = on_epoch is None or on_epoch(len(training.history), error)
+        network, normalizer = training.network, training.normalizer
+        network.load_state_dict(training.best_weights)
+        predictions = {name: predict(network, normalizer, crystals) for name, crystals in sets.items()}
+        metrics = {
+            name: measure(predictions[name], crystals.labels, network.classification)
+            for name, crystals in sets.items()
+        }
+    if folder is not None:
+        write_evaluation(folder, sets, predictions, metrics)
+    return Outcome(
+        network=network,
+        normalizer=normalizer,
+        best_epoch=training.best_epoch,
+        epochs=len(training.history),
+        seconds=sum(row["seconds"] for row in training.history),
+        validation=metrics["validation"],
+        test=metrics.get("test", {}),
+    )
+
+
+def _on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
+    """Move sets to a device; graphs that they share are moved once."""
+    graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
+    moved = {key: value.to(device) for key, value in graphs.items()}
+    return {
+        name: replace(crystals, graphs=moved[id(crystals.graphs)], rows=crystals.rows.to(device))
+        for name, crystals in sets.items()
+    }
