@@ -1,0 +1,47 @@
+"""The folder where what was computed once is kept, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from dh_project.cgcnn_mp.errors import DataError
+
+FOLDER_VARIABLE = "DH_PROJECT_CACHE"
+
+
+def default_cache_folder() -> Path:
+    """Return ``$DH_PROJECT_CACHE``, else ``dh_project`` in the user's cache folder (XDG)."""
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dh_project"
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` write a file, and put it in the place of ``path`` once it is whole and on the disk.
+
+    The temporary file's name holds host and process, so writers on several nodes never share one; the last to
+    end wins.
+
+    Raises:
+        DataError: The folder cannot be written to.
+    """
+    partial = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
+
+
+def unwritable(folder: Path, error: OSError) -> DataError:
+    """Return the error for a cache folder that cannot be written to."""
+    return DataError(f"cannot write to the cache folder {folder}: {error.strerror}; set {FOLDER_VARIABLE}")

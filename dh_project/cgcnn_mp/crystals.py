@@ -1,0 +1,250 @@
+"""Where crystals come from: the set that ships, a folder of CIF files, or an archive of such a folder.
+
+A source hands out structures as they are written (a CIF's bytes, or a cell); making sense of them is the slow
+part and left to ``neighbours.py``, which runs in parallel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from dh_project.cgcnn_mp.cache import replace_file
+from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.tables import ID_TABLE, TABLE_NAMES, Tables, parse_tables, shipped_element_features
+
+SHIPPED = "flla"
+SHIPPED_FILE = Path(__file__).with_name("data") / f"{SHIPPED}.npz"
+SHIPPED_LABELS = ("formation_energy_per_atom", "e_above_hull")
+SHIPPED_UNITS = 10**8  # of lattices and coordinates, to the Å and to 1
+
+ARCHIVE_ERRORS = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
+
+
+class Cell(NamedTuple):
+    """A structure as numbers.
+
+    Attributes:
+        lattice: float64 (3, 3), rows a, b, c, Å.
+        atomic_numbers: uint8 (N,).
+        fractional_coordinates: float64 (N, 3).
+    """
+
+    lattice: np.ndarray
+    atomic_numbers: np.ndarray
+    fractional_coordinates: np.ndarray
+
+
+Written = bytes | Cell
+"""A structure as its source has it: the content of a CIF file, or a cell."""
+
+
+class Source(Protocol):
+    """A place that crystals come from.
+
+    ``name`` is what messages call it. ``fingerprint`` changes whenever the structures do, never for a label
+    alone, and is cheap: every trial asks for it.
+    """
+
+    name: str
+
+    def fingerprint(self) -> str:
+        """Return the hex digest that identifies the structures and their ids."""
+
+    def tables(self) -> Tables:
+        """Return ids, labels and element features."""
+
+    def structures(self) -> Iterator[tuple[str, Written]]:
+        """Yield ids and structures in any order, without those ids that have no structure."""
+
+
+class ShippedSource:
+    """The 3,938 crystals of ``data/flla.npz`` (see ``data/PROVENANCE.rst``)."""
+
+    name = SHIPPED
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        with np.load(SHIPPED_FILE, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def fingerprint(self) -> str:
+        """Return the digest of the file."""
+        return file_digest(SHIPPED_FILE)
+
+    def tables(self) -> Tables:
+        """Return ids, formation energies and energies above the hull (eV/atom), and the features that ship."""
+        ids = self._arrays["ids"].tolist()
+        labels = {
+            label: dict(zip(ids, map(repr, self._arrays[label].tolist()), strict=True))
+            for label in SHIPPED_LABELS
+        }
+        return Tables(ids, labels, shipped_element_features())
+
+    def structures(self) -> Iterator[tuple[str, Cell]]:
+        """Yield the cells, in the table's order."""
+        ends = np.cumsum(self._arrays["atom_counts"], dtype=np.int64)[:-1]
+        numbers = np.split(self._arrays["atomic_numbers"], ends)
+        coordinates = np.split(self._arrays["fractional_coordinates"] / SHIPPED_UNITS, ends)
+        lattices = self._arrays["lattices"] / SHIPPED_UNITS
+        yield from zip(self._arrays["ids"].tolist(), map(Cell, lattices, numbers, coordinates), strict=True)
+
+
+class FolderSource:
+    """A folder in the original CGCNN's layout: ``id_prop.csv``, and ``<id>.cif`` for each id."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = str(folder)
+        self._folder = folder
+
+    @cached_property
+    def _tables(self) -> Tables:
+        paths = [self._folder / name for name in TABLE_NAMES]
+        texts = {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
+        return parse_tables(texts, self.name)
+
+    def fingerprint(self) -> str:
+        """Return the digest of ids, sizes and modification times: CIF files need not be read for it."""
+        digest = hashlib.sha256()
+        for identifier in self._tables.ids:
+            try:
+                status = os.stat(self._cif(identifier))  # noqa: PTH116 (half the time of Path.stat)
+                state = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:
+                state = "missing"
+            digest.update(f"{identifier}\0{state}\0".encode())
+        return digest.hexdigest()
+
+    def tables(self) -> Tables:
+        """Return what the folder's tables say now."""
+        return self._tables
+
+    def structures(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the CIF files of the ids that have one."""
+        for identifier in self._tables.ids:
+            try:
+                yield identifier, Path(self._cif(identifier)).read_bytes()
+            except FileNotFoundError:
+                continue
+
+    def _cif(self, identifier: str) -> str:
+        return f"{self._folder}{os.sep}{identifier}.cif"
+
+
+class ArchiveSource:
+    """A tar file, compressed or not, that holds one folder in the original CGCNN's layout.
+
+    Its tables are kept beside the graphs once they are read: to look for them, all of it must be decompressed.
+    """
+
+    def __init__(self, archive: Path, cache_folder: Path) -> None:
+        self.name = str(archive)
+        self._archive = archive
+        self._cache_folder = cache_folder
+
+    @cached_property
+    def _digest(self) -> str:
+        return file_digest(self._archive)
+
+    @cached_property
+    def _kept_tables(self) -> dict[str, Any]:
+        """The texts of the tables, and the ``folder`` inside of the archive where they stand."""
+        kept = self._cache_folder / f"{self._digest}.tables.json"
+        try:
+            return json.loads(kept.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            tables = self._find_tables()
+            replace_file(kept, lambda path: path.write_text(json.dumps(tables), encoding="utf-8"))
+            return tables
+
+    def fingerprint(self) -> str:
+        """Return the digest of the archive."""
+        return self._digest
+
+    def tables(self) -> Tables:
+        """Return what the tables in the archive say."""
+        return parse_tables(self._kept_tables["texts"], self.name)
+
+    def structures(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the CIF files of listed ids, in the archive's order."""
+        folder = PurePosixPath(self._kept_tables["folder"])
+        ids = {folder / f"{identifier}.cif": identifier for identifier in self.tables().ids}
+        for path, content in self._members(".cif"):
+            if path in ids:
+                yield ids[path], content
+
+    def _find_tables(self) -> dict[str, Any]:
+        """Read the tables of the folder nearest to the archive's root that has an ``id_prop.csv``."""
+        found = {path: decode(content) for path, content in self._members(*TABLE_NAMES)}
+        folders = [path.parent for path in found if path.name == ID_TABLE]
+        if not folders:
+            raise DataError(f"{self.name} holds no {ID_TABLE}: pack a folder in the original CGCNN's layout")
+        folder = min(folders, key=lambda path: len(path.parts))
+        texts = {path.name: text for path, text in found.items() if path.parent == folder}
+        return {"folder": str(folder), "texts": texts}
+
+    def _members(self, *endings: str) -> Iterator[tuple[PurePosixPath, bytes]]:
+        """Yield path and content of the files whose names end so, reading the archive once from end to end."""
+        try:
+            with tarfile.open(self._archive, "r|*") as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.name.endswith(endings) else None
+                    if content is not None:
+                        yield PurePosixPath(member.name), content.read()
+        except ARCHIVE_ERRORS as error:
+            raise DataError(f"cannot read the archive {self.name}: {error}; is the file whole?") from None
+
+
+def find_source(
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], cache_folder: Path
+) -> Source:
+    """Return the first of the candidate sources that exists.
+
+    Args:
+        data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list or
+            in one string with commas between.
+        cache_folder: Where an archive's tables are kept.
+
+    Raises:
+        DataError: None of the candidates exists, or the one that does is neither folder nor tar file.
+    """
+    if isinstance(data, str):
+        data = [part.strip() for part in data.split(",") if part.strip()]
+    candidates = [data] if isinstance(data, os.PathLike) else list(data)
+    for candidate in candidates:
+        path = Path(candidate).expanduser()
+        if candidate == SHIPPED:
+            return ShippedSource()
+        if path.is_dir():
+            return FolderSource(path)
+        if path.is_file():
+            return ArchiveSource(path, cache_folder)
+    if len(candidates) == 1:
+        raise DataError(unknown("data", str(candidates[0]), [SHIPPED, "a folder", "a tar file that exists"]))
+    raise DataError(
+        f"none of the data candidates {', '.join(map(str, candidates))} exists here: correct a path"
+    )
+
+
+def decode(content: bytes) -> str:
+    """Return the text of a file, whatever its bytes; a byte order mark is dropped."""
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def file_digest(path: Path) -> str:
+    """Return the hex digest of a file's content."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,18 @@
+"""The one error of bad data and bad data settings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DataError(ValueError):
+    """Data or data settings that cannot be used; one line: what, which, why, and what to do."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Return the message for an unknown name: the near match, if any, and the valid ones."""
+    valid = list(valid)
+    near = difflib.get_close_matches(name, valid, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {name!r}: {hint}Choose from {', '.join(valid)}"

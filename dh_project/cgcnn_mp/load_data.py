@@ -1,0 +1,297 @@
+"""Crystals and their labels as training, validation and test sets of graphs.
+
+``python -m dh_project.cgcnn_mp.load_data`` shows what they hold. The first call for a data set builds its graphs
+into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dh_project.cgcnn_mp.cache import default_cache_folder
+from dh_project.cgcnn_mp.crystals import SHIPPED, find_source
+from dh_project.cgcnn_mp.errors import DataError as DataError
+from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet
+from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.splits import (
+    SET_NAMES,
+    check_ratios,
+    reduced_composition,
+    split_by_files,
+    split_by_ratio,
+    split_file_paths,
+)
+
+Location = str | os.PathLike[str]
+
+NEIGHBOURS_KEPT = 16
+"""Neighbours an atom in the cache, at least: up to here, any ``max_num_nbr`` is a slice of one file."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledGraphs:
+    """A whole data set with one of its labels.
+
+    Attributes:
+        source: The data set, as messages call it.
+        label: The label's name.
+        graphs: All graphs; the label is NaN where it is missing.
+        usable: Positions of the crystals that have a graph, features and a label.
+        left_out: Material id to reason, of all others.
+    """
+
+    source: str
+    label: str
+    graphs: CrystalGraphs
+    usable: list[int]
+    left_out: dict[str, str]
+
+
+def load_data(
+    data: Location | Sequence[Location] = SHIPPED,
+    label: str | None = None,
+    max_num_nbr: int = 12,
+    radius: float = 8.0,
+    train_ratio: float = 0.6,
+    val_ratio: float = 0.2,
+    test_ratio: float = 0.2,
+    split_seed: int = 0,
+    split_files: Location | Sequence[Location] | None = None,
+    group_by_composition: bool = False,
+    max_lost_share: float = 0.05,
+    cache_folder: Location | None = None,
+    progress: bool = True,
+) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
+    """Return the training, validation and test sets, which share one set of graphs.
+
+    Args:
+        data: ``"flla"``, the 3,938 crystals that ship; or a folder in the original CGCNN's layout
+            (``id_prop.csv``, ``<id>.cif``, and where there are such ``labels.csv`` and ``atom_init.json``); or a
+            tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
+            commas between) mean the first that exists.
+        label: ``formation_energy_per_atom`` or ``e_above_hull`` (eV/atom) of ``flla``, a column of
+            ``labels.csv``, or None for the first of flla's and for ``id_prop.csv``.
+        max_num_nbr: Nearest neighbours an atom.
+        radius: Cutoff, Å.
+        train_ratio: Share of training crystals, above 0.
+        val_ratio: Share of validation crystals, above 0.
+        test_ratio: Share of test crystals; 0 gives an empty test set. What the ratios leave of 1 stays unused.
+        split_seed: Another seed gives another split.
+        split_files: A folder with ``train.txt``, ``valid.txt`` and ``test.txt``, one id a line, or three such
+            files; then ratios and seed do nothing.
+        group_by_composition: Whether crystals of one reduced formula shall all be in one set (by ratio only).
+        max_lost_share: The share of crystals that may be left out before it is an error.
+        cache_folder: Where graphs are kept: by default ``$DH_PROJECT_CACHE``, else the user's cache folder.
+        progress: Whether to show on standard error that graphs are being built.
+
+    Returns:
+        The sets. Crystals that cannot be used are in none; a warning is logged that says how many and why.
+
+    Raises:
+        DataError: The data or these settings cannot be used.
+    """
+    ratios = (train_ratio, val_ratio, test_ratio)
+    check_ratios(ratios)
+    if split_files is not None and group_by_composition:
+        raise DataError("split files and group_by_composition exclude each other: leave one out")
+    data_set = label_graphs(data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress)
+    return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition, max_num_nbr)
+
+
+def label_graphs(
+    data: Location | Sequence[Location] = SHIPPED,
+    label: str | None = None,
+    max_num_nbr: int = 12,
+    radius: float = 8.0,
+    max_lost_share: float = 0.05,
+    cache_folder: Location | None = None,
+    progress: bool = True,
+) -> LabelledGraphs:
+    """Return a whole data set, not split; arguments and errors are those of ``load_data``."""
+    if max_num_nbr < 1 or int(max_num_nbr) != max_num_nbr:
+        raise DataError(f"max_num_nbr is {max_num_nbr}: give a whole number from 1 on")
+    if not 0 < radius < math.inf:
+        raise DataError(f"radius is {radius}: give a length in Å above 0")
+    folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
+    source = find_source(data, folder)
+    tables = source.tables()
+    label, values = tables.label_values(label)
+    prepared = prepare_graphs(source, float(radius), max(NEIGHBOURS_KEPT, int(max_num_nbr)), folder, progress)
+
+    labels, unlabelled = _parse_labels(prepared.ids, values)
+    features, described = _feature_table(tables.element_features)
+    graphs = CrystalGraphs(
+        ids=prepared.ids,
+        radius=float(radius),
+        element_features=features,
+        elements=prepared.elements,
+        neighbours=prepared.neighbours,
+        distances=prepared.distances,
+        first_atom=prepared.first_atom,
+        labels=labels,
+        complete=prepared.complete,
+    )
+    left_out = prepared.left_out | unlabelled | _without_features(graphs, described)
+    usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
+    _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
+    return LabelledGraphs(source.name, label, graphs, usable, left_out)
+
+
+def split_graphs(
+    data_set: LabelledGraphs,
+    ratios: Sequence[float] = (0.6, 0.2, 0.2),
+    split_seed: int = 0,
+    split_files: Location | Sequence[Location] | None = None,
+    group_by_composition: bool = False,
+    max_num_nbr: int = 12,
+) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
+    """Return the three sets of a data set; arguments and errors are those of ``load_data``."""
+    graphs, usable = data_set.graphs, data_set.usable
+    if split_files is not None:
+        ids = [graphs.ids[row] for row in usable]
+        split = split_by_files(ids, data_set.left_out, split_file_paths(split_files))
+    else:
+        groups = [_composition(graphs, row) if group_by_composition else graphs.ids[row] for row in usable]
+        split = split_by_ratio(groups, ratios, split_seed)
+    rows = torch.tensor(usable)
+    train, valid, test = (CrystalSet(graphs, rows[positions], max_num_nbr) for positions in split)
+    return train, valid, test
+
+
+def _parse_labels(ids: Sequence[str], values: dict[str, str]) -> tuple[Tensor, dict[str, str]]:
+    """Return labels, float64 (C,), NaN where there is none, and the reasons why by id."""
+    numbers: list[float] = []
+    reasons: dict[str, str] = {}
+    for identifier in ids:
+        text = values.get(identifier, "")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            reasons[identifier] = f"label {text!r} is not a finite number" if text else "missing label"
+            number = math.nan
+        numbers.append(number)
+    return torch.tensor(numbers, dtype=torch.float64), reasons
+
+
+def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
+    """Return features, float32 (elements, features), zero where there are none, and bool (256,), where they are."""
+    table = torch.zeros(max(features), len(next(iter(features.values()))))
+    described = torch.zeros(256, dtype=torch.bool)
+    for number, row in features.items():
+        table[number - 1] = torch.tensor(row)
+        described[number - 1] = True
+    return table, described
+
+
+def _without_features(graphs: CrystalGraphs, described: Tensor) -> dict[str, str]:
+    """Return the reason by id for crystals with an element that has no features."""
+    atoms = torch.nonzero(~described[graphs.elements.int()]).flatten()
+    crystals = torch.searchsorted(graphs.first_atom, atoms, right=True) - 1
+    numbers = graphs.elements[atoms].int() + 1
+    return {
+        graphs.ids[crystal]: f"the element of atomic number {number} has no features"
+        for crystal, number in zip(crystals.tolist(), numbers.tolist(), strict=True)
+    }
+
+
+def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_share: float) -> None:
+    """Log how many crystals are left out, or raise DataError where they are too many."""
+    if not left_out:
+        return
+    first = "; ".join(f"{identifier}: {reason}" for identifier, reason in list(left_out.items())[:3])
+    more = "; …" if len(left_out) > 3 else ""
+    message = f"{len(left_out):,} of {total:,} crystals of {source} cannot be used ({first}{more})"
+    if len(left_out) > max_lost_share * total or len(left_out) == total:
+        raise DataError(
+            f"{message}; correct them, or allow more with max_lost_share (now {max_lost_share:g})"
+        )
+    logger.warning("%s; they are left out", message)
+
+
+def _atomic_numbers(graphs: CrystalGraphs, row: int) -> list[int]:
+    """Return the atomic numbers of one crystal."""
+    begin, end = graphs.first_atom[row : row + 2].tolist()
+    return (graphs.elements[begin:end].int() + 1).tolist()
+
+
+def _composition(graphs: CrystalGraphs, row: int) -> str:
+    """Return the reduced composition of one crystal."""
+    return reduced_composition(_atomic_numbers(graphs, row))
+
+
+def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
+    """Return sizes, shapes, label statistics and a few crystals of the sets, and what was left out."""
+    graphs = data_set.graphs
+    found = f"{len(graphs):,} graphs, {len(graphs.elements):,} atoms, neighbours within {graphs.radius:g} Å"
+    lines = [f"data: {data_set.source} ({found})", f"label: {data_set.label}"]
+    for name, crystals in zip(SET_NAMES, sets, strict=True):
+        atoms = int((graphs.first_atom[crystals.rows + 1] - graphs.first_atom[crystals.rows]).sum())
+        lines += [
+            f"{name}_elements shape: ({atoms},)",
+            f"{name}_distances shape: ({atoms}, {crystals.max_num_nbr})",
+            f"{name}_labels shape: ({len(crystals)},){_statistics(crystals.labels)}",
+        ]
+    lines += [_crystal_line(graphs, row) for row in sets[0].rows[:5].tolist()]
+    lines.append(f"left out: {len(data_set.left_out):,}")
+    return "\n".join(
+        lines + [f"  {identifier}: {reason}" for identifier, reason in data_set.left_out.items()]
+    )
+
+
+def _statistics(labels: Tensor) -> str:
+    if not len(labels):
+        return ""
+    mean, deviation = labels.mean(), labels.std(correction=0)
+    return f"  mean {mean:.4f}, std {deviation:.4f}, min {labels.min():.4f}, max {labels.max():.4f}"
+
+
+def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
+    from pymatgen.core import Composition, Element  # slow to import
+
+    numbers = _atomic_numbers(graphs, row)
+    formula = Composition(Counter(Element.from_Z(number).symbol for number in numbers)).reduced_formula
+    return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {graphs.labels[row]:.4f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show a data set; return the exit status, 2 for data that cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m dh_project.cgcnn_mp.load_data", description=main.__doc__)
+    parser.add_argument("data", nargs="?", default=SHIPPED, help="flla (default), a folder, or a tar file")
+    parser.add_argument("--label", help="which label, if not the first")
+    parser.add_argument("--max-num-nbr", type=int, default=12, help="neighbours an atom (default 12)")
+    parser.add_argument("--radius", type=float, default=8.0, help="cutoff in Å (default 8)")
+    parser.add_argument("--split-seed", type=int, default=0, help="another seed gives another split")
+    parser.add_argument(
+        "--split-files", help="a folder with train.txt, valid.txt and test.txt, or three files"
+    )
+    parser.add_argument("--group-by-composition", action="store_true", help="no composition in two sets")
+    parser.add_argument("--max-lost-share", type=float, default=0.05, help="left out at most (default 0.05)")
+    options = vars(parser.parse_args(arguments))
+    split = {name: options.pop(name) for name in ("split_seed", "split_files", "group_by_composition")}
+    try:
+        data_set = label_graphs(**options)
+        sets = split_graphs(data_set, **split, max_num_nbr=options["max_num_nbr"])
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(describe(data_set, sets))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

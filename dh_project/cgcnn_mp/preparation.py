@@ -1,0 +1,230 @@
+"""Building the graphs of a source once, on all cores, into one file that every trial maps.
+
+The file's name is a digest of the structures, the graph settings and ``FORMAT``: a file under the right name is
+the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from torch import Tensor
+
+from dh_project.cgcnn_mp.cache import replace_file, unwritable
+from dh_project.cgcnn_mp.crystals import Source, Written
+from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.neighbours import Graph, UnusableCrystal, build_graph
+
+FORMAT = "dh_project crystal graphs 1"
+CHUNK = 64
+"""Crystals that a worker process gets at a time."""
+WORTH_A_PROCESS = 500
+"""Crystals that take about as long as a worker process takes to start."""
+
+Chunk = list[tuple[str, Written]]
+Built = list[tuple[str, Graph | str]]
+"""Ids with their graph, or with the reason why there is none."""
+
+
+@dataclass(frozen=True)
+class PreparedGraphs:
+    """The graphs of a source, mapped from their file.
+
+    Attributes:
+        ids: Material ids of the C crystals that have a graph, in the source's order.
+        left_out: Material id to reason, of those that have none.
+        complete: Whether every atom has K neighbours.
+        elements: uint8 (atoms,), atomic number less one.
+        neighbours: int16 (atoms, K).
+        distances: float32 (atoms, K), Å.
+        first_atom: int64 (C + 1,).
+    """
+
+    ids: list[str]
+    left_out: dict[str, str]
+    complete: bool
+    elements: Tensor
+    neighbours: Tensor
+    distances: Tensor
+    first_atom: Tensor
+
+
+def prepare_graphs(
+    source: Source, radius: float, count: int, cache_folder: Path, progress: bool = True
+) -> PreparedGraphs:
+    """Open the graphs of a source, and build them first where that was not done yet.
+
+    Of several processes that come at once, one builds and the others wait for it.
+
+    Args:
+        source: Where the crystals come from.
+        radius: Cutoff, Å.
+        count: Neighbours an atom, K.
+        cache_folder: Where the file is kept.
+        progress: Whether to show the building on standard error.
+
+    Raises:
+        DataError: The source cannot be read, or the folder not written to.
+    """
+    key = hashlib.sha256(json.dumps([FORMAT, source.fingerprint(), radius, count]).encode()).hexdigest()
+    path = cache_folder / f"{key}.graphs.safetensors"
+    if prepared := open_graphs(path, key):
+        return prepared
+    try:
+        cache_folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not (prepared := open_graphs(path, key)):
+                ids = source.tables().ids
+                results = _build(source, len(ids), radius, count, path if progress else None)
+                replace_file(path, partial(_save, ids=ids, results=results, key=key, count=count))
+                prepared = open_graphs(path, key)
+    except OSError as error:
+        raise unwritable(cache_folder, error) from None
+    if prepared is None:
+        raise DataError(f"the graphs in {path} cannot be read back: is the file system in order?")
+    return prepared
+
+
+def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
+    """Map a file of graphs; None where there is none, or one that is cut short or not of this key."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            if facts.get("key") != key:
+                return None
+            return PreparedGraphs(
+                ids=json.loads(facts["ids"]),
+                left_out=json.loads(facts["left_out"]),
+                complete=json.loads(facts["complete"]),
+                **{
+                    name: file.get_tensor(name)
+                    for name in ("elements", "neighbours", "distances", "first_atom")
+                },
+            )
+    except (OSError, SafetensorError):
+        return None
+
+
+def _save(path: Path, ids: list[str], results: dict[str, Graph | str], key: str, count: int) -> None:
+    """Write the graphs end to end, in the order of ``ids``."""
+    from safetensors.numpy import save
+
+    found = {identifier: results.get(identifier, f"no file {identifier}.cif") for identifier in ids}
+    graphs = {identifier: graph for identifier, graph in found.items() if isinstance(graph, Graph)}
+    left_out = {identifier: reason for identifier, reason in found.items() if isinstance(reason, str)}
+    nothing = Graph(np.empty(0, np.uint8), np.empty((0, count), np.int16), np.empty((0, count), np.float32))
+    elements, neighbours, distances = map(np.concatenate, zip(nothing, *graphs.values(), strict=True))
+    tensors = {
+        "elements": elements,
+        "neighbours": neighbours,
+        "distances": distances,
+        "first_atom": np.cumsum([0, *(len(graph.elements) for graph in graphs.values())], dtype=np.int64),
+    }
+    facts = {
+        "key": key,
+        "ids": json.dumps(list(graphs)),
+        "left_out": json.dumps(left_out),
+        "complete": json.dumps(bool(np.isfinite(distances).all())),
+    }
+    path.write_bytes(save(tensors, metadata=facts))
+
+
+def _build(
+    source: Source, total: int, radius: float, count: int, shown: Path | None
+) -> dict[str, Graph | str]:
+    """Return graph or reason by id; ``shown`` is the file to name where progress is to be shown."""
+    build = partial(build_chunk, radius=radius, count=count)
+    workers = min(available_cores(), math.ceil(total / WORTH_A_PROCESS))
+    if multiprocessing.current_process().daemon:  # such a process may not have children
+        workers = 1
+    results: dict[str, Graph | str] = {}
+    with _progress(f"Building the graphs of {source.name}", total, shown) as advance:
+        try:
+            for built in _mapped(build, _chunks(source.structures()), workers):
+                results.update(built)
+                advance(len(results))
+        except BrokenProcessPool:  # killed, or the caller's main module lacks its __name__ guard
+            for built in _mapped(build, _chunks(source.structures()), workers=1):
+                results.update(built)
+                advance(len(results))
+    return results
+
+
+def build_chunk(chunk: Chunk, radius: float, count: int) -> Built:
+    """Make the graphs of a few crystals (in a worker process)."""
+    return [(identifier, _graph_or_reason(written, radius, count)) for identifier, written in chunk]
+
+
+def _graph_or_reason(written: Written, radius: float, count: int) -> Graph | str:
+    try:
+        return build_graph(written, radius, count)
+    except UnusableCrystal as reason:
+        return str(reason)
+
+
+def _chunks(structures: Iterator[tuple[str, Written]]) -> Iterator[Chunk]:
+    while chunk := list(islice(structures, CHUNK)):
+        yield chunk
+
+
+def _mapped(function: Callable[[Chunk], Built], chunks: Iterable[Chunk], workers: int) -> Iterator[Built]:
+    """Apply a function to chunks, in worker processes if more than one, holding a few of them at a time."""
+    if workers <= 1:
+        yield from map(function, chunks)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and the caller's threads half
+    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_parent) as pool:
+        waiting: deque[Future[Built]] = deque()
+        for chunk in chunks:
+            waiting.append(pool.submit(function, chunk))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _progress(text: str, total: int, shown: Path | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, one line elsewhere, nothing for None; yield what moves the bar."""
+    if shown is None:
+        yield lambda done: None
+        return
+    if not sys.stderr.isatty():
+        print(f"{text}: {total:,} crystals, once; kept as {shown}", file=sys.stderr)
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
