@@ -1,1 +1,20 @@
-"""."""
+"""Searchers: they propose points and learn from trials. AMBS is DeepHyper's CBO; others stand beside it."""
+
+from __future__ import annotations
+
+from dh_project.problem import HpProblem
+from dh_project.searchers.base import Searcher
+from dh_project.searchers.settings import AMBSSettings
+
+SEARCHERS = ("ambs", "random")
+
+
+def create_searcher(name: str, problem: HpProblem, seed: int, settings: AMBSSettings | None = None) -> Searcher:
+    """Return a searcher; ``settings`` are those of ``ambs``."""
+    if name == "ambs":
+        from dh_project.searchers.ambs import AMBS
+
+        return AMBS(problem, seed, settings or AMBSSettings())
+    from dh_project.searchers.random import RandomSearcher
+
+    return RandomSearcher(problem, seed)

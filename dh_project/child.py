@@ -1,0 +1,178 @@
+"""Inside a trial's child process: call the run function and say how it ended."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dh_project.errors import UserError
+from dh_project.loading import load_run
+from dh_project.running import Connection, connect, record, report
+from dh_project.trial import State
+
+if TYPE_CHECKING:
+    from dh_project.worker import Assignment, Setting
+
+PR_SET_PDEATHSIG = 1
+
+
+def run_child(
+    setting: Setting, assignment: Assignment, run: Callable[..., Any] | None, messages: int, answers: int
+) -> NoReturn:
+    """Run one trial in this forked process, tell the worker its outcome, and exit."""
+    status = 1
+    try:
+        _separate(Path(assignment.folder) / "log.txt")
+        pipe = Pipe(messages, answers, assignment)
+        connect(pipe)
+        pipe.send(evaluate(run, setting, Point(assignment)))
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status & 0xFF)
+
+
+def evaluate(run: Callable[..., Any] | None, setting: Setting, point: Point) -> dict[str, Any]:
+    """Call the run function and return the outcome: state, objective, reason.
+
+    ``SystemExit`` is let through: the exit status tells it.
+    """
+    try:
+        returned = (run or load_run(setting.run))(point, **setting.run_kwargs)
+        return outcome_of(returned)
+    except UserError as error:
+        return failure(str(error))
+    except Exception as error:
+        traceback.print_exc()
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(str(error).split())
+        return failure(f"{type(error).__name__}: {said} ({Path(last.filename).name}:{last.lineno})")
+
+
+def outcome_of(returned: Any) -> dict[str, Any]:
+    """Turn what a run function returned into an outcome.
+
+    A number is the objective. As in today's DeepHyper, ``{"objective": …, "metadata": {…}}`` gives facts beside
+    it, and a string that begins with ``F`` is a failure with that reason.
+    """
+    if isinstance(returned, dict) and "objective" in returned:
+        record(**returned.get("metadata", {}))
+        returned = returned["objective"]
+    if isinstance(returned, str) and returned.startswith("F"):
+        return failure(returned.removeprefix("F").removeprefix("_") or "the run function says so")
+    try:
+        if isinstance(returned, str | bytes | bool):
+            raise TypeError
+        objective = float(returned)
+    except (TypeError, ValueError):
+        return failure(f"returned a {type(returned).__name__} where a number belongs")
+    if not math.isfinite(objective):
+        return failure(f"the objective is {objective}")
+    return {"state": State.DONE, "objective": objective, "reason": None}
+
+
+def failure(reason: str) -> dict[str, Any]:
+    """Return the outcome of a failed trial."""
+    return {"state": State.FAILED, "objective": None, "reason": reason}
+
+
+class Point(dict[str, Any]):
+    """The point that a run function gets: a dict, which also answers as the job of today's DeepHyper does.
+
+    Attributes:
+        parameters: The point itself, for ``run(job)`` with ``job.parameters``.
+        id: ``<search>.<trial>``.
+    """
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__(assignment.point)
+        self.id = f"0.{assignment.trial}"
+        self._going_on = True
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The hyperparameters."""
+        return self
+
+    def record(self, budget: float, objective: float) -> None:
+        """Report an intermediate objective, as DeepHyper's ``job.record`` does."""
+        self._going_on = report(int(budget), objective)
+
+    def stopped(self) -> bool:
+        """Say whether the last record was answered with a stop."""
+        return not self._going_on
+
+    def __missing__(self, name: str) -> Any:
+        if name == "job_id":
+            return self.id
+        raise KeyError(name)
+
+
+class Pipe(Connection):
+    """The connection of a running trial to its worker, as JSON lines."""
+
+    def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
+        self.messages, self.answers = messages, answers
+        self.folder = Path(assignment.folder)
+        self.predecessor = Path(assignment.previous_folder) if assignment.previous_folder else None
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one message, whole."""
+        data = (json.dumps(message, allow_nan=False) + "\n").encode()
+        while data:
+            data = data[os.write(self.messages, data) :]
+
+    def report(self, step: int, objective: float) -> bool:
+        """Send a report and wait for the worker's answer. A value that is no number is passed over."""
+        if not math.isfinite(objective):
+            return True
+        self.send({"step": step, "objective": objective})
+        answer = os.read(self.answers, 1)
+        if not answer:  # the worker is gone
+            os._exit(1)
+        return answer == b"1"
+
+    def record(self, facts: dict[str, Any]) -> None:
+        """Send facts for the row."""
+        self.send({"facts": {name: _plain(value) for name, value in facts.items()}})
+
+
+def _plain(value: Any) -> Any:
+    """Return a fact as JSON can hold it: numbers that are not finite become None, other objects their text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if not math.isfinite(number):
+        return None
+    return int(number) if hasattr(value, "dtype") and "int" in str(value.dtype) else number
+
+
+def _separate(log: Path) -> None:
+    """Leave the worker's group and streams; die with the worker, however that dies."""
+    if os.getpgrp() != os.getpid():  # the worker may have been first
+        os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

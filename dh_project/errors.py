@@ -1,0 +1,25 @@
+"""The one exception that a user's mistake raises, and the wording of unknown names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake of the user, told in one line: what, which, why, and what to do next.
+
+    The command line prints the line without a traceback and exits with status 2.
+    """
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return ``" (did you mean 'ray'?)"`` where a valid name is near, else an empty string."""
+    near = get_close_matches(name, list(valid), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
+    """Return the error for a name that is none of the valid ones, with the near match and all of those."""
+    valid = list(valid)
+    return UserError(f"unknown {what} {name!r}{did_you_mean(name, valid)}; valid: {', '.join(valid)}")

@@ -1,0 +1,44 @@
+"""Which GPUs there are, and which of them each worker gets."""
+
+from __future__ import annotations
+
+import os
+
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Resources
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def gpu_share(resources: Resources, count: int) -> float:
+    """Return the GPUs a trial gets where there are ``count`` of them.
+
+    Raises:
+        UserError: GPUs are asked for where there are none, or more a trial than there are.
+    """
+    asked = resources.gpus_per_trial
+    if asked is None:
+        return 1.0 if count else 0.0
+    if asked > 0 and not count:
+        raise UserError(f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0")
+    if asked > count or (asked > 1 and asked != int(asked)):
+        raise UserError(
+            f"--num-gpus-per-task {asked:g}: there are {count} GPUs; give a share below 1 or a whole number of them"
+        )
+    return asked
+
+
+def gpus_of_workers(share: float, gpus: list[str]) -> list[list[str]]:
+    """Return the GPUs of each worker that fits: ``share`` 0.25 puts four workers on each GPU."""
+    if share >= 1:
+        size = int(share)
+        return [gpus[first : first + size] for first in range(0, len(gpus) - size + 1, size)]
+    return [[gpu] for gpu in gpus for _ in range(int(1 / share + 1e-9))]

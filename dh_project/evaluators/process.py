@@ -1,0 +1,89 @@
+"""The ``process`` evaluator: workers on this machine."""
+
+from __future__ import annotations
+
+import os
+import selectors
+
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
+from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
+from dh_project.evaluators.worker_process import WorkerProcess
+from dh_project.trial import Ended, Event, State
+from dh_project.worker import Assignment, Setting
+
+
+class ProcessEvaluator(Evaluator):
+    """Runs each trial in a worker of this machine, pinned to its GPUs.
+
+    Args:
+        setting: What all trials share.
+        resources: What they may use; by default one GPU a trial, or where there are none one core.
+
+    Raises:
+        UserError: GPUs are asked for where there are not so many.
+    """
+
+    def __init__(self, setting: Setting, resources: Resources) -> None:
+        self._setting, self._threads = setting, resources.cpus_per_trial
+        gpus = [] if resources.gpus_per_trial == 0 else visible_gpus()
+        share = gpu_share(resources, len(gpus))
+        slots = gpus_of_workers(share, gpus) if share else []
+        cores = max(1, (os.cpu_count() or 1) // resources.cpus_per_trial)
+        self.num_workers = resources.num_workers or len(slots) or cores
+        if slots and self.num_workers > len(slots):
+            raise UserError(
+                f"--num-workers {self.num_workers}: {len(gpus)} GPUs hold {len(slots)} trials of {share:g} GPU; "
+                f"lower it, or share them with --num-gpus-per-task {len(gpus) / self.num_workers:.3g}"
+            )
+        hidden = [""] * self.num_workers if resources.gpus_per_trial == 0 else None
+        self._gpus = [",".join(slot) for slot in slots[: self.num_workers]] or hidden
+        self._selector = selectors.DefaultSelector()
+        self._workers = [self._spawn(slot) for slot in range(self.num_workers)]
+        self._running: dict[int, Assignment] = {}  # by slot
+
+    def start(self, assignment: Assignment) -> None:
+        """Start one attempt at a trial in a free worker."""
+        slot = next(slot for slot in range(self.num_workers) if slot not in self._running)
+        self._running[slot] = assignment
+        self._workers[slot].run(assignment)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        ready = self._selector.select(timeout)
+        return [event for key, _ in ready for event in self._events_of(key.data)]
+
+    def kill(self, trial: int, state: State, reason: str) -> None:
+        """Ask for the end of a trial's running attempt."""
+        for slot, assignment in self._running.items():
+            if assignment.trial == trial:
+                self._workers[slot].kill(trial, state, reason)
+
+    def close(self) -> None:
+        """End everything."""
+        self._selector.close()
+        for worker in self._workers:
+            worker.close()
+        self._workers = []
+
+    def _spawn(self, slot: int) -> WorkerProcess:
+        environment = {} if self._gpus is None else {"CUDA_VISIBLE_DEVICES": self._gpus[slot]}
+        worker = WorkerProcess(self._setting, self._threads, environment)
+        self._selector.register(worker.events, selectors.EVENT_READ, slot)
+        return worker
+
+    def _events_of(self, slot: int) -> list[Event]:
+        """Return what a worker that can be read from says; replace it where it has died."""
+        worker = self._workers[slot]
+        messages = worker.read()
+        if messages is not None:
+            events = [event for message in messages if (event := event_of(message, worker.name))]
+            if any(isinstance(event, Ended) for event in events):
+                del self._running[slot]
+            return events
+        assignment = self._running.pop(slot, None)
+        self._selector.unregister(worker.events)
+        why = worker.why_it_died()
+        worker.close()
+        self._workers[slot] = self._spawn(slot)
+        return [lost(assignment, worker.name, why)] if assignment else []

@@ -1,0 +1,165 @@
+"""The ``ray`` evaluator: workers as Ray actors, on this machine or on every node of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
+from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
+from dh_project.evaluators.worker_process import WorkerProcess
+from dh_project.trial import Ended, Event, State
+from dh_project.worker import Assignment, Setting
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+class WorkerActor:
+    """A worker under Ray, which chooses the node and the GPU and tells the actor by its environment."""
+
+    def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
+        self.worker = WorkerProcess(setting, threads, environment)
+
+    def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+        """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
+        self.worker.run(assignment)
+        while (messages := self.worker.read()) is not None:
+            for message in messages:
+                yield {**message, "worker": self.worker.name}
+                if message["event"] == "end":
+                    return
+        raise RuntimeError(self.worker.why_it_died())
+
+    def kill(self, trial: int, state: str, reason: str) -> None:
+        """End the trial that runs."""
+        self.worker.kill(trial, state, reason)
+
+    def close(self) -> None:
+        """Let the worker leave."""
+        self.worker.close()
+
+
+class RayEvaluator(Evaluator):
+    """Runs each trial in a worker that Ray places, with the GPUs that Ray gives it.
+
+    Args:
+        setting: What all trials share.
+        resources: What they may use; by default one GPU a trial, or where there are none one core.
+
+    Raises:
+        UserError: The cluster cannot be reached, or holds less than was asked for.
+    """
+
+    def __init__(self, setting: Setting, resources: Resources) -> None:
+        import ray
+
+        self._ray, self._setting, self._resources = ray, setting, resources
+        _connect(ray, resources)
+        try:
+            self.num_workers, share = _room(ray, resources)
+        except UserError:
+            ray.shutdown()
+            raise
+        self._actor_class = ray.remote(WorkerActor).options(
+            num_cpus=resources.cpus_per_trial,
+            num_gpus=share,
+            max_concurrency=2,  # kill arrives while run goes on
+            max_restarts=0,  # a lost actor's trial is the search's to start again
+        )
+        self._environment = {} if share else {"CUDA_VISIBLE_DEVICES": ""}
+        self._idle = [self._spawn() for _ in range(self.num_workers)]
+        self._streams: dict[Any, tuple[Any, Assignment]] = {}  # stream of messages -> actor, attempt
+
+    def start(self, assignment: Assignment) -> None:
+        """Start one attempt at a trial in a free actor."""
+        actor = self._idle.pop()
+        stream = actor.run.options(num_returns="streaming").remote(assignment)
+        self._streams[stream] = (actor, assignment)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        streams = list(self._streams)
+        ready, _ = self._ray.wait(streams, num_returns=1, timeout=timeout, fetch_local=False)
+        if ready:  # take all that are
+            ready, _ = self._ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
+        return [event for stream in ready for event in self._next_event(stream)]
+
+    def kill(self, trial: int, state: State, reason: str) -> None:
+        """Ask for the end of a trial's running attempt."""
+        for actor, assignment in self._streams.values():
+            if assignment.trial == trial:
+                actor.kill.remote(trial, str(state), reason)
+
+    def close(self) -> None:
+        """End everything; a cluster started here ends too, one at an address goes on."""
+        if not self._ray.is_initialized():
+            return
+        actors = [*self._idle, *(actor for actor, _ in self._streams.values())]
+        closing = [actor.close.remote() for actor in actors]
+        self._ray.wait(closing, num_returns=len(closing), timeout=10)
+        for actor in actors:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    def _spawn(self) -> Any:
+        return self._actor_class.remote(self._setting, self._resources.cpus_per_trial, self._environment)
+
+    def _next_event(self, stream: Any) -> list[Event]:
+        actor, assignment = self._streams[stream]
+        try:
+            message = self._ray.get(next(stream))
+        except (StopIteration, self._ray.exceptions.RayError, RuntimeError) as error:
+            del self._streams[stream]
+            self._ray.kill(actor)
+            self._idle.append(self._spawn())
+            why = str(error).strip().splitlines()[-1] if str(error) else "its actor ended"
+            return [lost(assignment, "ray", f"its Ray actor died: {why}")]
+        event = event_of(message, message.pop("worker"))
+        if isinstance(event, Ended):
+            del self._streams[stream]
+            self._idle.append(actor)
+        return [event] if event else []
+
+
+def _connect(ray: Any, resources: Resources) -> None:
+    """Connect to the cluster at the address, or start one on this machine."""
+    options: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "include_dashboard": False,
+    }
+    if not resources.ray_address:
+        gpus = visible_gpus() if resources.gpus_per_trial != 0 else []
+        cores = max(os.cpu_count() or 1, (resources.num_workers or 1) * resources.cpus_per_trial)
+        ray.init(address="local", num_cpus=cores, num_gpus=len(gpus), **options)
+        return
+    if resources.ray_password is not None:
+        options["_redis_password"] = resources.ray_password
+    del options["include_dashboard"]
+    try:
+        ray.init(address=resources.ray_address, **options)
+    except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
+        raise UserError(
+            f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
+            f"({' '.join(str(error).split())[:200]}); start one with: ray start --head"
+        ) from None
+
+
+def _room(ray: Any, resources: Resources) -> tuple[int, float]:
+    """Return how many workers to start on the cluster, and the share of a GPU that each gets."""
+    have = ray.cluster_resources()
+    cpus, gpus = int(have.get("CPU", 0)), int(have.get("GPU", 0))
+    share = gpu_share(resources, gpus)
+    room = cpus // resources.cpus_per_trial
+    if share:
+        room = min(room, len(gpus_of_workers(share, [""] * gpus)))
+    wanted = resources.num_workers or room
+    if not 0 < wanted <= room:
+        raise UserError(
+            f"--num-workers {max(wanted, 1)}: the Ray cluster holds {room} trials of {resources.cpus_per_trial} cores and "
+            f"{share:g} GPU ({cpus} cores, {gpus} GPUs); lower it or what a trial takes"
+        )
+    return wanted, share

@@ -1,0 +1,58 @@
+"""The short forms in which a hyperparameter is written: tuples, lists, dictionaries, constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ConfigSpace as cs
+from ConfigSpace.hyperparameters import Hyperparameter
+
+from dh_project.errors import UserError
+
+
+def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:
+    """Return the ConfigSpace hyperparameter that a short form stands for.
+
+    ``(1, 100)`` is an integer range, ``(0.1, 1.0)`` a float one (either, with ``"log-uniform"`` third, a
+    logarithmic one), ``["a", "b"]`` a choice, ``[8, 16]`` an ordered choice, ``{"mu": 0.0, "sigma": 1.0}`` a
+    normal distribution, and a single number or string a constant.
+
+    Raises:
+        UserError: The form is none of these, or its bounds cannot be.
+    """
+    if isinstance(value, Hyperparameter):
+        return value
+    if not isinstance(name, str) or not name:
+        raise UserError(f"a hyperparameter {value!r} has no name; write add_hyperparameter({value!r}, 'name')")
+    options = {} if default_value is None else {"default_value": default_value}
+    try:
+        made = _from_short_form(value, name, options)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"hyperparameter {name!r}: {value!r}: {' '.join(str(error).split())}") from None
+    if made is None:
+        raise UserError(
+            f"hyperparameter {name!r}: {value!r} is no range, choice or constant; write (1, 100), (1e-4, 1.0, "
+            f"'log-uniform') or ['relu', 'tanh']"
+        )
+    return made
+
+
+def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperparameter | None:
+    match value:
+        case tuple((low, high)) | tuple((low, high, "uniform" | "log-uniform")):
+            log = value[2:] == ("log-uniform",)
+            if isinstance(low, int) and isinstance(high, int):
+                return cs.UniformIntegerHyperparameter(name, low, high, log=log, **options)
+            if isinstance(low, int | float) and isinstance(high, int | float):
+                return cs.UniformFloatHyperparameter(name, float(low), float(high), log=log, **options)
+        case list() if value:
+            if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+                return cs.OrdinalHyperparameter(name, value, **options)
+            return cs.CategoricalHyperparameter(name, value, **options)
+        case {"mu": int(), "sigma": _}:
+            return cs.NormalIntegerHyperparameter(name, **value, **options)
+        case {"mu": _, "sigma": _}:
+            return cs.NormalFloatHyperparameter(name, **value, **options)
+        case bool() | int() | float() | str():
+            return cs.Constant(name, value)
+    return None

@@ -1,0 +1,53 @@
+"""Settings of AMBS, with the names that old DeepHyper gave to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dh_project.errors import UserError, unknown
+
+SURROGATES = ("ET", "RF", "GP", "DUMMY")
+ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
+OLD_ACQUISITIONS = {"LCB": "UCB"}
+"""Old DeepHyper minimised: its lower confidence bound is the upper one of a maximised objective."""
+
+
+@dataclass(frozen=True)
+class AMBSSettings:
+    """How AMBS models and chooses. The defaults are those measured level with Optuna's TPE (docs/ambs.rst).
+
+    Attributes:
+        surrogate_model: ``ET`` (extremely randomised trees), ``RF``, ``GP`` or ``DUMMY`` (random sampling).
+        acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone.
+        kappa: How much uncertainty counts in UCB, at the start of each period of its decay.
+        xi: How much better a point must promise to be in EI and PI, likewise.
+        n_initial_points: Trials, starting points among them, before the first model.
+        n_jobs: Cores for the surrogate.
+    """
+
+    surrogate_model: str = "ET"
+    acq_func: str = "UCBd"
+    kappa: float = 1.96
+    xi: float = 0.01
+    n_initial_points: int = 10
+    n_jobs: int = 1
+
+    @classmethod
+    def checked(cls, surrogate_model: str, acq_func: str, **numbers: float) -> AMBSSettings:
+        """Return settings, old names translated.
+
+        Raises:
+            UserError: A name is unknown, or the two do not go together.
+        """
+        if surrogate_model in ("GBRT", "HGBRT"):
+            raise UserError(
+                f"--surrogate-model {surrogate_model}: DeepHyper 0.13 cannot build it any more; use ET or RF"
+            )
+        if surrogate_model not in SURROGATES:
+            raise unknown("surrogate", surrogate_model, SURROGATES)
+        acq_func = OLD_ACQUISITIONS.get(acq_func, acq_func)
+        if acq_func not in ACQUISITIONS:
+            raise unknown("acquisition function", acq_func, ACQUISITIONS)
+        if surrogate_model == "GP":
+            acq_func = acq_func.removesuffix("d")  # a Gaussian process has no such split of its uncertainty
+        return cls(surrogate_model, acq_func, **numbers)  # type: ignore[arg-type]

@@ -1,0 +1,129 @@
+"""A trial: one evaluation of one point; its states, and the events that move it between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+Point = dict[str, Any]
+
+
+class State(StrEnum):
+    """Where a trial stands. A state is never a string among the objectives."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"  # between two attempts: it goes on, from its checkpoint where it left one
+    DONE = "done"
+    STOPPED = "stopped"  # early, on the stopper's word, with an objective
+    FAILED = "failed"  # the run function's own fault: exception, exit, signal, no number returned
+    TIMEOUT = "timeout"
+    LOST = "lost"  # not its own fault: the worker or the machine under it vanished
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the trial is over for good, and its row final."""
+        return self not in (State.WAITING, State.RUNNING, State.PAUSED)
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether a trial in this state has an objective."""
+        return self in (State.DONE, State.STOPPED)
+
+
+@dataclass
+class Trial:
+    """One evaluation of one point.
+
+    Attributes:
+        id: Number within its search, from 0, in the order of proposing.
+        point: The hyperparameters.
+        origin: Who proposed it: ``starting point`` or the searcher's name.
+        attempt: How often it was started, from 1; an interrupted or lost attempt is followed by another.
+        state: Where it stands.
+        objective: The run function's result, larger is better; None unless done or stopped.
+        reason: Why there is no objective, in one line.
+        facts: What the trial recorded, by name.
+        reports: Intermediate objectives, (step, objective), of all attempts.
+        submitted: When its first attempt was started, seconds of search time.
+        ended: When it ended, seconds of search time.
+        worker: Host and process that ran the last attempt.
+        losses: How many attempts were lost with their worker or machine.
+    """
+
+    id: int
+    point: Point
+    origin: str
+    attempt: int = 0
+    state: State = State.WAITING
+    objective: float | None = None
+    reason: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    reports: list[tuple[int, float]] = field(default_factory=list)
+    submitted: float | None = None
+    ended: float | None = None
+    worker: str | None = None
+    losses: int = 0
+
+
+@dataclass(frozen=True)
+class SearchPaths:
+    """Every path of a search; nothing else builds file names."""
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """The truth: one JSON line an event."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one driver that may write."""
+        return self.folder / "journal.lock"
+
+    @property
+    def results(self) -> Path:
+        """A view of the journal: one row an ended trial."""
+        return self.folder / "results.csv"
+
+    @property
+    def log(self) -> Path:
+        """What the driver says, by time."""
+        return self.folder / "deephyper.log"
+
+    def trial(self, trial: int, attempt: int) -> Path:
+        """The folder of one attempt at a trial."""
+        return self.folder / "trials" / f"{trial:04d}" / f"attempt-{attempt}"
+
+
+# ---- events: what an evaluator brings back
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A running attempt reported an intermediate objective."""
+
+    trial: int
+    attempt: int
+    step: int
+    objective: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt is over; ``state`` is ``paused`` where another attempt shall follow."""
+
+    trial: int
+    attempt: int
+    state: State
+    objective: float | None = None
+    reason: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    worker: str | None = None
+
+
+Event = Reported | Ended
