@@ -45,6 +45,8 @@ class Cell(NamedTuple):
     fractional_coordinates: np.ndarray
 
 
+Location = str | os.PathLike[str]
+
 Written = bytes | Cell
 """A structure as its source has it: the content of a CIF file, or a cell."""
 
@@ -83,7 +85,7 @@ class ShippedSource:
         return file_digest(SHIPPED_FILE)
 
     def tables(self) -> Tables:
-        """Return ids, formation energies and energies above the hull (eV/atom), and the features that ship."""
+        """Return ids, formation energies, energies above the hull (eV/atom) and the features that ship."""
         ids = self._arrays["ids"].tolist()
         labels = {
             label: dict(zip(ids, map(repr, self._arrays[label].tolist()), strict=True))
@@ -144,7 +146,7 @@ class FolderSource:
 class ArchiveSource:
     """A tar file, compressed or not, that holds one folder in the original CGCNN's layout.
 
-    Its tables are kept beside the graphs once they are read: to look for them, all of it must be decompressed.
+    Its tables are kept in the cache once they are read: to find them, all of it must be decompressed.
     """
 
     def __init__(self, archive: Path, cache_folder: Path) -> None:
@@ -194,7 +196,7 @@ class ArchiveSource:
         return {"folder": str(folder), "texts": texts}
 
     def _members(self, *endings: str) -> Iterator[tuple[PurePosixPath, bytes]]:
-        """Yield path and content of the files whose names end so, reading the archive once from end to end."""
+        """Yield path and content of the files whose names end so, reading from end to end."""
         try:
             with tarfile.open(self._archive, "r|*") as archive:
                 for member in archive:
@@ -205,22 +207,18 @@ class ArchiveSource:
             raise DataError(f"cannot read the archive {self.name}: {error}; is the file whole?") from None
 
 
-def find_source(
-    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], cache_folder: Path
-) -> Source:
+def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Source:
     """Return the first of the candidate sources that exists.
 
     Args:
-        data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list or
-            in one string with commas between.
+        data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list
+            or in one string with commas between.
         cache_folder: Where an archive's tables are kept.
 
     Raises:
         DataError: None of the candidates exists, or the one that does is neither folder nor tar file.
     """
-    if isinstance(data, str):
-        data = [part.strip() for part in data.split(",") if part.strip()]
-    candidates = [data] if isinstance(data, os.PathLike) else list(data)
+    candidates = listed(data)
     for candidate in candidates:
         path = Path(candidate).expanduser()
         if candidate == SHIPPED:
@@ -234,6 +232,13 @@ def find_source(
     raise DataError(
         f"none of the data candidates {', '.join(map(str, candidates))} exists here: correct a path"
     )
+
+
+def listed(locations: Location | Sequence[Location]) -> list[Location]:
+    """Return several locations as a list, be they one, a sequence, or a string with commas between."""
+    if isinstance(locations, str):
+        return [part.strip() for part in locations.split(",") if part.strip()]
+    return [locations] if isinstance(locations, os.PathLike) else list(locations)
 
 
 def decode(content: bytes) -> str:

@@ -1,7 +1,7 @@
 """Crystals and their labels as training, validation and test sets of graphs.
 
-``python -m dh_project.cgcnn_mp.load_data`` shows what they hold. The first call for a data set builds its graphs
-into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
+``python -m dh_project.cgcnn_mp.load_data`` shows what they hold. The first call for a data set builds its
+graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals import SHIPPED, find_source
+from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet
 from dh_project.cgcnn_mp.preparation import prepare_graphs
@@ -32,8 +31,6 @@ from dh_project.cgcnn_mp.splits import (
     split_by_ratio,
     split_file_paths,
 )
-
-Location = str | os.PathLike[str]
 
 NEIGHBOURS_KEPT = 16
 """Neighbours an atom in the cache, at least: up to here, any ``max_num_nbr`` is a slice of one file."""
@@ -79,8 +76,8 @@ def load_data(
 
     Args:
         data: ``"flla"``, the 3,938 crystals that ship; or a folder in the original CGCNN's layout
-            (``id_prop.csv``, ``<id>.cif``, and where there are such ``labels.csv`` and ``atom_init.json``); or a
-            tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
+            (``id_prop.csv``, ``<id>.cif``, and where there are such ``labels.csv`` and ``atom_init.json``); or
+            a tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
             commas between) mean the first that exists.
         label: ``formation_energy_per_atom`` or ``e_above_hull`` (eV/atom) of ``flla``, a column of
             ``labels.csv``, or None for the first of flla's and for ``id_prop.csv``.
@@ -88,7 +85,7 @@ def load_data(
         radius: Cutoff, Å.
         train_ratio: Share of training crystals, above 0.
         val_ratio: Share of validation crystals, above 0.
-        test_ratio: Share of test crystals; 0 gives an empty test set. What the ratios leave of 1 stays unused.
+        test_ratio: Share of test crystals; 0 gives an empty set. What the ratios leave of 1 stays unused.
         split_seed: Another seed gives another split.
         split_files: A folder with ``train.txt``, ``valid.txt`` and ``test.txt``, one id a line, or three such
             files; then ratios and seed do nothing.
@@ -189,7 +186,7 @@ def _parse_labels(ids: Sequence[str], values: dict[str, str]) -> tuple[Tensor, d
 
 
 def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
-    """Return features, float32 (elements, features), zero where there are none, and bool (256,), where they are."""
+    """Return features, float32 (elements, features), and whether there are any, bool (256,)."""
     table = torch.zeros(max(features), len(next(iter(features.values()))))
     described = torch.zeros(256, dtype=torch.bool)
     for number, row in features.items():

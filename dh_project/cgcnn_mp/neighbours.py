@@ -3,13 +3,14 @@
 Distances are pymatgen's. The order of neighbours is this project's, because the K-th and the next neighbour
 often lie equally far and then "the K nearest" alone says too little:
 
-1. Neighbours whose distances follow each other by less than ``SHELL_GAP`` form one shell; nearer shells first.
-2. Within a shell: lower atomic number first, then the neighbour whose own surroundings are tighter (its sorted
-   distances compared one by one, rounded to ``SURROUNDINGS_STEP``), then the lower index.
+1. Neighbours whose distances follow each other by less than ``SHELL_GAP`` form one shell; nearer shells come
+   first.
+2. Within a shell: lower atomic number first, then the neighbour whose own surroundings are tighter (its
+   sorted distances compared one by one, rounded to ``SURROUNDINGS_STEP``), then the lower index.
 
-So which members of a shell are kept does not depend on the order of atoms as far as their surroundings differ.
-Distances thus ascend to within ``SHELL_GAP``. What noise in coordinates can still change: two shells closer than
-the gap merge, and surroundings that differ by about a rounding step swap places.
+So as far as their surroundings differ, which members of a shell are kept does not depend on the order of
+atoms. Distances ascend to within the gap. What noise in coordinates can still change: two shells about one gap
+apart merge, and surroundings that differ by about a rounding step swap places.
 
 This module imports neither torch nor the rest of the package's machinery: worker processes start with it.
 """
@@ -61,8 +62,8 @@ def build_graph(written: Written, radius: float, count: int) -> Graph:
         count: Neighbours an atom, K.
 
     Raises:
-        UnusableCrystal: The CIF is not readable, a site is partly occupied or holds no element, an atom has no
-            neighbour within the radius, or there are too many atoms.
+        UnusableCrystal: The CIF is not readable, a site is partly occupied or holds no element, an atom has
+            no neighbour within the radius, or there are too many atoms.
     """
     from pymatgen.core import Structure  # slow to import
 

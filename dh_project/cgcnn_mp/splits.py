@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from math import gcd, isfinite
 from pathlib import Path
 
+from dh_project.cgcnn_mp.crystals import Location, listed
 from dh_project.cgcnn_mp.errors import DataError
 
 SET_NAMES = ("train", "valid", "test")
