@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,10 +21,8 @@ T = TypeVar("T", "CrystalGraphs", "Batch")
 
 def _moved(tensors: T, device: torch.device | str) -> T:
     """Return a copy of a dataclass whose tensors lie on ``device``."""
-    values = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
-    return replace(
-        tensors, **{name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
-    )
+    values: dict[str, Any] = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
+    return replace(tensors, **{name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)})
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Batch:
         element_features: float32 (elements, features); row ``z - 1`` describes atomic number z.
         elements: int64 (N,), row of ``element_features`` of each atom.
         neighbours: int64 (N, M), index within the batch of each neighbour.
-        distances: float32 (N, M), Å, ascending; inf where there is no such neighbour.
+        distances: float32 (N, M), Å, nearest first; inf where there is no such neighbour.
         complete: Whether no neighbour is missing, known without asking the device.
         crystals: int64 (N,), index within the batch of each atom's crystal.
         atom_counts: int64 (C,).

@@ -76,8 +76,8 @@ def load_data(
 
     Args:
         data: ``"flla"``, the 3,938 crystals that ship; or a folder in the original CGCNN's layout
-            (``id_prop.csv``, ``<id>.cif``, and where there are such ``labels.csv`` and ``atom_init.json``); or
-            a tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
+            (``id_prop.csv``, ``<id>.cif``, and where there are such ``labels.csv``, ``atom_init.json``); or a
+            tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
             commas between) mean the first that exists.
         label: ``formation_energy_per_atom`` or ``e_above_hull`` (eV/atom) of ``flla``, a column of
             ``labels.csv``, or None for the first of flla's and for ``id_prop.csv``.

@@ -9,8 +9,8 @@ often lie equally far and then "the K nearest" alone says too little:
    sorted distances compared one by one, rounded to ``SURROUNDINGS_STEP``), then the lower index.
 
 So as far as their surroundings differ, which members of a shell are kept does not depend on the order of
-atoms. Distances ascend to within the gap. What noise in coordinates can still change: two shells about one gap
-apart merge, and surroundings that differ by about a rounding step swap places.
+atoms. Distances ascend to within the gap. What noise in coordinates can still change: two shells about one
+gap apart merge, and surroundings that differ by about a rounding step swap places.
 
 This module imports neither torch nor the rest of the package's machinery: worker processes start with it.
 """

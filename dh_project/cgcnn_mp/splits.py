@@ -1,7 +1,7 @@
 """Splitting crystals into a training, a validation and a test set.
 
-A split by ratio depends on the ids (or compositions) and the seed alone: not on the order of the crystals, the
-platform or a library's random numbers.
+A split by ratio depends on the ids (or compositions) and the seed alone: not on the order of the crystals,
+the platform or a library's random numbers.
 """
 
 from __future__ import annotations
