@@ -21,7 +21,7 @@ _HOMES = {
     "report": "dh_project.running",
     "trial_folder": "dh_project.running",
 }
-__all__ = ["HpProblem", "__version__", "record", "report", "trial_folder"]  # noqa: F822 (lazy)
+__all__ = ["HpProblem", "__version__", "record", "report", "trial_folder"]
 
 
 def __getattr__(name: str) -> Any:

@@ -69,7 +69,9 @@ def load_run(target: str) -> Callable[..., Any]:
     """
     run = load_attribute(target, "run")
     if not callable(run):
-        raise UserError(f"--run {target}: a {type(run).__name__} cannot be called; name a function run(point)")
+        raise UserError(
+            f"--run {target}: a {type(run).__name__} cannot be called; name a function run(point)"
+        )
     return run
 
 

@@ -135,7 +135,7 @@ def rerun_of(results: Path, result: Result) -> dict[str, Any]:
     It stands in the journal beside the results file; where there is none (an old file, a copied one), only the
     recorded seed and threads are known.
     """
-    known = {name: result.facts[name] for name in ("seed", "threads") if name in result.facts}
+    known: dict[str, Any] = {name: result.facts[name] for name in ("seed", "threads") if name in result.facts}
     if SearchPaths(results.parent).journal.exists():
         identity = History.read(results.parent).identity
         if identity is not None:
@@ -188,7 +188,7 @@ def best_configuration(path: Path) -> BestConfiguration:
 
 
 def _best(trial: str, point: dict[str, Any], objective: float, rerun: dict[str, Any]) -> BestConfiguration:
-    constants = {name: rerun[name] for name in ("seed", "threads") if name in rerun}
+    constants: dict[str, Any] = {name: rerun[name] for name in ("seed", "threads") if name in rerun}
     return BestConfiguration(
         trial, point, objective, rerun.get("run"), {**constants, **rerun.get("run_kwargs", {})}
     )

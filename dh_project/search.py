@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,6 +113,7 @@ class Search:
             self.journal.close()
             raise
         self._stop_reason: str | None = None
+        self._signal: str | None = None
         self._before, self._began = self.history.elapsed, time.monotonic()
         self._results_written = 0.0
         if self.history.identity is None:
@@ -135,7 +136,7 @@ class Search:
         Raises:
             OSError: The journal cannot be written.
         """
-        with self.journal, _signals(self._stop):
+        with self.journal, self._noting_signals():
             self._write(
                 {
                     "kind": "session",
@@ -149,6 +150,7 @@ class Search:
                     "max_evals": self.limits.max_evals,
                 }
             )
+            self._look_for_limits()
             while not self._is_over():
                 assignments = self._next_trials()
                 self.journal.commit()
@@ -156,8 +158,7 @@ class Search:
                     self.evaluator.start(assignment)
                 for event in self.evaluator.wait(self._patience()):
                     self._take(event)
-                if self.limits.timeout is not None and self.elapsed >= self.limits.timeout:
-                    self._stop("the time limit is reached")
+                self._look_for_limits()
                 self._write_results()
                 self.observer.turn(self.history, self.elapsed)
             reason = self._stop_reason or "all trials have ended"
@@ -242,13 +243,35 @@ class Search:
         else:
             self.observer.ended(trial)
 
-    def _stop(self, reason: str) -> None:
-        """End the session: running trials are interrupted, and go on in the next one."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
-            log.info("stopping: %s", reason)
-            for trial in self.history.in_state(State.RUNNING):
-                self.evaluator.kill(trial.id, State.PAUSED, reason)
+    def _look_for_limits(self) -> None:
+        """End the session where a signal came or time is up: running trials are interrupted, to go on next time."""
+        if self._stop_reason is not None:
+            return
+        if self._signal:
+            self._stop_reason = f"{self._signal} came"
+        elif self.limits.timeout is not None and self.elapsed >= self.limits.timeout:
+            self._stop_reason = f"the time limit of {self.limits.timeout:g} s is reached"
+        else:
+            return
+        log.info("stopping: %s", self._stop_reason)
+        for trial in self.history.in_state(State.RUNNING):
+            self.evaluator.kill(trial.id, State.PAUSED, self._stop_reason)
+
+    @contextmanager
+    def _noting_signals(self) -> Iterator[None]:
+        """Note a first SIGINT or SIGTERM, for the loop to end in order; let a second one interrupt at once."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._signal:
+                raise KeyboardInterrupt
+            self._signal = signal.Signals(number).name
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _patience(self) -> float:
         """Return how long to wait for events."""
@@ -282,22 +305,3 @@ def _versions() -> Mapping[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-@contextmanager
-def _signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """End the session on SIGINT or SIGTERM; a second one interrupts at once."""
-    seen: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-        stop(f"{signal.Signals(number).name} came")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

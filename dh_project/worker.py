@@ -99,7 +99,9 @@ class RunningChild:
             os.close(events)  # or the driver could not see the worker's end while a grandchild lives
             run_child(setting, assignment, run, child_messages, child_answers)  # does not return
         with suppress(OSError):
-            os.setpgid(self.pid, self.pid)  # as the child does itself: whoever is first, its group can be killed
+            os.setpgid(
+                self.pid, self.pid
+            )  # as the child does itself: whoever is first, its group can be killed
         os.close(child_messages)
         os.close(child_answers)
         os.set_blocking(self.messages, False)
@@ -142,7 +144,12 @@ class RunningChild:
         self._signal(signal.SIGKILL)  # grandchildren that outlived the trial
         os.close(self.messages)
         os.close(self.answers)
-        result: dict[str, Any] = {"state": State.FAILED, "objective": None, "reason": None, "facts": self.facts}
+        result: dict[str, Any] = {
+            "state": State.FAILED,
+            "objective": None,
+            "reason": None,
+            "facts": self.facts,
+        }
         if self.outcome is not None:
             result.update(self.outcome)
             if not self.go_on and result["state"] == State.DONE:
@@ -227,7 +234,9 @@ class Worker:
                 self.child = RunningChild(self.setting, assignment, self.run, self.events)
             except OSError as error:
                 reason = f"its folder or process could not be made: {error}"
-                self._emit_end(assignment, {"state": State.LOST, "objective": None, "reason": reason, "facts": {}})
+                self._emit_end(
+                    assignment, {"state": State.LOST, "objective": None, "reason": reason, "facts": {}}
+                )
                 return
             self.selector.register(self.child.messages, selectors.EVENT_READ)
         elif self.child is not None and self.child.assignment.trial == order["trial"]:

@@ -21,7 +21,7 @@ T = TypeVar("T", "CrystalGraphs", "Batch")
 
 def _moved(tensors: T, device: torch.device | str) -> T:
     """Return a copy of a dataclass whose tensors lie on ``device``."""
-    values = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
+    values: dict[str, Any] = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
     moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
     return replace(tensors, **moved)
 

@@ -1,1 +1,1 @@
-"""."""
+"""The commands: one file a command, parsing and printing only."""

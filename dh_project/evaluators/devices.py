@@ -28,7 +28,9 @@ def gpu_share(resources: Resources, count: int) -> float:
     if asked is None:
         return 1.0 if count else 0.0
     if asked > 0 and not count:
-        raise UserError(f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0")
+        raise UserError(
+            f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0"
+        )
     if asked > count or (asked > 1 and asked != int(asked)):
         raise UserError(
             f"--num-gpus-per-task {asked:g}: there are {count} GPUs; give a share below 1 or a whole number of them"

@@ -159,7 +159,7 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
     wanted = resources.num_workers or room
     if not 0 < wanted <= room:
         raise UserError(
-            f"--num-workers {max(wanted, 1)}: the Ray cluster holds {room} trials of {resources.cpus_per_trial} cores and "
-            f"{share:g} GPU ({cpus} cores, {gpus} GPUs); lower it or what a trial takes"
+            f"--num-workers {max(wanted, 1)}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {room} trials of "
+            f"{resources.cpus_per_trial} cores and {share:g} GPU; lower it, or what a trial takes"
         )
     return wanted, share

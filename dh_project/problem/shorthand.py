@@ -23,7 +23,9 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
     if isinstance(value, Hyperparameter):
         return value
     if not isinstance(name, str) or not name:
-        raise UserError(f"a hyperparameter {value!r} has no name; write add_hyperparameter({value!r}, 'name')")
+        raise UserError(
+            f"a hyperparameter {value!r} has no name; write add_hyperparameter({value!r}, 'name')"
+        )
     options = {} if default_value is None else {"default_value": default_value}
     try:
         made = _from_short_form(value, name, options)
@@ -49,10 +51,10 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
             if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
                 return cs.OrdinalHyperparameter(name, value, **options)
             return cs.CategoricalHyperparameter(name, value, **options)
-        case {"mu": int(), "sigma": _}:
-            return cs.NormalIntegerHyperparameter(name, **value, **options)
-        case {"mu": _, "sigma": _}:
-            return cs.NormalFloatHyperparameter(name, **value, **options)
+        case dict() if {"mu", "sigma"} <= set(value):
+            is_integer = isinstance(value["mu"], int)
+            normal = cs.NormalIntegerHyperparameter if is_integer else cs.NormalFloatHyperparameter
+            return normal(name, **value, **options)
         case bool() | int() | float() | str():
             return cs.Constant(name, value)
     return None

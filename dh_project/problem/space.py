@@ -37,7 +37,9 @@ class HpProblem:
 
     # ---- what a problem module says
 
-    def add_hyperparameter(self, value: Any, name: str | None = None, default_value: Any = None) -> Hyperparameter:
+    def add_hyperparameter(
+        self, value: Any, name: str | None = None, default_value: Any = None
+    ) -> Hyperparameter:
         """Add a hyperparameter.
 
         Args:

@@ -9,7 +9,9 @@ from dh_project.searchers.settings import AMBSSettings
 SEARCHERS = ("ambs", "random")
 
 
-def create_searcher(name: str, problem: HpProblem, seed: int, settings: AMBSSettings | None = None) -> Searcher:
+def create_searcher(
+    name: str, problem: HpProblem, seed: int, settings: AMBSSettings | None = None
+) -> Searcher:
     """Return a searcher; ``settings`` are those of ``ambs``."""
     if name == "ambs":
         from dh_project.searchers.ambs import AMBS

@@ -86,7 +86,10 @@ class AMBS(Searcher):
 
     def _filled(self, point: Point) -> Point:
         """Give inactive hyperparameters the stand-ins that CBO wants: the lower bound or the first choice."""
-        return {name: point[name] if name in point else _stand_in(self.problem.space[name]) for name in self.problem.space}
+        return {
+            name: point[name] if name in point else _stand_in(self.problem.space[name])
+            for name in self.problem.space
+        }
 
     def _active(self, point: Point) -> Point:
         """Leave out the hyperparameters that the others make inactive."""

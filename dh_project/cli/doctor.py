@@ -1,0 +1,112 @@
+"""``dh-project doctor``: which program answers the word ``deephyper``, and what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+OURS = "dh_project.cli.main"
+
+SCRIPT = """\
+#!{python}
+import sys
+
+from dh_project.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``doctor`` to the commands."""
+    parser = commands.add_parser(
+        "doctor",
+        help="say which program answers 'deephyper', and which versions are here",
+        description="Say which program answers the word deephyper, and which versions of what it stands on are here.",
+        epilog="example:\n  dh-project doctor --fix",
+    )
+    parser.add_argument("--fix", action="store_true", help="give the word deephyper back to this project")
+    parser.set_defaults(parser=parser, command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report; exit status 1 where another program answers ``deephyper``."""
+    from rich.console import Console
+    from rich.table import Table
+
+    script = Path(sysconfig.get_path("scripts")) / "deephyper"
+    if arguments.fix and not _is_ours(script):
+        _give_back(script)
+        print(f"{script}: rewritten; it runs this project's program again")
+    answering = shutil.which("deephyper")
+    healthy = answering is not None and _is_ours(Path(answering))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, found in {"deephyper": _who_answers(script, answering, healthy), **_versions()}.items():
+        table.add_row(name, found)
+    Console(soft_wrap=True, highlight=False).print(table)
+    return 0 if healthy else 1
+
+
+def _is_ours(script: Path) -> bool:
+    try:
+        return OURS in script.read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _who_answers(script: Path, answering: str | None, healthy: bool) -> str:
+    if healthy:
+        return f"{answering} (this project's)"
+    if answering is None:
+        return f"nothing answers: {script.parent} is not on PATH; activate the environment, or use dh-project"
+    if Path(answering) != script:
+        return f"{answering} answers, from another environment; activate this one ({script.parent})"
+    return f"{answering} (DeepHyper's own, which cannot run a search); mend it with: dh-project doctor --fix"
+
+
+def _give_back(script: Path) -> None:
+    """Write the console script anew, whole or not at all."""
+    from dh_project.files import write_whole
+
+    write_whole(script, SCRIPT.format(python=sys.executable))
+    script.chmod(0o755)
+
+
+def _versions() -> dict[str, str]:
+    names = ("dh_project", "DeepHyper", "ConfigSpace", "Ray", "torch", "pymatgen", "mpi4py")
+    versions = {name: _version(name) for name in names}
+    versions["mpi4py"] += _asked(
+        "from mpi4py import MPI; print(MPI.Get_library_version().split(',')[0])", "MPI"
+    )
+    versions["torch"] += _asked(
+        "import torch; n = torch.cuda.device_count();"
+        "names = [torch.cuda.get_device_name(i) for i in range(n)];"
+        "print(', '.join([f'CUDA {torch.version.cuda}', f'{n} GPUs', *names]))",
+        "CUDA",
+    )
+    return {"python": sys.version.split()[0], **versions}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _asked(code: str, what: str) -> str:
+    """Ask another Python, for an import may fail hard (mpi4py without an MPI library does)."""
+    try:
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return f" ({what}: no answer)"
+    lines = (answer.stdout if answer.returncode == 0 else answer.stderr).strip().splitlines()
+    said = lines[-1] if lines else f"{what}: exit status {answer.returncode}"
+    return f" ({said})"

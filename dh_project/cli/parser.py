@@ -1,0 +1,75 @@
+"""An argument parser that names the near match of a misspelt option or command."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from dh_project.errors import UserError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """``argparse`` with one-line errors: what is wrong, the near match, and where the help is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{"allow_abbrev": False, **kwargs})
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; an unknown option is told with its near match, by the parser that does not know it."""
+        namespace, rest = self.parse_known_args(args, namespace)
+        if rest:
+            parser = getattr(namespace, "parser", self)
+            options = [option for action in parser._actions for option in action.option_strings]
+            word = rest[0].partition("=")[0]
+            parser.error(f"unknown argument {word!r}{did_you_mean(word, options)}")
+        return namespace
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with status 2."""
+        choice = re.match(r"argument (.*): invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if choice:
+            name, given, valid = choice.groups()
+            names = [option.strip(" '") for option in valid.split(",")]
+            message = f"{name}: unknown {given!r}{did_you_mean(given, names)}; valid: {', '.join(names)}"
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def positive_int(text: str) -> int:
+    """Return a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0; give at least 1")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Return a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> int:
+    """Run a command; a user's mistake or a file that cannot be written is one line, not a traceback.
+
+    Returns:
+        The exit status: the command's own, 2 for a mistake, 1 for a file system that refuses, 130 for Ctrl-C.
+    """
+    try:
+        return command(arguments)
+    except UserError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"{program}: error: {error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
