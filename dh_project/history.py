@@ -40,9 +40,9 @@ class Identity:
         """Return what differs, in words, or None where the searches are the same."""
         options = {"problem": "--problem", "run": "--run", "run_kwargs": "--run-kwargs", "seed": "--seed"}
         for name, option in options.items():
-            ours, theirs = getattr(self, name), getattr(other, name)
-            if ours != theirs:
-                return f"{option} is {theirs!r} there and {ours!r} here"
+            there, here = getattr(self, name), getattr(other, name)
+            if there != here:
+                return f"{option} was {there!r} there and is {here!r} now"
         if self.space != other.space:
             return "the space or the starting points of the problem have changed"
         return None
