@@ -143,6 +143,8 @@ class CrystalGraphConvNet(nn.Module):
         """
         bonds = expand_distances(batch.distances, self.nbr_fea_len)
         present = None if batch.complete else batch.distances.isfinite()
+        if present is not None and present.all():  # the batch is whole although its data set is not
+            present = None
         atoms = self.embedding(batch.element_features).index_select(0, batch.elements)
         for conv in self.convs:
             atoms = conv(atoms, bonds, batch.neighbours, present)

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+import torch._dynamo  # the first optimizer imports it, for a second: here it is before the fork of a trial
+
+from dh_project.cgcnn_mp.errors import unknown
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": torch.optim.SGD,
@@ -49,7 +52,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.optim not in OPTIMIZERS:
-            raise ValueError(f"unknown optim {self.optim!r}; valid: {', '.join(OPTIMIZERS)}")
+            raise ValueError(unknown("optim", self.optim, OPTIMIZERS))
         for name in ("batch_size", "epochs", "patience", "threads"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 at least")

@@ -1,0 +1,52 @@
+"""``python -m dh_project.cgcnn_mp.best_config [results.csv|best.json] [key=value ...]``: train the best point.
+
+It repeats the recorded run: on a CPU its objective equals the recorded one to the last digit. Without a file
+it takes ``best.json`` of the working directory, else ``results.csv``. ``key=value`` override the recorded
+arguments of ``model_run.run``, as in ``epochs=300 patience=50``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dh_project.arguments import parse_key_values
+from dh_project.cgcnn_mp.retraining import exit_status, retrain
+from dh_project.errors import UserError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Train the best point; return the exit status."""
+    return exit_status(_train_best, words)
+
+
+def _train_best(words: Sequence[str]) -> None:
+    from dh_project.results import best_configuration
+
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(f"one file of results is enough, and {len(names)} are given: {', '.join(names)}")
+    path = Path(names[0]) if names else _usual_file()
+    given = parse_key_values([word for word in words if "=" in word])
+    best = best_configuration(path)
+    if best.run is not None and Path(best.run).name not in (
+        "dh_project.cgcnn_mp.model_run.run",
+        "model_run.py",
+    ):
+        raise UserError(
+            f"{path}: its run function is {best.run}, and this command trains CGCNN's model_run.run alone"
+        )
+    print(f"trial {best.trial} of {path}: {best.point}")
+    retrain(best.point, best.run_kwargs | given, folder="best_config", recorded=best.objective)
+
+
+def _usual_file() -> Path:
+    for name in ("best.json", "results.csv"):
+        if Path(name).exists():
+            return Path(name)
+    raise UserError("there is neither best.json nor results.csv here; name one of a search")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

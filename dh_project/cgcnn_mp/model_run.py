@@ -1,0 +1,185 @@
+"""CGCNN's run function: train it with one choice of hyperparameters, and say how good it is.
+
+It runs in a search (``--run dh_project.cgcnn_mp.model_run.run``) and alone: ``run({"lr": 0.02})``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.cgcnn_mp.devices import find_device, peak_memory_mb
+from dh_project.cgcnn_mp.errors import unknown
+from dh_project.cgcnn_mp.load_data import Location, load_data
+from dh_project.cgcnn_mp.settings import Settings
+from dh_project.cgcnn_mp.training import LAST, train
+from dh_project.running import previous_folder, record, report, trial_folder
+
+ORIGINAL: dict[str, Any] = {
+    "lr": 0.01,
+    "weight_decay": 0.0,
+    "batch_size": 256,
+    "optim": "SGD",
+    "atom_fea_len": 64,
+    "h_fea_len": 128,
+    "n_conv": 3,
+    "n_h": 1,
+    "max_num_nbr": 12,
+    "dropout": 0.0,
+}
+"""The hyperparameters, with the defaults of the original code."""
+
+ARCHITECTURE = ("atom_fea_len", "h_fea_len", "n_conv", "n_h", "dropout")
+
+
+def run(
+    point: Mapping[str, Any],
+    *,
+    data: Location | Sequence[Location] = "flla",
+    label: str | None = None,
+    epochs: int = 30,
+    patience: int | None = 10,
+    milestones: Sequence[int] = (100,),
+    seed: int = 0,
+    device: str = "auto",
+    threads: int = 1,
+    radius: float = 8.0,
+    train_ratio: float = 0.6,
+    val_ratio: float = 0.2,
+    test_ratio: float = 0.2,
+    split_seed: int = 0,
+    split_files: Location | Sequence[Location] | None = None,
+    group_by_composition: bool = False,
+    max_lost_share: float = 0.05,
+    cache_folder: Location | None = None,
+    folder: Location | None = None,
+) -> float:
+    """Train CGCNN and return its objective.
+
+    Each epoch is reported; the answer can end the training, which keeps its best epoch. Where the attempt
+    before this one was interrupted, it goes on from that one's last epoch.
+
+    Args:
+        point: Hyperparameters, any of ``ORIGINAL``; one that is missing takes its value there.
+        data: What to train on; it and the arguments from ``radius`` to ``cache_folder`` are ``load_data``'s.
+        label: Which of its labels to learn.
+        epochs: Epochs at most.
+        patience: Epochs without a better validation MAE after which training ends; None: never.
+        milestones: Epochs after which the learning rate falls to a tenth.
+        seed: Of initial weights, dropout and the order of crystals.
+        device: ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
+        threads: CPU threads. One a trial is the fastest use of many cores.
+        radius: Cutoff radius, Å.
+        train_ratio: Share of training crystals.
+        val_ratio: Share of validation crystals.
+        test_ratio: Share of test crystals.
+        split_seed: Seed of the split.
+        split_files: Files that say the split.
+        group_by_composition: Whether crystals of one composition are all in one set.
+        max_lost_share: Share of crystals that may be left out.
+        cache_folder: Where graphs are kept.
+        folder: Where to leave weights, checkpoints, history and predictions; None: the trial's folder, and
+            outside a search nothing is written.
+
+    Returns:
+        Minus the validation MAE of the best epoch, in the label's unit (formation energy: eV/atom).
+
+    Raises:
+        ValueError: A name or a value is wrong, or the data cannot be used.
+        FloatingPointError: The training diverged.
+    """
+    values = complete_point(point)
+    settings = Settings(
+        **{name: values[name] for name in ("lr", "weight_decay", "batch_size", "optim")},
+        epochs=epochs,
+        patience=patience,
+        milestones=tuple(milestones),
+        seed=seed,
+        device=device,
+        threads=threads,
+    )
+    where = find_device(device)
+    sets = load_data(
+        data,
+        label,
+        max_num_nbr=values["max_num_nbr"],
+        radius=radius,
+        train_ratio=train_ratio,
+        val_ratio=val_ratio,
+        test_ratio=test_ratio,
+        split_seed=split_seed,
+        split_files=split_files,
+        group_by_composition=group_by_composition,
+        max_lost_share=max_lost_share,
+        cache_folder=cache_folder,
+    )
+    home = trial_folder() if folder is None else Path(folder)
+    if home is not None:
+        home.mkdir(parents=True, exist_ok=True)
+    before = previous_folder()
+    outcome = train(
+        *sets,
+        architecture={name: values[name] for name in ARCHITECTURE},
+        settings=settings,
+        folder=home,
+        resume=before / LAST if before is not None and (before / LAST).exists() else None,
+        on_epoch=lambda epoch, error: report(epoch, -error),
+    )
+    record(
+        val_mae=outcome.validation["mae"],
+        test_mae=outcome.test.get("mae"),
+        best_epoch=outcome.best_epoch,
+        epochs=outcome.epochs,
+        parameters=sum(weights.numel() for weights in outcome.network.parameters()),
+        seconds=outcome.seconds,
+        device=str(where),
+        peak_memory_mb=peak_memory_mb(where),
+        seed=seed,
+        threads=threads,
+    )
+    return -outcome.validation["mae"]
+
+
+def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all hyperparameters of a point, each of its type.
+
+    Raises:
+        ValueError: The point has a name that is no hyperparameter of CGCNN, or a value of another type.
+    """
+    values = dict(ORIGINAL)
+    for name, value in point.items():
+        if name not in ORIGINAL:
+            raise ValueError(unknown("hyperparameter", name, ORIGINAL))
+        kind = type(ORIGINAL[name])
+        try:
+            values[name] = kind(value)
+        except (TypeError, ValueError):
+            values[name] = None
+        if values[name] != value or (kind is int and value < 1):
+            whole = "a whole number from 1 on" if kind is int else f"a {kind.__name__}"
+            raise ValueError(f"{name} is {value!r}; it must be {whole}")
+    return values
+
+
+def prepare(**run_kwargs: Any) -> None:
+    """Check the arguments of ``run`` and build its graphs, once before a search, so that no trial must.
+
+    Raises:
+        ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used.
+    """
+    parameters = inspect.signature(run).parameters
+    names = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    for name in run_kwargs:
+        if name not in names:
+            raise ValueError(unknown("argument", name, names))
+    arguments = {name: parameters[name].default for name in names} | run_kwargs
+    Settings(
+        **{name: arguments[name] for name in ("epochs", "patience", "seed", "device", "threads")},
+        milestones=tuple(arguments["milestones"]),
+    )
+    find_device(arguments["device"])
+    load_data(
+        **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}
+    )

@@ -1,0 +1,107 @@
+"""The two commands that train one point: the baseline, and the best that a search found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dh_project.cgcnn_mp import best_config, default_config
+from dh_project.cgcnn_mp.model_run import run
+
+POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
+RUN = "dh_project.cgcnn_mp.model_run.run"
+
+
+@pytest.fixture
+def quick(folder, tmp_path, monkeypatch):
+    """Arguments of a run over twelve crystals, in an empty working directory."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return {"data": str(folder), "epochs": 3, "device": "cpu", "cache_folder": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def best_json(quick):
+    """Write a ``best.json`` as topk does, of a run that was made; return its objective."""
+    objective = run(POINT, **quick, seed=7)
+    rerun = {"run": RUN, "run_kwargs": quick, "seed": 7, "threads": 1}
+
+    def write(path="best.json", **changes):
+        first = {"id": "4", "elapsed_sec": 1.0, "objective": objective, **POINT, "rerun": rerun | changes}
+        Path(path).write_text(json.dumps({"0": first}))
+        return objective
+
+    return write
+
+
+def words(arguments):
+    return [f"{name}={value}" for name, value in arguments.items()]
+
+
+def last_objective(text):
+    return next(line for line in text.splitlines() if line.startswith("objective: "))
+
+
+def test_best_config_gives_the_recorded_objective(best_json, capsys):
+    objective = best_json()
+    assert best_config.main([]) == 0
+    assert last_objective(capsys.readouterr().out) == f"objective: {objective} (recorded: {objective})"
+
+
+def test_best_config_leaves_weights_and_the_training_curve(best_json, tmp_path):
+    best_json("mine.json")
+    assert best_config.main(["mine.json"]) == 0
+    picture = tmp_path / "work/best_config/training_curve.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "work/best_config/best.pt").exists()
+
+
+def test_arguments_override_the_recorded_ones(best_json, capsys):
+    best_json()
+    assert best_config.main(["epochs=1"]) == 0
+    assert "epoch 2" not in capsys.readouterr().out
+
+
+def test_the_baseline_is_the_first_starting_point(quick, capsys, tmp_path):
+    pytest.importorskip("dh_project.cgcnn_mp.problem")
+    assert default_config.main(words(quick | {"epochs": 1})) == 0
+    assert last_objective(capsys.readouterr().out).startswith("objective: -")
+    assert (tmp_path / "work/default_config/training_curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "neither best.json nor results.csv"),
+        (["nowhere.json"], "there is no such file"),
+        (["a.json", "b.json"], "one file of results is enough"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(quick, given, message, capsys):
+    assert best_config.main(given) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_mistaken_argument_is_one_line_and_status_2(best_json, capsys, tmp_path):
+    best_json()
+    capsys.readouterr()
+    assert best_config.main(["epoch=3"]) == 2
+    assert "did you mean 'epochs'" in capsys.readouterr().err
+    assert not (tmp_path / "work/best_config").exists()
+
+
+def test_the_run_function_of_another_model_is_refused(best_json, capsys):
+    best_json(run="mine.run")
+    assert best_config.main([]) == 2
+    assert "its run function is mine.run" in capsys.readouterr().err
+
+
+def test_divergence_is_one_line_and_status_1(best_json, capsys):
+    best_json()
+    best = Path("best.json")
+    best.write_text(best.read_text().replace('"lr": 0.02', '"lr": 1e30'))
+    capsys.readouterr()
+    assert best_config.main([]) == 1
+    assert "try a smaller learning rate" in capsys.readouterr().err

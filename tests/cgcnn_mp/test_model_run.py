@@ -1,0 +1,201 @@
+"""The run function: alone, in a trial, resumed, and with what it cannot take."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dh_project.cgcnn_mp.checkpoint import load_checkpoint
+from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.model_run import ORIGINAL, complete_point, prepare, run
+from dh_project.running import Connection, connect
+
+POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
+
+
+class Listener(Connection):
+    """A worker that remembers what it is told, and says when it is enough."""
+
+    def __init__(self, last_epoch=1000, folder=None, predecessor=None):
+        self.reports, self.facts = [], {}
+        self.last_epoch, self.folder, self.predecessor = last_epoch, folder, predecessor
+
+    def report(self, step, objective):
+        self.reports.append((step, objective))
+        return step < self.last_epoch
+
+    def record(self, facts):
+        self.facts.update(facts)
+
+
+@pytest.fixture
+def listen():
+    def connected(**options):
+        listener = Listener(**options)
+        connect(listener)
+        return listener
+
+    yield connected
+    connect(Connection())
+
+
+@pytest.fixture
+def quick(folder, tmp_path):
+    """Arguments of a run over twelve crystals."""
+    return {"data": str(folder), "epochs": 3, "device": "cpu", "cache_folder": str(tmp_path / "cache")}
+
+
+def test_it_runs_alone_and_writes_nothing(quick, tmp_path, monkeypatch):
+    before = dict(POINT)
+    prepare(**quick)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    objective = run(POINT, **quick)
+    assert isinstance(objective, float)
+    assert objective < 0
+    assert before == POINT
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_an_empty_point_is_the_originals(quick, listen):
+    listener = listen()
+    run({}, **quick | {"epochs": 1})
+    assert (
+        listener.facts["parameters"] == 80_833
+    )  # of the original network at its defaults, 92 element features
+
+
+def test_equal_arguments_give_the_same_objective(quick):
+    assert run(POINT, **quick) == run(POINT, **quick)
+
+
+def test_every_epoch_is_reported_and_the_best_returned(quick, listen):
+    listener = listen()
+    objective = run(POINT, **quick)
+    assert [step for step, _ in listener.reports] == [1, 2, 3]
+    assert objective == max(value for _, value in listener.reports)
+
+
+def test_what_it_records(quick, listen):
+    listener = listen()
+    objective = run(POINT, **quick, seed=3)
+    facts = listener.facts
+    assert set(facts) == {
+        "val_mae", "test_mae", "best_epoch", "epochs", "parameters", "seconds", "device", "peak_memory_mb",
+        "seed", "threads",
+    }  # fmt: skip
+    assert facts["val_mae"] == -objective
+    assert (facts["epochs"], facts["device"], facts["seed"], facts["threads"]) == (3, "cpu", 3, 1)
+    json.dumps(facts, allow_nan=False)
+
+
+def test_an_answer_of_no_ends_it_with_what_there_is(quick, listen):
+    listener = listen(last_epoch=2)
+    objective = run(POINT, **quick)
+    assert listener.facts["epochs"] == 2
+    assert objective == max(value for _, value in listener.reports)
+
+
+def test_checkpoints_go_to_the_trials_folder(quick, listen, tmp_path):
+    listen(folder=tmp_path / "trial")
+    run(POINT, **quick)
+    assert (tmp_path / "trial/last.pt").exists()
+    assert (tmp_path / "trial/best.pt").exists()
+
+
+def test_an_interrupted_attempt_goes_on(quick, listen, tmp_path):
+    uninterrupted = run(POINT, **quick, folder=tmp_path / "whole")
+    listen(last_epoch=1, folder=tmp_path / "first")
+    run(POINT, **quick)
+    second = listen(folder=tmp_path / "second", predecessor=tmp_path / "first")
+    assert run(POINT, **quick) == uninterrupted
+    assert [step for step, _ in second.reports] == [2, 3]
+    whole, resumed = (
+        load_checkpoint(tmp_path / name / "last.pt")["state_dict"] for name in ("whole", "second")
+    )
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_an_attempt_that_left_no_checkpoint_is_begun_anew(quick, listen, tmp_path):
+    (tmp_path / "first").mkdir()
+    second = listen(folder=tmp_path / "second", predecessor=tmp_path / "first")
+    run(POINT, **quick)
+    assert [step for step, _ in second.reports] == [1, 2, 3]
+
+
+def test_a_data_set_without_test_crystals_has_no_test_mae(quick, listen):
+    listener = listen()
+    run(POINT, **quick, test_ratio=0.0)
+    assert listener.facts["test_mae"] is None
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"learning_rate": 0.1}, "unknown hyperparameter 'learning_rate'"),
+        ({"n_convs": 3}, "did you mean 'n_conv'"),
+        ({"n_conv": 2.5}, "n_conv is 2.5; it must be a whole number"),
+        ({"n_h": 0}, "n_h is 0; it must be a whole number from 1 on"),
+        ({"lr": "fast"}, "lr is 'fast'; it must be a float"),
+        ({"optim": "Adma"}, "did you mean 'Adam'"),
+    ],
+)
+def test_a_wrong_point_is_refused(quick, point, message):
+    with pytest.raises(ValueError, match=message):
+        run(point, **quick)
+
+
+def test_a_point_takes_whole_numbers_that_came_as_floats():
+    assert complete_point({"n_conv": 4.0})["n_conv"] == 4
+    assert type(complete_point({"n_conv": 4.0})["n_conv"]) is int
+    assert set(complete_point({})) == set(ORIGINAL)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"data": "no_such_folder"}, "no_such_folder"),
+    ],
+)
+def test_wrong_arguments_are_told_before_the_first_trial(quick, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        prepare(**quick | wrong)
+
+
+def test_preparing_builds_the_graphs(quick, tmp_path):
+    prepare(**quick)
+    assert list((tmp_path / "cache").glob("*.safetensors"))
+
+
+def test_labels_of_one_value_are_refused(quick, folder):
+    table = folder / "id_prop.csv"
+    ids = [line.partition(",")[0] for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{name},2.5\n" for name in ids))
+    with pytest.raises(ValueError, match="all labels of the training set are 2"):
+        run(POINT, **quick)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_asked_for_where_there_is_none_is_told_before_the_first_trial(quick):
+    with pytest.raises(ValueError, match="torch finds 0 GPUs"):
+        prepare(**quick | {"device": "cuda"})
+
+
+def test_bad_data_is_told_by_its_own_error(quick, folder):
+    (folder / "id_prop.csv").unlink()
+    with pytest.raises(DataError, match=r"id_prop\.csv"):
+        prepare(**quick)
+
+
+def test_importing_it_brings_in_no_search_and_no_gpu():
+    code = (
+        "import sys, torch; import dh_project.cgcnn_mp.model_run; "
+        "assert not torch.cuda.is_initialized(); "
+        "assert not {'deephyper', 'ConfigSpace', 'ray', 'pymatgen', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
