@@ -62,7 +62,7 @@ def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[
     names = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
     if names:
         both = "; ".join(f"{name} {saved.get(name)!r}, not {wanted.get(name)!r}" for name in names)
-        raise CheckpointError(f"{path} has another {what}: {both}")
+        raise CheckpointError(f"{path} is of another training: {what} {both}")
 
 
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:

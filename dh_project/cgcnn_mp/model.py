@@ -79,8 +79,8 @@ class ConvLayer(nn.Module):
         # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij, and the atoms' terms are computed once an atom
         w_atom, w_neighbour, w_bond = self.fc_full.weight.split([size, size, bonds.shape[2]], dim=1)
         gates = F.linear(bonds, w_bond)
-        gates = gates + F.linear(atoms, w_atom, self.fc_full.bias).unsqueeze(1)
-        gates = gates + F.linear(atoms, w_neighbour).index_select(0, neighbours.flatten()).view_as(gates)
+        gates += F.linear(atoms, w_atom, self.fc_full.bias).unsqueeze(1)
+        gates += F.linear(atoms, w_neighbour).index_select(0, neighbours.flatten()).view_as(gates)
         if present is None:
             messages = self._messages(gates.flatten(0, 1)).view(*neighbours.shape, size)
         else:

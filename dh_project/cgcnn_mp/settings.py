@@ -57,7 +57,7 @@ class Settings:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 at least")
 
-    def of_state(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return the settings that a resumed training must share; it may end later, and run elsewhere."""
         free = ("epochs", "patience", "device", "threads")
         return {name: value for name, value in asdict(self).items() if name not in free}

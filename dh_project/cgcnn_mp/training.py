@@ -101,7 +101,7 @@ class Training:
         self._identity = {
             "graphs": asdict(GraphSettings.of(train_set)),
             "model": dict(architecture),
-            "settings": settings.of_state(),
+            "settings": settings.identity(),
         }
 
     @property

@@ -35,13 +35,12 @@ def draw_training_curve(folder: Path, unit: str) -> Path:
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(
-        xlabel="Epoch", ylabel=f"Validation MAE ({unit})", yscale="log", title="Training curve"
-    )
+    axes = figure.add_subplot(xlabel="Epoch", ylabel=f"Validation MAE ({unit})", title="Training curve")
     axes.plot(epochs, errors, marker=".")
     axes.plot(epochs[best], errors[best], "o", label=f"best: {errors[best]:.4f} {unit}, epoch {epochs[best]}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(which="both", alpha=0.3)
+    axes.set_ylim(0, 1.1 * max(errors))
+    axes.grid(alpha=0.3)
     axes.legend()
     picture = folder / PICTURE
     figure.savefig(picture, dpi=150)
