@@ -9,14 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import os
-import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,17 +25,14 @@ from torch import Tensor
 from dh_project.cgcnn_mp.cache import replace_file, unwritable
 from dh_project.cgcnn_mp.crystals import Source, Written
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.neighbours import Graph, UnusableCrystal, build_graph
+from dh_project.cgcnn_mp.graph_workers import Chunk, build_chunk, build_in_parallel
+from dh_project.cgcnn_mp.neighbours import Graph
 
 FORMAT = "dh_project crystal graphs 1"
 CHUNK = 64
 """Crystals that a worker process gets at a time."""
 WORTH_A_PROCESS = 500
 """Crystals that take about as long as a worker process takes to start."""
-
-Chunk = list[tuple[str, Written]]
-Built = list[tuple[str, Graph | str]]
-"""Ids with their graph, or with the reason why there is none."""
 
 
 @dataclass(frozen=True)
@@ -152,58 +144,23 @@ def _build(
     source: Source, total: int, radius: float, count: int, shown: Path | None
 ) -> dict[str, Graph | str]:
     """Return graph or reason by id; ``shown`` is the file to name where progress is to be shown."""
-    build = partial(build_chunk, radius=radius, count=count)
     workers = min(available_cores(), math.ceil(total / WORTH_A_PROCESS))
-    if multiprocessing.current_process().daemon:  # such a process may not have children
-        workers = 1
+    chunks = _chunks(source.structures())
+    if workers > 1:
+        parts = build_in_parallel(chunks, radius, count, workers)
+    else:
+        parts = (build_chunk(chunk, radius, count) for chunk in chunks)
     results: dict[str, Graph | str] = {}
     with _progress(f"Building the graphs of {source.name}", total, shown) as advance:
-        try:
-            for built in _mapped(build, _chunks(source.structures()), workers):
-                results.update(built)
-                advance(len(results))
-        except BrokenProcessPool:  # killed, or the caller's main module lacks its __name__ guard
-            for built in _mapped(build, _chunks(source.structures()), workers=1):
-                results.update(built)
-                advance(len(results))
+        for built in parts:
+            results.update(built)
+            advance(len(results))
     return results
-
-
-def build_chunk(chunk: Chunk, radius: float, count: int) -> Built:
-    """Make the graphs of a few crystals (in a worker process)."""
-    return [(identifier, _graph_or_reason(written, radius, count)) for identifier, written in chunk]
-
-
-def _graph_or_reason(written: Written, radius: float, count: int) -> Graph | str:
-    try:
-        return build_graph(written, radius, count)
-    except UnusableCrystal as reason:
-        return str(reason)
 
 
 def _chunks(structures: Iterator[tuple[str, Written]]) -> Iterator[Chunk]:
     while chunk := list(islice(structures, CHUNK)):
         yield chunk
-
-
-def _mapped(function: Callable[[Chunk], Built], chunks: Iterable[Chunk], workers: int) -> Iterator[Built]:
-    """Apply a function to chunks, in worker processes if more than one, holding a few of them at a time."""
-    if workers <= 1:
-        yield from map(function, chunks)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and the caller's threads half
-    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_parent) as pool:
-        waiting: deque[Future[Built]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(function, chunk))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def available_cores() -> int:

@@ -1,0 +1,144 @@
+"""Where crystals come from, and what is said of sources and tables that are not in order."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CRYSTALS, pack
+
+from dh_project.cgcnn_mp.crystals import ArchiveSource, FolderSource, ShippedSource, find_source
+from dh_project.cgcnn_mp.errors import DataError
+
+
+def test_the_shipped_set_holds_3938_crystals_with_two_labels():
+    tables = ShippedSource().tables()
+    assert len(tables.ids) == 3938
+    assert {name: len(values) for name, values in tables.labels.items()} == {
+        "formation_energy_per_atom": 3938,
+        "e_above_hull": 3938,
+    }
+
+
+def test_shipped_cells_are_those_of_the_table():
+    identifier, cell = next(ShippedSource().structures())
+    assert identifier == "mp-10"
+    assert cell.lattice[0].tolist() == [3.35275227, 0.0, 1.93571242]
+    assert cell.atomic_numbers.tolist() == [33, 33]
+    assert np.array_equal(cell.fractional_coordinates, [[0.25] * 3, [0.75] * 3])
+
+
+def test_shipped_features_describe_100_elements_by_92_numbers():
+    features = ShippedSource().tables().element_features
+    assert sorted(features) == list(range(1, 101))
+    assert {len(row) for row in features.values()} == {92}
+
+
+def test_a_folder_yields_its_cif_files(folder: Path):
+    structures = dict(FolderSource(folder).structures())
+    assert list(structures) == list(CRYSTALS)
+    assert structures["LiF"] == (folder / "LiF.cif").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
+def test_an_archive_holds_what_its_folder_holds(folder: Path, tmp_path: Path, ending: str):
+    archive = ArchiveSource(pack(folder, ending), tmp_path / "cache")
+    assert dict(archive.structures()) == dict(FolderSource(folder).structures())
+    assert archive.tables() == FolderSource(folder).tables()
+
+
+def test_an_archive_is_searched_for_its_tables_once(folder: Path, tmp_path: Path):
+    archive = pack(folder, ".xz")
+    before = ArchiveSource(archive, tmp_path / "cache").tables()
+    source = ArchiveSource(archive, tmp_path / "cache")
+    source.fingerprint()
+    archive.unlink()
+    assert source.tables() == before
+
+
+def test_broken_kept_tables_are_read_anew(folder: Path, tmp_path: Path):
+    archive = pack(folder, "")
+    before = ArchiveSource(archive, tmp_path / "cache").tables()
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_text(kept.read_text()[:50])
+    assert ArchiveSource(archive, tmp_path / "cache").tables() == before
+
+
+def test_a_label_is_no_part_of_a_folders_fingerprint(folder: Path):
+    before = FolderSource(folder).fingerprint()
+    table = folder / "id_prop.csv"
+    table.write_text(table.read_text().replace("LiF,0", "LiF,100"))
+    assert FolderSource(folder).fingerprint() == before
+
+
+def test_a_changed_cif_changes_the_fingerprint(folder: Path):
+    before = FolderSource(folder).fingerprint()
+    os.utime(folder / "LiF.cif", ns=(0, 0))
+    assert FolderSource(folder).fingerprint() != before
+
+
+def test_the_first_candidate_that_exists_is_taken(folder: Path, tmp_path: Path):
+    assert find_source(f"/nowhere, {folder}, flla", tmp_path).name == str(folder)
+    assert find_source(["/nowhere", folder], tmp_path).name == str(folder)
+    assert find_source("/nowhere,flla", tmp_path).name == "flla"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("fla", "did you mean 'flla'"),
+        ("/nowhere", "unknown data '/nowhere'"),
+        ("/a,/b", "none of the data candidates"),
+    ],
+)
+def test_no_such_data_is_an_error(data: str, message: str, tmp_path: Path):
+    with pytest.raises(DataError, match=message):
+        find_source(data, tmp_path)
+
+
+def test_a_folder_without_id_prop_is_an_error(tmp_path: Path):
+    with pytest.raises(DataError, match=r"holds no id_prop\.csv"):
+        FolderSource(tmp_path).tables()
+
+
+def test_an_archive_without_id_prop_is_an_error(folder: Path, tmp_path: Path):
+    (folder / "id_prop.csv").unlink()
+    with pytest.raises(DataError, match=r"holds no id_prop\.csv"):
+        ArchiveSource(pack(folder, ""), tmp_path).tables()
+
+
+def test_an_archive_that_is_cut_short_is_an_error(folder: Path, tmp_path: Path):
+    archive = pack(folder, ".xz")
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"cannot read the archive .*is the file whole"):
+        ArchiveSource(archive, tmp_path / "cache").tables()
+
+
+def test_a_file_that_is_no_archive_is_an_error(folder: Path, tmp_path: Path):
+    with pytest.raises(DataError, match="cannot read the archive"):
+        find_source(folder / "LiF.cif", tmp_path).tables()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("id_prop.csv", "", "is empty"),
+        ("id_prop.csv", "LiF,1\nLiF,2\n", "lists 'LiF' twice"),
+        ("labels.csv", "LiF,1\n", "does not begin with a header"),
+        ("labels.csv", "material_id,gap\nLiF,1\nLiF,2\n", "lists 'LiF' twice"),
+        ("atom_init.json", "[1, 2]", "is not a JSON object"),
+        ("atom_init.json", '{"1": [0, 1], "2": [1]}', "the same number of features"),
+        ("atom_init.json", '{"0": [0, 1]}', "no atomic number"),
+    ],
+)
+def test_tables_that_are_not_in_order_are_errors(folder: Path, name: str, text: str, message: str):
+    (folder / name).write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        FolderSource(folder).tables()
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_and_blanks_do_not_matter(folder: Path):
+    (folder / "id_prop.csv").write_bytes(b"\xef\xbb\xbfLiF , 1\r\n\r\nNaCl,2\r\n")
+    assert FolderSource(folder).tables().labels["id_prop.csv"] == {"LiF": "1", "NaCl": "2"}

@@ -1,0 +1,221 @@
+"""Three sets of graphs with labels, and one line for everything that prevents them."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
+
+from dh_project.cgcnn_mp.load_data import DataError, label_graphs, load_data, main
+from dh_project.cgcnn_mp.splits import reduced_composition
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_data(progress=False)
+
+
+def test_the_shipped_set_is_the_default(shipped):
+    assert [len(crystals) for crystals in shipped] == [2363, 787, 788]
+
+
+def test_no_crystal_is_in_two_sets(shipped):
+    ids = [identifier for crystals in shipped for identifier in crystals.ids]
+    assert len(set(ids)) == len(ids) == 3938
+
+
+def test_the_sets_share_one_set_of_graphs(shipped):
+    train, valid, test = shipped
+    assert train.graphs is valid.graphs is test.graphs
+
+
+def test_labels_are_formation_energies_unless_asked_otherwise(shipped):
+    train, _, _ = shipped
+    assert train.labels.dtype == torch.float64
+    assert train.labels[train.ids.index("mp-10")].item() == 0.1074050600000005
+    hull, _, _ = load_data(label="e_above_hull", progress=False)
+    assert hull.ids == train.ids
+    assert (hull.labels >= 0).all()
+
+
+def test_batches_have_the_neighbours_that_were_asked_for(shipped):
+    train, _, _ = load_data(max_num_nbr=9, progress=False)
+    batch = next(train.batches(64))
+    assert batch.distances.shape == (len(batch.elements), 9)
+    assert batch.element_features.shape == (100, 92)
+
+
+def test_a_folder_and_its_archive_give_the_same_sets(folder: Path):
+    for one, other in zip(load_data(folder), load_data(pack(folder, ".xz")), strict=True):
+        assert one.ids == other.ids
+        assert torch.equal(one.labels, other.labels)
+
+
+def test_a_label_that_was_changed_is_seen(folder: Path):
+    load_data(folder)
+    table = folder / "id_prop.csv"
+    table.write_text(table.read_text().replace("LiF,0", "LiF,100"))
+    graphs = label_graphs(folder).graphs
+    assert graphs.labels[graphs.ids.index("LiF")] == 100
+
+
+def test_a_column_of_the_label_table_can_be_chosen(folder: Path):
+    rows = [f"{identifier},{-position},salt" for position, identifier in enumerate(CRYSTALS)]
+    (folder / "labels.csv").write_text("\n".join(["material_id,band_gap,kind", *rows]))
+    assert label_graphs(folder, label="band_gap").graphs.labels.tolist() == [-n for n in range(12)]
+
+
+def test_an_unknown_label_names_the_near_one_and_all(folder: Path):
+    (folder / "labels.csv").write_text("material_id,band_gap\nLiF,1\n")
+    with pytest.raises(
+        DataError, match=r"'bandgap': did you mean 'band_gap'\? Choose from id_prop.csv, band_gap"
+    ):
+        load_data(folder, label="bandgap")
+
+
+def test_the_folders_element_features_are_honoured(folder: Path):
+    features = {number: [number, 1.0] for number in range(1, 90)}
+    (folder / "atom_init.json").write_text(json.dumps(features))
+    train, _, _ = load_data(folder)
+    assert train.graphs.element_features[10].tolist() == [11, 1]
+    assert train.graphs.element_features.shape == (89, 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("", "missing label"),
+        ("high", "label 'high' is not a finite number"),
+        ("inf", "label 'inf' is not"),
+        ("nan", "label 'nan'"),
+    ],
+)
+def test_a_crystal_without_a_usable_label_is_left_out(broken, label: str, reason: str):
+    folder = broken(CRYSTALS["LiF"].to(fmt="cif"), label)
+    data_set = label_graphs(folder, max_lost_share=0.5)
+    assert data_set.left_out["bad"].startswith(reason)
+    assert "bad" not in [data_set.graphs.ids[row] for row in data_set.usable]
+
+
+def test_a_crystal_without_element_features_is_left_out(folder: Path):
+    features = {number: [1.0] for number in range(1, 90) if number != 3}
+    (folder / "atom_init.json").write_text(json.dumps(features))
+    data_set = label_graphs(folder, max_lost_share=0.5)
+    assert data_set.left_out == dict.fromkeys(
+        ("LiF", "LiCl", "LiBr"), "the element of atomic number 3 has no features"
+    )
+
+
+def test_what_is_left_out_is_logged_in_one_line(broken, caplog):
+    with caplog.at_level(logging.WARNING):
+        load_data(broken("garbage", "1.0"), max_lost_share=0.1)
+    (record,) = caplog.records
+    assert "1 of 13 crystals" in record.message
+    assert "bad: unparsable CIF" in record.message
+
+
+def test_too_many_losses_are_an_error_that_names_them(broken):
+    with pytest.raises(DataError, match=r"1 of 13 crystals .* \(bad: no file bad.cif\); .* max_lost_share"):
+        load_data(broken("", "1.0"))
+
+
+def test_a_data_set_of_which_nothing_is_left_is_an_error(tmp_path: Path):
+    (tmp_path / "id_prop.csv").write_text("a,1\n")
+    with pytest.raises(DataError, match="1 of 1 crystals"):
+        load_data(tmp_path, max_lost_share=1.0)
+
+
+def test_no_composition_is_in_two_sets_if_asked():
+    sets = load_data(group_by_composition=True, progress=False)
+    first = sets[0].graphs.first_atom.tolist()
+    elements = sets[0].graphs.elements.tolist()
+    compositions = [
+        {reduced_composition(elements[first[row] : first[row + 1]]) for row in crystals.rows.tolist()}
+        for crystals in sets
+    ]
+    assert len(set.union(*compositions)) == sum(map(len, compositions))
+    assert [round(len(crystals) / 3938, 2) for crystals in sets] == [0.6, 0.2, 0.2]
+
+
+def test_split_files_are_followed(folder: Path, tmp_path: Path):
+    for name, ids in {"train": "LiF\nNaCl", "valid": "KBr", "test": "RbF"}.items():
+        (tmp_path / f"{name}.txt").write_text(ids)
+    assert [crystals.ids for crystals in load_data(folder, split_files=tmp_path)] == [
+        ["LiF", "NaCl"],
+        ["KBr"],
+        ["RbF"],
+    ]
+
+
+def test_a_test_ratio_of_zero_gives_an_empty_test_set(folder: Path):
+    assert [
+        len(crystals) for crystals in load_data(folder, train_ratio=0.75, val_ratio=0.25, test_ratio=0)
+    ] == [9, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"train_ratio": 0.9}, "cannot split 0.9/0.2/0.2"),
+        ({"val_ratio": 0}, "must be above 0"),
+        ({"max_num_nbr": 0}, "max_num_nbr is 0"),
+        ({"radius": -1.0}, "radius is -1"),
+        ({"label": "gap"}, "unknown label 'gap'"),
+        ({"data": "/nowhere"}, "unknown data '/nowhere'"),
+        ({"split_files": "/nowhere", "group_by_composition": True}, "exclude each other"),
+        ({"split_files": "/nowhere"}, "give a folder with train.txt"),
+    ],
+)
+def test_bad_settings_are_one_line(settings, message):
+    with pytest.raises(DataError, match=message) as caught:
+        load_data(progress=False, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_set_too_small_to_split_is_an_error(tmp_path: Path):
+    folder = write_folder(tmp_path / "two", dict(list(CRYSTALS.items())[:2]))
+    with pytest.raises(DataError, match="set is empty: 2 crystals"):
+        load_data(folder)
+
+
+def test_the_command_shows_shapes_statistics_and_crystals(capsys):
+    assert main(["flla"]) == 0
+    shown = capsys.readouterr().out
+    assert "train_labels shape: (2363,)  mean -1.2367" in shown
+    assert "mp-10: As, 2 atoms, label 0.1074" in shown
+    assert "left out: 0" in shown
+
+
+def test_the_command_ends_with_status_2_and_one_line_on_bad_data(tmp_path: Path):
+    command = [sys.executable, "-m", "dh_project.cgcnn_mp.load_data", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1
+    assert not run.stdout
+
+
+@needs_shared_archive
+@pytest.mark.slow
+def test_a_slice_of_the_shared_archive_loads(tmp_path: Path):
+    """Every hundredth crystal of mp33k: all are usable, and a later call is quick."""
+    import tarfile
+
+    folder = tmp_path / "slice"
+    folder.mkdir()
+    with tarfile.open(SHARED_ARCHIVE) as archive:
+        table = archive.extractfile("mp33k/id_prop.csv").read().decode().splitlines()[::100]
+        ids = {line.split(",")[0] for line in table}
+        for member in archive:
+            if Path(member.name).stem in ids:
+                (folder / Path(member.name).name).write_bytes(archive.extractfile(member).read())
+    (folder / "id_prop.csv").write_text("\n".join(table))
+    assert not label_graphs(folder, max_lost_share=0.0).left_out
+    begin = time.monotonic()
+    assert sum(map(len, load_data(folder))) == len(ids)
+    assert time.monotonic() - begin < 1
