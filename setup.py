@@ -31,7 +31,7 @@ setup(
         "filelock",
         "matplotlib",
         "numpy",
-        "pandas",
+        "pandas>=3.1",  # reads floats back to the last digit
         "pymatgen",
         "pyyaml",
         "ray>=2.50",

@@ -15,8 +15,9 @@ class UserError(Exception):
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Return ``" (did you mean 'ray'?)"`` where a valid name is near, else an empty string."""
-    near = get_close_matches(name, list(valid), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    by_lower_case = {candidate.lower(): candidate for candidate in valid}
+    near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    return f" (did you mean {by_lower_case[near[0]]!r}?)" if near else ""
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:

@@ -95,7 +95,6 @@ def read_results(path: Path) -> list[Result]:
         table = pd.read_csv(
             path,
             dtype_backend="numpy_nullable",  # integers stay integers beside empty cells
-            float_precision="round_trip",
             keep_default_na=False,  # a choice may be called "None"
             na_values=[""],
         )

@@ -13,3 +13,9 @@ def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DH_PROJECT_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def samples() -> Path:
+    """Folder of small problem and run modules."""
+    return Path(__file__).parent / "samples"

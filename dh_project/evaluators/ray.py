@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -140,12 +141,20 @@ def _connect(ray: Any, resources: Resources) -> None:
         options["_redis_password"] = resources.ray_password
     del options["include_dashboard"]
     try:
+        _knock(resources.ray_address)
         ray.init(address=resources.ray_address, **options)
     except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
         raise UserError(
             f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
             f"({' '.join(str(error).split())[:200]}); start one with: ray start --head"
         ) from None
+
+
+def _knock(address: str) -> None:
+    """Open a connection to ``host:port`` and close it: where nothing listens, Ray itself waits for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _room(ray: Any, resources: Resources) -> tuple[int, float]:

@@ -1,0 +1,42 @@
+import subprocess
+import sys
+
+import pytest
+from evaluator_contract import EvaluatorContract
+
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Resources
+from dh_project.evaluators.ray import RayEvaluator
+from dh_project.worker import Setting
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of one node that goes on from test to test."""
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    start = [*ray, "start", "--head", "--port=0", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    subprocess.run(start, check=True, capture_output=True)
+    yield "auto"
+    subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True)
+
+
+class TestRayEvaluator(EvaluatorContract):
+    @pytest.fixture(autouse=True)
+    def _cluster(self, cluster):
+        self.address = cluster
+
+    def make(self, setting, resources):
+        return RayEvaluator(setting, Resources(num_workers=resources.num_workers, ray_address=self.address))
+
+
+def test_more_workers_than_the_cluster_holds_are_refused(cluster, tmp_path):
+    with pytest.raises(UserError, match="holds 2 trials of 1 cores"):
+        RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(num_workers=3, ray_address=cluster))
+
+
+def test_an_address_where_no_cluster_is_gives_one_line(tmp_path):
+    with pytest.raises(UserError, match="no Ray cluster can be reached") as caught:
+        RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(ray_address="127.0.0.1:1"))
+    assert "\n" not in str(caught.value)
