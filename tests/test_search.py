@@ -1,0 +1,176 @@
+"""The search loop, with real workers, a real journal, and searchers that cost nothing."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Resources
+from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.history import History, Identity
+from dh_project.problem import load_problem
+from dh_project.search import Limits, Search
+from dh_project.searchers.random import RandomSearcher
+from dh_project.trial import SearchPaths, State
+from dh_project.worker import Setting
+
+
+class Seen:
+    """An observer that keeps what it was shown."""
+
+    def __init__(self):
+        self.ids = []
+        self.most_running = 0
+
+    def ended(self, trial):
+        self.ids.append(trial.id)
+
+    def turn(self, history, elapsed):
+        self.most_running = max(self.most_running, len(history.in_state(State.RUNNING)))
+
+
+@pytest.fixture
+def search(samples, tmp_path):
+    """Return a function that runs one session in ``tmp_path`` and gives its search and its reason to end."""
+
+    def search(run="run", workers=1, run_kwargs=None, seed=1, observer=None, before=None, **limits):
+        problem = load_problem(str(samples / "small_problem.py"))
+        setting = Setting(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
+        identity = Identity("small_problem.py", problem.to_json(), setting.run, setting.run_kwargs, seed)
+        with ProcessEvaluator(setting, Resources(num_workers=workers)) as evaluator:
+            session = Search(
+                SearchPaths(tmp_path),
+                identity,
+                problem,
+                RandomSearcher(problem, seed),
+                evaluator,
+                Limits(**limits),
+                observer or Seen(),
+            )
+            if before:
+                before(session)
+            return session.history, session.run()
+
+    return search
+
+
+def points(history):
+    return [history.trials[number].point for number in sorted(history.trials)]
+
+
+def test_it_ends_after_exactly_so_many_trials(search):
+    seen = Seen()
+    history, reason = search(workers=3, max_evals=7, observer=seen)
+    assert sorted(seen.ids) == sorted(history.trials) == list(range(7))
+    assert reason == "all trials have ended"
+
+
+def test_starting_points_come_first_all_of_them(search, samples):
+    history, _ = search(max_evals=4)
+    assert points(history)[:2] == load_problem(str(samples / "small_problem.py")).starting_points
+    assert [trial.origin for trial in history.trials.values()] == ["starting point"] * 2 + ["random"] * 2
+
+
+def test_all_workers_are_kept_busy(search):
+    seen = Seen()
+    search(workers=4, max_evals=8, run_kwargs={"seconds": 0.3}, observer=seen)
+    assert seen.most_running == 4
+
+
+def test_failures_are_rows_and_the_search_goes_on(search, tmp_path):
+    history, _ = search("fail_at_times", max_evals=12)
+    states = {trial.state for trial in history.ended}
+    assert states == {State.DONE, State.FAILED}
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == 13
+    assert "tanh never works" in (tmp_path / "results.csv").read_text()
+
+
+def test_the_journal_tells_what_the_loop_knew(search, tmp_path):
+    history, _ = search("tell", max_evals=3)
+    assert History.read(tmp_path).trials == history.trials
+
+
+def test_a_larger_total_extends_a_search(search):
+    search(max_evals=3)
+    seen = Seen()
+    history, _ = search(max_evals=5, observer=seen)
+    assert seen.ids == [3, 4]
+    assert len(history.ended) == 5
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_interrupted_equals_uninterrupted(search, tmp_path, cut):
+    search(max_evals=cut)
+    interrupted, _ = search(max_evals=6)
+    for file in tmp_path.glob("journal.*"):
+        file.unlink()
+    whole, _ = search(max_evals=6)
+    assert points(interrupted) == points(whole)
+    assert interrupted.best.point == whole.best.point
+
+
+def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
+    first, reason = search("go_on", max_evals=1, timeout=1.0)
+    assert (first.trials[0].state, reason) == (State.PAUSED, "the time limit of 1 s is reached")
+    second, _ = search("go_on", max_evals=1, timeout=30.0)
+    assert (second.trials[0].state, second.trials[0].objective, second.trials[0].attempt) == (State.DONE, 2.0, 2)
+
+
+def test_elapsed_time_is_carried_and_downtime_is_not(search):
+    first, _ = search(max_evals=1, run_kwargs={"seconds": 0.5})
+    time.sleep(0.6)
+    second, _ = search(max_evals=2, run_kwargs={"seconds": 0.5})
+    assert 1.0 <= second.elapsed < first.elapsed + 1.1
+
+
+def once_it_runs(act):
+    """Return a hook that calls ``act(session)`` in a thread as soon as the first trial has left its mark."""
+
+    def wait_and_act(session):
+        mark = session.paths.trial(0, 1) / "mark"
+        while not (mark.exists() and mark.read_text()):
+            time.sleep(0.02)
+        act(session)
+
+    return lambda session: threading.Thread(target=wait_and_act, args=(session,)).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order(search, number):
+    history, reason = search("go_on", max_evals=1, before=once_it_runs(lambda _: os.kill(os.getpid(), number)))
+    assert reason == f"{number.name} came"
+    assert history.trials[0].state is State.PAUSED
+
+
+def test_a_trial_s_time_limit_is_a_row(search):
+    history, _ = search("hang", max_evals=1, trial_timeout=0.5)
+    assert history.trials[0].state is State.TIMEOUT
+
+
+@once_it_runs
+def kill_worker(session):
+    os.kill(int(session.evaluator._workers[0].name.split(":")[1]), signal.SIGKILL)
+
+
+def test_a_trial_lost_with_its_worker_is_tried_again(search):
+    history, _ = search("go_on", max_evals=1, before=kill_worker)
+    trial = history.trials[0]
+    assert (trial.state, trial.attempt, trial.losses, trial.objective) == (State.DONE, 2, 1, 2.0)
+
+
+def test_a_trial_lost_too_often_is_a_row(search):
+    history, _ = search("go_on", max_evals=1, max_retries=0, before=kill_worker)
+    assert (history.trials[0].state, history.trials[0].attempt) == (State.LOST, 1)
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"run_kwargs": {"scale": 2.0}}, {"run": "tell"}])
+def test_a_different_search_is_refused(search, change, tmp_path):
+    search(max_evals=1)
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    with pytest.raises(UserError, match="another search was run here"):
+        search(max_evals=2, **change)
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
