@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import AcquireReturnProxy, FileLock
+
 from dh_project.cgcnn_mp.errors import DataError
 
 FOLDER_VARIABLE = "DH_PROJECT_CACHE"
@@ -39,9 +41,22 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise unwritable(path.parent, error) from None
+        raise _unwritable(path.parent, error) from None
 
 
-def unwritable(folder: Path, error: OSError) -> DataError:
+def lock(path: Path) -> AcquireReturnProxy:
+    """Wait until this process alone may write a file; use it in a ``with`` statement.
+
+    Raises:
+        DataError: The folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{path}.lock").acquire()
+    except OSError as error:
+        raise _unwritable(path.parent, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
     """Return the error for a cache folder that cannot be written to."""
     return DataError(f"cannot write to the cache folder {folder}: {error.strerror}; set {FOLDER_VARIABLE}")

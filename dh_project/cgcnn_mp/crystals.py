@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from dh_project.cgcnn_mp.cache import replace_file
-from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.tables import ID_TABLE, TABLE_NAMES, Tables, parse_tables, shipped_element_features
 
 SHIPPED = "flla"
@@ -112,7 +112,10 @@ class FolderSource:
     @cached_property
     def _tables(self) -> Tables:
         paths = [self._folder / name for name in TABLE_NAMES]
-        texts = {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
+        try:
+            texts = {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
+        except OSError as error:
+            raise DataError(f"cannot read the tables of {self.name}: {error}") from None
         return parse_tables(texts, self.name)
 
     def fingerprint(self) -> str:
@@ -136,7 +139,7 @@ class FolderSource:
         for identifier in self._tables.ids:
             try:
                 yield identifier, Path(self._cif(identifier)).read_bytes()
-            except FileNotFoundError:
+            except OSError:
                 continue
 
     def _cif(self, identifier: str) -> str:
@@ -227,10 +230,10 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
             return FolderSource(path)
         if path.is_file():
             return ArchiveSource(path, cache_folder)
-    if len(candidates) == 1:
-        raise DataError(unknown("data", str(candidates[0]), [SHIPPED, "a folder", "a tar file that exists"]))
+    names = [str(candidate) for candidate in candidates]
+    hint = near_match(names[0], [SHIPPED]) if len(names) == 1 else ""
     raise DataError(
-        f"none of the data candidates {', '.join(map(str, candidates))} exists here: correct a path"
+        f"no data at {', '.join(names)}: {hint}give {SHIPPED}, a folder or a tar file that exists"
     )
 
 

@@ -19,10 +19,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from torch import Tensor
 
-from dh_project.cgcnn_mp.cache import replace_file, unwritable
+from dh_project.cgcnn_mp.cache import lock, replace_file
 from dh_project.cgcnn_mp.crystals import Source, Written
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.graph_workers import Chunk, build_chunk, build_in_parallel
@@ -79,16 +78,12 @@ def prepare_graphs(
     path = cache_folder / f"{key}.graphs.safetensors"
     if prepared := open_graphs(path, key):
         return prepared
-    try:
-        cache_folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
-            if not (prepared := open_graphs(path, key)):
-                ids = source.tables().ids
-                results = _build(source, len(ids), radius, count, path if progress else None)
-                replace_file(path, partial(_save, ids=ids, results=results, key=key, count=count))
-                prepared = open_graphs(path, key)
-    except OSError as error:
-        raise unwritable(cache_folder, error) from None
+    with lock(path):
+        if not (prepared := open_graphs(path, key)):
+            ids = source.tables().ids
+            results = _build(source, len(ids), radius, count, path if progress else None)
+            replace_file(path, partial(_save, ids=ids, results=results, key=key, count=count))
+            prepared = open_graphs(path, key)
     if prepared is None:
         raise DataError(f"the graphs in {path} cannot be read back: is the file system in order?")
     return prepared
@@ -120,7 +115,7 @@ def _save(path: Path, ids: list[str], results: dict[str, Graph | str], key: str,
     """Write the graphs end to end, in the order of ``ids``."""
     from safetensors.numpy import save
 
-    found = {identifier: results.get(identifier, f"no file {identifier}.cif") for identifier in ids}
+    found = {identifier: results.get(identifier, f"no readable file {identifier}.cif") for identifier in ids}
     graphs = {identifier: graph for identifier, graph in found.items() if isinstance(graph, Graph)}
     left_out = {identifier: reason for identifier, reason in found.items() if isinstance(reason, str)}
     nothing = Graph(np.empty(0, np.uint8), np.empty((0, count), np.int16), np.empty((0, count), np.float32))

@@ -74,22 +74,23 @@ def shipped_element_features() -> dict[int, list[float]]:
     return _features(SHIPPED_FEATURES.read_text(encoding="utf-8"), FEATURE_TABLE)
 
 
-def _rows(text: str, where: str) -> list[list[str]]:
+def _rows(text: str, where: str) -> list[tuple[str, ...]]:
     """Return the stripped fields of each line that is not empty."""
     try:
-        rows = [[field.strip() for field in row] for row in csv.reader(text.splitlines())]
+        rows = [tuple(map(str.strip, row)) for row in csv.reader(text.splitlines())]
     except csv.Error as error:
         raise DataError(f"cannot read {where}: {error}") from None
     return [row for row in rows if any(row)]
 
 
-def _by_id(rows: list[list[str]], where: str) -> dict[str, list[str]]:
+def _by_id(rows: list[tuple[str, ...]], where: str) -> dict[str, tuple[str, ...]]:
     """Return each row's other fields under its first one, which is the id."""
-    fields: dict[str, list[str]] = {}
-    for identifier, *others in rows:
+    fields: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        identifier = row[0]
         if identifier in fields:
             raise DataError(f"{where} lists {identifier!r} twice: keep one line an id")
-        fields[identifier] = others
+        fields[identifier] = row[1:]
     return fields
 
 
@@ -98,7 +99,7 @@ def _id_table(text: str, where: str) -> dict[str, str]:
     rows = _by_id(_rows(text, where), where)
     if not rows:
         raise DataError(f"{where} is empty: write one line a crystal in it, the id, a comma, the label")
-    return {identifier: (others or [""])[0] for identifier, others in rows.items()}
+    return {identifier: others[0] if others else "" for identifier, others in rows.items()}
 
 
 def _label_table(text: str, where: str) -> dict[str, dict[str, str]]:

@@ -87,8 +87,8 @@ def test_the_first_candidate_that_exists_is_taken(folder: Path, tmp_path: Path):
     ("data", "message"),
     [
         ("fla", "did you mean 'flla'"),
-        ("/nowhere", "unknown data '/nowhere'"),
-        ("/a,/b", "none of the data candidates"),
+        ("/nowhere", "no data at /nowhere: give flla"),
+        ("/a,/b", "no data at /a, /b: give"),
     ],
 )
 def test_no_such_data_is_an_error(data: str, message: str, tmp_path: Path):

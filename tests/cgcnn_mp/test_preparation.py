@@ -97,7 +97,7 @@ def test_ids_without_a_graph_are_left_out_with_their_reasons(folder: Path, tmp_p
     (folder / "NaCl.cif").write_text("garbage")
     prepared = prepare(folder, tmp_path / "cache")
     assert prepared.left_out.keys() == {"LiF", "NaCl"}
-    assert prepared.left_out["LiF"] == "no file LiF.cif"
+    assert prepared.left_out["LiF"] == "no readable file LiF.cif"
     assert len(prepared.ids) == len(CRYSTALS) - 2
 
 
