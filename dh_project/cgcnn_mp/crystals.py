@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from dh_project.cgcnn_mp.cache import replace_file
-from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.errors import DataError, near_match
 from dh_project.cgcnn_mp.tables import ID_TABLE, TABLE_NAMES, Tables, parse_tables, shipped_element_features
 
 SHIPPED = "flla"
