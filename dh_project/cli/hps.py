@@ -191,6 +191,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs)
 
     paths = SearchPaths(arguments.log_dir)
+    if paths.folder.exists() and not paths.folder.is_dir():
+        raise UserError(f"--log-dir {paths.folder}: this is a file; name a folder")
     history = History.replay(scan(paths.journal)[0])
     seed = arguments.seed if arguments.seed is not None else history.identity.seed if history.identity else 42
     identity = Identity(

@@ -21,6 +21,8 @@ def print_summary(history: History, paths: SearchPaths, problem: HpProblem, reas
         f"{len(ended)} trials ended, {len(failed)} of them failed, in {history.elapsed:.1f} s"
         + (f" ({reason})" if reason else "")
     )
+    if any(not trial.state.has_ended for trial in history.trials.values()):
+        console.print("some trials are unfinished; the same command goes on with them")
     best = history.best
     if best is None:
         for trial in failed[-3:]:

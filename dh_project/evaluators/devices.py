@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
+
+DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
+"""What the drivers of NVIDIA, AMD and WSL put under ``/dev`` where there is a GPU."""
 
 
 def visible_gpus() -> list[str]:
@@ -13,6 +18,8 @@ def visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in DEVICE_FILES):
+        return []  # known without the seconds that importing torch takes
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,146 @@
+"""Each mistake of a user is one clear line and exit status 2, and nothing is written."""
+
+import pytest
+
+from dh_project.cli import analytics, main
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(here, capsys):
+    """Return a function that runs a command line, checks that it is refused cleanly, and gives what it said."""
+
+    def refused(words, program=main.main):
+        before = sorted(here.iterdir())
+        try:
+            status = program([str(word) for word in words])
+        except SystemExit as leaving:
+            status = leaving.code
+        said = capsys.readouterr().err
+        assert status == 2
+        assert len(said.strip().splitlines()) == 1
+        assert sorted(here.iterdir()) == before
+        return said
+
+    return refused
+
+
+def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher="ambs"):
+    words = ["hps", searcher, "--evaluator", "process", "--max-evals", "2"]
+    words += ["--problem", samples / problem if problem.endswith(".py") else problem]
+    return [*words, "--run", samples / run if run.endswith(".py") else run, *more]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--evaluator", "rya"], "did you mean 'ray'?"),
+        (["--evaluator", "balsam"], "not in this version"),
+        (["--surrogate-model", "ETT"], "did you mean 'ET'?"),
+        (["--acq-func", "UCBB"], "did you mean 'UCB"),
+        (["--max-eval", "3"], "did you mean '--max-evals'?"),
+        (["--cache-key", "uuid"], "no longer an option: results are never looked up"),
+        (["--num-workers", "0"], "give at least 1"),
+        (["--num-workers", "two"], "invalid"),
+        (["--max-evals", "0"], "give at least 1"),
+        (["--timeout", "-3"], "not above 0"),
+        (["--run-kwargs", "second=3"], "did you mean 'seconds'"),
+        (["--run-kwargs", "seconds"], "key=value"),
+        (["--run-kwargs", "seconds=-1"], "it must not be negative"),
+    ],
+)
+def test_options(refused, samples, more, said):
+    assert said in refused(hps(samples, *more))
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"problem": "no_such_package.Problem"}, "no module 'no_such_package'"),
+        ({"problem": "dh_project.cgcnn_mp.problem.Problme"}, "did you mean 'Problem'?"),
+        ({"problem": "no_such_file.py"}, "no file"),
+        ({"run": "dh_project.cgcnn_mp.model_run.rum"}, "did you mean 'run'?"),
+        ({"run": "os.sep"}, "cannot be called"),
+        ({"searcher": "amb"}, "did you mean 'ambs'?"),
+    ],
+)
+def test_problem_run_and_search(refused, samples, where, said):
+    assert said in refused(hps(samples, **where))
+
+
+@pytest.mark.parametrize(
+    ("point", "said"), [("x=11.0", "x=11.0 lies outside the space"), ("", "lacks x"), ("y=1.0, x=1.0", "'y'")]
+)
+def test_starting_points(refused, samples, here, point, said):
+    text = f"from dh_project import HpProblem\nProblem = HpProblem()\nProblem.add_dim('x', (0.0, 10.0))\nProblem.add_starting_point({point})\n"
+    (here / "my_problem.py").write_text(text)
+    words = ["hps", "random", "--problem", here / "my_problem.py", "--run", samples / "small_run.py"]
+    assert said in refused(words)
+
+
+def test_missing_options_are_named(refused):
+    assert "--problem, --run" in refused(["hps", "ambs"])
+
+
+def test_an_unknown_command_gets_the_near_one(refused):
+    assert "did you mean 'hps'?" in refused(["hsp"])
+
+
+def test_a_folder_of_another_search(refused, samples, here, capsys):
+    assert main.main([str(word) for word in hps(samples, "--log-dir", "a", searcher="random")]) == 0
+    capsys.readouterr()
+    assert "--seed was 42 there and is 3 now" in refused(hps(samples, "--log-dir", "a", "--seed", "3"))
+
+
+def test_a_folder_that_is_a_file(refused, samples, here):
+    (here / "a").write_text("")
+    assert "a" in refused(hps(samples, "--log-dir", "a", searcher="random"))
+
+
+def test_gpus_where_there_are_none(refused, samples, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "no GPU here" in refused(hps(samples, "--num-gpus-per-task", "1"))
+
+
+@pytest.mark.parametrize(
+    ("run_kwargs", "said"),
+    [
+        (["data=nowhere"], "nowhere"),
+        (["device=cuda"], "cuda"),
+        (["epochs=0"], "epochs"),
+        (["label=no_such_label"], "label"),
+    ],
+)
+def test_arguments_of_cgcnn(refused, samples, run_kwargs, said, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert said in refused(hps(samples, "--run-kwargs", *run_kwargs, run="dh_project.cgcnn_mp.model_run.run"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("results.csv", None, "no such file"),
+        ("results.txt", "", ".csv"),
+        ("results.csv", "a,b\n", "not a results file"),
+        ("results.csv", "p:x,objective\n", "no trial has ended"),
+        ("results.csv", "p:x,objective\n1,F_failed\n", "all 1 trials failed"),
+    ],
+)
+def test_topk_of_what_holds_no_results(refused, here, name, text, said):
+    if text is not None:
+        (here / name).write_text(text)
+    assert said in refused(["topk", name], program=analytics.main)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["-k", "0"], "at least 1"), (["-o", "best.xml"], "best.xml"), (["-o", "no/best.json"], "no folder")],
+)
+def test_topk_options(refused, here, options, said):
+    (here / "results.csv").write_text("p:x,objective\n1,0.5\n")
+    assert said in refused(["topk", "results.csv", *options], program=analytics.main)

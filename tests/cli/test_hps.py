@@ -1,0 +1,128 @@
+"""``deephyper hps`` as a user types it: real processes, real exit statuses."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+DEEPHYPER = [sys.executable, "-m", "dh_project.cli.main"]
+
+
+@pytest.fixture
+def hps(samples, tmp_path):
+    """Return a function that runs a search of the samples in ``tmp_path`` and gives its finished process."""
+
+    def hps(*options, searcher="random", run="small_run.py", evaluator="process", check=True):
+        words = [*DEEPHYPER, "hps", searcher, "--evaluator", evaluator, "--num-workers", "2"]
+        words += ["--problem", str(samples / "small_problem.py"), "--run", str(samples / run), *options]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=check)
+
+    return hps
+
+
+def rows(folder):
+    lines = (folder / "results.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    return [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+
+
+@pytest.mark.parametrize("searcher", ["ambs", "random"])
+def test_a_search_leaves_its_files_and_exactly_its_rows(hps, tmp_path, searcher):
+    done = hps("--max-evals", "5", searcher=searcher)
+    assert {"journal.jsonl", "results.csv", "deephyper.log", "trials"} <= {f.name for f in tmp_path.iterdir()}
+    assert sorted(row["job_id"] for row in rows(tmp_path)) == list("01234")
+    assert {row["job_id"] for row in rows(tmp_path) if row["m:origin"] == "starting point"} == {"0", "1"}
+    assert str(tmp_path / "results.csv") in done.stdout or "results.csv" in done.stdout
+    assert len(list((tmp_path / "trials").iterdir())) == 5
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_ray_evaluator_searches_by_file_path(hps, tmp_path):
+    hps("--max-evals", "5", evaluator="ray")
+    assert sorted(row["job_id"] for row in rows(tmp_path)) == list("01234")
+
+
+def test_the_same_command_goes_on_and_a_finished_one_does_nothing(hps, tmp_path):
+    hps("--max-evals", "3", "--log-dir", "a/search")
+    hps("--max-evals", "5", "--log-dir", "a/search")
+    journal = (tmp_path / "a/search/journal.jsonl").read_bytes()
+    assert "all 5 trials have ended already" in hps("--max-evals", "5", "--log-dir", "a/search").stdout
+    assert (tmp_path / "a/search/journal.jsonl").read_bytes() == journal
+    assert len(rows(tmp_path / "a/search")) == 5
+
+
+def test_output_that_is_no_terminal_gets_a_line_a_trial(hps):
+    lines = hps("--max-evals", "4").stdout.splitlines()
+    assert sum(bool(re.match(r"trial +\d+ +done", line)) for line in lines) == 4
+
+
+def test_the_best_stands_beside_the_baseline(hps):
+    said = hps("--max-evals", "4").stdout
+    assert re.search(r"best \(trial \d\) +baseline \(trial 0\)", said)
+    assert re.search(r"twice +\S+ +2", said)
+
+
+def command(samples, *more):
+    words = [*DEEPHYPER, "hps", "random", "--evaluator", "process", "--num-workers", "2", "--max-evals", "8"]
+    words += ["--problem", str(samples / "small_problem.py"), "--run", str(samples / "small_run.py")]
+    return [*words, "--run-kwargs", "seconds=0.4", *more]
+
+
+def wait_for_rows(folder, count):
+    limit = time.monotonic() + 60
+    journal = folder / "journal.jsonl"
+    while time.monotonic() < limit:
+        if journal.exists() and journal.read_text().count('"kind":"end"') >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the search does not get there")
+
+
+def test_a_killed_search_goes_on_and_runs_nothing_again(samples, tmp_path):
+    search = subprocess.Popen(command(samples), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    wait_for_rows(tmp_path, 3)
+    search.kill()
+    search.wait()
+    subprocess.run(command(samples), cwd=tmp_path, check=True, capture_output=True)
+    records = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    ends = [record["trial"] for record in records if record["kind"] == "end" and record["state"] == "done"]
+    assert sorted(ends) == list(range(8))
+    assert len(rows(tmp_path)) == 8
+
+
+def test_ctrl_c_ends_it_in_order(samples, tmp_path):
+    search = subprocess.Popen(command(samples), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    wait_for_rows(tmp_path, 2)
+    search.send_signal(signal.SIGINT)
+    said, _ = search.communicate(timeout=30)
+    assert search.returncode == 130
+    assert "SIGINT" in said
+    assert "the same command goes on" in said
+
+
+def test_a_terminal_gets_a_live_line(samples, tmp_path):
+    master, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    search = subprocess.Popen(command(samples), cwd=tmp_path, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    said = b""
+    while True:
+        try:
+            said += os.read(master, 4096)
+        except OSError:  # the other end is closed
+            break
+    assert search.wait() == 0
+    assert re.search(r"running \d+ +failed 0 +best -?[\d.]+ \(trial \d\)", said.decode())
+    assert "left" in said.decode()
+
+
+def test_the_version_and_the_help_are_quick_to_load():
+    loaded = "import sys, dh_project.cli.main; print([m for m in ('torch', 'ray', 'deephyper', 'pandas', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout.strip() == "[]"
