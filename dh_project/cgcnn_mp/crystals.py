@@ -219,7 +219,7 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
         cache_folder: Where an archive's tables are kept.
 
     Raises:
-        DataError: None of the candidates exists, or the one that does is neither folder nor tar file.
+        DataError: None of the candidates exists.
     """
     candidates = listed(data)
     for candidate in candidates:

@@ -102,8 +102,6 @@ def load_data(
     """
     ratios = (train_ratio, val_ratio, test_ratio)
     check_ratios(ratios)
-    if split_files is not None and group_by_composition:
-        raise DataError("split files and group_by_composition exclude each other: leave one out")
     data_set = label_graphs(data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress)
     return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition, max_num_nbr)
 
@@ -156,6 +154,8 @@ def split_graphs(
     max_num_nbr: int = 12,
 ) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
     """Return the three sets of a data set; arguments and errors are those of ``load_data``."""
+    if split_files is not None and group_by_composition:
+        raise DataError("split files and group_by_composition exclude each other: leave one out")
     graphs, usable = data_set.graphs, data_set.usable
     if split_files is not None:
         ids = [graphs.ids[row] for row in usable]
