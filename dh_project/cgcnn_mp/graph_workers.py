@@ -109,13 +109,12 @@ def main() -> None:
     radius, count = float(sys.argv[1]), int(sys.argv[2])
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not get between the answers
-    while True:
-        try:
-            chunk = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        pickle.dump(build_chunk(chunk, radius, count), answers)
-        answers.flush()
+    try:
+        while True:
+            pickle.dump(build_chunk(pickle.load(sys.stdin.buffer), radius, count), answers)
+            answers.flush()
+    except (EOFError, BrokenPipeError):  # the parent is done, or gone
+        os._exit(0)  # an ordinary exit would complain about answers that nobody reads
 
 
 if __name__ == "__main__":
