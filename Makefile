@@ -1,0 +1,54 @@
+# make search   set up, tune CGCNN on the crystals that ship with the package, print the best configuration
+# make test     set up, check style and types, run all tests that this machine can
+# make lint, make docs, make bench, make clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+FOLDER ?= search
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+.PHONY: search test lint docs bench clean
+
+search: $(VENV)/installed
+	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
+	    --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run \
+	    --run-kwargs epochs=10
+	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv
+	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv -o $(FOLDER)/best.json
+	@echo "wrote     $(FOLDER)/best.json; train it to the end with"
+	@echo "          $(BIN)/python -m dh_project.cgcnn_mp.best_config $(FOLDER)/best.json epochs=100"
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -W -q docs docs/_build
+	@echo "wrote     docs/_build/index.html"
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/search_overhead.py
+	$(BIN)/python benchmarks/graph_preparation.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) --editable .[test]
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) --editable .[docs]
+	@touch $@
