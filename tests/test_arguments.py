@@ -5,7 +5,16 @@ from dh_project.errors import UserError
 
 
 def test_values_have_the_type_they_look_like():
-    words = ["epochs=2", "lr=1e-3", "rate=0.5", "data=a/b.tar", "flag=true", "ratios=[0.6, 0.4]", "label=null", "x="]
+    words = [
+        "epochs=2",
+        "lr=1e-3",
+        "rate=0.5",
+        "data=a/b.tar",
+        "flag=true",
+        "ratios=[0.6, 0.4]",
+        "label=null",
+        "x=",
+    ]
     assert parse_key_values(words) == {
         "epochs": 2,
         "lr": 1e-3,

@@ -8,11 +8,25 @@ IDENTITY = Identity("p.Problem", {"space": {}}, "p.run", {"epochs": 2}, seed=42)
 
 
 def start(trial, attempt=1, at=0.0):
-    return {"kind": "start", "at": at, "trial": trial, "attempt": attempt, "point": {"x": trial}, "origin": "ambs"}
+    return {
+        "kind": "start",
+        "at": at,
+        "trial": trial,
+        "attempt": attempt,
+        "point": {"x": trial},
+        "origin": "ambs",
+    }
 
 
 def end(trial, state="done", objective=1.0, at=1.0, attempt=1, **more):
-    record = {"kind": "end", "at": at, "trial": trial, "attempt": attempt, "state": state, "objective": objective}
+    record = {
+        "kind": "end",
+        "at": at,
+        "trial": trial,
+        "attempt": attempt,
+        "state": state,
+        "objective": objective,
+    }
     return {**record, "reason": None, "facts": {}, "worker": "host:1", **more}
 
 

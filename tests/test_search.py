@@ -117,7 +117,11 @@ def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
     first, reason = search("go_on", max_evals=1, timeout=1.0)
     assert (first.trials[0].state, reason) == (State.PAUSED, "the time limit of 1 s is reached")
     second, _ = search("go_on", max_evals=1, timeout=30.0)
-    assert (second.trials[0].state, second.trials[0].objective, second.trials[0].attempt) == (State.DONE, 2.0, 2)
+    assert (second.trials[0].state, second.trials[0].objective, second.trials[0].attempt) == (
+        State.DONE,
+        2.0,
+        2,
+    )
 
 
 def test_elapsed_time_is_carried_and_downtime_is_not(search):
@@ -141,7 +145,9 @@ def once_it_runs(act):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(search, number):
-    history, reason = search("go_on", max_evals=1, before=once_it_runs(lambda _: os.kill(os.getpid(), number)))
+    history, reason = search(
+        "go_on", max_evals=1, before=once_it_runs(lambda _: os.kill(os.getpid(), number))
+    )
     assert reason == f"{number.name} came"
     assert history.trials[0].state is State.PAUSED
 

@@ -21,7 +21,9 @@ def serve(samples, tmp_path):
         worker = WorkerProcess(setting, threads=1)
         workers.append(worker)
         folder = str(tmp_path / f"{name}-{trial}")
-        worker.run(Assignment(trial, 1, {"x": 2.0, "activation": "relu"}, folder, previous_folder, time_limit))
+        worker.run(
+            Assignment(trial, 1, {"x": 2.0, "activation": "relu"}, folder, previous_folder, time_limit)
+        )
         messages = []
         while not messages or messages[-1]["event"] != "end":
             messages += [message for message in worker.read() or [] if message["event"] != "ready"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import AcquireReturnProxy, FileLock
 
 from dh_project.cgcnn_mp.errors import DataError
+from dh_project.files import replacing
 
 FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 
@@ -24,22 +24,13 @@ def default_cache_folder() -> Path:
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` write a file, and put it in the place of ``path`` once it is whole and on the disk.
 
-    The temporary file's name holds host and process, so writers on several nodes never share one; the last to
-    end wins.
-
     Raises:
         DataError: The folder cannot be written to.
     """
-    partial = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as aside:
+            write(aside)
     except OSError as error:
         raise _unwritable(path.parent, error) from None
 

@@ -7,7 +7,6 @@ where the original CGCNN code puts them, so that either program finds the other'
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.model import GAUSSIAN_STEP, CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
+from dh_project.files import replacing
 
 SCHEMA = 1
 """Version of the checkpoint's layout."""
@@ -71,15 +71,8 @@ def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            torch.save({"schema": SCHEMA, **contents}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as aside:
+        torch.save({"schema": SCHEMA, **contents}, aside)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

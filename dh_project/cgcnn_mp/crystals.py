@@ -20,8 +20,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from dh_project.cgcnn_mp.cache import replace_file
-from dh_project.cgcnn_mp.errors import DataError, near_match
+from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.tables import ID_TABLE, TABLE_NAMES, Tables, parse_tables, shipped_element_features
+from dh_project.errors import did_you_mean
 
 SHIPPED = "flla"
 SHIPPED_FILE = Path(__file__).with_name("data") / f"{SHIPPED}.npz"
@@ -231,9 +232,9 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
         if path.is_file():
             return ArchiveSource(path, cache_folder)
     names = [str(candidate) for candidate in candidates]
-    hint = near_match(names[0], [SHIPPED]) if len(names) == 1 else ""
+    hint = did_you_mean(names[0], [SHIPPED]) if len(names) == 1 else ""
     raise DataError(
-        f"no data at {', '.join(names)}: {hint}give {SHIPPED}, a folder or a tar file that exists"
+        f"no data at {', '.join(names)}{hint}: give {SHIPPED}, a folder or a tar file that exists"
     )
 
 

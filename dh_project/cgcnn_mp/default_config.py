@@ -20,9 +20,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _train_baseline(words: Sequence[str]) -> None:
     run_kwargs = parse_key_values(words)
-    from dh_project.cgcnn_mp.problem import (
-        Problem,
-    )  # ConfigSpace is slow to import, and a mistake quick to tell
+    from dh_project.cgcnn_mp.problem import Problem  # slow to import, and a mistake quick to tell
 
     retrain(Problem.starting_point_asdict[0], run_kwargs, folder="default_config")
 

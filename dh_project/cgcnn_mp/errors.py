@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from dh_project.errors import did_you_mean
 
 
 class DataError(ValueError):
@@ -13,10 +14,4 @@ class DataError(ValueError):
 def unknown(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: the near match, if any, and the valid ones."""
     valid = list(valid)
-    return f"unknown {kind} {name!r}: {near_match(name, valid)}choose from {', '.join(valid)}"
-
-
-def near_match(name: str, valid: Iterable[str]) -> str:
-    """Return the question whether the nearest valid name was meant, and a blank; empty where none is near."""
-    near = difflib.get_close_matches(name, list(valid), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {name!r}{did_you_mean(name, valid)}; valid: {', '.join(valid)}"

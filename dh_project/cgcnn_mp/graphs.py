@@ -68,7 +68,7 @@ class CrystalGraphs:
         distances: float32 (atoms, K), Å; inf where fewer than K neighbours lie within the radius.
         first_atom: int64 (C + 1,), where each crystal's atoms begin, and where the last one's end.
         labels: float64 (C,).
-        complete: Whether every atom has K neighbours.
+        fewest_neighbours: How many neighbours, of the K, every atom has.
     """
 
     ids: list[str]
@@ -79,7 +79,7 @@ class CrystalGraphs:
     distances: Tensor
     first_atom: Tensor
     labels: Tensor
-    complete: bool
+    fewest_neighbours: int
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,7 +108,7 @@ class CrystalGraphs:
             elements=self.elements[atoms].long(),
             neighbours=self.neighbours[atoms, :max_num_nbr].long() + starts[crystals, None],
             distances=self.distances[atoms, :max_num_nbr],
-            complete=self.complete,
+            complete=max_num_nbr <= self.fewest_neighbours,
             crystals=crystals,
             atom_counts=counts,
             labels=self.labels[rows].float().unsqueeze(1),

@@ -137,7 +137,7 @@ def label_graphs(
         distances=prepared.distances,
         first_atom=prepared.first_atom,
         labels=labels,
-        complete=prepared.complete,
+        fewest_neighbours=prepared.fewest_neighbours,
     )
     left_out = prepared.left_out | unlabelled | _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]

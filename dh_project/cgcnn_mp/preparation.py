@@ -41,7 +41,7 @@ class PreparedGraphs:
     Attributes:
         ids: Material ids of the C crystals that have a graph, in the source's order.
         left_out: Material id to reason, of those that have none.
-        complete: Whether every atom has K neighbours.
+        fewest_neighbours: How many neighbours, of the K, every atom has.
         elements: uint8 (atoms,), atomic number less one.
         neighbours: int16 (atoms, K).
         distances: float32 (atoms, K), Å.
@@ -50,7 +50,7 @@ class PreparedGraphs:
 
     ids: list[str]
     left_out: dict[str, str]
-    complete: bool
+    fewest_neighbours: int
     elements: Tensor
     neighbours: Tensor
     distances: Tensor
@@ -101,7 +101,7 @@ def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
             return PreparedGraphs(
                 ids=json.loads(facts["ids"]),
                 left_out=json.loads(facts["left_out"]),
-                complete=json.loads(facts["complete"]),
+                fewest_neighbours=json.loads(facts["fewest_neighbours"]),
                 **{
                     name: file.get_tensor(name)
                     for name in ("elements", "neighbours", "distances", "first_atom")
@@ -130,7 +130,7 @@ def _save(path: Path, ids: list[str], results: dict[str, Graph | str], key: str,
         "key": key,
         "ids": json.dumps(list(graphs)),
         "left_out": json.dumps(left_out),
-        "complete": json.dumps(bool(np.isfinite(distances).all())),
+        "fewest_neighbours": json.dumps(int(np.isfinite(distances).sum(axis=1).min(initial=count))),
     }
     path.write_bytes(save(tensors, metadata=facts))
 

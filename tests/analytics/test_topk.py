@@ -43,7 +43,13 @@ def test_prefixes_go_and_numbers_stay_whole(here, capsys):
     main(["topk", "results.csv", "-k", "2"])
     table = yaml.safe_load(capsys.readouterr().out)
     assert list(table) == ["0", "1"]
-    assert table["0"] == {"elapsed_sec": 2.5, "id": 1, "objective": -0.12345678901234567, "units": 4, "x": 0.1 + 0.2}
+    assert table["0"] == {
+        "elapsed_sec": 2.5,
+        "id": 1,
+        "objective": -0.12345678901234567,
+        "units": 4,
+        "x": 0.1 + 0.2,
+    }
 
 
 def test_asking_for_more_than_there_are_gives_all(here, capsys):

@@ -28,7 +28,7 @@ def random_graphs(crystals=60, neighbours=12, seed=0, smallest=1):
         distances=distances,
         first_atom=first,
         labels=labels,
-        complete=True,
+        fewest_neighbours=neighbours,
     )
 
 

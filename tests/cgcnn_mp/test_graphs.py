@@ -1,5 +1,7 @@
 """Batches by index arithmetic."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ def graphs() -> CrystalGraphs:
         distances=torch.arange(12.0).reshape(6, 2),
         first_atom=torch.tensor([0, 1, 4, 6]),
         labels=torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64),
-        complete=True,
+        fewest_neighbours=2,
     )
 
 
@@ -61,3 +63,9 @@ def test_the_generator_alone_decides_the_order(graphs: CrystalGraphs):
         for _ in range(2)
     ]
     assert orders[0] == orders[1]
+
+
+def test_a_batch_is_complete_where_every_atom_has_so_many_neighbours(graphs: CrystalGraphs):
+    short = replace(graphs, fewest_neighbours=1)
+    rows = torch.tensor([0, 1])
+    assert [short.batch(rows, count).complete for count in (1, 2)] == [True, False]

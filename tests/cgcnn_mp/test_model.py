@@ -183,7 +183,7 @@ def graph_of(structure, element_features):
         distances=torch.tensor([[distance for distance, _ in row] for row in nearest]).float(),
         first_atom=torch.tensor([0, len(structure)]),
         labels=torch.full((1,), torch.nan, dtype=torch.float64),
-        complete=True,
+        fewest_neighbours=12,
     )
 
 

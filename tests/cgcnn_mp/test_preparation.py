@@ -101,10 +101,10 @@ def test_ids_without_a_graph_are_left_out_with_their_reasons(folder: Path, tmp_p
     assert len(prepared.ids) == len(CRYSTALS) - 2
 
 
-def test_completeness_is_known(folder: Path, tmp_path: Path):
-    assert prepare(folder, tmp_path / "cache").complete
+def test_it_is_known_how_many_neighbours_every_atom_has(folder: Path, tmp_path: Path):
+    assert prepare(folder, tmp_path / "cache").fewest_neighbours == 16
     source = find_source(folder, tmp_path)
-    assert not prepare_graphs(source, 3.0, 16, tmp_path / "cache", progress=False).complete
+    assert prepare_graphs(source, 3.0, 16, tmp_path / "cache", progress=False).fewest_neighbours < 16
 
 
 def test_tensors_are_mapped_from_the_file_and_not_copied(folder: Path, tmp_path: Path):

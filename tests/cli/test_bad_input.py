@@ -77,8 +77,8 @@ def test_problem_run_and_search(refused, samples, where, said):
     ("point", "said"), [("x=11.0", "x=11.0 lies outside the space"), ("", "lacks x"), ("y=1.0, x=1.0", "'y'")]
 )
 def test_starting_points(refused, samples, here, point, said):
-    text = f"from dh_project import HpProblem\nProblem = HpProblem()\nProblem.add_dim('x', (0.0, 10.0))\nProblem.add_starting_point({point})\n"
-    (here / "my_problem.py").write_text(text)
+    lines = ["from dh_project import HpProblem", "Problem = HpProblem()", "Problem.add_dim('x', (0.0, 10.0))"]
+    (here / "my_problem.py").write_text("\n".join([*lines, f"Problem.add_starting_point({point})"]))
     words = ["hps", "random", "--problem", here / "my_problem.py", "--run", samples / "small_run.py"]
     assert said in refused(words)
 

@@ -12,7 +12,11 @@ def environment(tmp_path):
     """A virtual environment that shares this one's packages, with both console scripts; gives its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    packages = Path(subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip())
+    packages = Path(
+        subprocess.check_output(
+            [python, "-c", "import site; print(site.getsitepackages()[0])"], text=True
+        ).strip()
+    )
     root = Path(__file__).parents[2]
     (packages / "shared.pth").write_text(f"{root}\n{sysconfig.get_path('purelib')}\n")
     return python
@@ -21,7 +25,9 @@ def environment(tmp_path):
 def doctor(python, *options):
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     words = [python, "-m", "dh_project.cli.main", "doctor", *options]
-    return subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)
+    return subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
+    )
 
 
 @pytest.mark.slow

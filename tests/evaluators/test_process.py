@@ -19,7 +19,8 @@ def devices_of_workers(tmp_path, monkeypatch, visible, **resources):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     (tmp_path / "see.py").write_text(
         "import os, time\nfrom dh_project import record\n"
-        "def run(point):\n    record(seen=os.environ.get('CUDA_VISIBLE_DEVICES'))\n    time.sleep(0.5)\n    return 0.0\n"
+        "def run(point):\n    record(seen=os.environ.get('CUDA_VISIBLE_DEVICES'))\n"
+        "    time.sleep(0.5)\n    return 0.0\n"
     )
     setting = Setting(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
     with ProcessEvaluator(setting, Resources(**resources)) as evaluator:

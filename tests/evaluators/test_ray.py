@@ -16,7 +16,15 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 def cluster():
     """A Ray cluster of one node that goes on from test to test."""
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    start = [*ray, "start", "--head", "--port=0", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    start = [
+        *ray,
+        "start",
+        "--head",
+        "--port=0",
+        "--num-cpus=2",
+        "--include-dashboard=false",
+        "--disable-usage-stats",
+    ]
     subprocess.run(start, check=True, capture_output=True)
     yield "auto"
     subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True)
@@ -33,7 +41,9 @@ class TestRayEvaluator(EvaluatorContract):
 
 def test_more_workers_than_the_cluster_holds_are_refused(cluster, tmp_path):
     with pytest.raises(UserError, match="holds 2 trials of 1 cores"):
-        RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(num_workers=3, ray_address=cluster))
+        RayEvaluator(
+            Setting("small_run.run", {}, str(tmp_path)), Resources(num_workers=3, ray_address=cluster)
+        )
 
 
 def test_an_address_where_no_cluster_is_gives_one_line(tmp_path):

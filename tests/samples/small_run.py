@@ -49,7 +49,9 @@ def say_failure(point):
 
 def hang(point):
     """Hang with a grandchild that ignores SIGTERM."""
-    child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, 1); time.sleep(600)"])
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import signal, time; signal.signal(15, 1); time.sleep(600)"]
+    )
     (trial_folder() / "grandchild").write_text(str(child.pid))
     time.sleep(600)
 

@@ -22,7 +22,9 @@ def mixed_problem() -> HpProblem:
 
 
 def done(number: int, point: dict) -> Trial:
-    return Trial(number, point, "random", 1, State.DONE, -abs(point["x"] - 3.0) - abs(point["units"] - 50) / 100)
+    return Trial(
+        number, point, "random", 1, State.DONE, -abs(point["x"] - 3.0) - abs(point["units"] - 50) / 100
+    )
 
 
 class SearcherContract(ABC):
@@ -50,7 +52,12 @@ class SearcherContract(ABC):
     def test_proposals_lie_in_the_space_in_plain_types(self, mixed_problem, count):
         point = self.make(mixed_problem, 1).propose(0, self.history(mixed_problem, count), [])
         assert mixed_problem.checked(point) == point
-        assert [type(point[name]) for name in ("x", "units", "activation", "neighbours")] == [float, int, str, int]
+        assert [type(point[name]) for name in ("x", "units", "activation", "neighbours")] == [
+            float,
+            int,
+            str,
+            int,
+        ]
 
     @pytest.mark.parametrize("count", [0, 30])
     def test_no_proposal_is_near_a_pending_one(self, mixed_problem, count):

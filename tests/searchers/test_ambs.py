@@ -38,7 +38,11 @@ def test_every_surrogate_and_acquisition_that_is_offered_proposes(mixed_problem,
 
 @pytest.mark.parametrize(
     ("surrogate", "acquisition", "said"),
-    [("RG", "UCB", "did you mean 'RF'"), ("GBRT", "UCB", "cannot build it"), ("ET", "UBC", "did you mean 'UCB")],
+    [
+        ("RG", "UCB", "did you mean 'RF'"),
+        ("GBRT", "UCB", "cannot build it"),
+        ("ET", "UBC", "did you mean 'UCB"),
+    ],
 )
 def test_unknown_names_are_refused_with_the_near_one(surrogate, acquisition, said):
     with pytest.raises(UserError, match=said):
