@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -28,13 +30,18 @@ def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _scalar(word: str, text: str) -> Any:
+    """Read a value; one that JSON has no form for (a date, say) stays the text it is."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise UserError(f"the value of {word!r} cannot be read; quote it") from None
-    if isinstance(value, str):
-        try:  # YAML 1.1 reads 1e-3, which has no point, as a string
-            return float(value) if value == text and text[:1] in "+-.0123456789" else value
-        except ValueError:
-            return value
+    if isinstance(value, str) and text[:1] in "+-.0123456789":
+        with suppress(ValueError):
+            value = float(value)  # YAML 1.1 reads 1e-3, which has no point, as a string
+    try:
+        json.dumps(value, allow_nan=False)
+    except TypeError:
+        return text
+    except ValueError:
+        raise UserError(f"{word!r}: the value is not a finite number") from None
     return value

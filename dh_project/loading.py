@@ -108,19 +108,22 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r}; name a Python file or package.module.attribute")
     path = path.resolve()
-    loaded = sys.modules.get(path.stem)
+    name = path.stem
+    loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
+    if loaded is not None or name in sys.stdlib_module_names:
+        name = f"file_{name}"  # it must not hide the module of that name
     sys.path.insert(0, str(path.parent))  # what stands beside the file can be imported, as in old DeepHyper
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        del sys.modules[path.stem]
+        del sys.modules[name]
         raise _import_error(str(path), error) from error
     return module
 

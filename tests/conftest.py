@@ -1,5 +1,6 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests; and on CI, a test that is skipped fails."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,18 @@ def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def samples() -> Path:
     """Folder of small problem and run modules."""
     return Path(__file__).parent / "samples"
+
+
+MAY_SKIP = ("GPU", "../shared", "root")
+"""Words in the reason of a skip that CI allows: what a CI machine may lack."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """Turn a skip into a failure on CI, where every real part is installed."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(word in reason for word in MAY_SKIP):
+            report.outcome, report.longrepr = "failed", f"skipped on CI: {reason}"
+    return report

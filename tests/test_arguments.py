@@ -28,10 +28,14 @@ def test_values_have_the_type_they_look_like():
 
 
 def test_a_path_that_begins_like_a_number_stays_text():
-    assert parse_key_values(["data=../shared/data", "tag=2nd"]) == {"data": "../shared/data", "tag": "2nd"}
+    assert parse_key_values(["data=../shared", "tag=2nd", "day=2026-11-21"]) == {
+        "data": "../shared",
+        "tag": "2nd",
+        "day": "2026-11-21",
+    }
 
 
-@pytest.mark.parametrize("words", [["epochs"], ["=2"], ["a b=2"], ["a=1", "a=2"], ["a=[1"]])
+@pytest.mark.parametrize("words", [["epochs"], ["=2"], ["a b=2"], ["a=1", "a=2"], ["a=[1"], ["a=.nan"]])
 def test_what_is_no_key_value_pair_is_refused(words):
     with pytest.raises(UserError):
         parse_key_values(words)

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import pytest
@@ -18,6 +19,13 @@ def test_what_stands_beside_a_file_can_be_imported_by_it(tmp_path, monkeypatch):
         "from beside_the_run import VALUE\ndef run(point):\n    return VALUE\n"
     )
     assert load_run(str(tmp_path / "run_with_helper.py"))({}) == 5.0
+
+
+def test_a_file_named_like_a_module_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    (tmp_path / "json.py").write_text("def run(point):\n    return 1.0\n")
+    assert load_run(str(tmp_path / "json.py"))({}) == 1.0
+    assert sys.modules["json"] is json
 
 
 @pytest.mark.parametrize(

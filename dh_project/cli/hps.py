@@ -169,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a search, or go on with one, and print what was found."""
     if arguments.max_evals == 0 or arguments.max_evals < -1:
         raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+    if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
     from dh_project.cli.progress import progress

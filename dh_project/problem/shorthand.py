@@ -50,7 +50,8 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
         case list() if value:
             if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
                 return cs.OrdinalHyperparameter(name, value, **options)
-            return cs.CategoricalHyperparameter(name, value, **options)
+            if all(v is None or isinstance(v, bool | int | float | str) for v in value):
+                return cs.CategoricalHyperparameter(name, value, **options)
         case dict() if {"mu", "sigma"} <= set(value):
             is_integer = isinstance(value["mu"], int)
             normal = cs.NormalIntegerHyperparameter if is_integer else cs.NormalFloatHyperparameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -163,7 +164,9 @@ class HpProblem:
 
     def to_json(self) -> dict[str, Any]:
         """Return the space and the starting points as JSON data, the same for the same problem."""
-        return {"space": self.space.to_serialized_dict(), "starting_points": self.starting_points}
+        data = {"space": self.space.to_serialized_dict(), "starting_points": self.starting_points}
+        plain_data: dict[str, Any] = json.loads(json.dumps(data))  # without tuples, as a reader will see it
+        return plain_data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HpProblem:

@@ -63,7 +63,6 @@ def test_arguments_override_the_recorded_ones(best_json, capsys):
 
 
 def test_the_baseline_is_the_first_starting_point(quick, capsys, tmp_path):
-    pytest.importorskip("dh_project.cgcnn_mp.problem")
     assert default_config.main(words(quick | {"epochs": 1})) == 0
     assert last_objective(capsys.readouterr().out).startswith("objective: -")
     assert (tmp_path / "work/default_config/training_curve.png").exists()

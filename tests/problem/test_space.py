@@ -49,7 +49,7 @@ def test_short_forms(value, kind):
 
 
 @pytest.mark.parametrize(
-    "value", [(), [], (1, 2, 3, 4), (9, 1), ("a", "b"), {"low": 1}, None, (0.0, 1.0, "log-uniform")]
+    "value", [(), [], (1, 2, 3, 4), (9, 1), ("a", "b"), {"low": 1}, [(1, 2)], None, (0.0, 1.0, "log-uniform")]
 )
 def test_what_is_no_range_is_refused_by_name(value):
     with pytest.raises(UserError, match="'h'"):
