@@ -27,7 +27,7 @@ from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.graph_workers import Chunk, build_chunk, build_in_parallel
 from dh_project.cgcnn_mp.neighbours import Graph
 
-FORMAT = "dh_project crystal graphs 1"
+FORMAT = "dh_project crystal graphs 2"
 CHUNK = 64
 """Crystals that a worker process gets at a time."""
 WORTH_A_PROCESS = 500
@@ -107,7 +107,7 @@ def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
                     for name in ("elements", "neighbours", "distances", "first_atom")
                 },
             )
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, KeyError):
         return None
 
 

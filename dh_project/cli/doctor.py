@@ -38,8 +38,9 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; exit status 1 where another program answers ``deephyper``."""
-    from rich.console import Console
     from rich.table import Table
+
+    from dh_project.cli.console import open_console
 
     script = Path(sysconfig.get_path("scripts")) / "deephyper"
     if arguments.fix and not _is_ours(script):
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, found in {"deephyper": _who_answers(script, answering, healthy), **_versions()}.items():
         table.add_row(name, found)
-    Console(soft_wrap=True, highlight=False).print(table)
+    open_console().print(table)
     return 0 if healthy else 1
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from dh_project.cli.console import open_console
 from dh_project.history import History
 from dh_project.problem import HpProblem
 from dh_project.trial import SearchPaths, Trial
@@ -14,7 +14,7 @@ from dh_project.trial import SearchPaths, Trial
 
 def print_summary(history: History, paths: SearchPaths, problem: HpProblem, reason: str = "") -> None:
     """Print the best configuration beside the first starting point's, and where everything lies."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = open_console()
     ended = history.ended
     failed = [trial for trial in ended if trial.objective is None]
     console.print(
@@ -26,20 +26,15 @@ def print_summary(history: History, paths: SearchPaths, problem: HpProblem, reas
     best = history.best
     if best is None:
         for trial in failed[-3:]:
-            console.print(f"  trial {trial.id} {trial.state}: {trial.reason}", markup=False)
+            console.print(f"  trial {trial.id} {trial.state}: {trial.reason}")
     else:
         console.print(_table(best, _baseline(history, problem)))
-    console.print(f"results   {paths.results}", markup=False)
-    console.print(f"journal   {paths.journal}", markup=False)
-    console.print(f"log       {paths.log}", markup=False)
+    console.print(f"results   {paths.results}")
+    console.print(f"journal   {paths.journal}")
+    console.print(f"log       {paths.log}")
     if best is not None:
-        console.print(
-            f"trials    {paths.folder / 'trials'} (best: {paths.trial(best.id, best.attempt)})", markup=False
-        )
-        console.print(
-            f"next      deephyper-analytics topk {paths.results} -o {paths.folder / 'best.json'}",
-            markup=False,
-        )
+        console.print(f"trials    {paths.folder / 'trials'} (best: {paths.trial(best.id, best.attempt)})")
+        console.print(f"next      deephyper-analytics topk {paths.results} -o {paths.folder / 'best.json'}")
 
 
 def _baseline(history: History, problem: HpProblem) -> Trial | None:
