@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 from evaluator_contract import EvaluatorContract
 
@@ -14,20 +11,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray cluster of one node that goes on from test to test."""
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    start = [
-        *ray,
-        "start",
-        "--head",
-        "--port=0",
-        "--num-cpus=2",
-        "--include-dashboard=false",
-        "--disable-usage-stats",
-    ]
-    subprocess.run(start, check=True, capture_output=True)
-    yield "auto"
-    subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True)
+    """Address of a Ray cluster of one node and two cores, which goes on from test to test."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    yield cluster.address
+    cluster.shutdown()
 
 
 class TestRayEvaluator(EvaluatorContract):
