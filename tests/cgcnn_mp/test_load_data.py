@@ -73,7 +73,7 @@ def test_a_column_of_the_label_table_can_be_chosen(folder: Path):
 def test_an_unknown_label_names_the_near_one_and_all(folder: Path):
     (folder / "labels.csv").write_text("material_id,band_gap\nLiF,1\n")
     with pytest.raises(
-        DataError, match=r"'bandgap': did you mean 'band_gap'\? choose from id_prop.csv, band_gap"
+        DataError, match=r"'bandgap' \(did you mean 'band_gap'\?\); valid: id_prop.csv, band_gap"
     ):
         load_data(folder, label="bandgap")
 
