@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 SHARED_ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "mp33k.tar.xz"
 
 needs_shared_archive = pytest.mark.skipif(
-    not SHARED_ARCHIVE.exists(), reason=f"no {SHARED_ARCHIVE.name} here"
+    not SHARED_ARCHIVE.exists(), reason=f"no ../shared/data/{SHARED_ARCHIVE.name}"
 )
 
 
