@@ -12,15 +12,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
+from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.loading import load_run
 from dh_project.running import Connection, connect, record, report
 from dh_project.trial import State
-
-if TYPE_CHECKING:
-    from dh_project.worker import Assignment, Setting
 
 PR_SET_PDEATHSIG = 1
 

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Protocol
 
+from dh_project.assignment import Assignment
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator
 from dh_project.history import History, Identity, search_record
@@ -28,7 +29,6 @@ from dh_project.problem import HpProblem
 from dh_project.results import write_results
 from dh_project.searchers.base import Searcher
 from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
-from dh_project.worker import Assignment
 
 log = logging.getLogger("dh_project")
 

@@ -21,11 +21,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dh_project.assignment import Assignment, Setting
 from dh_project.child import run_child
 from dh_project.files import write_whole
 from dh_project.loading import load_run
@@ -33,46 +34,6 @@ from dh_project.trial import State
 
 GRACE_SECONDS = 3.0
 """Between SIGTERM and SIGKILL."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all trials of a worker share.
-
-    Attributes:
-        run: Where the run function stands.
-        run_kwargs: Its constant arguments.
-        directory: Working directory of the trials, the driver's own.
-        search_path: Folders for ``sys.path`` that the driver has.
-        preload: Whether to import the run function before forking.
-    """
-
-    run: str
-    run_kwargs: dict[str, Any]
-    directory: str
-    search_path: list[str] = field(default_factory=list)
-    preload: bool = True
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One attempt at a trial, as it travels to a worker.
-
-    Attributes:
-        trial: The trial's id.
-        attempt: From 1.
-        point: The hyperparameters.
-        folder: This attempt's own folder.
-        previous_folder: The folder of the interrupted attempt before it, or None.
-        time_limit: Seconds after which it is killed, or None.
-    """
-
-    trial: int
-    attempt: int
-    point: dict[str, Any]
-    folder: str
-    previous_folder: str | None = None
-    time_limit: float | None = None
 
 
 class RunningChild:
@@ -213,7 +174,7 @@ class Worker:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_initialized():
             # A forked child cannot use CUDA after its parent did: start anew, and let each child import.
-            setting = Setting(**{**asdict(self.setting), "preload": False})
+            setting = replace(self.setting, preload=False)
             os.set_inheritable(self.events, True)
             os.execv(sys.executable, command(setting, self.events))
         gc.collect()

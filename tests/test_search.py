@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from dh_project.assignment import Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
@@ -16,7 +17,6 @@ from dh_project.problem import load_problem
 from dh_project.search import Limits, Search
 from dh_project.searchers.random import RandomSearcher
 from dh_project.trial import SearchPaths, State
-from dh_project.worker import Setting
 
 
 class Seen:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.worker_process import WorkerProcess
-from dh_project.worker import Assignment, Setting
 
 
 @pytest.fixture

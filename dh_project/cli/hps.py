@@ -172,6 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
+    from dh_project.assignment import Setting
     from dh_project.cli.progress import progress
     from dh_project.cli.summary import print_summary
     from dh_project.evaluators import Resources, create_evaluator, evaluator_name
@@ -182,7 +183,6 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.search import Search, check_same_search
     from dh_project.searchers import create_searcher
     from dh_project.trial import SearchPaths
-    from dh_project.worker import Setting
 
     evaluator_name(arguments.evaluator)
     settings = _ambs_settings(arguments)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dh_project.assignment import Setting
 from dh_project.errors import UserError, unknown
 from dh_project.evaluators.base import Evaluator, Resources
-from dh_project.worker import Setting
 
 EVALUATORS = ("process", "ray")
 ALIASES = {"subprocess": "process", "processPool": "process", "threadPool": "process", "thread": "process"}

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from dh_project.assignment import Assignment
 from dh_project.trial import Ended, Event, Reported, State
-from dh_project.worker import Assignment
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, Any
 
-from dh_project.worker import GRACE_SECONDS, Assignment, Setting, command
+from dh_project.assignment import Assignment, Setting
+from dh_project.worker import GRACE_SECONDS, command
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.trial import Ended, Reported, State
-from dh_project.worker import Assignment, Setting
 
 
 def workers_of(pid: int) -> list[int]:

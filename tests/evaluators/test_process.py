@@ -3,10 +3,10 @@ import sys
 import pytest
 from evaluator_contract import EvaluatorContract
 
+from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.worker import Assignment, Setting
 
 
 class TestProcessEvaluator(EvaluatorContract):

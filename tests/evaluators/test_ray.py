@@ -1,10 +1,10 @@
 import pytest
 from evaluator_contract import EvaluatorContract
 
+from dh_project.assignment import Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.ray import RayEvaluator
-from dh_project.worker import Setting
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

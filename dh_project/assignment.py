@@ -1,0 +1,46 @@
+"""What travels to a worker: the setting of all its trials, and one attempt at a trial at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trials of a worker share.
+
+    Attributes:
+        run: Where the run function stands.
+        run_kwargs: Its constant arguments.
+        directory: Working directory of the trials, the driver's own.
+        search_path: Folders for ``sys.path`` that the driver has.
+        preload: Whether to import the run function before forking.
+    """
+
+    run: str
+    run_kwargs: dict[str, Any]
+    directory: str
+    search_path: list[str] = field(default_factory=list)
+    preload: bool = True
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One attempt at a trial, as it travels to a worker.
+
+    Attributes:
+        trial: The trial's id.
+        attempt: From 1.
+        point: The hyperparameters.
+        folder: This attempt's own folder.
+        previous_folder: The folder of the interrupted attempt before it, or None.
+        time_limit: Seconds after which it is killed, or None.
+    """
+
+    trial: int
+    attempt: int
+    point: dict[str, Any]
+    folder: str
+    previous_folder: str | None = None
+    time_limit: float | None = None
