@@ -80,34 +80,32 @@ def _give_back(script: Path) -> None:
     script.chmod(0o755)
 
 
+QUESTIONS = {
+    "mpi4py": "from mpi4py import MPI; print(MPI.Get_library_version().split(',')[0])",
+    "torch": "import torch; n = torch.cuda.device_count();"
+    "names = [torch.cuda.get_device_name(i) for i in range(n)];"
+    "print(', '.join([f'CUDA {torch.version.cuda}', f'{n} GPUs', *names]))",
+}
+"""What to ask a package that is installed: its version alone does not say what it found."""
+
+
 def _versions() -> dict[str, str]:
-    names = ("dh_project", "DeepHyper", "ConfigSpace", "Ray", "torch", "pymatgen", "mpi4py")
-    versions = {name: _version(name) for name in names}
-    versions["mpi4py"] += _asked(
-        "from mpi4py import MPI; print(MPI.Get_library_version().split(',')[0])", "MPI"
-    )
-    versions["torch"] += _asked(
-        "import torch; n = torch.cuda.device_count();"
-        "names = [torch.cuda.get_device_name(i) for i in range(n)];"
-        "print(', '.join([f'CUDA {torch.version.cuda}', f'{n} GPUs', *names]))",
-        "CUDA",
-    )
-    return {"python": sys.version.split()[0], **versions}
+    versions = {"python": sys.version.split()[0]}
+    for name in ("dh_project", "DeepHyper", "ConfigSpace", "Ray", "torch", "pymatgen", "mpi4py"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+        else:
+            versions[name] += f" ({_asked(QUESTIONS[name])})" if name in QUESTIONS else ""
+    return versions
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _asked(code: str, what: str) -> str:
+def _asked(code: str) -> str:
     """Ask another Python, for an import may fail hard (mpi4py without an MPI library does)."""
     try:
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
-        return f" ({what}: no answer)"
+        return "no answer"
     lines = (answer.stdout if answer.returncode == 0 else answer.stderr).strip().splitlines()
-    said = lines[-1] if lines else f"{what}: exit status {answer.returncode}"
-    return f" ({said})"
+    return lines[-1] if lines else f"exit status {answer.returncode}"
