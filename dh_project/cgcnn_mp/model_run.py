@@ -174,6 +174,8 @@ def prepare(**run_kwargs: Any) -> None:
     for name in run_kwargs:
         if name not in names:
             raise ValueError(unknown("argument", name, names))
+    if run_kwargs.get("folder") is not None:
+        raise ValueError("folder: each trial of a search has its own; leave it out")
     arguments = {name: parameters[name].default for name in names} | run_kwargs
     Settings(
         **{name: arguments[name] for name in ("epochs", "patience", "seed", "device", "threads")},

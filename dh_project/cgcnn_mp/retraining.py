@@ -47,13 +47,14 @@ def retrain(
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
-    prepare(**run_kwargs)
+    constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
+    prepare(**constants)
     home = Path(run_kwargs.get("folder") or folder)
     unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
     console = Console(unit)
     connect(console)
     try:
-        objective = run(point, **{**run_kwargs, "folder": home})
+        objective = run(point, **constants, folder=home)
     finally:
         connect(Connection())
     picture = draw_training_curve(home, unit)

@@ -199,3 +199,8 @@ def test_importing_it_brings_in_no_search_and_no_gpu():
         "assert not {'deephyper', 'ConfigSpace', 'ray', 'pymatgen', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_prepare_refuses_one_folder_for_all_trials():
+    with pytest.raises(ValueError, match="each trial of a search has its own"):
+        prepare(folder="shared")
