@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from itertools import islice
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def seconds_of(action: object, written: Written) -> float:
 
 def main() -> None:
     """Measure and print the table."""
+    warnings.simplefilter("ignore")  # pymatgen tells of each coordinate that it rounds
     data = sys.argv[1] if len(sys.argv) > 1 else "flla"
     with tempfile.TemporaryDirectory() as cache:
         words = [sys.executable, "-c", OPEN, data, cache]
