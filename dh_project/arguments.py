@@ -39,9 +39,8 @@ def _scalar(word: str, text: str) -> Any:
         with suppress(ValueError):
             value = float(value)  # YAML 1.1 reads 1e-3, which has no point, as a string
     try:
-        json.dumps(value, allow_nan=False)
+        return json.loads(json.dumps(value, allow_nan=False))
     except TypeError:
         return text
     except ValueError:
         raise UserError(f"{word!r}: the value is not a finite number") from None
-    return value

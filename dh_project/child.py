@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import io
 import json
 import math
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,33 +35,31 @@ def run_child(
         _separate(Path(assignment.folder) / "log.txt")
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
-        pipe.send(evaluate(run, setting, Point(assignment)))
+        pipe.send(evaluate(run, setting, assignment))
         status = 0
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status & 0xFF)
+        with suppress(BaseException):  # the run function may have closed them
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
 
 
-def evaluate(run: Callable[..., Any] | None, setting: Setting, point: Point) -> dict[str, Any]:
-    """Call the run function and return the outcome: state, objective, reason.
-
-    ``SystemExit`` is let through: the exit status tells it.
-    """
+def evaluate(run: Callable[..., Any] | None, setting: Setting, assignment: Assignment) -> dict[str, Any]:
+    """Call the run function and return the outcome: state, objective, reason."""
     try:
-        returned = (run or load_run(setting.run))(point, **setting.run_kwargs)
-        return outcome_of(returned)
+        run = run or load_run(setting.run)
+        point = Job(assignment) if _takes_a_job(run) else dict(assignment.point)
+        return outcome_of(run(point, **setting.run_kwargs))
     except UserError as error:
         return failure(str(error))
-    except Exception as error:
+    except SystemExit as leaving:
+        return failure(f"sys.exit({leaving.code!r}) before it returned")
+    except BaseException as error:
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
-        said = " ".join(str(error).split())
-        return failure(f"{type(error).__name__}: {said} ({Path(last.filename).name}:{last.lineno})")
+        return failure(f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})")
 
 
 def outcome_of(returned: Any) -> dict[str, Any]:
@@ -85,29 +86,30 @@ def outcome_of(returned: Any) -> dict[str, Any]:
 
 def failure(reason: str) -> dict[str, Any]:
     """Return the outcome of a failed trial."""
-    return {"state": State.FAILED, "objective": None, "reason": reason}
+    return {"state": State.FAILED, "objective": None, "reason": one_line(reason)}
 
 
-class Point(dict[str, Any]):
-    """The point that a run function gets: a dict, which also answers as the job of today's DeepHyper does.
+def one_line(text: str) -> str:
+    """Return a text as a row of a table can hold it: on one line, and of characters that every file takes."""
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+
+
+class Job(dict[str, Any]):
+    """The point as the job of today's DeepHyper, for run functions that take one: ``run(job)``.
 
     Attributes:
-        parameters: The point itself, for ``run(job)`` with ``job.parameters``.
+        parameters: The point.
         id: ``<search>.<trial>``.
     """
 
     def __init__(self, assignment: Assignment) -> None:
         super().__init__(assignment.point)
+        self.parameters = dict(assignment.point)
         self.id = f"0.{assignment.trial}"
         self._going_on = True
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The hyperparameters."""
-        return self
-
     def record(self, budget: float, objective: float) -> None:
-        """Report an intermediate objective, as DeepHyper's ``job.record`` does."""
+        """Report an intermediate objective."""
         self._going_on = report(int(budget), objective)
 
     def stopped(self) -> bool:
@@ -120,43 +122,61 @@ class Point(dict[str, Any]):
         raise KeyError(name)
 
 
+def _takes_a_job(run: Callable[..., Any]) -> bool:
+    """Say whether a run function is written for today's DeepHyper: ``run(job)`` or ``run(x: RunningJob)``."""
+    try:
+        first = next(iter(inspect.signature(run).parameters.values()), None)
+    except (TypeError, ValueError):  # some builtins have no signature
+        return False
+    return first is not None and (first.name == "job" or "RunningJob" in str(first.annotation))
+
+
 class Pipe(Connection):
     """The connection of a running trial to its worker, as JSON lines."""
 
     def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
         self.messages, self.answers = messages, answers
+        self._lock = threading.Lock()  # the run function may have threads
         self.folder = Path(assignment.folder)
         self.predecessor = Path(assignment.previous_folder) if assignment.previous_folder else None
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message, whole."""
         data = (json.dumps(message, allow_nan=False) + "\n").encode()
-        while data:
-            data = data[os.write(self.messages, data) :]
+        with self._lock:
+            self._write(data)
 
     def report(self, step: int, objective: float) -> bool:
         """Send a report and wait for the worker's answer. A value that is no number is passed over."""
         if not math.isfinite(objective):
             return True
-        self.send({"step": step, "objective": objective})
-        answer = os.read(self.answers, 1)
+        data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
+        with self._lock:
+            self._write(data)
+            answer = os.read(self.answers, 1)
         if not answer:  # the worker is gone
             os._exit(1)
         return answer == b"1"
 
     def record(self, facts: dict[str, Any]) -> None:
         """Send facts for the row."""
-        self.send({"facts": {name: _plain(value) for name, value in facts.items()}})
+        self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self.messages, data) :]
 
 
 def _plain(value: Any) -> Any:
     """Return a fact as JSON can hold it: numbers that are not finite become None, other objects their text."""
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return one_line(value)
+    if value is None or isinstance(value, bool | int):
         return value
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return str(value)
+        return one_line(str(value))
     if not math.isfinite(number):
         return None
     return int(number) if hasattr(value, "dtype") and "int" in str(value.dtype) else number

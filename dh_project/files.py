@@ -36,4 +36,4 @@ def write_whole(path: Path, text: str) -> None:
         OSError: It cannot be written; the old content stays.
     """
     with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -7,7 +7,8 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +44,7 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
         )
     try:
         return importlib.import_module(name), attribute
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _import_error(target, error) from error
 
 
@@ -104,16 +105,34 @@ def absolute_target(target: str) -> str:
     return str(Path(target).resolve()) if target.endswith(".py") else target
 
 
+@contextmanager
+def without_mpi4py() -> Iterator[None]:
+    """Hide mpi4py while DeepHyper is imported.
+
+    DeepHyper imports it where it is installed, which fails without an MPI library and starts MPI with one; its
+    evaluators, which alone need it, are not used here.
+    """
+    missing = object()
+    before = sys.modules.get("mpi4py", missing)
+    sys.modules["mpi4py"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["mpi4py"]
+        if isinstance(before, ModuleType):
+            sys.modules["mpi4py"] = before
+
+
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r}; name a Python file or package.module.attribute")
     path = path.resolve()
     name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return loaded
-    if loaded is not None or name in sys.stdlib_module_names:
+    if name in sys.modules or name in sys.stdlib_module_names:
         name = f"file_{name}"  # it must not hide the module of that name
+    for loaded in (sys.modules.get(path.stem), sys.modules.get(name)):
+        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+            return loaded
     sys.path.insert(0, str(path.parent))  # what stands beside the file can be imported, as in old DeepHyper
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -122,13 +141,13 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _import_error(str(path), error) from error
     return module
 
 
-def _import_error(target: str, error: Exception) -> UserError:
+def _import_error(target: str, error: BaseException) -> UserError:
     """Say in one line why a module could not be imported, and where."""
     if isinstance(error, UserError):
         return UserError(f"{target}: {error}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,17 @@ from dh_project.files import write_whole
 from dh_project.history import History
 from dh_project.trial import SearchPaths, Trial
 
-LEAD = ("objective", "job_id", "job_status", "m:timestamp_submit", "m:timestamp_gather")
+LEAD = (
+    "objective",
+    "job_id",
+    "job_status",
+    "m:timestamp_submit",
+    "m:timestamp_gather",
+    "m:origin",
+    "m:attempt",
+    "m:reason",
+)
+"""The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
 
 
 def row_of(trial: Trial) -> dict[str, Any]:
@@ -29,6 +39,7 @@ def row_of(trial: Trial) -> dict[str, Any]:
     failure = f"F_{trial.state}"
     return {
         **{f"p:{name}": value for name, value in trial.point.items()},
+        **{f"m:{name}": value for name, value in trial.facts.items()},
         "objective": failure if trial.objective is None else trial.objective,
         "job_id": trial.id,
         "job_status": trial.state.upper(),
@@ -37,7 +48,6 @@ def row_of(trial: Trial) -> dict[str, Any]:
         "m:origin": trial.origin,
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
-        **{f"m:{name}": value for name, value in trial.facts.items()},
     }
 
 
@@ -112,15 +122,25 @@ def read_results(path: Path) -> list[Result]:
         raise UserError(
             f"{path}: all {len(table)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    return [_result(row) for row in good.astype(object).to_dict(orient="records")]
+    trials = _trials_beside(path)
+    return [_result(row, trials) for row in good.astype(object).to_dict(orient="records")]
 
 
-def _result(row: dict[str, Any]) -> Result:
+def _trials_beside(results: Path) -> dict[int, Trial]:
+    """Return the trials of the journal beside a results file: it knows the types that a CSV cannot tell."""
+    return History.read(results.parent).trials if SearchPaths(results.parent).journal.exists() else {}
+
+
+def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
     """Split a row, in today's columns or in the old ones, into its parts."""
     known = {name: value for name, value in row.items() if value == value and str(value) != "<NA>"}
     objective = float(known.pop("objective"))
     if any(name.startswith("p:") for name in row):
-        point = {name[2:]: value for name, value in known.items() if name.startswith("p:")}
+        trial = trials.get(known.get("job_id", -1))
+        if trial is not None and trial.objective == objective:
+            point = trial.point
+        else:
+            point = {name[2:]: value for name, value in known.items() if name.startswith("p:")}
         facts = {name[2:]: value for name, value in known.items() if name.startswith("m:")}
         return Result(known.get("job_id", ""), point, objective, facts.get("timestamp_gather", 0.0), facts)
     identifier, elapsed = known.pop("id", ""), known.pop("elapsed_sec", 0.0)

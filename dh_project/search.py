@@ -1,9 +1,9 @@
 """The search loop: asks the searcher, starts trials, takes their events, and writes the journal, alone.
 
-Each turn takes what has happened, proposes points for the free slots, commits all of it in one append, and only
-then starts the new trials: what runs is on record. A trial that the journal leaves unfinished (the driver was
-killed, or stopped in time) comes first in the next session, as another attempt that is told where the earlier
-one's folder is.
+Each turn proposes points for the free slots, commits that they start, and only then starts them; waits for
+events, and commits those before anybody is told. What runs, and what was seen to end, is on record. A trial that
+the journal leaves unfinished (the driver was killed, or stopped in time) comes first in the next session, as
+another attempt that is told where the earlier one's folder is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from dh_project.assignment import Assignment
 from dh_project.errors import UserError
@@ -34,6 +34,12 @@ log = logging.getLogger("dh_project")
 
 POLL_SECONDS = 0.5
 """How long the loop waits for events before it looks at the clock and at signals."""
+
+STOP_SECONDS = 15.0
+"""How long interrupted trials may take to end; one that does not is left to be started again."""
+
+MOST_LOSSES = 10
+"""Attempts in a row that may lose their worker, beside one for each worker, before the search gives up."""
 
 RESULTS_SECONDS = 1.0
 """``results.csv`` is replaced at most so often, and at the end."""
@@ -54,6 +60,13 @@ class Limits:
     timeout: float | None = None
     trial_timeout: float | None = None
     max_retries: int = 1
+
+
+class Ending(NamedTuple):
+    """Why a session ended: in one word, for a program, and in a line, for a person."""
+
+    kind: Literal["complete", "time", "signal", "losses"]
+    reason: str
 
 
 class Observer(Protocol):
@@ -112,8 +125,10 @@ class Search:
         except BaseException:
             self.journal.close()
             raise
-        self._stop_reason: str | None = None
+        self._ending: Ending | None = None
         self._signal: str | None = None
+        self._patience_ends = float("inf")
+        self._losses_in_a_row = 0
         self._before, self._began = self.history.elapsed, time.monotonic()
         self._results_written = 0.0
         if self.history.identity is None:
@@ -127,7 +142,7 @@ class Search:
         """Seconds of search time: of this session and of those before it."""
         return self._before + time.monotonic() - self._began
 
-    def run(self) -> str:
+    def run(self) -> Ending:
         """Search until a limit is reached or a signal comes, and close the journal.
 
         Returns:
@@ -156,40 +171,39 @@ class Search:
                 self.journal.commit()
                 for assignment in assignments:
                     self.evaluator.start(assignment)
-                for event in self.evaluator.wait(self._patience()):
-                    self._take(event)
+                ended = [self._take(event) for event in self.evaluator.wait(self._patience())]
+                self.journal.commit()  # before anybody is told, and before the next proposals take their time
+                for trial in filter(None, ended):
+                    self.observer.ended(trial)
                 self._look_for_limits()
                 self._write_results()
                 self.observer.turn(self.history, self.elapsed)
-            reason = self._stop_reason or "all trials have ended"
-            self._write({"kind": "close", "at": self.elapsed, "reason": reason})
+            ending = self._ending or Ending("complete", "all trials have ended")
+            self._write({"kind": "close", "at": self.elapsed, "reason": ending.reason})
             self.journal.commit()
             self._write_results(at_once=True)
-            log.info("search ended: %s", reason)
-        return reason
+            log.info("search ended: %s", ending.reason)
+        return ending
 
     # ---- what to start
 
     def _is_over(self) -> bool:
-        if self.history.in_state(State.RUNNING):
+        if self.history.in_state(State.RUNNING) and time.monotonic() < self._patience_ends:
             return False
-        return self._stop_reason is not None or (not self._waiting and self._all_proposed())
+        return self._ending is not None or self._enough(0)
 
-    def _all_proposed(self) -> bool:
-        return self.limits.max_evals is not None and len(self.history.trials) >= self.limits.max_evals
+    def _enough(self, running: int) -> bool:
+        """Say whether the trials that have ended, and those that run, are all that were asked for."""
+        limit = self.limits.max_evals
+        return limit is not None and len(self.history.ended) + running >= limit
 
     def _next_trials(self) -> list[Assignment]:
         """Record the start of a trial for each free slot, interrupted ones first; return them."""
-        free = self.evaluator.num_workers - len(self.history.in_state(State.RUNNING))
+        running = len(self.history.in_state(State.RUNNING))
         started: list[Assignment] = []
-        while len(started) < free and self._stop_reason is None:
-            if self._waiting:
-                trial = self._waiting.pop(0)
-            elif not self._all_proposed():
-                trial = self._propose()
-            else:
-                break
-            started.append(self._start(trial))
+        while self._ending is None and running < self.evaluator.num_workers and not self._enough(running):
+            started.append(self._start(self._waiting.pop(0) if self._waiting else self._propose()))
+            running += 1
         return started
 
     def _propose(self) -> Trial:
@@ -225,37 +239,49 @@ class Search:
 
     # ---- what has happened
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> Trial | None:
+        """Record an event; return the trial where it is over for good."""
         trial = self.history.trials[event.trial]
         if event.attempt != trial.attempt or trial.state is not State.RUNNING:
             log.warning("an event of an attempt that is over was refused: %s", event)
-            return
+            return None
         if isinstance(event, Reported):
+            self._losses_in_a_row = 0
             self._write({"kind": "report", "at": self.elapsed, **vars(event)})
-            return
-        lost = event.state is State.LOST
-        again = event.state is State.PAUSED or (lost and trial.losses < self.limits.max_retries)
+            return None
+        is_stopping = bool(self._ending or self._signal)  # a batch system may have ended the worker too
+        lost = event.state is State.LOST and not is_stopping
+        self._losses_in_a_row = self._losses_in_a_row + 1 if lost else 0
+        again = event.state is State.PAUSED or (
+            event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
+        )
         state = State.PAUSED if again else event.state
         self._write({"kind": "end", "at": self.elapsed, **vars(event), "state": state, "lost": lost})
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
         if again:
             self._waiting.append(trial)
-        else:
-            self.observer.ended(trial)
+            return None
+        return trial
 
     def _look_for_limits(self) -> None:
         """End the session where a signal came or time is up: running trials are interrupted, to go on next time."""
-        if self._stop_reason is not None:
+        if self._ending is not None:
             return
+        losses = self._losses_in_a_row
         if self._signal:
-            self._stop_reason = f"{self._signal} came"
+            self._ending = Ending("signal", f"{self._signal} came")
         elif self.limits.timeout is not None and self.elapsed >= self.limits.timeout:
-            self._stop_reason = f"the time limit of {self.limits.timeout:g} s is reached"
+            self._ending = Ending("time", f"the time limit of {self.limits.timeout:g} s is reached")
+        elif losses > MOST_LOSSES + self.evaluator.num_workers:
+            self._ending = Ending(
+                "losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}"
+            )
         else:
             return
-        log.info("stopping: %s", self._stop_reason)
+        self._patience_ends = time.monotonic() + STOP_SECONDS
+        log.info("stopping: %s", self._ending.reason)
         for trial in self.history.in_state(State.RUNNING):
-            self.evaluator.kill(trial.id, State.PAUSED, self._stop_reason)
+            self.evaluator.kill(trial.id, State.PAUSED, self._ending.reason)
 
     @contextmanager
     def _noting_signals(self) -> Iterator[None]:
@@ -275,7 +301,7 @@ class Search:
 
     def _patience(self) -> float:
         """Return how long to wait for events."""
-        if self.limits.timeout is None:
+        if self.limits.timeout is None or self._ending:
             return POLL_SECONDS
         return min(POLL_SECONDS, max(0.0, self.limits.timeout - self.elapsed))
 

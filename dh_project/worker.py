@@ -6,12 +6,15 @@ standard input, events go as JSON lines to its standard output; where the input 
 worker kills its trial and leaves. The child leads a process group of its own, writes to ``log.txt`` in the
 attempt's folder, and speaks over two pipes: messages up (reports, facts, the outcome), answers down.
 
-    commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}   {"do": "stop"|"kill", …}
-    events     {"event": "ready", …}   {"event": "report", …}   {"event": "end", "state": "done", …}
+    commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
+               {"do": "stop", "trial": 3}   {"do": "kill", "trial": 3, "state": "paused", "reason": "…"}
+    events     {"event": "ready"}   {"event": "started", "pid": 123, …}   {"event": "report", "step": 1, …}
+               {"event": "end", "state": "done", "objective": 0.5, …}
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -27,101 +30,18 @@ from types import FrameType
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.child import run_child
 from dh_project.files import write_whole
 from dh_project.loading import load_run
 from dh_project.trial import State
+from dh_project.trial_process import TrialProcess, kill_descendants
 
-GRACE_SECONDS = 3.0
-"""Between SIGTERM and SIGKILL."""
+LONGEST_WAIT = 3600.0
+"""Seconds; a system's call to wait takes no number of any size."""
 
+PR_SET_CHILD_SUBREAPER = 36
 
-class RunningChild:
-    """A trial's child process, seen from the worker."""
-
-    def __init__(
-        self, setting: Setting, assignment: Assignment, run: Callable[..., Any] | None, events: int
-    ) -> None:
-        self.assignment = assignment
-        self.outcome: dict[str, Any] | None = None
-        self.facts: dict[str, Any] = {}
-        self.go_on = True
-        self.sentence: tuple[State, str] | None = None
-        self.deadline = (
-            time.monotonic() + assignment.time_limit if assignment.time_limit is not None else float("inf")
-        )
-        Path(assignment.folder).mkdir(parents=True, exist_ok=True)
-        self.messages, child_messages = os.pipe()
-        child_answers, self.answers = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self.messages)
-            os.close(self.answers)
-            os.close(events)  # or the driver could not see the worker's end while a grandchild lives
-            run_child(setting, assignment, run, child_messages, child_answers)  # does not return
-        with suppress(OSError):
-            os.setpgid(
-                self.pid, self.pid
-            )  # as the child does itself: whoever is first, its group can be killed
-        os.close(child_messages)
-        os.close(child_answers)
-        os.set_blocking(self.messages, False)
-        self._partial = b""
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the whole messages that have come."""
-        while True:
-            try:
-                chunk = os.read(self.messages, 65536)
-            except BlockingIOError:
-                break
-            if not chunk:
-                break
-            self._partial += chunk
-        *lines, self._partial = self._partial.split(b"\n")
-        return [json.loads(line) for line in lines]
-
-    def answer(self) -> None:
-        """Answer a report: go on, or end now."""
-        with suppress(BrokenPipeError):  # it died meanwhile, which its exit will tell
-            os.write(self.answers, b"1" if self.go_on else b"0")
-
-    def kill(self, state: State, reason: str) -> None:
-        """End the child's whole process group: SIGTERM now, SIGKILL after the grace period."""
-        if self.sentence is None:
-            self.sentence = (state, reason)
-            self._signal(signal.SIGTERM)
-            self.deadline = time.monotonic() + GRACE_SECONDS
-        else:
-            self._signal(signal.SIGKILL)
-            self.deadline = float("inf")
-
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # gone
-            os.killpg(self.pid, number)
-
-    def result(self, status: int) -> dict[str, Any]:
-        """Return how the attempt ended, from its outcome, its sentence or its exit status; free what it held."""
-        self._signal(signal.SIGKILL)  # grandchildren that outlived the trial
-        os.close(self.messages)
-        os.close(self.answers)
-        result: dict[str, Any] = {
-            "state": State.FAILED,
-            "objective": None,
-            "reason": None,
-            "facts": self.facts,
-        }
-        if self.outcome is not None:
-            result.update(self.outcome)
-            if not self.go_on and result["state"] == State.DONE:
-                result["state"] = State.STOPPED
-        elif self.sentence is not None:
-            result["state"], result["reason"] = self.sentence
-        elif (code := os.waitstatus_to_exitcode(status)) < 0:
-            result["reason"] = f"killed by {signal.Signals(-code).name}"
-        else:
-            result["reason"] = f"exited with status {code} before it returned"
-        return result
+START = "import sys; sys.path.append(sys.argv[1]); from dh_project.worker import main; main()"
+"""The worker's program. With ``python -P`` no file of the working directory can hide a module from it."""
 
 
 class Worker:
@@ -136,7 +56,7 @@ class Worker:
     def __init__(self, setting: Setting, commands: int, events: int) -> None:
         self.setting = setting
         self.commands, self.events = commands, events
-        self.child: RunningChild | None = None
+        self.process: TrialProcess | None = None
         self.run: Callable[..., Any] | None = None
         self._partial = b""
 
@@ -151,32 +71,31 @@ class Worker:
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, _ignore)
         self.selector.register(wake, selectors.EVENT_READ)
-        self._emit({"event": "ready", "pid": os.getpid()})
+        self._emit({"event": "ready"})
         while True:
-            limit = self.child.deadline - time.monotonic() if self.child else float("inf")
-            ready = self.selector.select(None if limit == float("inf") else max(0.0, limit))
+            limit = self.process.deadline - time.monotonic() if self.process else LONGEST_WAIT
+            ready = self.selector.select(min(max(0.0, limit), LONGEST_WAIT))
             for key, _ in ready:
                 if key.fd == wake:
                     os.read(wake, 4096)
                 elif key.fd == self.commands and not self._read_commands():
-                    self._leave()
+                    kill_descendants()
                     return
-            self._tend_child()
+            self._tend()
 
     def _preload(self) -> None:
-        """Import the run function now, so that children have it; one that cannot be is each child's own error."""
+        """Import the run function, for children to have it; where that fails, each child tells its own error."""
         if not self.setting.preload:
             return
         try:
             self.run = load_run(self.setting.run)
         except (Exception, SystemExit):
             return
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            # A forked child cannot use CUDA after its parent did: start anew, and let each child import.
+        if not _can_fork():
             setting = replace(self.setting, preload=False)
-            os.set_inheritable(self.events, True)
-            os.execv(sys.executable, command(setting, self.events))
+            for descriptor in (self.commands, self.events):
+                os.set_inheritable(descriptor, True)
+            os.execv(sys.executable, command(setting, self.commands, self.events))
         gc.collect()
         gc.freeze()
 
@@ -190,52 +109,51 @@ class Worker:
     def _obey(self, order: dict[str, Any]) -> None:
         do = order.pop("do")
         if do == "run":
-            assignment = Assignment(**order)
-            try:
-                self.child = RunningChild(self.setting, assignment, self.run, self.events)
-            except OSError as error:
-                reason = f"its folder or process could not be made: {error}"
-                self._emit_end(
-                    assignment, {"state": State.LOST, "objective": None, "reason": reason, "facts": {}}
-                )
-                return
-            self.selector.register(self.child.messages, selectors.EVENT_READ)
-        elif self.child is not None and self.child.assignment.trial == order["trial"]:
+            self._start(Assignment(**order))
+        elif self.process is not None and self.process.assignment.trial == order["trial"]:
             if do == "stop":
-                self.child.go_on = False
+                self.process.go_on = False
             else:
-                self.child.kill(State(order["state"]), order["reason"])
+                self.process.kill(State(order["state"]), order["reason"])
 
-    def _tend_child(self) -> None:
-        child = self.child
-        if child is None:
+    def _start(self, assignment: Assignment) -> None:
+        try:
+            self.process = TrialProcess(self.setting, assignment, self.run, self.events)
+        except OSError as error:
+            reason = f"its folder or process could not be made: {error}"
+            end: dict[str, Any] = {"state": State.LOST, "objective": None, "reason": reason, "facts": {}}
+            self._tell("end", assignment, end)
             return
-        if time.monotonic() >= child.deadline:
-            child.kill(State.TIMEOUT, f"ran longer than its limit of {child.assignment.time_limit:g} s")
-        pid, status = os.waitpid(child.pid, os.WNOHANG)
-        for message in child.read():  # after waitpid, so that nothing of a dead child is missed
-            self._hear(child, message)
-        if pid:
-            self.selector.unregister(child.messages)
-            result = child.result(status)
-            self.child = None
-            write_whole(Path(child.assignment.folder) / "result.json", json.dumps(result, indent=1) + "\n")
-            self._emit_end(child.assignment, result)
+        self.selector.register(self.process.messages, selectors.EVENT_READ)
+        self._tell("started", assignment, {"pid": self.process.pid})
 
-    def _hear(self, child: RunningChild, message: dict[str, Any]) -> None:
-        if "step" in message:
-            assignment = child.assignment
-            self._emit(
-                {"event": "report", "trial": assignment.trial, "attempt": assignment.attempt, **message}
-            )
-            child.answer()
-        elif "facts" in message:
-            child.facts.update(message["facts"])
-        else:
-            child.outcome = message
+    def _tend(self) -> None:
+        """Hear the trial that runs, hold it to its time, and see its end."""
+        process = self.process
+        if process is None:
+            _reap(None)
+            return
+        if time.monotonic() >= process.deadline:
+            process.overdue()
+        status = _reap(process.pid)
+        if not process.is_silent:
+            for report in process.read():  # after the reaping, so that nothing of a dead child is missed
+                self._tell("report", process.assignment, report)
+            if process.is_silent:
+                self.selector.unregister(process.messages)
+        if status is not None:
+            if not process.is_silent:  # a grandchild holds the pipe
+                self.selector.unregister(process.messages)
+            self.process = None
+            result = process.result(status)
+            with suppress(OSError):  # the folder may be gone or full: the event tells the same
+                write_whole(
+                    Path(process.assignment.folder) / "result.json", json.dumps(result, indent=1) + "\n"
+                )
+            self._tell("end", process.assignment, result)
 
-    def _emit_end(self, assignment: Assignment, result: dict[str, Any]) -> None:
-        self._emit({"event": "end", "trial": assignment.trial, "attempt": assignment.attempt, **result})
+    def _tell(self, event: str, assignment: Assignment, more: dict[str, Any]) -> None:
+        self._emit({"event": event, "trial": assignment.trial, "attempt": assignment.attempt, **more})
 
     def _emit(self, event: dict[str, Any]) -> None:
         data = (json.dumps(event) + "\n").encode()
@@ -245,39 +163,63 @@ class Worker:
             except BrokenPipeError:
                 return  # the driver is gone; the end of the input will say so
 
-    def _leave(self) -> None:
-        if self.child is not None:
-            for _ in range(2):  # no grace: nobody is left to hear of it
-                self.child.kill(State.PAUSED, "the search ended")
-            os.waitpid(self.child.pid, 0)
+
+def _can_fork() -> bool:
+    """Say whether children of this process will work after what importing the run function has done.
+
+    CUDA, once started, does not work in a forked child; nor do threads (of OpenMP, say), which a fork does not
+    copy. OpenBLAS keeps threads from its import on and starts them anew in a child: these are allowed.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return False
+    if not Path("/proc/self/task").exists() or len(os.listdir("/proc/self/task")) == 1:  # noqa: PTH208
+        return True
+    from threadpoolctl import threadpool_info
+
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    pools = [pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+    return threads <= 1 + sum(count - 1 for count in pools)
+
+
+def _reap(pid: int | None) -> int | None:
+    """Collect all children that have died, adopted ones too; return the exit status of one of them."""
+    status_of_pid = None
+    with suppress(ChildProcessError):
+        while (dead := os.waitpid(-1, os.WNOHANG))[0]:
+            if dead[0] == pid:
+                status_of_pid = dead[1]
+    return status_of_pid
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """Let the signal do nothing but wake the selector."""
 
 
-def command(setting: Setting, events: int | None = None) -> list[str]:
-    """Return the command line of a worker with this setting."""
-    words = [sys.executable, "-m", "dh_project.worker", json.dumps(asdict(setting))]
-    return words if events is None else [*words, str(events)]
+def command(setting: Setting, commands: int | None = None, events: int | None = None) -> list[str]:
+    """Return the command line of a worker with this setting; its input and output are the default descriptors."""
+    package_home = str(Path(__file__).parents[1])
+    words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(setting))]
+    return words if commands is None else [*words, str(commands), str(events)]
 
 
 def main() -> None:
     """Serve as a worker on standard input and output."""
-    setting = Setting(**json.loads(sys.argv[1]))
-    if len(sys.argv) > 2:
-        events = int(sys.argv[2])
-    else:
-        events = os.dup(1)
-        os.dup2(2, 1)  # what an import prints must not stand among the events
-    os.set_inheritable(events, False)
+    setting = Setting(**json.loads(sys.argv[2]))
+    if len(sys.argv) > 3:
+        commands, events = map(int, sys.argv[3:])
+        for descriptor in (commands, events):
+            os.set_inheritable(descriptor, False)
+    else:  # away from 0 and 1, where what is imported might read and print
+        commands, events = os.dup(0), os.dup(1)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
     for folder in setting.search_path:
         if folder not in sys.path:
             sys.path.append(folder)
     os.chdir(setting.directory)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
-    Worker(setting, 0, events).serve()
-
-
-if __name__ == "__main__":
-    main()
+    if sys.platform == "linux":  # grandchildren whose parent died stay below this process, to be killed
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    for number in (signal.SIGINT, signal.SIGTERM):  # these are the driver's to handle
+        signal.signal(number, signal.SIG_IGN)
+    Worker(setting, commands, events).serve()

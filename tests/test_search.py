@@ -53,7 +53,7 @@ def search(samples, tmp_path):
             )
             if before:
                 before(session)
-            return session.history, session.run()
+            return session.history, session.run().reason
 
     return search
 

@@ -1,6 +1,7 @@
 """What a worker makes of each way in which a trial can end."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ def serve(samples, tmp_path):
         )
         messages = []
         while not messages or messages[-1]["event"] != "end":
-            messages += [message for message in worker.read() or [] if message["event"] != "ready"]
+            messages += [message for message in worker.read() or [] if message["event"] in ("report", "end")]
             if order and messages:
                 order(worker)
                 order = None
@@ -60,13 +61,15 @@ def test_a_number_is_the_objective_and_facts_come_with_it(serve):
     ("name", "reason"),
     [
         ("fail", "RuntimeError: no such luck, not today (small_run.py:"),
-        ("leave", "exited with status 7 before it returned"),
+        ("leave", "sys.exit(7) before it returned"),
         ("crash", "killed by SIGABRT"),
         ("return_nan", "the objective is nan"),
         ("return_text", "returned a str where a number belongs"),
         ("return_nothing", "returned a NoneType where a number belongs"),
         ("return_pair", "returned a tuple where a number belongs"),
         ("say_failure", "out_of_memory"),
+        ("say_odd_things", "RuntimeError: no file \\udcff"),
+        ("leave_with_words", "sys.exit('the data folder is missing')"),
         ("no_such_function", "the module has no attribute 'no_such_function'"),
     ],
 )
@@ -97,6 +100,59 @@ def test_a_run_function_of_today_s_deephyper_works(serve):
     assert messages[0]["objective"] == 0.25
     assert messages[-1]["objective"] == 2.0
     assert messages[-1]["facts"] == {"stopped": False, "who": "0.0"}
+
+
+def test_a_job_is_known_by_its_type_and_anything_else_is_a_plain_dict(serve):
+    assert serve("of_today_by_type")[-1]["objective"] == 2.0
+    assert serve("is_plain")[-1]["objective"] == 1.0
+
+
+def test_threads_may_record(serve):
+    end = serve("record_from_threads")[-1]
+    assert (end["state"], sorted(end["facts"])) == ("done", ["k0", "k1", "k2", "k3"])
+
+
+def test_facts_are_made_fit_for_a_row(serve):
+    facts = serve("record_odd_facts")[-1]["facts"]
+    assert (facts["note"], facts["nested"]) == ("a b c \\udcff", "{'a': [1]}")
+
+
+def test_an_objective_outlives_the_attempt_s_folder(serve):
+    assert serve("remove_the_folder")[-1]["objective"] == 1.0
+
+
+def test_an_error_made_of_sigterm_is_not_the_trial_s_own(serve):
+    end = serve("handle_sigterm", order=lambda worker: worker.kill(0, "paused", "time is up"))[-1]
+    assert (end["state"], end["reason"]) == ("paused", "time is up")
+
+
+def test_a_sigterm_from_outside_is_a_loss_and_no_failure(serve):
+    def end_trial(worker):
+        os.kill(worker._trial_process, signal.SIGTERM)
+
+    assert serve("report_until_stopped", order=end_trial)[-1]["state"] == "lost"
+
+
+def test_a_daemon_ends_with_its_trial(serve, tmp_path):
+    serve("leave_a_daemon")
+    wait_until_dead(int((tmp_path / "leave_a_daemon-0" / "grandchild").read_text()))
+
+
+def test_a_module_that_reads_and_starts_threads_when_imported_does_no_harm(samples, tmp_path):
+    worker = WorkerProcess(
+        Setting("reading_run.run", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+    )
+    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
+    messages = []
+    while not messages or messages[-1]["event"] != "end":
+        messages += worker.read()
+    worker.close()
+    assert messages[-1]["objective"] == 1.0
+
+
+def test_a_file_of_the_working_directory_hides_no_module_from_a_worker(serve, tmp_path):
+    (tmp_path / "selectors.py").write_text("raise ImportError('not this one')\n")
+    assert serve("run")[-1]["state"] == "done"
 
 
 def test_a_point_changed_in_place_harms_nothing(serve):
@@ -143,7 +199,21 @@ def test_no_trial_outlives_a_worker_that_is_killed(samples, tmp_path):
         pass
     pid = int(worker.name.split(":")[1])
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(pid, 9)
+    os.kill(pid, signal.SIGKILL)
     assert len(children) == 1
     wait_until_dead(int(children[0]))
+    worker.close()
+
+
+def test_grandchildren_of_a_worker_that_is_killed_end_with_it(samples, tmp_path):
+    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
+    while worker._trial_process is None:
+        worker.read()
+    mark = tmp_path / "trial" / "grandchild"
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.02)
+    os.kill(int(worker.name.split(":")[1]), signal.SIGKILL)
+    worker.why_it_died()
+    wait_until_dead(int(mark.read_text()))
     worker.close()

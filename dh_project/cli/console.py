@@ -11,5 +11,5 @@ WIDTH_OF_FILES = 200
 
 def open_console() -> Console:
     """Return a console on standard output that prints text as it is, without markup."""
-    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    width = None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_FILES
     return Console(width=width, soft_wrap=True, highlight=False, markup=False, emoji=False)

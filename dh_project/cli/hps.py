@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.arguments import parse_key_values
-from dh_project.cli.parser import Parser, positive_float, positive_int
+from dh_project.cli.parser import Parser, natural, positive_float, positive_int
 from dh_project.errors import UserError
+from dh_project.trial import SearchPaths
 
 EXAMPLE = """\
 example:
@@ -83,7 +84,7 @@ def _add_options(parser: Parser) -> None:
     what.add_argument(
         "--seed",
         "--random-state",
-        type=int,
+        type=natural,
         metavar="N",
         help="seed of the proposals (42, or the earlier session's)",
     )
@@ -131,7 +132,7 @@ def _add_options(parser: Parser) -> None:
     )
     limits.add_argument(
         "--max-retries",
-        type=int,
+        type=natural,
         default=1,
         metavar="N",
         help="new starts of a trial whose worker vanished (1)",
@@ -182,8 +183,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.problem import load_problem
     from dh_project.search import Search, check_same_search
     from dh_project.searchers import create_searcher
-    from dh_project.trial import SearchPaths
 
+    level = _log_level()
     evaluator_name(arguments.evaluator)
     settings = _ambs_settings(arguments)
     run_kwargs = parse_key_values(arguments.run_kwargs)
@@ -221,13 +222,12 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         evaluator = stack.enter_context(create_evaluator(arguments.evaluator, setting, resources))
         searcher = create_searcher(arguments.searcher, problem, seed, settings)
-        paths.folder.mkdir(parents=True, exist_ok=True)
-        _log_to(paths.log)
+        _open_folder(paths, level)
         observer = stack.enter_context(progress(limits))
         search = Search(paths, identity, problem, searcher, evaluator, limits, observer)
-        reason = search.run()
-    print_summary(search.history, paths, problem, reason)
-    return 130 if reason.startswith("SIG") else 0
+        ending = search.run()
+    print_summary(search.history, paths, problem, ending.reason)
+    return {"signal": 130, "losses": 1}.get(ending.kind, 0)
 
 
 def prepare(module: Any, run_kwargs: dict[str, Any]) -> None:
@@ -243,6 +243,9 @@ def prepare(module: Any, run_kwargs: dict[str, Any]) -> None:
         function(**run_kwargs)
     except (ValueError, OSError) as error:
         raise UserError(" ".join(str(error).split())) from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"prepare(**run_kwargs) of {module.__name__}, before any trial: {said}") from error
 
 
 def _ambs_settings(arguments: argparse.Namespace) -> Any:
@@ -276,12 +279,24 @@ def _limits(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _log_to(path: Path) -> None:
-    handler = logging.FileHandler(path)
+def _log_level() -> str:
+    level = os.environ.get("DEEPHYPER_LOG_LEVEL", "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise UserError(f"DEEPHYPER_LOG_LEVEL={level}: valid: {', '.join(logging.getLevelNamesMapping())}")
+    return level
+
+
+def _open_folder(paths: SearchPaths, level: str) -> None:
+    """Make the search's folder, and let the log go there."""
+    try:
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(paths.log, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(f"--log-dir {paths.folder}: cannot be written to: {error.strerror}") from None
     handler.setFormatter(
         logging.Formatter("%(asctime)s|%(process)d|%(levelname)s|%(name)s] %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     logger = logging.getLogger("dh_project")
-    logger.setLevel(os.environ.get("DEEPHYPER_LOG_LEVEL", "INFO"))
+    logger.setLevel(level)
     logger.addHandler(handler)
     logger.propagate = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -46,11 +47,19 @@ def positive_int(text: str) -> int:
     return value
 
 
+def natural(text: str) -> int:
+    """Return a whole number from 0 on."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0; give 0 or more")
+    return value
+
+
 def positive_float(text: str) -> float:
     """Return a number above 0."""
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
     return value
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,7 +19,7 @@ from dh_project.trial import State, Trial
 @contextmanager
 def progress(limits: Limits) -> Iterator[Observer]:
     """Yield the observer that suits where standard output goes."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         yield Lines()
         return
     columns = (
@@ -32,13 +34,16 @@ def progress(limits: Limits) -> Iterator[Observer]:
 
 
 class Lines:
-    """One line a trial."""
+    """One line a trial, as long as somebody reads them: a search goes on without (``| head``)."""
 
     def ended(self, trial: Trial) -> None:
         """Print how the trial ended."""
         said = f"{trial.objective:.6g}" if trial.objective is not None else trial.reason
         seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
-        print(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}", flush=True)
+        try:
+            print(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}", flush=True)
+        except BrokenPipeError:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
 
     def turn(self, history: History, elapsed: float) -> None:
         """Print nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -15,11 +16,11 @@ DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
 
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in DEVICE_FILES):
+        return []  # known without the seconds that importing torch takes
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
-    if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in DEVICE_FILES):
-        return []  # known without the seconds that importing torch takes
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]
@@ -34,6 +35,8 @@ def gpu_share(resources: Resources, count: int) -> float:
     asked = resources.gpus_per_trial
     if asked is None:
         return 1.0 if count else 0.0
+    if not 0 <= asked < math.inf:
+        raise UserError(f"--num-gpus-per-task {asked:g}: give 0 or more, 0.25 for a quarter of a GPU")
     if asked > 0 and not count:
         raise UserError(
             f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0"

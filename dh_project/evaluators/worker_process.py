@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +12,8 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.worker import GRACE_SECONDS, command
+from dh_project.trial_process import GRACE_SECONDS
+from dh_project.worker import command
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -39,6 +41,8 @@ class WorkerProcess:
         self._commands: IO[bytes] = self._process.stdin
         self.events: IO[bytes] = self._process.stdout
         self._partial = b""
+        self._trial_process: int | None = None
+        self.is_ready = False
         self.name = f"{os.uname().nodename}:{self._process.pid}"
 
     def run(self, assignment: Assignment) -> None:
@@ -55,10 +59,18 @@ class WorkerProcess:
         if not chunk:
             return None
         *lines, self._partial = (self._partial + chunk).split(b"\n")
-        return [json.loads(line) for line in lines]
+        messages = [json.loads(line) for line in lines]
+        for message in messages:
+            self.is_ready = True
+            if message["event"] in ("started", "end"):
+                self._trial_process = message.get("pid")
+        return messages
 
     def why_it_died(self) -> str:
-        """Return in words how the worker's process ended."""
+        """Return in words how the worker's process ended, and end what it left behind."""
+        if self._trial_process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._trial_process, signal.SIGKILL)
         return f"its worker {self.name} ended with status {self._process.wait()}"
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ConfigSpace as cs
+import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 
 from dh_project.errors import UserError
@@ -14,8 +15,8 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
     """Return the ConfigSpace hyperparameter that a short form stands for.
 
     ``(1, 100)`` is an integer range, ``(0.1, 1.0)`` a float one (either, with ``"log-uniform"`` third, a
-    logarithmic one), ``["a", "b"]`` a choice, ``[8, 16]`` an ordered choice, ``{"mu": 0.0, "sigma": 1.0}`` a
-    normal distribution, and a single number or string a constant.
+    logarithmic one), ``["a", "b"]`` a choice, ``[8, 16]`` an ordered choice, a dictionary of ``mu``, ``sigma``,
+    ``lower`` and ``upper`` a normal distribution, and a single number or string a constant.
 
     Raises:
         UserError: The form is none of these, or its bounds cannot be.
@@ -26,6 +27,7 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
         raise UserError(
             f"a hyperparameter {value!r} has no name; write add_hyperparameter({value!r}, 'name')"
         )
+    value = _plain(value)
     options = {} if default_value is None else {"default_value": default_value}
     try:
         made = _from_short_form(value, name, options)
@@ -37,6 +39,15 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
             f"'log-uniform') or ['relu', 'tanh']"
         )
     return made
+
+
+def _plain(value: Any) -> Any:
+    """Return a short form with NumPy's numbers and arrays as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return type(value)(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
 def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperparameter | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import ConfigSpace as cs
@@ -12,7 +13,7 @@ from ConfigSpace.hyperparameters import Hyperparameter
 from ConfigSpace.util import deactivate_inactive_hyperparameters
 
 from dh_project.errors import UserError, did_you_mean
-from dh_project.loading import load_attribute
+from dh_project.loading import load_attribute, without_mpi4py
 from dh_project.problem.shorthand import hyperparameter
 
 Point = dict[str, Any]
@@ -45,7 +46,8 @@ class HpProblem:
 
         Args:
             value: ``(low, high)`` of integers or floats, ``(low, high, "log-uniform")``, a list of choices (all
-                numbers: ordered), ``{"mu": …, "sigma": …}``, a constant, or a ConfigSpace hyperparameter.
+                numbers: ordered), ``{"mu": …, "sigma": …, "lower": …, "upper": …}``, a constant, or a ConfigSpace
+                hyperparameter.
             name: Its name; not needed where ``value`` is a ConfigSpace hyperparameter.
             default_value: The default, for the print-out.
 
@@ -171,7 +173,7 @@ class HpProblem:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HpProblem:
         """Return the problem that :meth:`to_json` described."""
-        problem = cls(cs.ConfigurationSpace.from_serialized_dict(data["space"]))
+        problem = cls(cs.ConfigurationSpace.from_serialized_dict(deepcopy(data["space"])))
         for point in data["starting_points"]:
             problem.add_starting_point(**point)
         return problem
@@ -202,7 +204,8 @@ def load_problem(target: str) -> HpProblem:
     Raises:
         UserError: There is none at the target, or it has no hyperparameter.
     """
-    loaded = load_attribute(target, "Problem")
+    with without_mpi4py():  # a problem module may import DeepHyper
+        loaded = load_attribute(target, "Problem")
     if not isinstance(loaded, HpProblem):
         space = getattr(loaded, "space", None)
         if not isinstance(space, cs.ConfigurationSpace):

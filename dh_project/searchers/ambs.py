@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import ConfigSpace as cs
 
+from dh_project.errors import UserError
+from dh_project.loading import without_mpi4py
 from dh_project.problem import HpProblem
 from dh_project.searchers.base import Searcher
 from dh_project.searchers.settings import AMBSSettings
-from dh_project.trial import Point, Trial
+from dh_project.trial import Point, State, Trial
 
 PERIOD = 10
 """Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
@@ -36,6 +36,9 @@ class AMBS(Searcher):
         problem: The space to search.
         seed: Equal seeds give equal proposals.
         settings: The surrogate and the acquisition function.
+
+    Raises:
+        UserError: DeepHyper cannot model the problem's space.
     """
 
     name = "ambs"
@@ -43,12 +46,26 @@ class AMBS(Searcher):
     def __init__(self, problem: HpProblem, seed: int, settings: AMBSSettings) -> None:
         super().__init__(problem, seed)
         self.settings = settings
-        with _without_mpi4py():
+        with without_mpi4py():
             from deephyper.hpo import CBO
             from deephyper.hpo import HpProblem as DeepHyperProblem
         self._cbo_class = CBO
         self._cbo_problem = DeepHyperProblem(problem.space)
         logging.getLogger("deephyper").setLevel(logging.WARNING)
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Propose once from made-up results: what CBO cannot model is better known before the search than in it."""
+        count = max(2, self.settings.n_initial_points)
+        points = [self.problem.sample(number) for number in range(count)]
+        trials = [Trial(n, point, "", 1, State.DONE, float(n)) for n, point in enumerate(points)]
+        try:
+            self.candidate(0, 0, trials)
+        except Exception as error:  # DeepHyper raises many kinds
+            raise UserError(
+                f"DeepHyper cannot model this space ({type(error).__name__}: {' '.join(str(error).split())}); "
+                f"write normal distributions as ranges and choices of one type, or search with hps random"
+            ) from error
 
     def candidate(self, number: int, attempt: int, ended: Sequence[Trial]) -> Point:
         """Return what a fresh CBO asks for after it is told the ended trials; random while there are few."""
@@ -114,21 +131,3 @@ def _stand_in(dimension: Any) -> Any:
     if isinstance(dimension, cs.Constant):
         return dimension.value
     return dimension.lower
-
-
-@contextmanager
-def _without_mpi4py() -> Iterator[None]:
-    """Hide mpi4py while DeepHyper is imported.
-
-    DeepHyper imports it where it is installed, which fails without an MPI library and starts MPI with one; its
-    evaluators, which alone need it, are not used here.
-    """
-    hidden = {"mpi4py": sys.modules.get("mpi4py")}
-    sys.modules["mpi4py"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if hidden["mpi4py"] is None:
-            del sys.modules["mpi4py"]
-        else:
-            sys.modules["mpi4py"] = hidden["mpi4py"]

@@ -1,29 +1,24 @@
 """What every evaluator promises; an evaluator's test class inherits it and says how to make one."""
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.trial import Ended, Reported, State
+from dh_project.worker import START
 
 
-def workers_of(pid: int) -> list[int]:
-    """Return the worker processes below a process."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
-    below, found = {pid}, True
-    while found:
-        found = {int(p) for p, parent, _ in rows if int(parent) in below} - below
-        below |= found
-    return [int(p) for p, _, args in rows if int(p) in below and "dh_project.worker" in args]
+def workers() -> list[psutil.Process]:
+    """Return the worker processes below this one, without the trials that they run."""
+    below = [process for process in psutil.Process().children(recursive=True) if process.status() != "zombie"]
+    found = [process for process in below if START in process.cmdline()]
+    return [worker for worker in found if worker.parent() not in found]
 
 
 class EvaluatorContract(ABC):
@@ -98,8 +93,8 @@ class EvaluatorContract(ABC):
         evaluator.start(assign(0))
         while not any(isinstance(event, Reported) for event in evaluator.wait(1.0)):
             pass
-        for pid in workers_of(os.getpid()) or workers_of(1):
-            os.kill(pid, signal.SIGKILL)
+        for worker in workers():
+            worker.kill()
         end = self.collect(evaluator, 1)[-1]
         assert (end.trial, end.state) == (0, State.LOST)
         evaluator.start(assign(0, attempt=2))
@@ -118,4 +113,4 @@ class EvaluatorContract(ABC):
         while stat.exists() and " Z " not in stat.read_text() and time.monotonic() < limit:
             time.sleep(0.05)
         assert not stat.exists() or " Z " in stat.read_text()
-        assert not workers_of(os.getpid())
+        assert not workers()

@@ -5,6 +5,7 @@ from evaluator_contract import EvaluatorContract
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
+from dh_project.evaluators import devices
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
 
@@ -15,7 +16,8 @@ class TestProcessEvaluator(EvaluatorContract):
 
 
 def devices_of_workers(tmp_path, monkeypatch, visible, **resources):
-    """Return the CUDA_VISIBLE_DEVICES that trials see, one for each worker. No GPU is needed to be shown one."""
+    """Return the CUDA_VISIBLE_DEVICES that trials see, one for each worker."""
+    monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # no GPU is needed to be shown one
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     (tmp_path / "see.py").write_text(
         "import os, time\nfrom dh_project import record\n"
@@ -50,11 +52,13 @@ def test_each_trial_sees_its_own_gpus(tmp_path, monkeypatch, visible, resources,
     ("visible", "resources", "said"),
     [
         ("", {"gpus_per_trial": 1}, "no GPU here"),
+        ("0", {"gpus_per_trial": -1}, "give 0 or more"),
         ("0", {"gpus_per_trial": 2}, "there are 1 GPUs"),
         ("0,1", {"num_workers": 3}, "2 GPUs hold 2 trials"),
     ],
 )
 def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, resources, said):
+    monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(UserError, match=said):
         ProcessEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(**resources))

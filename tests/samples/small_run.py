@@ -1,9 +1,12 @@
 """Run functions that end in all the ways there are."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from threading import Thread
 
 from dh_project import record, report, trial_folder
 from dh_project.running import previous_folder
@@ -60,6 +63,61 @@ def of_today(job):
     """A run function as DeepHyper 0.13 documents it."""
     job.record(1, 0.25)
     return {"objective": job.parameters["x"], "metadata": {"stopped": job.stopped(), "who": job["job_id"]}}
+
+
+def of_today_by_type(work: "RunningJob"):  # noqa: F821
+    return work.parameters["x"]
+
+
+def is_plain(point):
+    return float(type(point) is dict)
+
+
+def record_from_threads(point):
+    """Record much from four threads at once."""
+    threads = [
+        Thread(target=lambda n=n: [record(**{f"k{n}": "v" * 100_000}) for _ in range(10)]) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 1.0
+
+
+def record_odd_facts(point):
+    record(note="a\rb\nc \udcff", timestamp_gather="mine", reason="mine", nested={"a": [1]})
+    return 1.0
+
+
+def say_odd_things(point):
+    raise RuntimeError("no file \udcff")
+
+
+def leave_with_words(point):
+    sys.exit("the data folder is missing")
+
+
+def remove_the_folder(point):
+    shutil.rmtree(trial_folder())
+    return 1.0
+
+
+def handle_sigterm(point):
+    """Make an error of SIGTERM, as some libraries do."""
+
+    def handle(number, frame):
+        raise RuntimeError("SIGTERM came")
+
+    signal.signal(signal.SIGTERM, handle)
+    report(1, 0.0)
+    time.sleep(600)
+
+
+def leave_a_daemon(point):
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    (trial_folder() / "grandchild").write_text(str(child.pid))
+    return 1.0
 
 
 def tell(point):
