@@ -53,6 +53,16 @@ def test_a_failure_is_a_row_with_its_state_and_reason(file):
     assert "boo" in row
 
 
+def test_a_fact_takes_no_column_of_ours(file):
+    write_results(history(done(0, 1.0, timestamp_gather="mine", reason="mine", attempt=7)), ["x"], file)
+    assert "mine" not in file.read_text()
+
+
+def test_text_of_any_characters_is_written(file):
+    write_results(history(done(0, 1.0, note="\udcff")), ["x"], file)
+    assert read_results(file)[0].facts["note"] == "\\udcff"
+
+
 def test_a_running_trial_has_no_row(file):
     running = Trial(1, {"x": 1.0}, "ambs", 1, State.RUNNING)
     write_results(history(done(0, 1.0), running), ["x"], file)

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -94,6 +95,23 @@ def test_the_journal_tells_what_the_loop_knew(search, tmp_path):
     assert History.read(tmp_path).trials == history.trials
 
 
+def test_what_is_told_is_on_record(search, tmp_path):
+    class Checking(Seen):
+        def ended(self, trial):
+            super().ended(trial)
+            assert History.read(tmp_path).trials[trial.id] == trial
+
+    seen = Checking()
+    search(workers=2, max_evals=4, observer=seen)
+    assert len(seen.ids) == 4
+
+
+def test_a_smaller_total_starts_no_more_than_that(search):
+    search("go_on", workers=4, max_evals=8, timeout=1.5)
+    history, _ = search("go_on", workers=4, max_evals=2, timeout=60.0)
+    assert len(history.ended) == 2
+
+
 def test_a_larger_total_extends_a_search(search):
     search(max_evals=3)
     seen = Seen()
@@ -166,6 +184,22 @@ def test_a_trial_lost_with_its_worker_is_tried_again(search):
     history, _ = search("go_on", max_evals=1, before=kill_worker)
     trial = history.trials[0]
     assert (trial.state, trial.attempt, trial.losses, trial.objective) == (State.DONE, 2, 1, 2.0)
+
+
+def test_workers_that_die_one_after_another_end_the_search(search):
+    def kill_workers_for_ever(session):
+        def kill():
+            while session._ending is None:
+                for worker in session.evaluator._workers:
+                    with suppress(ProcessLookupError):
+                        os.kill(int(worker.name.split(":")[1]), signal.SIGKILL)
+                time.sleep(0.05)
+
+        threading.Thread(target=kill).start()
+
+    history, reason = search("go_on", before=kill_workers_for_ever)
+    assert "attempts in a row lost their worker" in reason
+    assert not [trial for trial in history.trials.values() if trial.state is State.RUNNING]
 
 
 def test_a_trial_lost_too_often_is_a_row(search):

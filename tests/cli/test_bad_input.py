@@ -48,7 +48,10 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--num-workers", "0"], "give at least 1"),
         (["--num-workers", "two"], "invalid"),
         (["--max-evals", "0"], "give at least 1"),
-        (["--timeout", "-3"], "not above 0"),
+        (["--timeout", "-3"], "no number above 0"),
+        (["--seed", "-1"], "give 0 or more"),
+        (["--max-retries", "-1"], "give 0 or more"),
+        (["--num-gpus-per-task", "-1"], "give 0 or more"),
         (["--run-kwargs", "second=3"], "did you mean 'seconds'"),
         (["--run-kwargs", "seconds"], "key=value"),
         (["--run-kwargs", "seconds=-1"], "it must not be negative"),
@@ -80,6 +83,26 @@ def test_starting_points(refused, samples, here, point, said):
     lines = ["from dh_project import HpProblem", "Problem = HpProblem()", "Problem.add_dim('x', (0.0, 10.0))"]
     (here / "my_problem.py").write_text("\n".join([*lines, f"Problem.add_starting_point({point})"]))
     words = ["hps", "random", "--problem", here / "my_problem.py", "--run", samples / "small_run.py"]
+    assert said in refused(words)
+
+
+def test_a_level_of_the_log(refused, samples, monkeypatch):
+    monkeypatch.setenv("DEEPHYPER_LOG_LEVEL", "loud")
+    assert "DEEPHYPER_LOG_LEVEL=LOUD" in refused(hps(samples))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("def run(point):\n    return 1.0\ndef prepare():\n    {}['key']", "KeyError: 'key'"),
+        ("def run(point):\n    return 1.0\ndef prepare(path):\n    pass", "prepare(**run_kwargs)"),
+    ],
+)
+def test_run_modules_that_fail_before_the_search(refused, samples, here, text, said):
+    (here / "my_run.py").write_text(text)
+    words = hps(samples, run="os.sep", searcher="random")
+    words[words.index("os.sep")] = here / "my_run.py"
     assert said in refused(words)
 
 

@@ -107,6 +107,13 @@ def test_ctrl_c_ends_it_in_order(samples, tmp_path):
     assert "the same command goes on" in said
 
 
+@pytest.mark.parametrize("reader", ["| head -1", ">&-"])
+def test_nobody_needs_to_read(samples, tmp_path, reader):
+    words = " ".join(f"'{word}'" for word in command(samples))
+    subprocess.run(f"{words} {reader}", shell=True, cwd=tmp_path, check=False, capture_output=True)
+    assert len(rows(tmp_path)) == 8
+
+
 def test_a_terminal_gets_a_live_line(samples, tmp_path):
     master, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}

@@ -3,6 +3,7 @@ import sys
 import pytest
 from searcher_contract import SearcherContract, done, mixed_problem  # noqa: F401 (a fixture)
 
+from dh_project import HpProblem
 from dh_project.errors import UserError
 from dh_project.searchers.ambs import AMBS
 from dh_project.searchers.random import RandomSearcher
@@ -47,6 +48,13 @@ def test_every_surrogate_and_acquisition_that_is_offered_proposes(mixed_problem,
 def test_unknown_names_are_refused_with_the_near_one(surrogate, acquisition, said):
     with pytest.raises(UserError, match=said):
         AMBSSettings.checked(surrogate, acquisition)
+
+
+def test_a_space_that_deephyper_cannot_model_is_refused_at_once():
+    problem = HpProblem()
+    problem.add_dim("x", {"mu": 0.0, "sigma": 1.0, "lower": -3.0, "upper": 3.0})
+    with pytest.raises(UserError, match="search with hps random"):
+        AMBS(problem, 1, AMBSSettings())
 
 
 def test_deephyper_is_imported_without_mpi4py(mixed_problem):  # noqa: F811
