@@ -11,12 +11,17 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+def files(folder):
+    """What stands in a folder, but for the byte code that Python keeps."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "__pycache__")
+
+
 @pytest.fixture
 def refused(here, capsys):
     """Return a function that runs a command line, checks that it is refused cleanly, and gives what it said."""
 
     def refused(words, program=main.main):
-        before = sorted(here.iterdir())
+        before = files(here)
         try:
             status = program([str(word) for word in words])
         except SystemExit as leaving:
@@ -24,7 +29,7 @@ def refused(here, capsys):
         said = capsys.readouterr().err
         assert status == 2
         assert len(said.strip().splitlines()) == 1
-        assert sorted(here.iterdir()) == before
+        assert files(here) == before
         return said
 
     return refused
