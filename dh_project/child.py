@@ -21,7 +21,7 @@ from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.loading import load_run
 from dh_project.running import Connection, connect, record, report
-from dh_project.trial import State
+from dh_project.trial import LOG, State
 
 PR_SET_PDEATHSIG = 1
 
@@ -32,7 +32,7 @@ def run_child(
     """Run one trial in this forked process, tell the worker its outcome, and exit."""
     status = 1
     try:
-        _separate(Path(assignment.folder) / "log.txt")
+        _separate(Path(assignment.folder) / LOG)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
         pipe.send(evaluate(run, setting, assignment))

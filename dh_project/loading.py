@@ -100,6 +100,25 @@ def check_run_kwargs(target: str, run: Callable[..., Any], run_kwargs: Mapping[s
         raise UserError(f"--run {target} cannot be called as run(point, ...): {error}") from None
 
 
+def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
+    """Call ``prepare(**run_kwargs)`` of the run function's module, where it has one: once, before any trial.
+
+    Raises:
+        UserError: It refuses its arguments, or a file that they name; or it fails.
+    """
+    module, _ = load_module(target)
+    prepare = getattr(module, "prepare", None)
+    if prepare is None:
+        return
+    try:
+        prepare(**run_kwargs)
+    except (ValueError, OSError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"prepare(**run_kwargs) of {module.__name__}, before any trial: {said}") from error
+
+
 def absolute_target(target: str) -> str:
     """Return the target as it means the same from every folder (a path is made absolute)."""
     return str(Path(target).resolve()) if target.endswith(".py") else target

@@ -216,7 +216,7 @@ class Search:
 
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
-        previous = self.paths.trial(trial.id, trial.attempt) if trial.attempt else None
+        previous = self.paths.previous(trial.id, attempt)
         self._write(
             {
                 "kind": "start",

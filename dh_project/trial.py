@@ -10,6 +10,10 @@ from typing import Any
 Point = dict[str, Any]
 
 
+LOG, RESULT = "log.txt", "result.json"
+"""What the worker itself writes into an attempt's folder."""
+
+
 class State(StrEnum):
     """Where a trial stands. A state is never a string among the objectives."""
 
@@ -98,6 +102,14 @@ class SearchPaths:
     def trial(self, trial: int, attempt: int) -> Path:
         """The folder of one attempt at a trial."""
         return self.folder / "trials" / f"{trial:04d}" / f"attempt-{attempt}"
+
+    def previous(self, trial: int, attempt: int) -> Path | None:
+        """The folder of the latest attempt before this one that left more than a worker leaves, if there is one."""
+        for earlier in range(attempt - 1, 0, -1):
+            folder = self.trial(trial, earlier)
+            if folder.is_dir() and any(file.name not in (LOG, RESULT) for file in folder.iterdir()):
+                return folder
+        return None
 
 
 # ---- events: what an evaluator brings back

@@ -32,7 +32,7 @@ from typing import Any
 from dh_project.assignment import Assignment, Setting
 from dh_project.files import write_whole
 from dh_project.loading import load_run
-from dh_project.trial import State
+from dh_project.trial import RESULT, State
 from dh_project.trial_process import TrialProcess, kill_descendants
 
 LONGEST_WAIT = 3600.0
@@ -147,9 +147,7 @@ class Worker:
             self.process = None
             result = process.result(status)
             with suppress(OSError):  # the folder may be gone or full: the event tells the same
-                write_whole(
-                    Path(process.assignment.folder) / "result.json", json.dumps(result, indent=1) + "\n"
-                )
+                write_whole(Path(process.assignment.folder) / RESULT, json.dumps(result, indent=1) + "\n")
             self._tell("end", process.assignment, result)
 
     def _tell(self, event: str, assignment: Assignment, more: dict[str, Any]) -> None:

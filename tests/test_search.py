@@ -14,10 +14,11 @@ from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.history import History, Identity
+from dh_project.journal import encode
 from dh_project.problem import load_problem
 from dh_project.search import Limits, Search
 from dh_project.searchers.random import RandomSearcher
-from dh_project.trial import SearchPaths, State
+from dh_project.trial import LOG, SearchPaths, State
 
 
 class Seen:
@@ -140,6 +141,17 @@ def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
         2.0,
         2,
     )
+
+
+def test_a_checkpoint_outlives_an_attempt_that_left_none(search, tmp_path):
+    search("go_on", max_evals=1, timeout=1.5)
+    start = {"kind": "start", "at": 1.6, "trial": 0, "attempt": 2, "point": {}, "origin": "starting point"}
+    with (tmp_path / "journal.jsonl").open("ab") as journal:  # as if the driver was killed once more
+        journal.write(encode(start))
+    SearchPaths(tmp_path).trial(0, 2).mkdir()
+    (SearchPaths(tmp_path).trial(0, 2) / LOG).write_text("it began\n")
+    history, _ = search("go_on", max_evals=1, timeout=30.0)
+    assert (history.trials[0].attempt, history.trials[0].objective) == (3, 2.0)
 
 
 def test_elapsed_time_is_carried_and_downtime_is_not(search):

@@ -1,0 +1,198 @@
+"""The options of ``deephyper hps``, and what they mean to the search."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dh_project.cli.parser import Parser, natural, positive_float, positive_int
+from dh_project.errors import UserError
+
+if TYPE_CHECKING:
+    from dh_project.evaluators import Resources
+    from dh_project.search import Limits
+    from dh_project.searchers import AMBSSettings
+
+REFUSED = {
+    "--cache-key": "results are never looked up by point: a trial runs once",
+    "--backend": "Keras backends are not used any more",
+    "--driver-num-cpus": "the driver needs no share of its own",
+    "--driver-num-gpus": "the driver uses no GPU",
+    "--num-ranks-per-node": "it belonged to the balsam evaluator",
+    "--num-evals-per-node": "it belonged to the balsam evaluator",
+    "--num-nodes-per-eval": "it belonged to the balsam evaluator",
+    "--num-threads-per-rank": "it belonged to the balsam evaluator; cores of a trial: --num-cpus-per-task",
+    "--num-threads-per-node": "it belonged to the balsam evaluator; cores of a trial: --num-cpus-per-task",
+}
+"""Options of old DeepHyper that are not here, and why (docs/options.rst has all of them)."""
+
+
+class Refuse(argparse.Action):
+    """An old option that is told apart from an unknown one."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        """Say why the option is gone."""
+        parser.error(f"{option} is no longer an option: {REFUSED[str(option)]}")
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options of every search."""
+    what = parser.add_argument_group("what to search")
+    what.add_argument(
+        "--problem", required=True, metavar="P", help="package.module.Problem, or a path to problem.py"
+    )
+    what.add_argument(
+        "--run",
+        "--run-function",
+        required=True,
+        metavar="R",
+        help="package.module.run, or a path to model_run.py",
+    )
+    what.add_argument(
+        "--run-kwargs",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="constant arguments of run: epochs=2 data=…",
+    )
+    what.add_argument(
+        "--seed",
+        "--random-state",
+        type=natural,
+        metavar="N",
+        help="seed of the proposals (42, or the earlier session's)",
+    )
+    what.add_argument("--log-dir", type=Path, default=Path(), metavar="DIR", help="where results go (.)")
+
+    where = parser.add_argument_group("where trials run")
+    where.add_argument("--evaluator", default="ray", metavar="E", help="process or ray (ray)")
+    where.add_argument(
+        "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
+    )
+    where.add_argument(
+        "--num-cpus-per-task",
+        "--ray-num-cpus-per-task",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="cores a trial (1)",
+    )
+    where.add_argument(
+        "--num-gpus-per-task",
+        "--ray-num-gpus-per-task",
+        type=float,
+        metavar="N",
+        help="GPUs a trial, 0.25 for a quarter (1 where there are GPUs)",
+    )
+    where.add_argument(
+        "--ray-address",
+        "--redis-address",
+        default="",
+        metavar="A",
+        help="Ray cluster, auto for this job's (one of its own)",
+    )
+    where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
+
+    limits = parser.add_argument_group("when to end")
+    limits.add_argument(
+        "--max-evals", type=int, default=-1, metavar="N", help="trials in all, -1 for no limit (-1)"
+    )
+    limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
+    limits.add_argument(
+        "--trial-timeout", type=positive_float, metavar="S", help="seconds after which a trial is killed"
+    )
+    limits.add_argument(
+        "--eval-timeout-minutes", type=positive_float, metavar="MIN", help="the same in minutes"
+    )
+    limits.add_argument(
+        "--max-retries",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="new starts of a trial whose worker vanished (1)",
+    )
+    for option in REFUSED:
+        parser.add_argument(option, action=Refuse, nargs="?", help=argparse.SUPPRESS)
+
+
+def add_ambs_options(parser: Parser) -> None:
+    """Add the options of ``ambs``."""
+    model = parser.add_argument_group("the model")
+    model.add_argument("--surrogate-model", default="ET", metavar="M", help="ET, RF, GP or DUMMY (ET)")
+    model.add_argument(
+        "--acq-func", default="UCBd", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)"
+    )
+    model.add_argument(
+        "--kappa", "--acq-kappa", type=float, default=1.96, metavar="K", help="exploration in UCB (1.96)"
+    )
+    model.add_argument(
+        "--xi", "--acq-xi", type=float, default=0.01, metavar="X", help="exploration in EI and PI (0.01)"
+    )
+    model.add_argument(
+        "--n-initial-points",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="trials before the first model (10)",
+    )
+    model.add_argument("--n-jobs", type=positive_int, default=1, metavar="N", help="cores for the model (1)")
+    model.add_argument(
+        "--liar-strategy", metavar="L", help="accepted and not used: pending points are told no lies"
+    )
+
+
+def ambs_settings(arguments: argparse.Namespace) -> AMBSSettings | None:
+    """Return the settings of ``ambs``; None for another searcher.
+
+    Raises:
+        UserError: A name is unknown.
+    """
+    from dh_project.searchers.settings import AMBSSettings
+
+    if arguments.searcher != "ambs":
+        return None
+    if arguments.liar_strategy not in (None, "cl_min", "cl_mean", "cl_max"):
+        raise UserError(
+            f"--liar-strategy {arguments.liar_strategy}: valid: cl_min, cl_mean, cl_max (none is used)"
+        )
+    return AMBSSettings.checked(
+        arguments.surrogate_model,
+        arguments.acq_func,
+        kappa=arguments.kappa,
+        xi=arguments.xi,
+        n_initial_points=arguments.n_initial_points,
+        n_jobs=arguments.n_jobs,
+    )
+
+
+def limits(arguments: argparse.Namespace) -> Limits:
+    """Return where the search ends.
+
+    Raises:
+        UserError: The number of trials is none.
+    """
+    from dh_project.search import Limits
+
+    if arguments.max_evals == 0 or arguments.max_evals < -1:
+        raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")
+    minutes = arguments.eval_timeout_minutes
+    return Limits(
+        max_evals=None if arguments.max_evals == -1 else arguments.max_evals,
+        timeout=arguments.timeout,
+        trial_timeout=arguments.trial_timeout or (60 * minutes if minutes else None),
+        max_retries=arguments.max_retries,
+    )
+
+
+def resources(arguments: argparse.Namespace) -> Resources:
+    """Return what the trials may use."""
+    from dh_project.evaluators import Resources
+
+    return Resources(
+        num_workers=arguments.num_workers,
+        cpus_per_trial=arguments.num_cpus_per_task,
+        gpus_per_trial=arguments.num_gpus_per_task,
+        ray_address=arguments.ray_address,
+        ray_password=arguments.ray_password,
+    )
