@@ -14,7 +14,7 @@ OLD_ACQUISITIONS = {"LCB": "UCB"}
 
 @dataclass(frozen=True)
 class AMBSSettings:
-    """How AMBS models and chooses. The defaults are those measured level with Optuna's TPE (docs/ambs.rst).
+    """How AMBS models and chooses. docs/ambs.rst says where the defaults come from.
 
     Attributes:
         surrogate_model: ``ET`` (extremely randomised trees), ``RF``, ``GP`` or ``DUMMY`` (random sampling).
