@@ -52,12 +52,15 @@ class TrialProcess:
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
         self.messages, child_messages = os.pipe()
         child_answers, self._answers = os.pipe()
+        # The worker ignores SIGTERM: one that comes before the child minds it again must wait, not be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.messages)
             os.close(self._answers)
             os.close(events)  # or the driver could not see the worker's end while a grandchild lives
             run_child(setting, assignment, run, child_messages, child_answers)  # does not return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         with suppress(OSError):  # the child does so too: whoever is first, the group is there to be killed
             os.setpgid(self.pid, self.pid)
         os.close(child_messages)
@@ -89,7 +92,7 @@ class TrialProcess:
 
     def overdue(self) -> None:
         """Go on with the end of a child whose deadline has passed."""
-        self.kill(State.TIMEOUT, f"ran longer than its limit of {self.assignment.time_limit:g} s")
+        self.kill(State.TIMEOUT, f"ran longer than its limit of {self.assignment.time_limit} s")
 
     def kill(self, state: State, reason: str) -> None:
         """Ask the child's process group to end (SIGTERM); asked again, kill it and all that came of it."""

@@ -10,6 +10,7 @@ import pytest
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.worker_process import WorkerProcess
+from dh_project.trial_process import GRACE_SECONDS
 
 
 @pytest.fixture
@@ -126,6 +127,13 @@ def test_an_error_made_of_sigterm_is_not_the_trial_s_own(serve):
     assert (end["state"], end["reason"]) == ("paused", "time is up")
 
 
+def test_a_trial_that_ignores_sigterm_is_killed_after_the_grace_period(serve):
+    began = time.monotonic()
+    end = serve("ignore_sigterm", order=lambda worker: worker.kill(0, "cancelled", "not wanted"))[-1]
+    assert (end["state"], end["reason"]) == ("cancelled", "not wanted")
+    assert time.monotonic() - began >= GRACE_SECONDS
+
+
 def test_a_sigterm_from_outside_is_a_loss_and_no_failure(serve):
     def end_trial(worker):
         os.kill(worker._trial_process, signal.SIGTERM)
@@ -163,7 +171,7 @@ def test_a_hung_trial_is_killed_at_its_limit_with_its_children(serve, tmp_path):
     began = time.monotonic()
     end = serve("hang", time_limit=1.0)[-1]
     assert end["state"] == "timeout"
-    assert "limit of 1 s" in end["reason"]
+    assert "limit of 1.0 s" in end["reason"]
     assert time.monotonic() - began < 1.0 + 5.0 + 3.0  # limit, grace, and the interpreter's start
     wait_until_dead(int((tmp_path / "hang-0" / "grandchild").read_text()))
 

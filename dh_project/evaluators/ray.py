@@ -23,10 +23,13 @@ class WorkerActor:
 
     def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
         self.worker = WorkerProcess(setting, threads, environment)
+        self.condemned: dict[tuple[int, int], tuple[str, str]] = {}
 
     def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
         self.worker.run(assignment)
+        if sentence := self.condemned.get((assignment.trial, assignment.attempt)):  # kill came first
+            self.worker.kill(assignment.trial, *sentence)
         while (messages := self.worker.read()) is not None:
             for message in messages:
                 yield {**message, "worker": self.worker.name}
@@ -34,8 +37,9 @@ class WorkerActor:
                     return
         raise RuntimeError(self.worker.why_it_died())
 
-    def kill(self, trial: int, state: str, reason: str) -> None:
-        """End the trial that runs."""
+    def kill(self, trial: int, attempt: int, state: str, reason: str) -> None:
+        """End the attempt that runs, or that is about to."""
+        self.condemned[trial, attempt] = (state, reason)
         self.worker.kill(trial, state, reason)
 
     def close(self) -> None:
@@ -92,7 +96,7 @@ class RayEvaluator(Evaluator):
         """Ask for the end of a trial's running attempt."""
         for actor, assignment in self._streams.values():
             if assignment.trial == trial:
-                actor.kill.remote(trial, str(state), reason)
+                actor.kill.remote(trial, assignment.attempt, str(state), reason)
 
     def close(self) -> None:
         """End everything; a cluster started here ends too, one at an address goes on."""

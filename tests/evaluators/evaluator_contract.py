@@ -83,6 +83,14 @@ class EvaluatorContract(ABC):
         assert (end.state, end.reason) == (State.PAUSED, "enough")
 
     @pytest.mark.parametrize("evaluator", ["hang"], indirect=True)
+    def test_a_trial_may_be_killed_as_soon_as_it_is_started(self, evaluator, assign):
+        for attempt in range(1, 6):
+            evaluator.start(assign(0, attempt=attempt))
+            evaluator.kill(0, State.CANCELLED, "at once")
+            (end,) = self.collect(evaluator, 1)
+            assert (end.attempt, end.state) == (attempt, State.CANCELLED)
+
+    @pytest.mark.parametrize("evaluator", ["hang"], indirect=True)
     def test_a_time_limit_travels_with_the_trial(self, evaluator, assign):
         evaluator.start(assign(0, time_limit=0.5))
         (end,) = self.collect(evaluator, 1)

@@ -114,6 +114,12 @@ def handle_sigterm(point):
     time.sleep(600)
 
 
+def ignore_sigterm(point):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report(1, 0.0)
+    time.sleep(600)
+
+
 def leave_a_daemon(point):
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     (trial_folder() / "grandchild").write_text(str(child.pid))
