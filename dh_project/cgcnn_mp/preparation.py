@@ -146,7 +146,7 @@ def _build(
     else:
         parts = (build_chunk(chunk, radius, count) for chunk in chunks)
     results: dict[str, Graph | str] = {}
-    with _progress(f"Building the graphs of {source.name}", total, shown) as advance:
+    with _progress(f"Building the graphs of {source.name}", total, shown if workers > 1 else None) as advance:
         for built in parts:
             results.update(built)
             advance(len(results))

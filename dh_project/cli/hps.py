@@ -17,6 +17,7 @@ from dh_project.trial import SearchPaths
 if TYPE_CHECKING:
     from dh_project.history import History, Identity
     from dh_project.problem import HpProblem
+    from dh_project.search import Ending
 
 SEED = 42
 
@@ -85,8 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
         observer = stack.enter_context(progress(limits))
         search = Search(paths, identity, problem, searcher, evaluator, limits, observer)
         ending = search.run()
-    print_summary(search.history, paths, problem, ending.reason)
-    return {"signal": 130, "losses": 1}.get(ending.kind, 0)
+    print_summary(search.history, paths, problem, ending)
+    return _exit_status(ending, search.history)
+
+
+def _exit_status(ending: Ending, history: History) -> int:
+    """Return 130 after a signal, 1 where workers died or no trial has an objective, else 0."""
+    if ending.kind == "signal":
+        return 130
+    return int(ending.kind == "losses" or (bool(history.ended) and history.best is None))
 
 
 def _earlier_sessions(paths: SearchPaths) -> History:

@@ -9,20 +9,23 @@ from rich.table import Table
 from dh_project.cli.console import open_console
 from dh_project.history import History
 from dh_project.problem import HpProblem
+from dh_project.search import Ending
 from dh_project.trial import SearchPaths, Trial
 
 
-def print_summary(history: History, paths: SearchPaths, problem: HpProblem, reason: str = "") -> None:
+def print_summary(
+    history: History, paths: SearchPaths, problem: HpProblem, ending: Ending | None = None
+) -> None:
     """Print the best configuration beside the first starting point's, and where everything lies."""
     console = open_console()
     ended = history.ended
     failed = [trial for trial in ended if trial.objective is None]
     console.print(
         f"{len(ended)} trials ended, {len(failed)} of them failed, in {history.elapsed:.1f} s"
-        + (f" ({reason})" if reason else "")
+        + (f" ({ending.reason})" if ending else "")
     )
-    if any(not trial.state.has_ended for trial in history.trials.values()):
-        console.print("some trials are unfinished; the same command goes on with them")
+    if ending and ending.kind != "complete":
+        console.print("the same command goes on where this one stopped")
     best = history.best
     if best is None:
         for trial in failed[-3:]:

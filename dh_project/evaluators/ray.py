@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,5 +175,11 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
         raise UserError(
             f"--num-workers {max(wanted, 1)}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {room} trials of "
             f"{resources.cpus_per_trial} cores and {share:g} GPU; lower it, or what a trial takes"
+        )
+    free = int(ray.available_resources().get("CPU", 0))
+    if free < wanted * resources.cpus_per_trial:
+        print(
+            f"the Ray cluster has {free} of its {cpus} cores free: trials start as others end",
+            file=sys.stderr,
         )
     return wanted, share

@@ -19,7 +19,11 @@ from dh_project.trial import Point, Trial
 TOO_NEAR = 0.01
 """Points whose choices agree and whose numbers differ by less than this share of their range are near."""
 
-TRIES = 8
+TRIES = 3
+"""Candidates that a searcher is asked for, each with a seed of its own, before a neighbour of one is taken."""
+
+NEIGHBOURS = 300
+"""Random points among which that neighbour is found."""
 
 
 class Searcher(ABC):
@@ -45,16 +49,20 @@ class Searcher(ABC):
             pending: Trials that run now.
 
         Returns:
-            A point of the space, not near a pending one; where the space holds no other, the farthest tried.
+            A point of the space that is not near a pending one. Where every candidate is, the point nearest to a
+            candidate that is not; where the space holds none, the farthest from the pending points.
         """
-        tried: list[tuple[float, Point]] = []
+        taken = [self.problem.vector(trial.point) for trial in pending]
         for attempt in range(TRIES):
             point = self.candidate(number, attempt, ended)
-            distance = min((self._distance(point, trial.point) for trial in pending), default=np.inf)
-            if distance >= TOO_NEAR:
+            if self._distance(point, taken) >= TOO_NEAR:
                 return point
-            tried.append((distance, point))
-        return max(tried, key=lambda candidate: candidate[0])[1]
+        others = [self.problem.sample(self.seed_of(number, TRIES + n)) for n in range(NEIGHBOURS)]
+        free = [other for other in others if self._distance(other, taken) >= TOO_NEAR]
+        if free:
+            wanted = [self.problem.vector(point)]
+            return min(free, key=lambda other: self._distance(other, wanted))
+        return max(others, key=lambda other: self._distance(other, taken))
 
     @abstractmethod
     def candidate(self, number: int, attempt: int, ended: Sequence[Trial]) -> Point:
@@ -64,9 +72,14 @@ class Searcher(ABC):
         """Return the seed, below 2**31, of one attempt at one proposal."""
         return int(np.random.SeedSequence([self.seed, number, attempt]).generate_state(1)[0] >> 1)
 
-    def _distance(self, one: Point, other: Point) -> float:
-        """Largest difference of a coordinate in the unit cube; a different choice counts as 1 or more."""
-        difference = np.abs(self.problem.vector(one) - self.problem.vector(other))
-        # Both inactive: the same. One inactive: as different as can be.
-        both = np.isnan(self.problem.vector(one)) & np.isnan(self.problem.vector(other))
-        return float(np.where(both, 0.0, np.nan_to_num(difference, nan=1.0)).max())
+    def _distance(self, point: Point, others: Sequence[np.ndarray]) -> float:
+        """Distance to the nearest of other points in the unit cube: the largest difference of a coordinate.
+
+        A different choice counts as 1 or more; so does a hyperparameter that only one of the two has.
+        """
+        if not others:
+            return float("inf")
+        vector, table = self.problem.vector(point), np.stack(others)
+        both_inactive = np.isnan(vector) & np.isnan(table)
+        difference = np.where(both_inactive, 0.0, np.nan_to_num(np.abs(table - vector), nan=1.0))
+        return float(difference.max(axis=1).min())

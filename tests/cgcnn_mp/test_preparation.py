@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import CRYSTALS, pack
 
+from dh_project.cgcnn_mp import preparation
 from dh_project.cgcnn_mp.crystals import FolderSource, find_source
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.preparation import PreparedGraphs, prepare_graphs
@@ -179,13 +180,21 @@ def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_p
     assert run.stdout.strip().endswith("prepared")
 
 
-def test_one_line_is_shown_where_standard_error_is_no_terminal(folder: Path, tmp_path: Path, capsys):
+def test_one_line_is_shown_where_standard_error_is_no_terminal(
+    folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", 1)  # as if the set were large
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
-    assert "12 crystals" in shown.err
-    assert not shown.out
+    assert str(tmp_path / "cache") in shown.err
+    assert shown.out == ""
+
+
+def test_a_small_set_is_built_without_a_word(folder: Path, tmp_path: Path, capsys):
+    prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -107,6 +107,13 @@ def test_ctrl_c_ends_it_in_order(samples, tmp_path):
     assert "the same command goes on" in said
 
 
+def test_a_search_in_which_every_trial_fails_says_so(hps, samples, tmp_path):
+    (tmp_path / "failing.py").write_text("def run(point):\n    return ...\n")
+    done = hps("--max-evals", "3", run=tmp_path / "failing.py", check=False)
+    assert done.returncode == 1
+    assert "returned a ellipsis where a number belongs" in done.stdout
+
+
 @pytest.mark.parametrize("reader", ["| head -1", ">&-"])
 def test_nobody_needs_to_read(samples, tmp_path, reader):
     words = " ".join(f"'{word}'" for word in command(samples))

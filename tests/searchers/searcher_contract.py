@@ -65,8 +65,21 @@ class SearcherContract(ABC):
         pending: list[Trial] = []
         for number in range(16):
             point = searcher.propose(number, ended, pending)
-            assert all(searcher._distance(point, other.point) >= TOO_NEAR for other in pending)
+            assert searcher._distance(point, [mixed_problem.vector(t.point) for t in pending]) >= TOO_NEAR
             pending.append(Trial(number, point, searcher.name))
+
+    @pytest.mark.parametrize("high", [60, 1000])
+    def test_no_two_pending_points_are_equal_in_a_space_of_whole_numbers(self, high):
+        problem = HpProblem()
+        problem.add_dim("x", (0, high))
+        problem.add_dim("choice", ["a", "b", "c"])
+        searcher = self.make(problem, 1)
+        points = [problem.sample(number) for number in range(30)]
+        ended = [Trial(n, p, "any", 1, State.DONE, -abs(p["x"] - 31.0)) for n, p in enumerate(points)]
+        pending: list[Trial] = []
+        for number in range(12):
+            pending.append(Trial(number, searcher.propose(number, ended, pending), searcher.name))
+        assert len({str(trial.point) for trial in pending}) == 12
 
     def test_a_space_that_is_used_up_still_gives_points(self):
         problem = HpProblem()
