@@ -3,7 +3,7 @@
 from dh_project import __version__
 
 project = "dh_project"
-author = "The dh_project founders"
+author = "The dh_project authors"
 release = __version__
 html_theme = "furo"
 exclude_patterns = ["_build"]
