@@ -39,9 +39,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
+def _number(kind: type[int] | type[float], text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        whole = "whole " if kind is int else ""
+        raise argparse.ArgumentTypeError(f"{text!r} is no {whole}number") from None
+
+
 def positive_int(text: str) -> int:
     """Return a whole number above 0."""
-    value = int(text)
+    value: int = _number(int, text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0; give at least 1")
     return value
@@ -49,7 +57,7 @@ def positive_int(text: str) -> int:
 
 def natural(text: str) -> int:
     """Return a whole number from 0 on."""
-    value = int(text)
+    value: int = _number(int, text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0; give 0 or more")
     return value
@@ -57,7 +65,7 @@ def natural(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """Return a number above 0."""
-    value = float(text)
+    value: float = _number(float, text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no number above 0")
     return value

@@ -51,7 +51,7 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--max-eval", "3"], "did you mean '--max-evals'?"),
         (["--cache-key", "uuid"], "no longer an option: results are never looked up"),
         (["--num-workers", "0"], "give at least 1"),
-        (["--num-workers", "two"], "invalid"),
+        (["--num-workers", "two"], "'two' is no whole number"),
         (["--max-evals", "0"], "give at least 1"),
         (["--timeout", "-3"], "no number above 0"),
         (["--seed", "-1"], "give 0 or more"),
