@@ -108,7 +108,7 @@ def test_what_is_told_is_on_record(search, tmp_path):
 
 
 def test_a_smaller_total_starts_no_more_than_that(search):
-    search("go_on", workers=4, max_evals=8, timeout=1.5)
+    search("go_on", workers=4, max_evals=8, timeout=4.0)
     history, _ = search("go_on", workers=4, max_evals=2, timeout=60.0)
     assert len(history.ended) == 2
 
@@ -133,8 +133,8 @@ def test_interrupted_equals_uninterrupted(search, tmp_path, cut):
 
 
 def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
-    first, reason = search("go_on", max_evals=1, timeout=1.0)
-    assert (first.trials[0].state, reason) == (State.PAUSED, "the time limit of 1 s is reached")
+    first, reason = search("go_on", max_evals=1, timeout=3.0)
+    assert (first.trials[0].state, reason) == (State.PAUSED, "the time limit of 3 s is reached")
     second, _ = search("go_on", max_evals=1, timeout=30.0)
     assert (second.trials[0].state, second.trials[0].objective, second.trials[0].attempt) == (
         State.DONE,
@@ -144,8 +144,8 @@ def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
 
 
 def test_a_checkpoint_outlives_an_attempt_that_left_none(search, tmp_path):
-    search("go_on", max_evals=1, timeout=1.5)
-    start = {"kind": "start", "at": 1.6, "trial": 0, "attempt": 2, "point": {}, "origin": "starting point"}
+    search("go_on", max_evals=1, timeout=3.0)
+    start = {"kind": "start", "at": 3.1, "trial": 0, "attempt": 2, "point": {}, "origin": "starting point"}
     with (tmp_path / "journal.jsonl").open("ab") as journal:  # as if the driver was killed once more
         journal.write(encode(start))
     SearchPaths(tmp_path).trial(0, 2).mkdir()
@@ -156,9 +156,9 @@ def test_a_checkpoint_outlives_an_attempt_that_left_none(search, tmp_path):
 
 def test_elapsed_time_is_carried_and_downtime_is_not(search):
     first, _ = search(max_evals=1, run_kwargs={"seconds": 0.5})
-    time.sleep(0.6)
+    time.sleep(4.0)
     second, _ = search(max_evals=2, run_kwargs={"seconds": 0.5})
-    assert 1.0 <= second.elapsed < first.elapsed + 1.1
+    assert 1.0 <= second.elapsed < first.elapsed + 4.0
 
 
 def once_it_runs(act):
