@@ -1,12 +1,11 @@
 """Crystals and their labels as training, validation and test sets of graphs.
 
-``python -m dh_project.cgcnn_mp.load_data`` shows what they hold. The first call for a data set builds its
-graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
+``python -m dh_project.cgcnn_mp.load_data [data] [key=value ...]`` shows what they hold. The first call for a data set
+builds its graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import sys
@@ -18,9 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
+from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet
 from dh_project.cgcnn_mp.preparation import prepare_graphs
 from dh_project.cgcnn_mp.splits import (
@@ -31,6 +32,7 @@ from dh_project.cgcnn_mp.splits import (
     split_by_ratio,
     split_file_paths,
 )
+from dh_project.errors import UserError
 
 NEIGHBOURS_KEPT = 16
 """Neighbours an atom in the cache, at least: up to here, any ``max_num_nbr`` is a slice of one file."""
@@ -265,29 +267,39 @@ def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
     return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {graphs.labels[row]:.4f}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Show a data set; return the exit status, 2 for data that cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m dh_project.cgcnn_mp.load_data", description=main.__doc__)
-    parser.add_argument("data", nargs="?", default=SHIPPED, help="flla (default), a folder, or a tar file")
-    parser.add_argument("--label", help="which label, if not the first")
-    parser.add_argument("--max-num-nbr", type=int, default=12, help="neighbours an atom (default 12)")
-    parser.add_argument("--radius", type=float, default=8.0, help="cutoff in Å (default 8)")
-    parser.add_argument("--split-seed", type=int, default=0, help="another seed gives another split")
-    parser.add_argument(
-        "--split-files", help="a folder with train.txt, valid.txt and test.txt, or three files"
-    )
-    parser.add_argument("--group-by-composition", action="store_true", help="no composition in two sets")
-    parser.add_argument("--max-lost-share", type=float, default=0.05, help="left out at most (default 0.05)")
-    options = vars(parser.parse_args(arguments))
-    split = {name: options.pop(name) for name in ("split_seed", "split_files", "group_by_composition")}
+SPLIT_OPTIONS = ("split_seed", "split_files", "group_by_composition")
+GRAPH_OPTIONS = ("data", "label", "max_num_nbr", "radius", "max_lost_share", "cache_folder")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Show a data set; return the exit status, 2 for data that cannot be used.
+
+    Args:
+        words: The data set, and ``key=value`` for arguments of ``load_data``; None for the process's own.
+    """
     try:
-        data_set = label_graphs(**options)
-        sets = split_graphs(data_set, **split, max_num_nbr=options["max_num_nbr"])
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_shown(sys.argv[1:] if words is None else words))
+    except (UserError, DataError) as error:
+        print(f"load_data: error: {error}", file=sys.stderr)
         return 2
-    print(describe(data_set, sets))
     return 0
+
+
+def _shown(words: Sequence[str]) -> str:
+    """Return what the command prints."""
+    options = parse_key_values([word for word in words if "=" in word])
+    places = [word for word in words if "=" not in word]
+    if len(places) > 1:
+        raise UserError(f"{', '.join(places)}: name one data set, and options as key=value")
+    if places:
+        options["data"] = places[0]
+    for name in options:
+        if name not in (*GRAPH_OPTIONS, *SPLIT_OPTIONS):
+            raise UserError(unknown("argument", name, [*GRAPH_OPTIONS, *SPLIT_OPTIONS]))
+    data_set = label_graphs(**{name: options[name] for name in GRAPH_OPTIONS if name in options})
+    split = {name: options[name] for name in SPLIT_OPTIONS if name in options}
+    sets = split_graphs(data_set, **split, max_num_nbr=options.get("max_num_nbr", 12))
+    return describe(data_set, sets)
 
 
 if __name__ == "__main__":

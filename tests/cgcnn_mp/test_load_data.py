@@ -197,7 +197,7 @@ def test_the_command_ends_with_status_2_and_one_line_on_bad_data(tmp_path: Path)
     command = [sys.executable, "-m", "dh_project.cgcnn_mp.load_data", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
-    assert run.stderr.startswith("error: ")
+    assert run.stderr.startswith("load_data: error: ")
     assert run.stderr.count("\n") == 1
     assert not run.stdout
 
@@ -221,3 +221,20 @@ def test_a_slice_of_the_shared_archive_loads(tmp_path: Path):
     begin = time.monotonic()
     assert sum(map(len, load_data(folder))) == len(ids)
     assert time.monotonic() - begin < 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["label=gap"], "unknown label 'gap'"),
+        (["lable=gap"], "did you mean 'label'"),
+        (["flla", "flla"], "name one data set"),
+        (["nowhere"], "no data at nowhere"),
+        (["max_num_nbr=0"], "max_num_nbr is 0"),
+    ],
+)
+def test_the_command_tells_a_mistake_in_one_line(words: list[str], said: str, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
