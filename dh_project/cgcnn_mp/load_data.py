@@ -1,7 +1,8 @@
 """Crystals and their labels as training, validation and test sets of graphs.
 
-``python -m dh_project.cgcnn_mp.load_data [data] [key=value ...]`` shows what they hold. The first call for a data set
-builds its graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before a search.
+``python -m dh_project.cgcnn_mp.load_data [data] [key=value ...]`` shows what they hold. The first call for a data
+set builds its graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before
+a search.
 """
 
 from __future__ import annotations
