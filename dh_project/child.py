@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 from dh_project.loading import load_run
 from dh_project.running import Connection, connect, record, report
 from dh_project.trial import LOG, State
@@ -87,11 +87,6 @@ def outcome_of(returned: Any) -> dict[str, Any]:
 def failure(reason: str) -> dict[str, Any]:
     """Return the outcome of a failed trial."""
     return {"state": State.FAILED, "objective": None, "reason": one_line(reason)}
-
-
-def one_line(text: str) -> str:
-    """Return a text as a row of a table can hold it: on one line, and of characters that every file takes."""
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
 
 
 class Job(dict[str, Any]):

@@ -13,6 +13,11 @@ class UserError(Exception):
     """
 
 
+def one_line(text: object) -> str:
+    """Return a text as a message or a table's row can hold it: on one line, of characters that every file takes."""
+    return " ".join(str(text).encode("utf-8", "backslashreplace").decode().split())
+
+
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Return ``" (did you mean 'ray'?)"`` where a valid name is near, else an empty string."""
     by_lower_case = {candidate.lower(): candidate for candidate in valid}

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dh_project.errors import UserError, did_you_mean
+from dh_project.errors import UserError, did_you_mean, one_line
 
 MOVED = {
     "deephyper.problem": "from dh_project import HpProblem",
@@ -113,9 +113,9 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
     try:
         prepare(**run_kwargs)
     except (ValueError, OSError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(one_line(error)) from error
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        said = f"{type(error).__name__}: {one_line(error)}"
         raise UserError(f"prepare(**run_kwargs) of {module.__name__}, before any trial: {said}") from error
 
 

@@ -8,17 +8,16 @@ failures, and ``m:reason`` says why. Old files of DeepHyper 0.1 to 0.3, whose co
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dh_project.errors import UserError
-from dh_project.files import write_whole
+from dh_project.errors import UserError, one_line
+from dh_project.files import write_table
 from dh_project.history import History
+from dh_project.journal import scan
 from dh_project.trial import SearchPaths, Trial
 
 LEAD = (
@@ -32,6 +31,9 @@ LEAD = (
     "m:reason",
 )
 """The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
+
+CONSTANTS = ("seed", "threads")
+"""Facts that a run function records and takes, and that its objective depends on."""
 
 
 def row_of(trial: Trial) -> dict[str, Any]:
@@ -60,14 +62,7 @@ def write_results(history: History, names: Iterable[str], path: Path) -> None:
         path: The file.
     """
     rows = [row_of(trial) for trial in history.ended]
-    columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD])
-    for row in rows:
-        columns.update(dict.fromkeys(row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_table(path, rows, first_columns=[*(f"p:{name}" for name in names), *LEAD])
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ def read_results(path: Path) -> list[Result]:
             na_values=[""],
         )
     except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: not a results file: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: not a results file: {one_line(error)}") from None
     if "objective" not in table.columns:
         raise UserError(f"{path}: not a results file: it has no column 'objective'")
     if not len(table):
@@ -122,13 +117,13 @@ def read_results(path: Path) -> list[Result]:
         raise UserError(
             f"{path}: all {len(table)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    trials = _trials_beside(path)
+    trials = _history_beside(path).trials  # the journal knows the types that a CSV cannot tell
     return [_result(row, trials) for row in good.astype(object).to_dict(orient="records")]
 
 
-def _trials_beside(results: Path) -> dict[int, Trial]:
-    """Return the trials of the journal beside a results file: it knows the types that a CSV cannot tell."""
-    return History.read(results.parent).trials if SearchPaths(results.parent).journal.exists() else {}
+def _history_beside(results: Path) -> History:
+    """Return what the journal beside a results file tells; nothing where there is none (an old or copied file)."""
+    return History.replay(scan(SearchPaths(results.parent).journal)[0])
 
 
 def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
@@ -148,18 +143,18 @@ def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
     return Result(identifier, known, objective, elapsed, duration)
 
 
-def rerun_of(results: Path, result: Result) -> dict[str, Any]:
-    """Return what reruns a trial beside its point: run function, run-kwargs, seed, threads.
+def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return what reruns each result beside its point: run function, run-kwargs, seed, threads.
 
-    It stands in the journal beside the results file; where there is none (an old file, a copied one), only the
-    recorded seed and threads are known.
+    It stands in the journal beside the results file; where there is none, only the recorded seed and threads are
+    known.
     """
-    known: dict[str, Any] = {name: result.facts[name] for name in ("seed", "threads") if name in result.facts}
-    if SearchPaths(results.parent).journal.exists():
-        identity = History.read(results.parent).identity
-        if identity is not None:
-            known = {"run": identity.run, "run_kwargs": dict(identity.run_kwargs), **known}
-    return known
+    identity = _history_beside(path).identity
+    search = {"run": identity.run, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
+    return [
+        {**search, **{name: result.facts[name] for name in CONSTANTS if name in result.facts}}
+        for result in results
+    ]
 
 
 @dataclass(frozen=True)
@@ -189,7 +184,7 @@ def best_configuration(path: Path) -> BestConfiguration:
     """
     if path.suffix != ".json":
         result = read_results(path)[0]
-        return _best(str(result.id), result.point, result.objective, rerun_of(path, result))
+        return _best(str(result.id), result.point, result.objective, reruns_of(path, [result])[0])
     try:
         first = dict(json.loads(path.read_text())["0"])
         trial, objective = str(first.pop("id")), float(first.pop("objective"))
@@ -207,7 +202,7 @@ def best_configuration(path: Path) -> BestConfiguration:
 
 
 def _best(trial: str, point: dict[str, Any], objective: float, rerun: dict[str, Any]) -> BestConfiguration:
-    constants: dict[str, Any] = {name: rerun[name] for name in ("seed", "threads") if name in rerun}
+    constants: dict[str, Any] = {name: rerun[name] for name in CONSTANTS if name in rerun}
     return BestConfiguration(
         trial, point, objective, rerun.get("run"), {**constants, **rerun.get("run_kwargs", {})}
     )

@@ -9,6 +9,7 @@ another attempt that is told where the earlier one's folder is.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import time
@@ -190,21 +191,20 @@ class Search:
     def _is_over(self) -> bool:
         if self.history.in_state(State.RUNNING) and time.monotonic() < self._patience_ends:
             return False
-        return self._ending is not None or self._enough(0)
+        return self._ending is not None or self._left() <= 0
 
-    def _enough(self, running: int) -> bool:
-        """Say whether the trials that have ended, and those that run, are all that were asked for."""
+    def _left(self) -> float:
+        """Return how many more trials may end."""
         limit = self.limits.max_evals
-        return limit is not None and len(self.history.ended) + running >= limit
+        return math.inf if limit is None else limit - len(self.history.ended)
 
     def _next_trials(self) -> list[Assignment]:
         """Record the start of a trial for each free slot, interrupted ones first; return them."""
+        if self._ending is not None:
+            return []
         running = len(self.history.in_state(State.RUNNING))
-        started: list[Assignment] = []
-        while self._ending is None and running < self.evaluator.num_workers and not self._enough(running):
-            started.append(self._start(self._waiting.pop(0) if self._waiting else self._propose()))
-            running += 1
-        return started
+        free = int(min(self.evaluator.num_workers, self._left())) - running
+        return [self._start(self._waiting.pop(0) if self._waiting else self._propose()) for _ in range(free)]
 
     def _propose(self) -> Trial:
         number, first = len(self.history.trials), self.problem.starting_points

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +10,8 @@ from typing import Any
 import yaml
 
 from dh_project.errors import UserError
-from dh_project.files import write_whole
-from dh_project.results import Result, read_results, rerun_of
+from dh_project.files import write_table, write_whole
+from dh_project.results import Result, read_results, reruns_of
 
 Entries = dict[str, dict[str, Any]]
 
@@ -68,17 +66,8 @@ def write(source: Path, results: Sequence[Result], target: Path) -> None:
         raise UserError(f"-o {target}: there is no folder {target.parent}; make it first")
     table = entries(results)
     if target.suffix == ".csv":
-        write_whole(target, _as_csv(table))
+        write_table(target, list(table.values()))
         return
-    for result, entry in zip(results, table.values(), strict=True):
-        entry["rerun"] = rerun_of(source, result)
+    for entry, rerun in zip(table.values(), reruns_of(source, results), strict=True):
+        entry["rerun"] = rerun
     write_whole(target, as_yaml(table) if target.suffix != ".json" else json.dumps(table, indent=1) + "\n")
-
-
-def _as_csv(table: Entries) -> str:
-    columns = dict.fromkeys(name for entry in table.values() for name in entry)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.values())
-    return text.getvalue()

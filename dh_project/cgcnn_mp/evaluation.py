@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ from torch import Tensor
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
-from dh_project.files import write_whole
+from dh_project.files import write_table, write_whole
 
 BATCH_SIZE = 256
 
@@ -67,14 +65,12 @@ def write_evaluation(
     Raises:
         OSError: They cannot be written.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["id", "set", "label", "prediction"])
-    for name, crystals in sets.items():
-        labels, values = crystals.labels.tolist(), predictions[name].tolist()
-        writer.writerows(
-            [crystal, name, label, value]
-            for crystal, label, value in zip(crystals.ids, labels, values, strict=True)
+    rows = [
+        {"id": crystal, "set": name, "label": label, "prediction": value}
+        for name, crystals in sets.items()
+        for crystal, label, value in zip(
+            crystals.ids, crystals.labels.tolist(), predictions[name].tolist(), strict=True
         )
-    write_whole(folder / "predictions.csv", table.getvalue())
+    ]
+    write_table(folder / "predictions.csv", rows)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -6,8 +6,6 @@ bit of their weights, also where one was interrupted after any epoch and went on
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +30,7 @@ from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
 from dh_project.cgcnn_mp.normalizer import Normalizer
 from dh_project.cgcnn_mp.settings import OPTIMIZERS, Settings
-from dh_project.files import write_whole
+from dh_project.files import write_table
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
 """Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
@@ -164,11 +162,7 @@ class Training:
         if self.best_epoch == len(self.history) or not (folder / BEST).exists():
             best = self.history[self.best_epoch - 1]
             save_checkpoint(folder / BEST, {**shared, **best, "state_dict": self.best_weights})
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(self.history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        write_whole(folder / HISTORY, table.getvalue())
+        write_table(folder / HISTORY, self.history)
         state = {
             "state_dict": self._weights(),
             "optimizer": self.optimizer.state_dict(),

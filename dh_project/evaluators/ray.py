@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
 from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
 from dh_project.evaluators.worker_process import WorkerProcess
@@ -151,7 +151,7 @@ def _connect(ray: Any, resources: Resources) -> None:
     except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
         raise UserError(
             f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
-            f"({' '.join(str(error).split())[:200]}); start one with: ray start --head"
+            f"({one_line(error)[:200]}); start one with: ray start --head"
         ) from None
 
 

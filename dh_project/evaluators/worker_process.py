@@ -42,7 +42,6 @@ class WorkerProcess:
         self.events: IO[bytes] = self._process.stdout
         self._partial = b""
         self._trial_process: int | None = None
-        self.is_ready = False
         self.name = f"{os.uname().nodename}:{self._process.pid}"
 
     def run(self, assignment: Assignment) -> None:
@@ -61,7 +60,6 @@ class WorkerProcess:
         *lines, self._partial = (self._partial + chunk).split(b"\n")
         messages = [json.loads(line) for line in lines]
         for message in messages:
-            self.is_ready = True
             if message["event"] in ("started", "end"):
                 self._trial_process = message.get("pid")
         return messages

@@ -8,7 +8,7 @@ import ConfigSpace as cs
 import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 
 
 def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:
@@ -32,7 +32,7 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
     try:
         made = _from_short_form(value, name, options)
     except (ValueError, TypeError) as error:
-        raise UserError(f"hyperparameter {name!r}: {value!r}: {' '.join(str(error).split())}") from None
+        raise UserError(f"hyperparameter {name!r}: {value!r}: {one_line(error)}") from None
     if made is None:
         raise UserError(
             f"hyperparameter {name!r}: {value!r} is no range, choice or constant; write (1, 100), (1e-4, 1.0, "

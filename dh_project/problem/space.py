@@ -12,7 +12,7 @@ import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 from ConfigSpace.util import deactivate_inactive_hyperparameters
 
-from dh_project.errors import UserError, did_you_mean
+from dh_project.errors import UserError, did_you_mean, one_line
 from dh_project.loading import load_attribute, without_mpi4py
 from dh_project.problem.shorthand import hyperparameter
 
@@ -132,7 +132,7 @@ class HpProblem:
             configuration.check_valid_configuration()
         except (ValueError, KeyError) as error:
             missing = [name for name in self.space if name not in values]
-            said = f"lacks {', '.join(missing)}" if missing else " ".join(str(error).split())
+            said = f"lacks {', '.join(missing)}" if missing else one_line(error)
             raise UserError(f"{dict(point)}: {said}") from None
         return {name: values[name] for name in self.space if name in dict(configuration)}
 

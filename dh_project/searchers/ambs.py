@@ -16,7 +16,7 @@ from typing import Any
 
 import ConfigSpace as cs
 
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 from dh_project.loading import without_mpi4py
 from dh_project.problem import HpProblem
 from dh_project.searchers.base import Searcher
@@ -63,7 +63,7 @@ class AMBS(Searcher):
             self.candidate(0, 0, trials)
         except Exception as error:  # DeepHyper raises many kinds
             raise UserError(
-                f"DeepHyper cannot model this space ({type(error).__name__}: {' '.join(str(error).split())}); "
+                f"DeepHyper cannot model this space ({type(error).__name__}: {one_line(error)}); "
                 f"write normal distributions as ranges and choices of one type, or search with hps random"
             ) from error
 
