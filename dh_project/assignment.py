@@ -36,6 +36,7 @@ class Assignment:
         folder: This attempt's own folder.
         previous_folder: The folder of the interrupted attempt before it, or None.
         time_limit: Seconds after which it is killed, or None.
+        memory_limit: Bytes that it and its children may hold together before they are killed, or None.
     """
 
     trial: int
@@ -44,3 +45,4 @@ class Assignment:
     folder: str
     previous_folder: str | None = None
     time_limit: float | None = None
+    memory_limit: int | None = None

@@ -24,6 +24,7 @@ class State(StrEnum):
     STOPPED = "stopped"  # early, on the stopper's word, with an objective
     FAILED = "failed"  # the run function's own fault: exception, exit, signal, no number returned
     TIMEOUT = "timeout"
+    MEMORY = "memory"  # more than its limit, or the system ran out of it
     LOST = "lost"  # not its own fault: the worker or the machine under it vanished
     CANCELLED = "cancelled"
 
@@ -38,6 +39,17 @@ class State(StrEnum):
         return self in (State.DONE, State.STOPPED)
 
 
+class Cause(StrEnum):
+    """What kind of failure a ``failed`` trial was."""
+
+    EXCEPTION = "exception"
+    EXIT = "exit"  # it left without returning: sys.exit, os._exit
+    SIGNAL = "signal"  # segmentation fault, abort, killed
+    NOT_FINITE = "not_finite"  # NaN or infinite
+    NO_NUMBER = "no_number"  # something else where a number belongs
+    SAID = "said"  # the run function returned a string "F…"
+
+
 @dataclass
 class Trial:
     """One evaluation of one point.
@@ -50,6 +62,7 @@ class Trial:
         state: Where it stands.
         objective: The run function's result, larger is better; None unless done or stopped.
         reason: Why there is no objective, in one line.
+        cause: What kind of failure it was, where it failed.
         facts: What the trial recorded, by name.
         reports: Intermediate objectives, (step, objective), of all attempts.
         submitted: When its first attempt was started, seconds of search time.
@@ -65,6 +78,7 @@ class Trial:
     state: State = State.WAITING
     objective: float | None = None
     reason: str | None = None
+    cause: Cause | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     reports: list[tuple[int, float]] = field(default_factory=list)
     submitted: float | None = None
@@ -134,6 +148,7 @@ class Ended:
     state: State
     objective: float | None = None
     reason: str | None = None
+    cause: Cause | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     worker: str | None = None
 
