@@ -6,6 +6,7 @@ search and the one that was never interrupted know the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from dh_project.errors import UserError
 from dh_project.journal import SCHEMA, Record, scan
-from dh_project.trial import SearchPaths, State, Trial
+from dh_project.trial import Cause, SearchPaths, State, Trial
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,25 @@ class History:
     Attributes:
         identity: Which search it is; None before its first record.
         trials: All trials, by id.
+        running: Those that run, by id.
+        paused: Those that were interrupted or lost, to be started again, by id, in the order of that.
+        ended: Those that are over for good, in the order of their ends.
+        best: The one with the largest objective, the earlier of equals; None while there is none.
+        known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
+        sources: Where the known trials came from: SHA-256 of the file, and its name.
+        first_signs: Seconds from each attempt's start to its first report or its objective.
         elapsed: Seconds of search time that the journal accounts for, over all sessions.
     """
 
     identity: Identity | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
+    running: dict[int, Trial] = field(default_factory=dict)
+    paused: dict[int, Trial] = field(default_factory=dict)
+    ended: list[Trial] = field(default_factory=list)
+    best: Trial | None = None
+    known: list[Trial] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
 
     @classmethod
@@ -89,41 +104,66 @@ class History:
         match record["kind"]:
             case "search":
                 self.identity = Identity(**record["identity"])
+            case "session":  # one driver at a time: what ran when it began had been interrupted
+                for trial in list(self.running.values()):
+                    self._move(trial, State.PAUSED)
+            case "source":
+                self.sources[record["sha256"]] = record["path"]
+            case "known":
+                state = State.FAILED if record["objective"] is None else State.DONE
+                number = -1 - len(self.known)
+                self.known.append(
+                    Trial(number, record["point"], "warm start", state=state, objective=record["objective"])
+                )
             case "start":
                 trial = self.trials.setdefault(
                     record["trial"], Trial(record["trial"], record["point"], record["origin"])
                 )
-                trial.state, trial.attempt = State.RUNNING, record["attempt"]
+                self._move(trial, State.RUNNING)
+                trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
                 if trial.submitted is None:
                     trial.submitted = record["at"]
             case "report":
-                self.trials[record["trial"]].reports.append((record["step"], record["objective"]))
-            case "end":
                 trial = self.trials[record["trial"]]
-                trial.state = State(record["state"])
-                trial.objective, trial.reason = record["objective"], record["reason"]
-                trial.facts.update(record["facts"])
-                trial.worker = record["worker"]
-                trial.ended = record["at"]
-                trial.losses += record.get("lost", False)
+                trial.reports.append((record["step"], record["objective"]))
+                self._note_sign(trial, record["at"])
+            case "end":
+                self._end(self.trials[record["trial"]], record)
 
-    # ---- what the loop, the searcher and the views ask
-
-    def in_state(self, *states: State) -> list[Trial]:
-        """Return the trials in any of the states, by id."""
-        return [trial for trial in self.trials.values() if trial.state in states]
+    def _end(self, trial: Trial, record: Record) -> None:
+        trial.objective, trial.reason = record["objective"], record["reason"]
+        cause = record.get("cause")  # not in schema 1
+        trial.cause = Cause(cause) if cause else None
+        trial.facts.update(record["facts"])
+        trial.worker = record["worker"]
+        trial.ended = record["at"]
+        trial.losses += record.get("lost", False)
+        if trial.objective is not None:
+            self._note_sign(trial, record["at"])
+        self._move(trial, State(record["state"]))
+        if trial.state.has_ended:
+            self.ended.append(trial)
+            if trial.objective is not None and (self.best is None or trial.objective > self._best_objective):
+                self.best = trial
 
     @property
-    def ended(self) -> list[Trial]:
-        """The trials that are over for good, in the order of their ends."""
-        over = [trial for trial in self.trials.values() if trial.state.has_ended]
-        return sorted(over, key=lambda trial: (trial.ended or 0.0, trial.id))
+    def _best_objective(self) -> float:
+        return -math.inf if self.best is None or self.best.objective is None else self.best.objective
 
-    @property
-    def best(self) -> Trial | None:
-        """The trial with the largest objective, the earlier of equals; None while there is none."""
-        with_objective = [trial for trial in self.ended if trial.objective is not None]
-        return max(with_objective, key=lambda trial: trial.objective or 0.0, default=None)
+    def _move(self, trial: Trial, state: State) -> None:
+        """Put a trial into a state, and among those in it."""
+        self.running.pop(trial.id, None)
+        self.paused.pop(trial.id, None)
+        trial.state = state
+        if state is State.RUNNING:
+            self.running[trial.id] = trial
+        elif state is State.PAUSED:
+            self.paused[trial.id] = trial
+
+    def _note_sign(self, trial: Trial, at: float) -> None:
+        if not trial.has_reported:
+            self.first_signs.append(at - trial.started)
+        trial.has_reported = True
 
 
 def search_record(identity: Identity, versions: Mapping[str, str]) -> Record:

@@ -1,6 +1,6 @@
 """The journal: the truth of a search on disk, one JSON line a record, appended and never rewritten.
 
-One driver writes, under a lock that the operating system frees when its owner dies. Each line ends in a
+One driver writes, under a lock (:mod:`dh_project.lock`) that its death frees. Each line ends in a
 checksum of itself. A write that was torn (killed, disk full) can only leave a damaged tail: readers leave that
 out, the next writer cuts it off. Anything else that does not check is damage from outside, and is refused.
 """
@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from zlib import crc32
 
-from filelock import FileLock, Timeout
-
 from dh_project.errors import UserError
+from dh_project.files import sync_folder
+from dh_project.lock import DriverLock
 from dh_project.trial import SearchPaths
 
-SCHEMA = 1
-"""Version of the records. Older ones must stay readable; newer ones are refused."""
+SCHEMA = 2
+"""Version of the records: 2 knows causes of failure and the state ``memory``. Older ones must stay readable
+(``tests/samples/journals``); newer ones are refused."""
 
 Record = dict[str, Any]
 
@@ -90,18 +92,13 @@ class Journal:
 
     def __init__(self, paths: SearchPaths) -> None:
         self.path = paths.journal
-        self._lock = FileLock(paths.lock)
         self._pending: list[bytes] = []
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"{paths.folder}: another search is running in this folder; wait for it, or use another --log-dir"
-            ) from None
+        self._lock = DriverLock(paths)
         try:
             self.records, sound = scan(self.path)
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.ftruncate(self._file, sound)
+            sync_folder(paths.folder)
         except BaseException:
             self._lock.release()
             raise
@@ -115,9 +112,11 @@ class Journal:
 
         Raises:
             OSError: It could not be written; nothing of it stays, and it is tried again at the next commit.
+            UserError: Another driver has taken over.
         """
         if not self._pending:
             return
+        self._lock.check()
         data = b"".join(self._pending)
         sound = os.fstat(self._file).st_size
         try:
@@ -125,9 +124,10 @@ class Journal:
             while written < len(data):
                 written += os.write(self._file, data[written:])
             os.fsync(self._file)
-        except OSError:
-            os.ftruncate(self._file, sound)
-            raise
+        except OSError as error:
+            with suppress(OSError):  # else the next writer cuts it off
+                os.ftruncate(self._file, sound)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self._pending.clear()
 
     def close(self) -> None:

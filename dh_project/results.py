@@ -1,68 +1,21 @@
-"""``results.csv``: the view of a search that people and DeepHyper 0.13's analysis functions read.
-
-One row an ended trial: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``,
-``m:timestamp_submit``, ``m:timestamp_gather`` (seconds of search time), and ``m:<fact>`` for each recorded
-fact. Where a trial has no objective, that column, and only that, holds ``F_<state>``, as DeepHyper marks
-failures, and ``m:reason`` says why. Old files of DeepHyper 0.1 to 0.3, whose columns have no prefix, can be read.
-"""
+"""Reading ``results.csv``: today's, and the files of DeepHyper 0.1 to 0.3, whose columns have no prefix."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dh_project.errors import UserError, one_line
-from dh_project.files import write_table
 from dh_project.history import History
 from dh_project.journal import scan
 from dh_project.trial import SearchPaths, Trial
 
-LEAD = (
-    "objective",
-    "job_id",
-    "job_status",
-    "m:timestamp_submit",
-    "m:timestamp_gather",
-    "m:origin",
-    "m:attempt",
-    "m:reason",
-)
-"""The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
-
 CONSTANTS = ("seed", "threads")
 """Facts that a run function records and takes, and that its objective depends on."""
-
-
-def row_of(trial: Trial) -> dict[str, Any]:
-    """Return the row of an ended trial."""
-    failure = f"F_{trial.state}"
-    return {
-        **{f"p:{name}": value for name, value in trial.point.items()},
-        **{f"m:{name}": value for name, value in trial.facts.items()},
-        "objective": failure if trial.objective is None else trial.objective,
-        "job_id": trial.id,
-        "job_status": trial.state.upper(),
-        "m:timestamp_submit": trial.submitted,
-        "m:timestamp_gather": trial.ended,
-        "m:origin": trial.origin,
-        "m:attempt": trial.attempt,
-        "m:reason": trial.reason,
-    }
-
-
-def write_results(history: History, names: Iterable[str], path: Path) -> None:
-    """Replace ``results.csv`` by the rows of all ended trials, in the order of their ends.
-
-    Args:
-        history: What is known of the search.
-        names: The problem's hyperparameters, which give the first columns their order.
-        path: The file.
-    """
-    rows = [row_of(trial) for trial in history.ended]
-    write_table(path, rows, first_columns=[*(f"p:{name}" for name in names), *LEAD])
 
 
 @dataclass(frozen=True)
@@ -84,12 +37,42 @@ class Result:
     facts: dict[str, Any]
 
 
+OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
+"""What is no hyperparameter in a file of DeepHyper 0.1 to 0.3."""
+
+LEAST = -1e38
+"""What old files hold for a failed trial (the least float32) lies below this."""
+
+
 def read_results(path: Path) -> list[Result]:
     """Read the successful rows of a results file, today's or an old one, best first.
 
     Raises:
         UserError: It is no results file, it is empty, or it holds only failures.
     """
+    rows = _read_rows(path)
+    good = [row for row in rows if row["objective"] is not None]
+    if not good:
+        raise UserError(
+            f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
+        )
+    trials = _history_beside(path).trials  # the journal knows the types that a CSV cannot tell
+    best_first = sorted(good, key=lambda row: -row["objective"])
+    return [_result(row, trials) for row in best_first]
+
+
+def read_outcomes(path: Path) -> list[tuple[dict[str, Any], float | None]]:
+    """Read all rows of a results file, in its order: the point (or what may hold it) and the objective.
+
+    Raises:
+        UserError: It is no results file, or it is empty.
+    """
+    trials = _history_beside(path).trials
+    return [(_split(row, trials)[0], row["objective"]) for row in _read_rows(path)]
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a results file; the objective is None where a trial failed."""
     import pandas as pd
 
     if path.suffix != ".csv":
@@ -110,15 +93,10 @@ def read_results(path: Path) -> list[Result]:
     if not len(table):
         raise UserError(f"{path}: no trial has ended yet; wait for the search, or run it again to go on")
     numbers = pd.to_numeric(table["objective"], errors="coerce")
-    good = table.assign(objective=numbers)[numbers.notna()].sort_values(
-        "objective", ascending=False, kind="stable"
-    )
-    if not len(good):
-        raise UserError(
-            f"{path}: all {len(table)} trials failed; the column m:reason and each trial's log.txt say why"
-        )
-    trials = _history_beside(path).trials  # the journal knows the types that a CSV cannot tell
-    return [_result(row, trials) for row in good.astype(object).to_dict(orient="records")]
+    rows: list[dict[str, Any]] = table.astype(object).to_dict(orient="records")
+    for row, number in zip(rows, numbers, strict=True):
+        row["objective"] = float(number) if pd.notna(number) and LEAST < number < math.inf else None
+    return rows
 
 
 def _history_beside(results: Path) -> History:
@@ -127,20 +105,24 @@ def _history_beside(results: Path) -> History:
 
 
 def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
-    """Split a row, in today's columns or in the old ones, into its parts."""
-    known = {name: value for name, value in row.items() if value == value and str(value) != "<NA>"}
-    objective = float(known.pop("objective"))
+    point, others = _split(row, trials)
+    if "job_id" in others:
+        facts = {name[2:]: value for name, value in others.items() if name.startswith("m:")}
+        return Result(others["job_id"], point, row["objective"], facts.get("timestamp_gather", 0.0), facts)
+    duration = {"duration": others["duration"]} if "duration" in others else {}
+    return Result(others.get("id", ""), point, row["objective"], others.get("elapsed_sec", 0.0), duration)
+
+
+def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the point of a row, in today's columns or in the old ones, and its other cells."""
+    cells = {name: value for name, value in row.items() if value == value and str(value) != "<NA>"}
     if any(name.startswith("p:") for name in row):
-        trial = trials.get(known.get("job_id", -1))
-        if trial is not None and trial.objective == objective:
-            point = trial.point
-        else:
-            point = {name[2:]: value for name, value in known.items() if name.startswith("p:")}
-        facts = {name[2:]: value for name, value in known.items() if name.startswith("m:")}
-        return Result(known.get("job_id", ""), point, objective, facts.get("timestamp_gather", 0.0), facts)
-    identifier, elapsed = known.pop("id", ""), known.pop("elapsed_sec", 0.0)
-    duration = {"duration": known.pop("duration")} if "duration" in known else {}
-    return Result(identifier, known, objective, elapsed, duration)
+        point = {name[2:]: value for name, value in cells.items() if name.startswith("p:")}
+        trial = trials.get(cells.get("job_id", -1))
+        is_known = trial is not None and trial.objective == row["objective"]
+        return (trial.point if is_known and trial else point), cells
+    point = {name: value for name, value in cells.items() if name not in OLD_COLUMNS}
+    return point, cells
 
 
 def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:

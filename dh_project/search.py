@@ -1,9 +1,9 @@
-"""The search loop: asks the searcher, starts trials, takes their events, and writes the journal, alone.
+"""The search loop: asks for proposals, starts trials, takes their events, and writes the journal, alone.
 
-Each turn proposes points for the free slots, commits that they start, and only then starts them; waits for
-events, and commits those before anybody is told. What runs, and what was seen to end, is on record. A trial that
-the journal leaves unfinished (the driver was killed, or stopped in time) comes first in the next session, as
-another attempt that is told where the earlier one's folder is.
+Each turn takes what has happened, takes proposals for the free slots, and commits both in one append; only then
+are observers told and trials started. What runs, and what was seen to end, is on record. A trial that the journal
+leaves unfinished (the driver was killed, or stopped in time) comes first in the next session, as another attempt
+that is told where the earlier one's folder is.
 """
 
 from __future__ import annotations
@@ -13,61 +13,54 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
+from dh_project.adoption import unheard_ends
 from dh_project.assignment import Assignment
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator
+from dh_project.failures import in_common
 from dh_project.history import History, Identity, search_record
 from dh_project.journal import Journal
+from dh_project.limits import Ending, Kind, Limits, has_failed, seconds_to_report
 from dh_project.problem import HpProblem
-from dh_project.results import write_results
+from dh_project.proposals import Proposals
+from dh_project.results_file import ResultsFile
 from dh_project.searchers.base import Searcher
+from dh_project.stoppers.base import Stopper
 from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
+from dh_project.warm_start import Source
 
 log = logging.getLogger("dh_project")
 
 POLL_SECONDS = 0.5
 """How long the loop waits for events before it looks at the clock and at signals."""
 
+PROPOSAL_SECONDS = 0.01
+"""How long it waits for a proposal, where a slot is free, before it looks for events."""
+
+PATIENCE_SECONDS = 5.0
+"""How long an interrupted trial may take to reach its next report and save what it has, before it is signalled."""
+
 STOP_SECONDS = 15.0
 """How long interrupted trials may take to end; one that does not is left to be started again."""
+
+LAST_SECONDS = 1.5
+"""Before the end of the job: nothing is waited for any longer."""
+
+ALIVE_SECONDS = 30.0
+"""So often the journal is written to even where nothing happens, for the elapsed time to be on record."""
 
 MOST_LOSSES = 10
 """Attempts in a row that may lose their worker, beside one for each worker, before the search gives up."""
 
-RESULTS_SECONDS = 1.0
-"""``results.csv`` is replaced at most so often, and at the end."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a search ends.
-
-    Attributes:
-        max_evals: Trials in all, over all sessions; None for no such limit.
-        timeout: Seconds of search time, over all sessions.
-        trial_timeout: Seconds after which a trial is killed.
-        max_retries: How often a trial whose worker vanished is started again.
-    """
-
-    max_evals: int | None = None
-    timeout: float | None = None
-    trial_timeout: float | None = None
-    max_retries: int = 1
-
-
-class Ending(NamedTuple):
-    """Why a session ended: in one word, for a program, and in a line, for a person."""
-
-    kind: Literal["complete", "time", "signal", "losses"]
-    reason: str
+RESULTS_SECONDS, RESULTS_SHARE = 1.0, 0.02
+"""``results.csv`` is replaced at most so often, taking at most such a share of the time, and at the end."""
 
 
 class Observer(Protocol):
@@ -88,7 +81,10 @@ def check_same_search(paths: SearchPaths, history: History, identity: Identity) 
     """
     difference = history.identity.difference(identity) if history.identity else None
     if difference:
-        raise UserError(f"{paths.folder}: another search was run here: {difference}; use another --log-dir")
+        raise UserError(
+            f"{paths.folder}: another search was run here: {difference}; use another --log-dir, or --fresh to put "
+            f"that one aside"
+        )
 
 
 class Search:
@@ -102,6 +98,10 @@ class Search:
         evaluator: Runs trials.
         limits: Where the search ends.
         observer: Is shown what happens.
+        stopper: Ends trials early; None for none.
+        sources: Other searches to learn from.
+        proposals: Keeps proposals at hand; None for a thread of this process.
+        clock: Seconds, monotonic.
 
     Raises:
         UserError: The folder belongs to another search, or another driver is at work in it.
@@ -116,9 +116,14 @@ class Search:
         evaluator: Evaluator,
         limits: Limits,
         observer: Observer,
+        stopper: Stopper | None = None,
+        sources: tuple[Source, ...] = (),
+        proposals: Proposals | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paths, self.problem, self.limits = paths, problem, limits
-        self.searcher, self.evaluator, self.observer = searcher, evaluator, observer
+        self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
+        self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         self.journal = Journal(paths)
         try:
             self.history = History.replay(self.journal.records)
@@ -126,22 +131,26 @@ class Search:
         except BaseException:
             self.journal.close()
             raise
+        self.journal.records.clear()
+        self._clock = clock
+        self._results = ResultsFile(paths.results, problem.hyperparameter_names)
+        self._results_due = 0.0
         self._ending: Ending | None = None
         self._signal: str | None = None
-        self._patience_ends = float("inf")
+        self._patience_ends = math.inf
         self._losses_in_a_row = 0
-        self._before, self._began = self.history.elapsed, time.monotonic()
-        self._results_written = 0.0
+        self._session: list[Trial] = []  # that ended in this session
+        self._before, self._began = self.history.elapsed, clock()
+        self._on_record_until = self._before
         if self.history.identity is None:
             self._write(search_record(identity, _versions()))
-        self._waiting = self.history.in_state(State.RUNNING, State.PAUSED)  # of earlier sessions
-        for trial in self._waiting:
-            trial.state = State.PAUSED
+        for source in sources:
+            self._learn(source)
 
     @property
     def elapsed(self) -> float:
         """Seconds of search time: of this session and of those before it."""
-        return self._before + time.monotonic() - self._began
+        return self._before + self._clock() - self._began
 
     def run(self) -> Ending:
         """Search until a limit is reached or a signal comes, and close the journal.
@@ -150,46 +159,42 @@ class Search:
             Why it ended.
 
         Raises:
-            OSError: The journal cannot be written.
+            OSError: The journal or ``results.csv`` cannot be written. What was committed before stays.
         """
         with self.journal, self._noting_signals():
-            self._write(
-                {
-                    "kind": "session",
-                    "at": self.elapsed,
-                    "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "host": os.uname().nodename,
-                    "pid": os.getpid(),
-                    "searcher": self.searcher.name,
-                    "evaluator": type(self.evaluator).__name__,
-                    "num_workers": self.evaluator.num_workers,
-                    "max_evals": self.limits.max_evals,
-                }
-            )
-            self._look_for_limits()
+            unheard = unheard_ends(self.paths, list(self.history.running.values()))
+            over = [self._take(event) for event in unheard]
+            self._write(self._session_record())
+            self._turn(over)
             while not self._is_over():
-                assignments = self._next_trials()
-                self.journal.commit()
-                for assignment in assignments:
-                    self.evaluator.start(assignment)
-                ended = [self._take(event) for event in self.evaluator.wait(self._patience())]
-                self.journal.commit()  # before anybody is told, and before the next proposals take their time
-                for trial in filter(None, ended):
-                    self.observer.ended(trial)
-                self._look_for_limits()
-                self._write_results()
-                self.observer.turn(self.history, self.elapsed)
+                self._turn([self._take(event) for event in self._events()])
             ending = self._ending or Ending("complete", "all trials have ended")
             self._write({"kind": "close", "at": self.elapsed, "reason": ending.reason})
-            self.journal.commit()
-            self._write_results(at_once=True)
+            with self._storing():
+                self.journal.commit()
+                self._results.write(self.history.ended)
             log.info("search ended: %s", ending.reason)
         return ending
 
-    # ---- what to start
+    def _turn(self, taken: list[Trial | None]) -> None:
+        """Commit what was taken and what comes of it; then tell it, and start trials."""
+        over = [trial for trial in taken if trial is not None]
+        self._session += over
+        self._look_for_limits()
+        starts = self._next_trials()
+        if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
+            self._write({"kind": "alive", "at": self.elapsed})
+        with self._storing():
+            self.journal.commit()
+        for trial in over:
+            self.observer.ended(trial)
+        for assignment in starts:
+            self.evaluator.start(assignment)
+        self._write_results()
+        self.observer.turn(self.history, self.elapsed)
 
     def _is_over(self) -> bool:
-        if self.history.in_state(State.RUNNING) and time.monotonic() < self._patience_ends:
+        if self.history.running and self._clock() < self._patience_ends:
             return False
         return self._ending is not None or self._left() <= 0
 
@@ -198,21 +203,35 @@ class Search:
         limit = self.limits.max_evals
         return math.inf if limit is None else limit - len(self.history.ended)
 
-    def _next_trials(self) -> list[Assignment]:
-        """Record the start of a trial for each free slot, interrupted ones first; return them."""
-        if self._ending is not None:
-            return []
-        running = len(self.history.in_state(State.RUNNING))
-        free = int(min(self.evaluator.num_workers, self._left())) - running
-        return [self._start(self._waiting.pop(0) if self._waiting else self._propose()) for _ in range(free)]
+    # ---- what to start
 
-    def _propose(self) -> Trial:
-        number, first = len(self.history.trials), self.problem.starting_points
-        if number < len(first):
-            return Trial(number, first[number], "starting point")
-        pending = [t for t in self.history.trials.values() if not t.state.has_ended]
-        point = self.searcher.propose(number - len(first), self.history.ended, pending)
-        return Trial(number, point, self.searcher.name)
+    def _next_trials(self) -> list[Assignment]:
+        """Record the start of a trial for each free slot, interrupted ones first, as far as there are proposals."""
+        free = int(min(self.evaluator.num_workers, self._left())) - len(self.history.running)
+        if self._ending is not None or free <= 0 or not self._can_report():
+            return []
+        starts = [self._start(trial) for trial in list(self.history.paused.values())[:free]]
+        while len(starts) < free:
+            number, first = len(self.history.trials), self.problem.starting_points
+            if number < len(first):
+                starts.append(self._start(Trial(number, first[number], "starting point")))
+            elif proposals := self.proposals.take(1):
+                starts.append(self._start(Trial(number, *proposals[0])))
+            else:
+                break
+        number = len(self.history.trials) - len(self.problem.starting_points)
+        self.proposals.tend(number, free - len(starts), self.history)
+        return starts
+
+    def _can_report(self) -> bool:
+        """Say whether a trial that starts now is expected to report before time is up; where none is, end."""
+        left = self.limits.seconds_left(self.elapsed, self._clock())
+        needed = seconds_to_report(self.history.first_signs)
+        if left > needed:
+            return True
+        if not self.history.running:
+            self._end("time", f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
+        return False
 
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
@@ -235,9 +254,21 @@ class Search:
             folder=str(self.paths.trial(trial.id, attempt).absolute()),
             previous_folder=str(previous.absolute()) if previous else None,
             time_limit=self.limits.trial_timeout,
+            memory_limit=self.limits.trial_memory,
         )
 
     # ---- what has happened
+
+    def _events(self) -> list[Event]:
+        """Wait for something to happen, until it is time to look at the clock."""
+        if self.proposals.is_making and not self._ending and self._has_free_slot():
+            self.proposals.wait(PROPOSAL_SECONDS)
+            return self.evaluator.wait(0.0)
+        left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
+        return self.evaluator.wait(min(POLL_SECONDS, max(0.0, left)))
+
+    def _has_free_slot(self) -> bool:
+        return len(self.history.running) < min(self.evaluator.num_workers, self._left())
 
     def _take(self, event: Event) -> Trial | None:
         """Record an event; return the trial where it is over for good."""
@@ -248,6 +279,9 @@ class Search:
         if isinstance(event, Reported):
             self._losses_in_a_row = 0
             self._write({"kind": "report", "at": self.elapsed, **vars(event)})
+            if self.stopper and not self.stopper.goes_on(trial, self.history.trials.values()):
+                log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
+                self.evaluator.stop(trial.id)
             return None
         is_stopping = bool(self._ending or self._signal)  # a batch system may have ended the worker too
         lost = event.state is State.LOST and not is_stopping
@@ -258,30 +292,46 @@ class Search:
         state = State.PAUSED if again else event.state
         self._write({"kind": "end", "at": self.elapsed, **vars(event), "state": state, "lost": lost})
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
-        if again:
-            self._waiting.append(trial)
-            return None
-        return trial
+        return None if again else trial
+
+    def _learn(self, source: Source) -> None:
+        """Put on record what another search found, once."""
+        if source.sha256 in self.history.sources or source.path in self.history.sources.values():
+            return
+        self._write({"kind": "source", "path": source.path, "sha256": source.sha256})
+        for point, objective in source.results:
+            self._write({"kind": "known", "point": point, "objective": objective})
+        log.info("learnt %d results of %s", len(source.results), source.path)
 
     def _look_for_limits(self) -> None:
-        """End the session where a signal came or time is up: running trials are interrupted, to go on next time."""
+        """End the session where a signal came, time is up, or too much went wrong."""
+        limits, losses = self.limits, self._losses_in_a_row
         if self._ending is not None:
             return
-        losses = self._losses_in_a_row
         if self._signal:
-            self._ending = Ending("signal", f"{self._signal} came")
-        elif self.limits.timeout is not None and self.elapsed >= self.limits.timeout:
-            self._ending = Ending("time", f"the time limit of {self.limits.timeout:g} s is reached")
+            self._end("signal", f"{self._signal} came")
+        elif limits.timeout is not None and self.elapsed >= limits.timeout:
+            self._end("time", f"the time limit of {limits.timeout:g} s is reached")
+        elif limits.seconds_left(self.elapsed, self._clock()) <= 0:
+            self._end("time", f"the job ends in {limits.margin:g} s")
         elif losses > MOST_LOSSES + self.evaluator.num_workers:
-            self._ending = Ending(
-                "losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}"
-            )
-        else:
-            return
-        self._patience_ends = time.monotonic() + STOP_SECONDS
-        log.info("stopping: %s", self._ending.reason)
-        for trial in self.history.in_state(State.RUNNING):
-            self.evaluator.kill(trial.id, State.PAUSED, self._ending.reason)
+            self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
+        elif limits.has_too_many_failures(self._session):
+            failed = [trial for trial in self._session if has_failed(trial)]
+            common = in_common(failed, [t for t in self.history.ended if t.objective is not None])
+            self._end("failures", f"{len(failed)} of {len(self._session)} trials failed; {'; '.join(common)}")
+
+    def _end(self, kind: Kind, reason: str) -> None:
+        """End the session: running trials save what they have and are interrupted, to go on next time."""
+        self._ending = Ending(kind, reason)
+        log.info("stopping: %s", reason)
+        now, patience = self._clock(), PATIENCE_SECONDS
+        self._patience_ends = now + STOP_SECONDS
+        if self.limits.ends_at is not None:
+            patience = min(patience, 0.3 * self.limits.margin)
+            self._patience_ends = min(self._patience_ends, self.limits.ends_at - LAST_SECONDS)
+        for trial in self.history.running:
+            self.evaluator.kill(trial, State.PAUSED, reason, patience)
 
     @contextmanager
     def _noting_signals(self) -> Iterator[None]:
@@ -299,23 +349,43 @@ class Search:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _patience(self) -> float:
-        """Return how long to wait for events."""
-        if self.limits.timeout is None or self._ending:
-            return POLL_SECONDS
-        return min(POLL_SECONDS, max(0.0, self.limits.timeout - self.elapsed))
-
     # ---- what is left on disk
 
     def _write(self, record: dict[str, object]) -> None:
         self.journal.append(record)
         self.history.apply(record)
+        self._on_record_until = self.history.elapsed
 
-    def _write_results(self, at_once: bool = False) -> None:
-        now = time.monotonic()
-        if at_once or now - self._results_written >= RESULTS_SECONDS:
-            write_results(self.history, self.problem.hyperparameter_names, self.paths.results)
-            self._results_written = now
+    def _write_results(self) -> None:
+        now = self._clock()
+        if now >= self._results_due:
+            with self._storing():
+                self._results.write(self.history.ended)
+            took = self._clock() - now
+            self._results_due = now + max(RESULTS_SECONDS, took / RESULTS_SHARE)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Say, where a file cannot be written, what is lost (nothing) and what to do."""
+        try:
+            yield
+        except OSError as error:
+            advice = "the search stops; all that is on record stays: make room, and the same command goes on"
+            raise OSError(error.errno, f"{error.strerror}; {advice}", error.filename) from error
+
+    def _session_record(self) -> dict[str, object]:
+        return {
+            "kind": "session",
+            "at": self.elapsed,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "searcher": self.searcher.name,
+            "evaluator": type(self.evaluator).__name__,
+            "stopper": self.stopper.name if self.stopper else None,
+            "num_workers": self.evaluator.num_workers,
+            "max_evals": self.limits.max_evals,
+        }
 
 
 def _said(ended: Ended) -> str:

@@ -69,6 +69,8 @@ class Trial:
         ended: When it ended, seconds of search time.
         worker: Host and process that ran the last attempt.
         losses: How many attempts were lost with their worker or machine.
+        started: When its last attempt was started, seconds of search time.
+        has_reported: Whether that attempt has reported yet, or has ended with an objective.
     """
 
     id: int
@@ -85,6 +87,8 @@ class Trial:
     ended: float | None = None
     worker: str | None = None
     losses: int = 0
+    started: float = 0.0
+    has_reported: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,11 @@ class SearchPaths:
         return self.folder / "journal.lock"
 
     @property
+    def lease(self) -> Path:
+        """The lock where the file system has no ``flock``."""
+        return self.folder / "journal.lease"
+
+    @property
     def results(self) -> Path:
         """A view of the journal: one row an ended trial."""
         return self.folder / "results.csv"
@@ -113,9 +122,14 @@ class SearchPaths:
         """What the driver says, by time."""
         return self.folder / "deephyper.log"
 
+    @property
+    def trials(self) -> Path:
+        """The folders of all trials."""
+        return self.folder / "trials"
+
     def trial(self, trial: int, attempt: int) -> Path:
         """The folder of one attempt at a trial."""
-        return self.folder / "trials" / f"{trial:04d}" / f"attempt-{attempt}"
+        return self.trials / f"{trial:04d}" / f"attempt-{attempt}"
 
     def previous(self, trial: int, attempt: int) -> Path | None:
         """The folder of the latest attempt before this one that left more than a worker leaves, if there is one."""

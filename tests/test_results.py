@@ -1,8 +1,8 @@
 import pytest
 
 from dh_project.errors import UserError
-from dh_project.history import History
-from dh_project.results import best_configuration, read_results, write_results
+from dh_project.results import best_configuration, read_results
+from dh_project.results_file import ResultsFile
 from dh_project.trial import State, Trial
 
 OLD_FILE = """\
@@ -12,8 +12,6 @@ tanh,0.5,10,10db0a10-dfc3-11eb-abab-acde48001123,-3.4028234663852886e+38,12.5
 """
 
 
-def history(*trials):
-    return History(trials={trial.id: trial for trial in trials})
 
 
 def done(number, objective, **facts):
@@ -32,7 +30,7 @@ def file(tmp_path):
 
 def test_what_is_written_is_read_back_to_the_last_digit(file):
     trials = [done(0, -1 / 3, test_mae=2 / 3), done(1, -0.1), failed(2)]
-    write_results(history(*trials), ["x", "units"], file)
+    ResultsFile(file, ["x", "units"]).write([*trials])
     best, second = read_results(file)
     assert (best.id, best.objective, best.point) == (1, -0.1, trials[1].point)
     assert (second.objective, second.facts["test_mae"]) == (-1 / 3, 2 / 3)
@@ -40,13 +38,13 @@ def test_what_is_written_is_read_back_to_the_last_digit(file):
 
 
 def test_hyperparameters_come_first_in_the_problem_s_order(file):
-    write_results(history(done(0, 1.0)), ["units", "activation", "x"], file)
+    ResultsFile(file, ["units", "activation", "x"]).write([done(0, 1.0)])
     header = file.read_text().splitlines()[0].split(",")
     assert header[:6] == ["p:units", "p:activation", "p:x", "objective", "job_id", "job_status"]
 
 
 def test_a_failure_is_a_row_with_its_state_and_reason(file):
-    write_results(history(done(0, 1.0), failed(1, State.TIMEOUT)), ["x"], file)
+    ResultsFile(file, ["x"]).write([done(0, 1.0), failed(1, State.TIMEOUT)])
     row = file.read_text().splitlines()[2]
     assert "F_timeout" in row
     assert "TIMEOUT" in row
@@ -54,25 +52,36 @@ def test_a_failure_is_a_row_with_its_state_and_reason(file):
 
 
 def test_a_fact_takes_no_column_of_ours(file):
-    write_results(history(done(0, 1.0, timestamp_gather="mine", reason="mine", attempt=7)), ["x"], file)
+    ResultsFile(file, ["x"]).write([done(0, 1.0, timestamp_gather="mine", reason="mine", attempt=7)])
     assert "mine" not in file.read_text()
 
 
 def test_text_of_any_characters_is_written(file):
-    write_results(history(done(0, 1.0, note="\udcff")), ["x"], file)
+    ResultsFile(file, ["x"]).write([done(0, 1.0, note="\udcff")])
     assert read_results(file)[0].facts["note"] == "\\udcff"
 
 
-def test_a_running_trial_has_no_row(file):
-    running = Trial(1, {"x": 1.0}, "ambs", 1, State.RUNNING)
-    write_results(history(done(0, 1.0), running), ["x"], file)
-    assert len(file.read_text().splitlines()) == 2
+def test_rows_are_added_as_trials_end(file):
+    results, ended = ResultsFile(file, ["x"]), [done(0, 1.0)]
+    results.write(ended)
+    results.write([*ended, done(1, 2.0)])
+    assert [result.id for result in read_results(file)] == [1, 0]
+
+
+def test_a_fact_that_comes_later_gets_a_column_in_all_rows(file):
+    results, ended = ResultsFile(file, ["x"]), [done(0, 1.0)]
+    results.write(ended)
+    results.write([*ended, done(1, 2.0, test_mae=0.5)])
+    lines = file.read_text().splitlines()
+    assert "m:test_mae" in lines[0]
+    assert len({line.count(",") for line in lines}) == 1
+    assert read_results(file)[0].facts["test_mae"] == 0.5
 
 
 def test_deephyper_s_own_analysis_reads_it_with_failures_among_the_rows(file):
     from deephyper.analysis import hpo
 
-    write_results(history(done(0, -0.5), failed(1), done(2, -0.25)), ["x", "units", "activation"], file)
+    ResultsFile(file, ["x", "units", "activation"]).write([done(0, -0.5), failed(1), done(2, -0.25)])
     table = hpo.read_results_from_csv(str(file))
     good, bad = hpo.filter_failed_objectives(table)
     assert (len(good), len(bad)) == (2, 1)

@@ -16,7 +16,8 @@ from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.history import History, Identity
 from dh_project.journal import encode
 from dh_project.problem import load_problem
-from dh_project.search import Limits, Search
+from dh_project.limits import Limits
+from dh_project.search import Search
 from dh_project.searchers.random import RandomSearcher
 from dh_project.trial import LOG, SearchPaths, State
 
@@ -32,7 +33,7 @@ class Seen:
         self.ids.append(trial.id)
 
     def turn(self, history, elapsed):
-        self.most_running = max(self.most_running, len(history.in_state(State.RUNNING)))
+        self.most_running = max(self.most_running, len(history.running))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dh_project.trial import SearchPaths
 if TYPE_CHECKING:
     from dh_project.history import History, Identity
     from dh_project.problem import HpProblem
-    from dh_project.search import Ending
+    from dh_project.limits import Ending
 
 SEED = 42
 

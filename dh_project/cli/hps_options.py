@@ -11,7 +11,7 @@ from dh_project.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.evaluators import Resources
-    from dh_project.search import Limits
+    from dh_project.limits import Limits
     from dh_project.searchers import AMBSSettings
 
 REFUSED = {
@@ -172,7 +172,7 @@ def limits(arguments: argparse.Namespace) -> Limits:
     Raises:
         UserError: The number of trials is none.
     """
-    from dh_project.search import Limits
+    from dh_project.limits import Limits
 
     if arguments.max_evals == 0 or arguments.max_evals < -1:
         raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")

@@ -83,10 +83,8 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
         print(f"{program}: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(
-            f"{program}: error: {error.strerror or error}: {error.filename or ''}".rstrip(": "),
-            file=sys.stderr,
-        )
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{program}: error: {where}{error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

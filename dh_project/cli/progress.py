@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dh_project.history import History
-from dh_project.search import Limits, Observer
-from dh_project.trial import State, Trial
+from dh_project.limits import Limits
+from dh_project.search import Observer
+from dh_project.trial import Trial
 
 
 @contextmanager
@@ -61,7 +62,7 @@ class LiveLine:
 
     def turn(self, history: History, elapsed: float) -> None:
         """Redraw the line."""
-        ended, running = history.ended, history.in_state(State.RUNNING)
+        ended, running = history.ended, history.running
         failed = sum(trial.objective is None for trial in ended)
         best = history.best
         said = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"

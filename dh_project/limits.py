@@ -1,0 +1,83 @@
+"""Where a search ends, and whether what is left of it is enough for another trial."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from dh_project.trial import State, Trial
+
+FEWEST_FOR_A_SHARE = 10
+"""Ended trials before ``--max-failures 0.5`` is judged."""
+
+RECENT_SIGNS = 100
+"""First signs of life whose median says how long a trial takes to report."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search ends.
+
+    Attributes:
+        max_evals: Trials in all, over all sessions; None for no such limit.
+        timeout: Seconds of search time, over all sessions.
+        ends_at: When the job around this session ends, by the monotonic clock.
+        margin: Seconds before that at which running trials are interrupted, to go on next time.
+        trial_timeout: Seconds after which a trial is killed.
+        trial_memory: Bytes above which a trial is killed.
+        max_retries: How often a trial whose worker vanished is started again.
+        max_failures: Failed trials in a row (from 1 on) or share of failed trials (below 1) that ends a session.
+    """
+
+    max_evals: int | None = None
+    timeout: float | None = None
+    ends_at: float | None = None
+    margin: float = 60.0
+    trial_timeout: float | None = None
+    trial_memory: int | None = None
+    max_retries: int = 1
+    max_failures: float | None = None
+
+    def seconds_left(self, elapsed: float, now: float) -> float:
+        """Return how long trials may still run.
+
+        Args:
+            elapsed: Seconds of search time.
+            now: The monotonic clock.
+        """
+        timeout = math.inf if self.timeout is None else self.timeout - elapsed
+        walltime = math.inf if self.ends_at is None else self.ends_at - self.margin - now
+        return min(timeout, walltime)
+
+    def has_too_many_failures(self, session: Sequence[Trial]) -> bool:
+        """Say whether the trials that ended in this session, in their order, failed too often."""
+        limit = self.max_failures
+        if limit is None:
+            return False
+        if limit >= 1:
+            last = session[-int(limit) :]
+            return len(last) == limit and all(has_failed(trial) for trial in last)
+        return len(session) >= FEWEST_FOR_A_SHARE and sum(map(has_failed, session)) > limit * len(session)
+
+
+def has_failed(trial: Trial) -> bool:
+    """Say whether a trial ended without an objective by its own doing."""
+    return trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
+
+
+def seconds_to_report(first_signs: Sequence[float]) -> float:
+    """Return how long a trial is expected to run before it reports; 0 while nothing is known."""
+    return statistics.median(first_signs[-RECENT_SIGNS:]) if first_signs else 0.0
+
+
+Kind = Literal["complete", "time", "signal", "losses", "failures"]
+
+
+class Ending(NamedTuple):
+    """Why a session ended: in one word, for a program, and in a line, for a person."""
+
+    kind: Kind
+    reason: str

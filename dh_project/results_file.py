@@ -1,0 +1,85 @@
+"""``results.csv``: the view of a search that people and DeepHyper 0.13's analysis functions read.
+
+One row an ended trial: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``,
+``m:timestamp_submit``, ``m:timestamp_gather`` (seconds of search time), and ``m:<fact>`` for each recorded
+fact. Where a trial has no objective, that column, and only that, holds ``F_<cause or state>``, as DeepHyper marks
+failures, and ``m:reason`` says why.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.files import replacing
+from dh_project.trial import Trial
+
+LEAD = (
+    "objective",
+    "job_id",
+    "job_status",
+    "m:timestamp_submit",
+    "m:timestamp_gather",
+    "m:origin",
+    "m:attempt",
+    "m:reason",
+)
+"""The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
+
+
+def row_of(trial: Trial) -> dict[str, Any]:
+    """Return the row of an ended trial."""
+    failure = f"F_{trial.cause or trial.state}"
+    return {
+        **{f"p:{name}": value for name, value in trial.point.items()},
+        **{f"m:{name}": value for name, value in trial.facts.items()},
+        "objective": failure if trial.objective is None else trial.objective,
+        "job_id": trial.id,
+        "job_status": trial.state.upper(),
+        "m:timestamp_submit": trial.submitted,
+        "m:timestamp_gather": trial.ended,
+        "m:origin": trial.origin,
+        "m:attempt": trial.attempt,
+        "m:reason": trial.reason,
+    }
+
+
+class ResultsFile:
+    """The results file of a search that runs, whose rows are put into words once each.
+
+    Args:
+        path: The file.
+        names: The problem's hyperparameters, which give the first columns their order.
+    """
+
+    def __init__(self, path: Path, names: Iterable[str]) -> None:
+        self.path = path
+        self._columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD])
+        self._text = bytearray()
+        self._count = 0
+
+    def write(self, ended: Sequence[Trial]) -> None:
+        """Replace the file by the rows of the ended trials, in this order, of which those before are known.
+
+        Raises:
+            OSError: It cannot be written; the old content stays.
+        """
+        rows = [row_of(trial) for trial in ended[self._count :]]
+        columns = dict.fromkeys([*self._columns, *(name for row in rows for name in row)])
+        if len(columns) > len(self._columns):  # a fact that no earlier trial had: all rows get its column
+            rows = [row_of(trial) for trial in ended]
+            self._columns = columns
+            self._text.clear()
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(self._columns), lineterminator="\n")
+        writer.writerows(rows)
+        self._text += text.getvalue().encode(errors="backslashreplace")
+        self._count = len(ended)
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(self._columns)
+        with replacing(self.path) as aside, aside.open("wb") as file:
+            file.write(header.getvalue().encode(errors="backslashreplace"))
+            file.write(self._text)

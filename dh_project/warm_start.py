@@ -1,0 +1,99 @@
+"""What other searches found (``--warm-start results.csv``), for the searcher to begin with.
+
+The other search may have had another data set, so its objectives may lie on another scale. Where this search has
+some results of its own, a line through (what the nearest known point had there, what was found here) puts the known
+objectives on this search's scale; where the line falls, the other search misleads, and is not told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dh_project.errors import UserError
+from dh_project.problem import HpProblem
+from dh_project.results import read_outcomes
+from dh_project.trial import Point, Trial
+
+FEWEST = 5
+"""Own results before a line is drawn; until then known objectives are told as they are."""
+
+
+class Source(NamedTuple):
+    """Another search's results, as far as they lie in the space.
+
+    Attributes:
+        path: The file, absolute.
+        sha256: Of its content.
+        results: Points and their objectives, None where a trial failed.
+        passed_over: Rows that lie outside of the space.
+    """
+
+    path: str
+    sha256: str
+    results: list[tuple[Point, float | None]]
+    passed_over: int
+
+
+def read_source(path: Path, problem: HpProblem) -> Source:
+    """Read a results file, today's or an old one, failures among its rows.
+
+    Raises:
+        UserError: It is no results file, or no row of it lies in the problem's space.
+    """
+    outcomes = read_outcomes(path)
+    names = set(problem.hyperparameter_names)
+    results, first = [], ""
+    for point, objective in outcomes:
+        try:
+            known = {name: value for name, value in point.items() if name in names}
+            results.append((problem.checked(known), objective))
+        except UserError as error:
+            first = first or str(error)
+    if not results:
+        raise UserError(
+            f"--warm-start {path}: none of its {len(outcomes)} trials lies in this problem's space ({first})"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Source(str(path.resolve()), digest, results, len(outcomes) - len(results))
+
+
+def on_one_scale(problem: HpProblem, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:
+    """Return the known trials with objectives on the scale of this search's own.
+
+    Args:
+        problem: The space.
+        known: Trials of other searches.
+        ended: Trials of this search.
+
+    Returns:
+        The known trials; none of those with an objective where they go against what was found here.
+    """
+    theirs = [trial for trial in known if trial.objective is not None]
+    own = [trial for trial in ended if trial.objective is not None]
+    if not theirs or len(own) < FEWEST:
+        return known
+    table = np.nan_to_num(np.stack([problem.vector(trial.point) for trial in theirs]), nan=-1.0)
+    values = np.array([trial.objective for trial in theirs])
+    there = []
+    for trial in own:
+        vector = np.nan_to_num(problem.vector(trial.point), nan=-1.0)
+        there.append(values[np.abs(table - vector).sum(axis=1).argmin()])
+    here = np.array([trial.objective for trial in own])
+    if np.ptp(there) == 0.0:
+        slope, offset = 1.0, float(here.mean() - np.mean(there))
+    else:
+        slope, offset = np.polyfit(there, here, 1)
+    if slope <= 0:
+        return [trial for trial in known if trial.objective is None]
+    return [
+        trial
+        if trial.objective is None
+        else replace(trial, objective=float(slope * trial.objective + offset))
+        for trial in known
+    ]
