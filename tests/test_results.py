@@ -12,15 +12,24 @@ tanh,0.5,10,10db0a10-dfc3-11eb-abab-acde48001123,-3.4028234663852886e+38,12.5
 """
 
 
-
-
 def done(number, objective, **facts):
     point = {"x": 0.1 + number / 3, "units": 66, "activation": "None"}
-    return Trial(number, point, "ambs", 1, State.DONE, objective, None, facts, [], 0.5, 2.0 + number)
+    return Trial(
+        number, point, "ambs", 1, State.DONE, objective, facts=facts, submitted=0.5, ended=2.0 + number
+    )
 
 
 def failed(number, state=State.FAILED):
-    return Trial(number, {"x": 1.0, "units": 3}, "ambs", 1, state, None, "boo", {}, [], 0.5, 2.0 + number)
+    return Trial(
+        number,
+        {"x": 1.0, "units": 3},
+        "ambs",
+        1,
+        state,
+        reason="boo",
+        submitted=0.5,
+        ended=2.0 + number,
+    )
 
 
 @pytest.fixture

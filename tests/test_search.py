@@ -15,8 +15,8 @@ from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.history import History, Identity
 from dh_project.journal import encode
-from dh_project.problem import load_problem
 from dh_project.limits import Limits
+from dh_project.problem import load_problem
 from dh_project.search import Search
 from dh_project.searchers.random import RandomSearcher
 from dh_project.trial import LOG, SearchPaths, State

@@ -16,8 +16,8 @@ from dh_project.trial import SearchPaths
 
 if TYPE_CHECKING:
     from dh_project.history import History, Identity
-    from dh_project.problem import HpProblem
     from dh_project.limits import Ending
+    from dh_project.problem import HpProblem
 
 SEED = 42
 
@@ -51,21 +51,26 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
+    from dh_project.archive import set_aside
     from dh_project.assignment import Setting
     from dh_project.cli.progress import progress
     from dh_project.cli.summary import print_summary
     from dh_project.evaluators import create_evaluator, evaluator_name
+    from dh_project.history import History
     from dh_project.loading import prepare_run
     from dh_project.search import Search, check_same_search
     from dh_project.searchers import create_searcher
+    from dh_project.warm_start import read_source
 
     evaluator_name(arguments.evaluator)
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
+    stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
-    history = _earlier_sessions(paths)
+    history = History() if arguments.fresh else _earlier_sessions(paths)
     problem, identity = _load(arguments, history)
     check_same_search(paths, history, identity)
+    sources = tuple(read_source(path, problem) for path in arguments.warm_start)
     if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
         print(f"{paths.folder.resolve()}: all {len(history.ended)} trials have ended already")
         print_summary(history, paths, problem)
@@ -80,21 +85,28 @@ def run(arguments: argparse.Namespace) -> int:
         searcher = create_searcher(arguments.searcher, problem, identity.seed, settings)
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)
+            aside = set_aside(paths) if arguments.fresh else None
             log_to(paths.log, level)
         except OSError as error:
             raise UserError(f"--log-dir {paths.folder}: cannot be written to: {error.strerror}") from None
+        if aside is not None:
+            print(f"the earlier search was put aside: {aside}")
+        for source in sources:
+            print(f"learns from {len(source.results)} trials of {source.path}", end="")
+            print(f" ({source.passed_over} lie outside of the space)" if source.passed_over else "")
         observer = stack.enter_context(progress(limits))
-        search = Search(paths, identity, problem, searcher, evaluator, limits, observer)
+        search = Search(paths, identity, problem, searcher, evaluator, limits, observer, stopper, sources)
         ending = search.run()
     print_summary(search.history, paths, problem, ending)
     return _exit_status(ending, search.history)
 
 
 def _exit_status(ending: Ending, history: History) -> int:
-    """Return 130 after a signal, 1 where workers died or no trial has an objective, else 0."""
+    """Return 130 after a signal, 1 where too much went wrong or no trial has an objective, else 0."""
     if ending.kind == "signal":
         return 130
-    return int(ending.kind == "losses" or (bool(history.ended) and history.best is None))
+    went_wrong = ending.kind in ("losses", "failures")
+    return int(went_wrong or (bool(history.ended) and history.best is None))
 
 
 def _earlier_sessions(paths: SearchPaths) -> History:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dh_project.cli.parser import Parser, natural, positive_float, positive_int
+from dh_project.cli.parser import Parser, duration, failures, natural, positive_float, positive_int
 from dh_project.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.evaluators import Resources
     from dh_project.limits import Limits
     from dh_project.searchers import AMBSSettings
+    from dh_project.stoppers import Stopper
+
+MARGIN = 60.0
+"""Seconds."""
 
 REFUSED = {
     "--cache-key": "results are never looked up by point: a trial runs once",
@@ -64,6 +69,17 @@ def add_options(parser: Parser) -> None:
         help="seed of the proposals (42, or the earlier session's)",
     )
     what.add_argument("--log-dir", type=Path, default=Path(), metavar="DIR", help="where results go (.)")
+    what.add_argument(
+        "--fresh", action="store_true", help="begin anew; what is in the folder is put aside, not deleted"
+    )
+    what.add_argument(
+        "--warm-start",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="results.csv of other searches to learn from, old ones too",
+    )
 
     where = parser.add_argument_group("where trials run")
     where.add_argument("--evaluator", default="ray", metavar="E", help="process or ray (ray)")
@@ -100,10 +116,38 @@ def add_options(parser: Parser) -> None:
     )
     limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
     limits.add_argument(
+        "--walltime",
+        type=duration,
+        metavar="T",
+        help="of the job, since this command began: 3:00:00, or seconds",
+    )
+    limits.add_argument(
+        "--margin",
+        type=positive_float,
+        metavar="S",
+        help="seconds before its end at which trials are interrupted (60)",
+    )
+    limits.add_argument(
         "--trial-timeout", type=positive_float, metavar="S", help="seconds after which a trial is killed"
     )
     limits.add_argument(
         "--eval-timeout-minutes", type=positive_float, metavar="MIN", help="the same in minutes"
+    )
+    limits.add_argument(
+        "--trial-memory", type=positive_float, metavar="GIB", help="GiB above which a trial is killed"
+    )
+    limits.add_argument(
+        "--max-failures",
+        type=failures,
+        default=100,
+        metavar="N",
+        help="failed trials in a row, or their share (0.5), that end the search; -1 for no limit (100)",
+    )
+    limits.add_argument(
+        "--stopper",
+        nargs="+",
+        metavar="S",
+        help="end trials early: median, or bandit slack_factor=0.2, with KEY=VALUE settings (none)",
     )
     limits.add_argument(
         "--max-retries",
@@ -176,13 +220,48 @@ def limits(arguments: argparse.Namespace) -> Limits:
 
     if arguments.max_evals == 0 or arguments.max_evals < -1:
         raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")
-    minutes = arguments.eval_timeout_minutes
+    minutes, memory = arguments.eval_timeout_minutes, arguments.trial_memory
     return Limits(
         max_evals=None if arguments.max_evals == -1 else arguments.max_evals,
         timeout=arguments.timeout,
+        **_deadline(arguments),
         trial_timeout=arguments.trial_timeout or (60 * minutes if minutes else None),
+        trial_memory=int(memory * 2**30) if memory else None,
         max_retries=arguments.max_retries,
+        max_failures=None if arguments.max_failures == -1 else arguments.max_failures,
     )
+
+
+def _deadline(arguments: argparse.Namespace) -> dict[str, float]:
+    """Return when the job ends, by the monotonic clock, and the margin before that."""
+    import psutil
+
+    walltime, margin = arguments.walltime, arguments.margin or MARGIN
+    if walltime is None:
+        if arguments.margin is not None:
+            raise UserError("--margin: it is a part of the job's time; give that too, with --walltime")
+        return {}
+    if margin >= walltime:
+        raise UserError(
+            f"--walltime {walltime:g} s: the margin of {margin:g} s leaves no time; give a shorter --margin"
+        )
+    age = max(0.0, time.time() - psutil.Process().create_time())
+    return {"ends_at": time.monotonic() - age + walltime, "margin": margin}
+
+
+def stopper(arguments: argparse.Namespace) -> Stopper | None:
+    """Return the stopper.
+
+    Raises:
+        UserError: Its name or a setting is wrong.
+    """
+    if not arguments.stopper:
+        return None
+    from dh_project.arguments import parse_key_values
+    from dh_project.stoppers import create_stopper
+
+    name, *settings = arguments.stopper
+    return create_stopper(name, parse_key_values(settings))
 
 
 def resources(arguments: argparse.Namespace) -> Resources:

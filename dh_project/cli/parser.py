@@ -71,6 +71,27 @@ def positive_float(text: str) -> float:
     return value
 
 
+def duration(text: str) -> float:
+    """Return the seconds of ``H:MM:SS``, as sites write a walltime, or of a plain number of seconds."""
+    if ":" not in text:
+        return positive_float(text)
+    match = re.fullmatch(r"(\d+):([0-5]?\d):([0-5]?\d)", text)
+    if match is None or not any(map(int, match.groups())):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write hours, minutes and seconds: 3:00:00")
+    hours, minutes, seconds = map(int, match.groups())
+    return 3600.0 * hours + 60.0 * minutes + seconds
+
+
+def failures(text: str) -> float:
+    """Return a number of failures from 1 on, a share of them below 1 (``0.5`` or ``50%``), or -1."""
+    value: float = _number(float, text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if value == -1 or 0 < value < 1 or (value >= 1 and value == int(value)):
+        return value
+    raise argparse.ArgumentTypeError(
+        f"{text}: give failures in a row (10), their share (0.5), or -1 for no limit"
+    )
+
+
 def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> int:
     """Run a command; a user's mistake or a file that cannot be written is one line, not a traceback.
 

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from dh_project.cli.console import open_console
 from dh_project.history import History
-from dh_project.problem import HpProblem
 from dh_project.limits import Ending
+from dh_project.problem import HpProblem
 from dh_project.trial import SearchPaths, Trial
 
 

@@ -23,7 +23,9 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
     if name not in STOPPERS:
         raise unknown("stopper", name, STOPPERS)
     valid = inspect.signature(STOPPERS[name]).parameters
-    for setting in settings:
+    for setting, value in settings.items():
+        if setting in valid and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UserError(f"--stopper {name}: {setting}={value!r}: give a number")
         if setting not in valid:
             raise UserError(
                 f"--stopper {name}: unknown setting {setting!r}{did_you_mean(setting, valid)}; "
