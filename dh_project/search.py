@@ -24,7 +24,6 @@ from dh_project.adoption import unheard_ends
 from dh_project.assignment import Assignment
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator
-from dh_project.failures import in_common
 from dh_project.history import History, Identity, search_record
 from dh_project.journal import Journal
 from dh_project.limits import Ending, Kind, Limits, has_failed, seconds_to_report
@@ -207,20 +206,22 @@ class Search:
 
     def _next_trials(self) -> list[Assignment]:
         """Record the start of a trial for each free slot, interrupted ones first, as far as there are proposals."""
-        free = int(min(self.evaluator.num_workers, self._left())) - len(self.history.running)
-        if self._ending is not None or free <= 0 or not self._can_report():
+        if self._ending is not None or not self._can_report():
             return []
-        starts = [self._start(trial) for trial in list(self.history.paused.values())[:free]]
+        history, first = self.history, self.problem.starting_points
+        free = int(min(self.evaluator.num_workers, self._left())) - len(history.running)
+        starts = [self._start(trial) for trial in list(history.paused.values())[: max(0, free)]]
         while len(starts) < free:
-            number, first = len(self.history.trials), self.problem.starting_points
+            number = len(history.trials)
             if number < len(first):
                 starts.append(self._start(Trial(number, first[number], "starting point")))
             elif proposals := self.proposals.take(1):
                 starts.append(self._start(Trial(number, *proposals[0])))
             else:
                 break
-        number = len(self.history.trials) - len(self.problem.starting_points)
-        self.proposals.tend(number, free - len(starts), self.history)
+        if self._left() > len(history.running) + len(history.paused):
+            number = max(0, len(history.trials) - len(first))
+            self.proposals.tend(number, max(0, free - len(starts)), history)
         return starts
 
     def _can_report(self) -> bool:
@@ -317,9 +318,8 @@ class Search:
         elif losses > MOST_LOSSES + self.evaluator.num_workers:
             self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
         elif limits.has_too_many_failures(self._session):
-            failed = [trial for trial in self._session if has_failed(trial)]
-            common = in_common(failed, [t for t in self.history.ended if t.objective is not None])
-            self._end("failures", f"{len(failed)} of {len(self._session)} trials failed; {'; '.join(common)}")
+            failed = sum(map(has_failed, self._session))
+            self._end("failures", f"{failed} of this session's {len(self._session)} trials failed")
 
     def _end(self, kind: Kind, reason: str) -> None:
         """End the session: running trials save what they have and are interrupted, to go on next time."""

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from dh_project.cli.console import open_console
+from dh_project.failures import in_common
 from dh_project.history import History
 from dh_project.limits import Ending
 from dh_project.problem import HpProblem
@@ -20,17 +21,17 @@ def print_summary(
     console = open_console()
     ended = history.ended
     failed = [trial for trial in ended if trial.objective is None]
+    good = [trial for trial in ended if trial.objective is not None]
     console.print(
         f"{len(ended)} trials ended, {len(failed)} of them failed, in {history.elapsed:.1f} s"
         + (f" ({ending.reason})" if ending else "")
     )
     if ending and ending.kind != "complete":
         console.print("the same command goes on where this one stopped")
+    for sentence in in_common(failed, good):
+        console.print(f"failures  {sentence}")
     best = history.best
-    if best is None:
-        for trial in failed[-3:]:
-            console.print(f"  trial {trial.id} {trial.state}: {trial.reason}")
-    else:
+    if best is not None:
         console.print(_table(best, _baseline(history, problem)))
     console.print(f"results   {paths.results}")
     console.print(f"journal   {paths.journal}")
