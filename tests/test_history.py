@@ -88,3 +88,46 @@ def test_a_search_is_the_same_as_itself():
 def test_a_folder_without_a_journal_is_no_search(tmp_path):
     with pytest.raises(UserError, match="no search"):
         History.read(tmp_path)
+
+
+def session(at=0.0):
+    return {"kind": "session", "at": at}
+
+
+def test_what_ran_when_a_session_begins_had_been_interrupted():
+    history = History.replay([session(), start(0), start(1), end(0, at=1.0), session(at=2.0)])
+    assert [list(history.running), list(history.paused)] == [[], [1]]
+    assert history.trials[1].state is State.PAUSED
+
+
+def test_trials_are_counted_where_they_stand():
+    history = History.replay(
+        [start(0), start(1), start(2), end(1, "paused", None, at=1.0), end(0, at=2.0), start(1, attempt=2)]
+    )
+    assert (list(history.running), list(history.paused)) == ([2, 1], [])
+    assert history.ended == [history.trials[0]]
+
+
+def test_the_first_sign_of_an_attempt_is_a_report_or_an_objective():
+    report = {"kind": "report", "trial": 0, "step": 1, "objective": 0.5}
+    history = History.replay(
+        [
+            *[start(0, at=1.0), {**report, "at": 4.0}, {**report, "at": 9.0}, end(0, at=10.0)],
+            *[start(1, at=10.0), end(1, at=12.0)],
+            *[start(2, at=12.0), end(2, "failed", None, at=19.0)],
+        ]
+    )
+    assert history.first_signs == [3.0, 2.0]
+
+
+def test_what_other_searches_found_is_known_and_is_no_trial():
+    history = History.replay(
+        [
+            {"kind": "source", "path": "old.csv", "sha256": "abc"},
+            {"kind": "known", "point": {"x": 1.0}, "objective": 0.5},
+            {"kind": "known", "point": {"x": 2.0}, "objective": None},
+        ]
+    )
+    assert [(trial.id, trial.state) for trial in history.known] == [(-1, State.DONE), (-2, State.FAILED)]
+    assert history.sources == {"abc": "old.csv"}
+    assert not history.trials

@@ -19,7 +19,9 @@ from dh_project.limits import Limits
 from dh_project.problem import load_problem
 from dh_project.search import Search
 from dh_project.searchers.random import RandomSearcher
+from dh_project.stoppers.base import Stopper
 from dh_project.trial import LOG, SearchPaths, State
+from dh_project.warm_start import Source
 
 
 class Seen:
@@ -40,7 +42,17 @@ class Seen:
 def search(samples, tmp_path):
     """Return a function that runs one session in ``tmp_path`` and gives its search and its reason to end."""
 
-    def search(run="run", workers=1, run_kwargs=None, seed=1, observer=None, before=None, **limits):
+    def search(
+        run="run",
+        workers=1,
+        run_kwargs=None,
+        seed=1,
+        observer=None,
+        before=None,
+        stopper=None,
+        sources=(),
+        **limits,
+    ):
         problem = load_problem(str(samples / "small_problem.py"))
         setting = Setting(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
         identity = Identity("small_problem.py", problem.to_json(), setting.run, setting.run_kwargs, seed)
@@ -53,6 +65,8 @@ def search(samples, tmp_path):
                 evaluator,
                 Limits(**limits),
                 observer or Seen(),
+                stopper,
+                sources,
             )
             if before:
                 before(session)
@@ -227,3 +241,57 @@ def test_a_different_search_is_refused(search, change, tmp_path):
     with pytest.raises(UserError, match="another search was run here"):
         search(max_evals=2, **change)
     assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+def test_a_result_that_the_killed_driver_did_not_hear_of_is_taken(search, tmp_path):
+    search("tell", max_evals=2)
+    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    last_end = max(number for number, line in enumerate(lines) if b'"kind":"end"' in line)
+    (tmp_path / "journal.jsonl").write_bytes(b"".join(lines[:last_end]))
+    seen = Seen()
+    history, _ = search("tell", max_evals=2, observer=seen)
+    assert (history.trials[1].state, history.trials[1].attempt, seen.ids) == (State.DONE, 1, [1])
+    assert not SearchPaths(tmp_path).trial(1, 2).exists()
+
+
+def test_at_the_margin_running_trials_are_interrupted(search):
+    history, reason = search("go_on", max_evals=1, ends_at=time.monotonic() + 8.0, margin=5.0)
+    assert (history.trials[0].state, reason) == (State.PAUSED, "the job ends in 5 s")
+
+
+def test_no_trial_starts_that_cannot_report_in_time(search):
+    history, reason = search(run_kwargs={"seconds": 2.0}, ends_at=time.monotonic() + 10.0, margin=2.0)
+    assert len(history.trials) == len(history.ended)
+    assert "a trial reports after 2 s" in reason
+
+
+def test_failures_in_a_row_end_it(search):
+    history, reason = search("fail", max_failures=4)
+    assert (len(history.ended), reason) == (4, "4 of this session's 4 trials failed")
+
+
+def test_a_stopper_ends_a_trial_early_with_its_objective(search):
+    class AtOnce(Stopper):
+        name = "at once"
+
+        def goes_on(self, trial, trials):
+            return False
+
+    history, _ = search("report_until_stopped", max_evals=1, stopper=AtOnce())
+    assert history.trials[0].state is State.STOPPED
+    assert history.trials[0].objective >= 2.0
+
+
+def test_what_another_search_found_is_recorded_once_and_told(search, tmp_path):
+    point = {"x": 3.0, "units": 10, "activation": "relu"}
+    source = Source("old.csv", "abc", [(point, 0.5)], 0)
+    search(max_evals=1, sources=(source,))
+    history, _ = search(max_evals=2, sources=(source,))
+    assert [trial.point for trial in history.known] == [point]
+    assert [trial.point for trial in History.read(tmp_path).known] == [point]
+
+
+def test_time_in_which_nothing_happens_is_on_record(search, tmp_path, monkeypatch):
+    monkeypatch.setattr("dh_project.search.ALIVE_SECONDS", 0.5)
+    search(max_evals=1, run_kwargs={"seconds": 2.0})
+    assert (tmp_path / "journal.jsonl").read_text().count('"kind":"alive"') >= 2

@@ -1,0 +1,85 @@
+import pytest
+
+from dh_project import HpProblem
+from dh_project.errors import UserError
+from dh_project.trial import State, Trial
+from dh_project.warm_start import on_one_scale, read_source
+
+OLD_FILE = """\
+activation,lr,units,id,objective,elapsed_sec
+relu,0.0030462747,66,10db0a10-dfc3-11eb-abab-acde48001122,0.9863986373,555.1
+tanh,0.5,10,10db0a10-dfc3-11eb-abab-acde48001123,-3.4028234663852886e+38,12.5
+tanh,7.5,10,10db0a10-dfc3-11eb-abab-acde48001124,0.5,13.5
+"""
+
+NEW_FILE = """\
+p:units,p:activation,p:lr,objective,job_id,job_status,m:reason,m:test_mae
+66,relu,0.003,0.25,0,DONE,,0.5
+10,tanh,0.5,F_memory,1,MEMORY,too much,
+"""
+
+
+@pytest.fixture
+def problem():
+    problem = HpProblem()
+    problem.add_dim("lr", (1e-4, 1.0, "log-uniform"))
+    problem.add_dim("units", (1, 100))
+    problem.add_dim("activation", ["relu", "tanh"])
+    return problem
+
+
+def source(tmp_path, text, problem):
+    (tmp_path / "old.csv").write_text(text)
+    return read_source(tmp_path / "old.csv", problem)
+
+
+def test_an_old_file_with_failures_is_read(tmp_path, problem):
+    known = source(tmp_path, OLD_FILE, problem)
+    assert [objective for _, objective in known.results] == [0.9863986373, None]
+    assert known.results[0][0] == {"activation": "relu", "lr": 0.0030462747, "units": 66}
+    assert known.passed_over == 1  # its learning rate lies outside
+
+
+def test_today_s_file_is_read_failures_too(tmp_path, problem):
+    known = source(tmp_path, NEW_FILE, problem)
+    assert [objective for _, objective in known.results] == [0.25, None]
+    assert known.results[1][0] == {"activation": "tanh", "lr": 0.5, "units": 10}
+
+
+def test_a_hyperparameter_that_is_gone_is_left_out(tmp_path, problem):
+    assert len(source(tmp_path, NEW_FILE.replace("m:test_mae", "p:dropout"), problem).results) == 2
+
+
+def test_a_file_of_another_space_is_refused(tmp_path, problem):
+    with pytest.raises(UserError, match="none of its 2 trials lies in this problem's space"):
+        source(tmp_path, NEW_FILE.replace("p:units", "p:layers"), problem)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "objective,units\n"])
+def test_what_is_no_results_file_is_refused(tmp_path, problem, text):
+    with pytest.raises(UserError, match=r"old\.csv"):
+        source(tmp_path, text, problem)
+
+
+def trials(problem, function, count, first=0):
+    points = [problem.sample(first + number) for number in range(count)]
+    return [Trial(n, p, "any", 1, State.DONE, function(p["units"])) for n, p in enumerate(points)]
+
+
+def test_objectives_of_another_scale_are_brought_to_this_one(problem):
+    known = trials(problem, lambda units: -abs(units - 30.0), 300)
+    own = trials(problem, lambda units: 7.0 - 10 * abs(units - 30.0), 20, first=1000)
+    told = on_one_scale(problem, known, own)
+    right = [7.0 + 10 * trial.objective for trial in known]
+    assert max(abs(t.objective - r) for t, r in zip(told, right, strict=True)) < 60.0  # of a range of 700
+
+
+def test_a_search_that_found_the_opposite_is_not_told(problem):
+    known = [*trials(problem, float, 100), Trial(-1, problem.sample(1), "any", state=State.FAILED)]
+    own = trials(problem, lambda units: -float(units), 20, first=1000)
+    assert on_one_scale(problem, known, own) == known[-1:]
+
+
+def test_few_results_of_one_s_own_change_nothing(problem):
+    known = trials(problem, float, 10)
+    assert on_one_scale(problem, known, trials(problem, float, 4, first=50)) == known
