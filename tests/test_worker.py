@@ -123,13 +123,13 @@ def test_an_objective_outlives_the_attempt_s_folder(serve):
 
 
 def test_an_error_made_of_sigterm_is_not_the_trial_s_own(serve):
-    end = serve("handle_sigterm", order=lambda worker: worker.kill(0, "paused", "time is up"))[-1]
+    end = serve("handle_sigterm", order=lambda worker: worker.kill(0, 1, "paused", "time is up"))[-1]
     assert (end["state"], end["reason"]) == ("paused", "time is up")
 
 
 def test_a_trial_that_ignores_sigterm_is_killed_after_the_grace_period(serve):
     began = time.monotonic()
-    end = serve("ignore_sigterm", order=lambda worker: worker.kill(0, "cancelled", "not wanted"))[-1]
+    end = serve("ignore_sigterm", order=lambda worker: worker.kill(0, 1, "cancelled", "not wanted"))[-1]
     assert (end["state"], end["reason"]) == ("cancelled", "not wanted")
     assert time.monotonic() - began >= GRACE_SECONDS
 
@@ -178,14 +178,14 @@ def test_a_hung_trial_is_killed_at_its_limit_with_its_children(serve, tmp_path):
 
 def test_a_stopped_trial_keeps_its_objective(serve):
     def stop(worker):
-        worker._send({"do": "stop", "trial": 0})
+        worker.stop(0, 1)
 
     end = serve("report_until_stopped", order=stop)[-1]
     assert (end["state"], end["objective"] >= 1.0) == ("stopped", True)
 
 
 def test_a_killed_trial_ends_in_the_state_asked_for(serve):
-    end = serve("report_until_stopped", order=lambda worker: worker.kill(0, "cancelled", "not wanted"))[-1]
+    end = serve("report_until_stopped", order=lambda worker: worker.kill(0, 1, "cancelled", "not wanted"))[-1]
     assert (end["state"], end["reason"]) == ("cancelled", "not wanted")
 
 
