@@ -10,7 +10,7 @@ outcome), answers down.
     commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
                {"do": "stop", "trial": 3, "attempt": 1}
                {"do": "kill", "trial": 3, "attempt": 1, "state": "paused", "reason": "…", "patience": 60.0}
-    events     {"event": "ready"}   {"event": "started", "pid": 123, …}   {"event": "report", "step": 1, …}
+    events     {"event": "ready"}   {"event": "report", "trial": 3, "attempt": 1, "step": 1, "objective": 0.4}
                {"event": "end", "state": "done", "objective": 0.5, "reason": null, "cause": null, "facts": {…}, …}
 """
 
@@ -133,7 +133,6 @@ class Worker:
             self._tell("end", assignment, {**end, "facts": {}})
             return
         self.selector.register(self.process.messages, selectors.EVENT_READ)
-        self._tell("started", assignment, {"pid": self.process.pid})
 
     def _tend(self) -> None:
         """Hear the trial that runs, hold it to its time, and see its end."""

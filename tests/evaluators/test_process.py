@@ -1,17 +1,18 @@
 import sys
 
 import pytest
-from evaluator_contract import EvaluatorContract
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators import devices
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.testing.evaluator import EvaluatorContract
 
 
 class TestProcessEvaluator(EvaluatorContract):
-    def make(self, setting, resources):
+    @classmethod
+    def make(cls, setting, resources):
         return ProcessEvaluator(setting, resources)
 
 

@@ -1,0 +1,1 @@
+"""Contracts that users may hold their own parts to."""
