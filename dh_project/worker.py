@@ -86,6 +86,7 @@ class Worker:
                     os.read(wake, 4096)
                 elif key.fd == self.commands and not self._read_commands():
                     kill_descendants()
+                    _reap(None)  # in a container, nobody else may
                     return
             self._tend()
 
