@@ -20,23 +20,31 @@ from typing import Any, NoReturn
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
 from dh_project.loading import load_run
-from dh_project.running import Connection, connect, record, report
-from dh_project.trial import LOG, State
+from dh_project.memory import offer_to_the_system
+from dh_project.outcome import outcome_of, outcome_of_error
+from dh_project.running import Connection, connect, report
+from dh_project.trial import LOG
 
 PR_SET_PDEATHSIG = 1
 
 
 def run_child(
-    setting: Setting, assignment: Assignment, run: Callable[..., Any] | None, messages: int, answers: int
+    setting: Setting,
+    assignment: Assignment,
+    run: Callable[..., Any] | None,
+    messages: int,
+    answers: int,
+    worker: int,
 ) -> NoReturn:
     """Run one trial in this forked process, tell the worker its outcome, and exit."""
-    status = 1
+    status, own = 1, os.getpid()
     try:
-        _separate(Path(assignment.folder) / LOG)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
-        pipe.send(evaluate(run, setting, assignment))
-        status = 0
+        outcome = evaluate(run, setting, assignment, worker)
+        if os.getpid() == own:  # else the run function has forked, and its child returned too
+            pipe.send(outcome)
+            status = 0
     except BaseException:
         traceback.print_exc()
     finally:
@@ -46,47 +54,20 @@ def run_child(
         os._exit(status)
 
 
-def evaluate(run: Callable[..., Any] | None, setting: Setting, assignment: Assignment) -> dict[str, Any]:
-    """Call the run function and return the outcome: state, objective, reason."""
+def evaluate(
+    run: Callable[..., Any] | None, setting: Setting, assignment: Assignment, worker: int
+) -> dict[str, Any]:
+    """Call the run function and return the outcome."""
     try:
+        _separate(Path(assignment.folder) / LOG, worker)
         run = run or load_run(setting.run)
         point = Job(assignment) if _takes_a_job(run) else dict(assignment.point)
         return outcome_of(run(point, **setting.run_kwargs))
-    except UserError as error:
-        return failure(str(error))
-    except SystemExit as leaving:
-        return failure(f"sys.exit({leaving.code!r}) before it returned")
     except BaseException as error:
-        traceback.print_exc()
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return failure(f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})")
-
-
-def outcome_of(returned: Any) -> dict[str, Any]:
-    """Turn what a run function returned into an outcome.
-
-    A number is the objective. As in today's DeepHyper, ``{"objective": …, "metadata": {…}}`` gives facts beside
-    it, and a string that begins with ``F`` is a failure with that reason.
-    """
-    if isinstance(returned, dict) and "objective" in returned:
-        record(**returned.get("metadata", {}))
-        returned = returned["objective"]
-    if isinstance(returned, str) and returned.startswith("F"):
-        return failure(returned.removeprefix("F").removeprefix("_") or "the run function says so")
-    try:
-        if isinstance(returned, str | bytes | bool):
-            raise TypeError
-        objective = float(returned)
-    except (TypeError, ValueError):
-        return failure(f"returned a {type(returned).__name__} where a number belongs")
-    if not math.isfinite(objective):
-        return failure(f"the objective is {objective}")
-    return {"state": State.DONE, "objective": objective, "reason": None}
-
-
-def failure(reason: str) -> dict[str, Any]:
-    """Return the outcome of a failed trial."""
-    return {"state": State.FAILED, "objective": None, "reason": one_line(reason)}
+        if not isinstance(error, UserError | SystemExit):
+            with suppress(OSError):  # the disk may be full
+                traceback.print_exc()
+        return outcome_of_error(error)
 
 
 class Job(dict[str, Any]):
@@ -177,12 +158,15 @@ def _plain(value: Any) -> Any:
     return int(number) if hasattr(value, "dtype") and "int" in str(value.dtype) else number
 
 
-def _separate(log: Path) -> None:
+def _separate(log: Path, worker: int) -> None:
     """Leave the worker's group and streams; die with the worker, however that dies."""
     if os.getpgrp() != os.getpid():  # the worker may have been first
         os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != worker:  # it has died before
+            os._exit(1)
+    offer_to_the_system()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -11,18 +10,29 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from dh_project.assignment import Assignment, Setting
 from dh_project.child import run_child
-from dh_project.trial import State
+from dh_project.lines import Lines
+from dh_project.memory import excess, gibibytes, system_kills
+from dh_project.outcome import Outcome, failure, outcome
+from dh_project.processes import descendants, kill_descendants
+from dh_project.trial import Cause, State
 
 GRACE_SECONDS = 3.0
 """Between SIGTERM and SIGKILL."""
 
+MEMORY_SECONDS = 0.25
+"""Between two looks at the memory of a trial that has a limit."""
+
+NEVER = float("inf")
+
 
 class TrialProcess:
     """Forks the child of one attempt, which leads a process group of its own.
+
+    A sentence (:meth:`kill`) is carried out in steps, each of which the child may meet by ending: its next report
+    is answered with a stop, its group gets a SIGTERM, and all that came of it a SIGKILL. The first sentence names
+    the state; a later one can but shorten the time. A trial whose number came before it was told anything is done.
 
     Args:
         setting: What all trials of the worker share.
@@ -33,8 +43,6 @@ class TrialProcess:
     Attributes:
         messages: File descriptor to wait for messages on.
         is_silent: Whether the child has closed its side of it.
-        go_on: What a report is answered.
-        deadline: When :meth:`overdue` is to be called, by the monotonic clock.
     """
 
     def __init__(
@@ -42,68 +50,92 @@ class TrialProcess:
     ) -> None:
         self.assignment = assignment
         self.is_silent = False
-        self.go_on = True
-        limit = assignment.time_limit
-        self.deadline = float("inf") if limit is None else time.monotonic() + limit
-        self._outcome: dict[str, Any] | None = None
+        self._lines = Lines()
+        self._outcome: Outcome | None = None
         self._facts: dict[str, Any] = {}
-        self._sentence: tuple[State, str] | None = None
-        self._partial = b""
+        self._sentence: Outcome | None = None
+        self._is_to_stop = False
+        self._told: State | None = None  # what the child was first told to end as
+        self._was_killed = False
+        self._system_kills = system_kills()
+        now, limit = time.monotonic(), assignment.time_limit
+        self._limit_at = NEVER if limit is None else now + limit
+        self._memory_at = NEVER if assignment.memory_limit is None else now
+        self._terminate_at = self._kill_at = NEVER
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
         self.messages, child_messages = os.pipe()
         child_answers, self._answers = os.pipe()
+        worker = os.getpid()
         # The worker ignores SIGTERM: one that comes before the child minds it again must wait, not be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self.pid = os.fork()
-        if self.pid == 0:
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                os.close(self.messages)
+                os.close(self._answers)
+                os.close(events)  # or the driver could not see the worker's end while a grandchild lives
+                run_child(setting, assignment, run, child_messages, child_answers, worker)  # does not return
+        except OSError:
             os.close(self.messages)
             os.close(self._answers)
-            os.close(events)  # or the driver could not see the worker's end while a grandchild lives
-            run_child(setting, assignment, run, child_messages, child_answers)  # does not return
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            os.close(child_messages)
+            os.close(child_answers)
         with suppress(OSError):  # the child does so too: whoever is first, the group is there to be killed
             os.setpgid(self.pid, self.pid)
-        os.close(child_messages)
-        os.close(child_answers)
         os.set_blocking(self.messages, False)
+
+    @property
+    def deadline(self) -> float:
+        """When :meth:`hold_to_limits` is to be called, by the monotonic clock."""
+        return min(self._limit_at, self._memory_at, self._terminate_at, self._kill_at)
 
     def read(self) -> list[dict[str, Any]]:
         """Take what the child has sent, answer its reports, and return them."""
+        reports = []
         while not self.is_silent:
             try:
                 chunk = os.read(self.messages, 65536)
             except BlockingIOError:
                 break
             self.is_silent = not chunk
-            self._partial += chunk
-        *lines, self._partial = self._partial.split(b"\n")
-        reports = []
-        for line in lines:
-            message = json.loads(line)
-            if "step" in message:
-                reports.append(message)
-                with suppress(BrokenPipeError):  # it died meanwhile, which its exit will tell
-                    os.write(self._answers, b"1" if self.go_on else b"0")
-            elif "facts" in message:
-                self._facts.update(message["facts"])
-            else:
-                self._outcome = message
+            for message in self._lines.feed(chunk):
+                if "step" in message:
+                    reports.append(message)
+                    self._answer()
+                elif "facts" in message:
+                    self._facts.update(message["facts"])
+                else:
+                    self._outcome = message
         return reports
 
-    def overdue(self) -> None:
-        """Go on with the end of a child whose deadline has passed."""
-        self.kill(State.TIMEOUT, f"ran longer than its limit of {self.assignment.time_limit} s")
+    def stop(self) -> None:
+        """Let the next report be answered with a stop; the trial ends as stopped, with its objective."""
+        self._is_to_stop = True
 
-    def kill(self, state: State, reason: str) -> None:
-        """Ask the child's process group to end (SIGTERM); asked again, kill it and all that came of it."""
-        if self._sentence is None:
-            self._sentence = (state, reason)
-            self.deadline = time.monotonic() + GRACE_SECONDS
+    def kill(self, state: State, reason: str, patience: float = 0.0) -> None:
+        """Sentence the trial to end: its next report is answered with a stop, ``patience`` later comes a SIGTERM."""
+        self._sentence = self._sentence or outcome(state, reason)
+        if self._kill_at == NEVER and not self._was_killed:
+            self._terminate_at = min(self._terminate_at, time.monotonic() + patience)
+
+    def hold_to_limits(self) -> None:
+        """Do what is due. All that the child has said must have been read, so that its own end is known."""
+        now, limit = time.monotonic(), self.assignment.time_limit
+        if now >= self._limit_at:
+            self._limit_at = NEVER
+            self.kill(State.TIMEOUT, f"ran longer than its limit of {limit} s")
+        if now >= self._memory_at:
+            self._look_at_memory()
+        if now >= self._terminate_at:
+            self._terminate_at, self._kill_at = NEVER, now + GRACE_SECONDS
+            self._condemn()
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGTERM)
-        else:
-            self.deadline = float("inf")
-            kill_descendants()
+        if now >= self._kill_at:
+            self._kill()
 
     def result(self, status: int) -> dict[str, Any]:
         """Return how the attempt ended, and free what it held.
@@ -114,27 +146,58 @@ class TrialProcess:
         kill_descendants()
         os.close(self.messages)
         os.close(self._answers)
-        state, objective, reason = self._end(os.waitstatus_to_exitcode(status))
-        return {"state": state, "objective": objective, "reason": reason, "facts": self._facts}
+        return {**self._end(os.waitstatus_to_exitcode(status)), "facts": self._facts}
 
-    def _end(self, code: int) -> tuple[State, float | None, str | None]:
-        """Return state, objective and reason, from the outcome, the sentence or the exit code."""
-        outcome = self._outcome
-        if outcome is not None and outcome["state"] == State.DONE:
-            return (State.DONE if self.go_on else State.STOPPED), outcome["objective"], None
-        if self._sentence is not None:  # also where the run function made a failure of it
-            return self._sentence[0], None, self._sentence[1]
-        if outcome is not None:
-            return State.FAILED, None, outcome["reason"]
+    def _answer(self) -> None:
+        if self._told is None:
+            if self._is_to_stop:
+                self._told = State.STOPPED
+            elif self._sentence is not None:
+                self._condemn()
+        with suppress(BrokenPipeError):  # it died meanwhile, which its exit will tell
+            os.write(self._answers, b"1" if self._told is None else b"0")
+
+    def _condemn(self) -> None:
+        """Let the sentence stand, whatever the child does from now on, unless its outcome is here."""
+        if self._outcome is None and self._sentence is not None:
+            self._told = self._sentence["state"]
+
+    def _kill(self) -> None:
+        self._terminate_at = self._kill_at = self._memory_at = self._limit_at = NEVER
+        self._was_killed = True
+        kill_descendants()
+
+    def _look_at_memory(self) -> None:
+        """Kill a trial that holds more than its limit, with all that came of it, at once."""
+        began, limit = time.monotonic(), self.assignment.memory_limit
+        assert limit is not None
+        held = excess(descendants(), limit)
+        now = time.monotonic()
+        self._memory_at = now + max(MEMORY_SECONDS, 10 * (now - began))  # where looking is slow, look seldom
+        if held is not None:
+            reason = f"held {gibibytes(held)} of memory where {gibibytes(limit)} are allowed"
+            self._sentence = outcome(State.MEMORY, reason)
+            self._condemn()
+            self._kill()
+
+    def _end(self, code: int) -> Outcome:
+        """Return the end, from the outcome, the sentence or the exit code."""
+        if self._sentence is not None and self._told not in (None, State.STOPPED):
+            return self._sentence  # also where the run function made a failure or a number of it
+        if self._outcome is not None:
+            stopped = self._outcome["state"] == State.DONE and self._told is State.STOPPED
+            return {**self._outcome, "state": State.STOPPED} if stopped else self._outcome
         if code == -signal.SIGTERM:  # a batch system ends a job so
-            return State.LOST, None, "ended by a SIGTERM from outside"
+            return outcome(State.LOST, "ended by a SIGTERM from outside")
+        if code == -signal.SIGKILL and system_kills() > self._system_kills:
+            return outcome(State.MEMORY, "the system ran out of memory and killed it")
         if code < 0:
-            return State.FAILED, None, f"killed by {signal.Signals(-code).name}"
-        return State.FAILED, None, f"exited with status {code} before it returned"
+            return failure(Cause.SIGNAL, f"killed by {_signal_name(-code)}")
+        return failure(Cause.EXIT, f"exited with status {code} before it returned")
 
 
-def kill_descendants() -> None:
-    """Kill all processes below this one, which serves one trial at a time."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"

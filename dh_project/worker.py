@@ -3,13 +3,15 @@
 Whatever the evaluator, trials run here, so one place knows the ways to die. The worker imports the run
 function once and forks a child for each trial, which costs milliseconds. Commands come as JSON lines on its
 standard input, events go as JSON lines to its standard output; where the input ends, the driver is gone: the
-worker kills its trial and leaves. The child leads a process group of its own, writes to ``log.txt`` in the
-attempt's folder, and speaks over two pipes: messages up (reports, facts, the outcome), answers down.
+worker kills its trial and leaves, also while it still imports. The child leads a process group of its own,
+writes to ``log.txt`` in the attempt's folder, and speaks over two pipes: messages up (reports, facts, the
+outcome), answers down.
 
     commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
-               {"do": "stop", "trial": 3}   {"do": "kill", "trial": 3, "state": "paused", "reason": "…"}
-    events     {"event": "ready"}   {"event": "started", "pid": 123, …}   {"event": "report", "step": 1, …}
-               {"event": "end", "state": "done", "objective": 0.5, …}
+               {"do": "stop", "trial": 3, "attempt": 1}
+               {"do": "kill", "trial": 3, "attempt": 1, "state": "paused", "reason": "…", "patience": 60.0}
+    events     {"event": "ready"}   {"event": "report", "trial": 3, "attempt": 1, "step": 1, "objective": 0.4}
+               {"event": "end", "state": "done", "objective": 0.5, "reason": null, "cause": null, "facts": {…}, …}
 """
 
 from __future__ import annotations
@@ -31,9 +33,13 @@ from typing import Any
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.files import write_whole
+from dh_project.guard import ending_with_the_driver
+from dh_project.lines import Lines
 from dh_project.loading import load_run
+from dh_project.outcome import outcome
+from dh_project.processes import kill_descendants
 from dh_project.trial import RESULT, State
-from dh_project.trial_process import TrialProcess, kill_descendants
+from dh_project.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
 """Seconds; a system's call to wait takes no number of any size."""
@@ -58,7 +64,7 @@ class Worker:
         self.commands, self.events = commands, events
         self.process: TrialProcess | None = None
         self.run: Callable[..., Any] | None = None
-        self._partial = b""
+        self._lines = Lines()
 
     def serve(self) -> None:
         """Run trials until the driver closes the input."""
@@ -80,6 +86,7 @@ class Worker:
                     os.read(wake, 4096)
                 elif key.fd == self.commands and not self._read_commands():
                     kill_descendants()
+                    _reap(None)  # in a container, nobody else may
                     return
             self._tend()
 
@@ -88,7 +95,8 @@ class Worker:
         if not self.setting.preload:
             return
         try:
-            self.run = load_run(self.setting.run)
+            with ending_with_the_driver(self.commands, self.events):
+                self.run = load_run(self.setting.run)
         except (Exception, SystemExit):
             return
         if not _can_fork():
@@ -101,31 +109,31 @@ class Worker:
 
     def _read_commands(self) -> bool:
         chunk = os.read(self.commands, 65536)
-        *lines, self._partial = (self._partial + chunk).split(b"\n")
-        for line in lines:
-            self._obey(json.loads(line))
+        for order in self._lines.feed(chunk):
+            self._obey(order)
         return bool(chunk)
 
     def _obey(self, order: dict[str, Any]) -> None:
         do = order.pop("do")
         if do == "run":
             self._start(Assignment(**order))
-        elif self.process is not None and self.process.assignment.trial == order["trial"]:
-            if do == "stop":
-                self.process.go_on = False
-            else:
-                self.process.kill(State(order["state"]), order["reason"])
+        elif self.process is None or order["trial"] != self.process.assignment.trial:
+            return  # it has ended by itself
+        elif order["attempt"] != self.process.assignment.attempt:
+            return
+        elif do == "stop":
+            self.process.stop()
+        else:
+            self.process.kill(State(order["state"]), order["reason"], order["patience"])
 
     def _start(self, assignment: Assignment) -> None:
         try:
             self.process = TrialProcess(self.setting, assignment, self.run, self.events)
         except OSError as error:
-            reason = f"its folder or process could not be made: {error}"
-            end: dict[str, Any] = {"state": State.LOST, "objective": None, "reason": reason, "facts": {}}
-            self._tell("end", assignment, end)
+            end = outcome(State.LOST, f"its folder or process could not be made: {error}")
+            self._tell("end", assignment, {**end, "facts": {}})
             return
         self.selector.register(self.process.messages, selectors.EVENT_READ)
-        self._tell("started", assignment, {"pid": self.process.pid})
 
     def _tend(self) -> None:
         """Hear the trial that runs, hold it to its time, and see its end."""
@@ -133,15 +141,16 @@ class Worker:
         if process is None:
             _reap(None)
             return
-        if time.monotonic() >= process.deadline:
-            process.overdue()
         status = _reap(process.pid)
         if not process.is_silent:
             for report in process.read():  # after the reaping, so that nothing of a dead child is missed
                 self._tell("report", process.assignment, report)
             if process.is_silent:
                 self.selector.unregister(process.messages)
-        if status is not None:
+        if status is None:
+            if time.monotonic() >= process.deadline:
+                process.hold_to_limits()
+        else:
             if not process.is_silent:  # a grandchild holds the pipe
                 self.selector.unregister(process.messages)
             self.process = None
@@ -221,3 +230,4 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # these are the driver's to handle
         signal.signal(number, signal.SIG_IGN)
     Worker(setting, commands, events).serve()
+    os._exit(0)  # what was imported must not hold it up

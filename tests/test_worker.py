@@ -1,16 +1,22 @@
-"""What a worker makes of each way in which a trial can end."""
+"""What a worker makes of each way in which a trial can end; the evaluators' contract has what they share."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
-from pathlib import Path
 
+import psutil
 import pytest
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.evaluators.worker_process import WorkerProcess
+from dh_project.evaluators.worker_process import WorkerProcess, close_workers
+from dh_project.testing.evaluator import assert_dead
 from dh_project.trial_process import GRACE_SECONDS
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+MIB = 2**20
 
 
 @pytest.fixture
@@ -18,14 +24,12 @@ def serve(samples, tmp_path):
     """Return a function that runs one of the sample run functions and returns the worker's messages."""
     workers = []
 
-    def serve(name, time_limit=None, order=None, previous_folder=None, trial=0):
-        setting = Setting(f"small_run.{name}", {}, str(tmp_path), [*sys.path, str(samples)])
+    def serve(name, order=None, **limits):
+        module = "" if "." in name else "small_run."
+        setting = Setting(module + name, {}, str(tmp_path), [*sys.path, str(samples)])
         worker = WorkerProcess(setting, threads=1)
         workers.append(worker)
-        folder = str(tmp_path / f"{name}-{trial}")
-        worker.run(
-            Assignment(trial, 1, {"x": 2.0, "activation": "relu"}, folder, previous_folder, time_limit)
-        )
+        worker.run(Assignment(0, 1, {"x": 2.0, "activation": "relu"}, str(tmp_path / f"{name}-0"), **limits))
         messages = []
         while not messages or messages[-1]["event"] != "end":
             messages += [message for message in worker.read() or [] if message["event"] in ("report", "end")]
@@ -39,18 +43,25 @@ def serve(samples, tmp_path):
         worker.close()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
-    except FileNotFoundError:
-        return False
+@pytest.fixture
+def hanging(samples, tmp_path):
+    """A worker whose trial hangs with a grandchild, and the grandchild's id."""
+    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
+    yield worker, read_when_there(tmp_path / "trial" / "grandchild")
+    worker.close()
 
 
-def wait_until_dead(pid: int) -> None:
-    limit = time.monotonic() + 5
-    while is_alive(pid) and time.monotonic() < limit:
+def read_when_there(path):
+    """Wait for a file that is being written, and return the process id in it."""
+    limit = time.monotonic() + 20
+    while not (path.exists() and path.read_text()) and time.monotonic() < limit:
         time.sleep(0.02)
-    assert not is_alive(pid)
+    return int(path.read_text())
+
+
+def pid_of(worker):
+    return int(worker.name.split(":")[1])
 
 
 def test_a_number_is_the_objective_and_facts_come_with_it(serve):
@@ -59,25 +70,60 @@ def test_a_number_is_the_objective_and_facts_come_with_it(serve):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "cause", "reason"),
     [
-        ("fail", "RuntimeError: no such luck, not today (small_run.py:"),
-        ("leave", "sys.exit(7) before it returned"),
-        ("crash", "killed by SIGABRT"),
-        ("return_nan", "the objective is nan"),
-        ("return_text", "returned a str where a number belongs"),
-        ("return_nothing", "returned a NoneType where a number belongs"),
-        ("return_pair", "returned a tuple where a number belongs"),
-        ("say_failure", "out_of_memory"),
-        ("say_odd_things", "RuntimeError: no file \\udcff"),
-        ("leave_with_words", "sys.exit('the data folder is missing')"),
-        ("no_such_function", "the module has no attribute 'no_such_function'"),
+        ("fail", "exception", "RuntimeError: no such luck, not today (small_run.py:"),
+        ("leave", "exit", "sys.exit(7) before it returned"),
+        ("leave_at_once", "exit", "exited with status 0 before it returned"),
+        ("crash", "signal", "killed by SIGABRT"),
+        ("die_of_an_unnamed_signal", "signal", "killed by signal 40"),
+        ("return_nan", "not_finite", "the objective is nan"),
+        ("return_text", "no_number", "returned a str where a number belongs"),
+        ("return_nothing", "no_number", "returned a NoneType where a number belongs"),
+        ("return_pair", "no_number", "returned a tuple where a number belongs"),
+        ("say_failure", "said", "out_of_memory"),
+        ("say_odd_things", "exception", "RuntimeError: no file \\udcff"),
+        ("leave_with_words", "exit", "sys.exit('the data folder is missing')"),
+        ("no_such_function", "exception", "the module has no attribute 'no_such_function'"),
     ],
 )
-def test_a_failure_has_its_reason(serve, name, reason):
+def test_a_failure_has_its_reason_and_cause(serve, name, cause, reason):
     end = serve(name)[-1]
-    assert (end["state"], end["objective"]) == ("failed", None)
+    assert (end["state"], end["cause"], end["objective"]) == ("failed", cause, None)
     assert reason in end["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "find_the_disk_full",
+            "a fault of the machine and not of the trial: OSError: [Errno 28] No space left",
+        ),
+        ("find_a_stale_handle", "RuntimeError: cannot save"),
+        ("find_the_log_full", "No space left on device"),
+    ],
+)
+def test_a_fault_of_the_machine_is_a_loss(serve, name, reason):
+    end = serve(name)[-1]
+    assert (end["state"], end["cause"]) == ("lost", None)
+    assert reason in end["reason"]
+
+
+def test_a_log_that_cannot_be_opened_is_a_failure_with_its_reason(serve, tmp_path):
+    (tmp_path / "run-0" / "log.txt").mkdir(parents=True)
+    assert "IsADirectoryError" in serve("run")[-1]["reason"]
+
+
+@pytest.mark.parametrize("name", ["ask_numpy_for_too_much", "ask_a_gpu_for_too_much"])
+def test_an_error_for_lack_of_memory_is_a_state_of_its_own(serve, name):
+    end = serve(name)[-1]
+    assert (end["state"], end["cause"]) == ("memory", None)
+    assert "too much" in end["reason"] or "Unable to allocate" in end["reason"]
+
+
+def test_a_child_that_returns_where_the_run_function_forked_has_no_say(serve):
+    assert serve("return_twice")[-1]["objective"] == 1.0
 
 
 def test_the_traceback_is_in_the_attempt_s_log(serve, tmp_path):
@@ -123,27 +169,36 @@ def test_an_objective_outlives_the_attempt_s_folder(serve):
 
 
 def test_an_error_made_of_sigterm_is_not_the_trial_s_own(serve):
-    end = serve("handle_sigterm", order=lambda worker: worker.kill(0, "paused", "time is up"))[-1]
+    end = serve("handle_sigterm", order=lambda worker: worker.kill(0, 1, "paused", "time is up"))[-1]
     assert (end["state"], end["reason"]) == ("paused", "time is up")
 
 
 def test_a_trial_that_ignores_sigterm_is_killed_after_the_grace_period(serve):
     began = time.monotonic()
-    end = serve("ignore_sigterm", order=lambda worker: worker.kill(0, "cancelled", "not wanted"))[-1]
+    end = serve("ignore_sigterm", order=lambda worker: worker.kill(0, 1, "cancelled", "not wanted"))[-1]
     assert (end["state"], end["reason"]) == ("cancelled", "not wanted")
     assert time.monotonic() - began >= GRACE_SECONDS
 
 
-def test_a_sigterm_from_outside_is_a_loss_and_no_failure(serve):
-    def end_trial(worker):
-        os.kill(worker._trial_process, signal.SIGTERM)
-
-    assert serve("report_until_stopped", order=end_trial)[-1]["state"] == "lost"
+def test_a_number_that_a_sigterm_brought_about_is_no_result(serve):
+    end = serve("return_at_sigterm", order=lambda worker: worker.kill(0, 1, "paused", "time is up"))[-1]
+    assert (end["state"], end["objective"]) == ("paused", None)
 
 
-def test_a_daemon_ends_with_its_trial(serve, tmp_path):
-    serve("leave_a_daemon")
-    wait_until_dead(int((tmp_path / "leave_a_daemon-0" / "grandchild").read_text()))
+def test_the_stopper_s_verdict_outlasts_a_pause(serve):
+    def stop_and_pause(worker):
+        worker.stop(0, 1)
+        worker.kill(0, 1, "paused", "time is up", 30.0)
+
+    assert serve("report_until_stopped", order=stop_and_pause)[-1]["state"] == "stopped"
+
+
+def test_an_order_for_another_attempt_is_passed_over(serve):
+    def kill_others(worker):
+        worker.kill(0, 2, "cancelled", "the wrong attempt")
+        worker.stop(0, 1)
+
+    assert serve("report_until_stopped", order=kill_others)[-1]["state"] == "stopped"
 
 
 def test_a_module_that_reads_and_starts_threads_when_imported_does_no_harm(samples, tmp_path):
@@ -173,55 +228,90 @@ def test_a_hung_trial_is_killed_at_its_limit_with_its_children(serve, tmp_path):
     assert end["state"] == "timeout"
     assert "limit of 1.0 s" in end["reason"]
     assert time.monotonic() - began < 1.0 + 5.0 + 3.0  # limit, grace, and the interpreter's start
-    wait_until_dead(int((tmp_path / "hang-0" / "grandchild").read_text()))
+    assert_dead([int((tmp_path / "hang-0" / "grandchild").read_text())])
 
 
-def test_a_stopped_trial_keeps_its_objective(serve):
-    def stop(worker):
-        worker._send({"do": "stop", "trial": 0})
-
-    end = serve("report_until_stopped", order=stop)[-1]
-    assert (end["state"], end["objective"] >= 1.0) == ("stopped", True)
+# ---- memory
 
 
-def test_a_killed_trial_ends_in_the_state_asked_for(serve):
-    end = serve("report_until_stopped", order=lambda worker: worker.kill(0, "cancelled", "not wanted"))[-1]
-    assert (end["state"], end["reason"]) == ("cancelled", "not wanted")
+def test_a_trial_above_its_memory_limit_is_killed_at_once(serve):
+    end = serve("take_memory_deaf_to_sigterm", memory_limit=300 * MIB)[-1]
+    assert (end["state"], end["cause"]) == ("memory", None)
+    assert "of memory where 0.29 GiB are allowed" in end["reason"]
 
 
-def test_no_trial_outlives_a_driver_that_is_gone(samples, tmp_path):
-    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
-    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
-    mark = tmp_path / "trial" / "grandchild"
-    while not (mark.exists() and mark.read_text()):
-        time.sleep(0.02)
+@on_linux
+def test_pages_that_forked_children_share_are_counted_once(serve):
+    assert serve("share_memory", memory_limit=500 * MIB)[-1]["objective"] == 1.0
+
+
+@on_linux
+def test_a_trial_that_the_system_killed_for_lack_of_memory_is_told_from_others(serve):
+    end = serve("oom_run.run")[-1]
+    assert (end["state"], end["reason"]) == ("memory", "the system ran out of memory and killed it")
+
+
+@on_linux
+def test_the_system_takes_a_trial_before_its_worker(serve):
+    assert serve("tell_oom_score")[-1]["facts"] == {"trial": 500, "worker": 0}
+
+
+# ---- nothing outlives the driver
+
+
+def test_no_trial_outlives_a_driver_that_is_gone(hanging):
+    worker, grandchild = hanging
     worker.close()
-    wait_until_dead(int(mark.read_text()))
+    assert_dead([grandchild, pid_of(worker)])
 
 
-def test_no_trial_outlives_a_worker_that_is_killed(samples, tmp_path):
-    setting = Setting("small_run.report_until_stopped", {}, str(tmp_path), [*sys.path, str(samples)])
-    worker = WorkerProcess(setting, threads=1)
-    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
-    while not any(message["event"] == "report" for message in worker.read() or []):
-        pass
-    pid = int(worker.name.split(":")[1])
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(pid, signal.SIGKILL)
-    assert len(children) == 1
-    wait_until_dead(int(children[0]))
-    worker.close()
+@on_linux
+def test_no_trial_outlives_a_worker_that_is_killed(hanging):
+    worker, _ = hanging
+    (trial,) = psutil.Process(pid_of(worker)).children()
+    os.kill(pid_of(worker), signal.SIGKILL)
+    assert_dead([trial.pid])
 
 
-def test_grandchildren_of_a_worker_that_is_killed_end_with_it(samples, tmp_path):
-    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
-    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
-    while worker._trial_process is None:
-        worker.read()
-    mark = tmp_path / "trial" / "grandchild"
-    while not (mark.exists() and mark.read_text()):
-        time.sleep(0.02)
-    os.kill(int(worker.name.split(":")[1]), signal.SIGKILL)
-    worker.why_it_died()
-    wait_until_dead(int(mark.read_text()))
-    worker.close()
+def test_what_a_killed_worker_leaves_behind_is_found_by_its_mark(hanging):
+    worker, grandchild = hanging
+    os.kill(pid_of(worker), signal.SIGKILL)
+    assert "ended with status -9" in worker.why_it_died()
+    assert_dead([grandchild])
+
+
+def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
+    driver = (
+        "import os, sys, time\n"
+        "from dh_project.assignment import Setting\n"
+        "from dh_project.evaluators.worker_process import WorkerProcess\n"
+        "WorkerProcess(Setting('slow_import.run', {}, '.', sys.path), threads=1)\n"
+        "time.sleep(600)\n"
+    )
+    paths = os.pathsep.join([str(samples), *sys.path])
+    process = subprocess.Popen(
+        [sys.executable, "-c", driver], cwd=tmp_path, env=os.environ | {"PYTHONPATH": paths}
+    )
+    grandchild = read_when_there(tmp_path / "grandchild")
+    worker = int((tmp_path / "worker").read_text())
+    process.kill()
+    process.wait()
+    assert_dead([worker, grandchild])
+
+
+def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
+    setting = Setting("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    workers = [WorkerProcess(setting, threads=1) for _ in range(4)]
+    for worker in workers:
+        worker.read()  # it is ready
+        os.kill(pid_of(worker), signal.SIGSTOP)
+    began = time.monotonic()
+    close_workers(workers, patience=0.5)
+    assert time.monotonic() - began < 1.5
+    assert_dead([pid_of(worker) for worker in workers])
+
+
+def test_the_result_file_has_all_that_the_event_has(serve, tmp_path):
+    end = serve("fail")[-1]
+    result = json.loads((tmp_path / "fail-0" / "result.json").read_text())
+    assert {**result, "event": "end", "trial": 0, "attempt": 1} == end

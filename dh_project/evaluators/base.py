@@ -1,15 +1,42 @@
-"""The contract of an evaluator.
+"""The contract of an evaluator; ``dh_project.testing.evaluator.EvaluatorContract`` holds one to it.
 
-An evaluator knows trials and machines, nothing of searchers, and writes nothing. The search loop, its only
-caller, promises to have at most ``num_workers`` trials in it at once, and each of them once.
+An evaluator carries attempts at trials to workers somewhere, and events back. It knows trials and machines,
+nothing of searchers, and writes nothing: the journal is the search loop's, an attempt's folder the worker's
+and the run function's. The loop, its only caller, is one thread; it has at most ``num_workers`` trials in an
+evaluator at once, each of them once. What travels is frozen: ``Setting``, ``Assignment`` and events never
+change once they are made.
 
-- ``start`` hands over one attempt at a trial and returns at once.
-- ``wait`` returns events in the order in which each trial caused them. Of every attempt that was started,
-  exactly one ``Ended`` comes, after all of its ``Reported``, whatever happened: an attempt whose worker or
-  machine vanished ends as ``lost``. After it, the slot serves again; a dead worker is replaced unseen.
-- ``kill`` asks for the end of an attempt, grandchildren included; its ``Ended`` still comes, with the state
-  asked for, unless it had ended by itself before.
-- ``close`` ends what still runs, without events, and leaves no process behind.
+``start`` hands over one attempt and returns at once. A worker that is dead is replaced unseen.
+
+``wait`` returns events in the order in which each trial caused them; there is no order among trials. Of every
+attempt that was started exactly one ``Ended`` comes, after all of its ``Reported``, whatever happened. After
+it the slot serves again. Its state says how the attempt ended:
+
+- ``done``: it returned a number, before it was told to end.
+- ``stopped``: it was told to by ``stop``, and returned a number.
+- ``failed``: by its own fault, with its ``cause``; no other state has one.
+- ``timeout``, ``memory``: it took more than its limit, or the system ran out of memory. It and its children
+  are dead.
+- ``lost``: its worker or machine vanished, its disk is full or broken, a SIGTERM came from outside. Not its
+  own fault; the loop may start another attempt. An event that a vanished worker's attempt sends late, after
+  its ``Ended``, is refused by the loop, which knows it by its attempt, and logs it.
+- the state that ``kill`` named.
+
+``stop`` is the stopper's verdict: the attempt's next report is answered with False, and no signal is sent.
+One that reports no more ends as ``done``.
+
+``kill`` sentences an attempt, with its children, to end in ``patience`` seconds and a short time of grace:
+from now on its reports are answered with False, for it to save its checkpoint and return; after ``patience``
+a SIGTERM comes, and after the time of grace a SIGKILL. Once a report was answered so, or the SIGTERM was
+sent, the attempt ends in the state asked for, whatever it returns. A pause is a kill as ``paused``: the next
+attempt goes on from what this one saved. One that ended by itself before it was told anything, ended by
+itself. The first sentence names the state; a second one can shorten the time, but never lengthen it. An
+attempt that has exceeded its memory limit is killed at once.
+
+Both pass over a trial that does not run.
+
+``close`` ends what still runs, without events, and leaves no process behind. Nor does a driver that dies in
+any other way: a worker that sees the end of its commands kills all below itself and leaves.
 """
 
 from __future__ import annotations
@@ -20,7 +47,7 @@ from types import TracebackType
 from typing import Any
 
 from dh_project.assignment import Assignment
-from dh_project.trial import Ended, Event, Reported, State
+from dh_project.trial import Cause, Ended, Event, Reported, State
 
 
 @dataclass(frozen=True)
@@ -60,8 +87,12 @@ class Evaluator(ABC):
         """Return what has happened, after waiting for it at most ``timeout`` seconds (None: for ever)."""
 
     @abstractmethod
-    def kill(self, trial: int, state: State, reason: str) -> None:
-        """Ask for the end of a trial's running attempt."""
+    def stop(self, trial: int) -> None:
+        """Let the next report of a trial be answered with a stop; it ends as stopped, with its objective."""
+
+    @abstractmethod
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
+        """Ask for the end of a trial's running attempt, as this state, in so many seconds and a time of grace."""
 
     @abstractmethod
     def close(self) -> None:
@@ -82,7 +113,8 @@ def event_of(message: dict[str, Any], worker: str) -> Event | None:
         case "report":
             return Reported(**message)
         case "end":
-            return Ended(**{**message, "state": State(message["state"])}, worker=worker)
+            cause = Cause(message["cause"]) if message["cause"] else None
+            return Ended(**{**message, "state": State(message["state"]), "cause": cause}, worker=worker)
     return None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import selectors
+from collections.abc import Iterator
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
 from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
-from dh_project.evaluators.worker_process import WorkerProcess
+from dh_project.evaluators.worker_process import WorkerProcess, close_workers
 from dh_project.trial import Ended, Event, State
 
 
@@ -40,31 +41,51 @@ class ProcessEvaluator(Evaluator):
         self._gpus = [",".join(slot) for slot in slots[: self.num_workers]] or hidden
         self._selector = selectors.DefaultSelector()
         self._workers = [self._spawn(slot) for slot in range(self.num_workers)]
+        self._dead: set[int] = set()  # slots whose next trial needs another worker
         self._running: dict[int, Assignment] = {}  # by slot
+        self._unstarted: list[Event] = []
 
     def start(self, assignment: Assignment) -> None:
         """Start one attempt at a trial in a free worker."""
         slot = next(slot for slot in range(self.num_workers) if slot not in self._running)
+        if slot in self._dead:
+            try:
+                self._workers[slot] = self._spawn(slot)
+            except OSError as error:
+                why = f"no worker could be started: {error}"
+                self._unstarted.append(lost(assignment, os.uname().nodename, why))
+                return
+            self._dead.remove(slot)
         self._running[slot] = assignment
         self._workers[slot].run(assignment)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Return what has happened, after waiting for it at most ``timeout`` seconds."""
-        ready = self._selector.select(timeout)
-        return [event for key, _ in ready for event in self._events_of(key.data)]
+        events, self._unstarted = self._unstarted, []
+        ready = self._selector.select(0.0 if events else timeout)
+        return events + [event for key, _ in ready for event in self._events_of(key.data)]
 
-    def kill(self, trial: int, state: State, reason: str) -> None:
+    def stop(self, trial: int) -> None:
+        """Let the next report of a trial be answered with a stop."""
+        for worker, assignment in self._attempts(trial):
+            worker.stop(trial, assignment.attempt)
+
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt."""
-        for slot, assignment in self._running.items():
-            if assignment.trial == trial:
-                self._workers[slot].kill(trial, state, reason)
+        for worker, assignment in self._attempts(trial):
+            worker.kill(trial, assignment.attempt, state, reason, patience)
 
     def close(self) -> None:
         """End everything."""
         self._selector.close()
-        for worker in self._workers:
-            worker.close()
-        self._workers = []
+        workers, self._workers = self._workers, []
+        close_workers(workers)
+
+    def _attempts(self, trial: int) -> Iterator[tuple[WorkerProcess, Assignment]]:
+        """Yield the running attempt at a trial, if there is one, with its worker."""
+        for slot, assignment in self._running.items():
+            if assignment.trial == trial:
+                yield self._workers[slot], assignment
 
     def _spawn(self, slot: int) -> WorkerProcess:
         environment = {} if self._gpus is None else {"CUDA_VISIBLE_DEVICES": self._gpus[slot]}
@@ -73,7 +94,7 @@ class ProcessEvaluator(Evaluator):
         return worker
 
     def _events_of(self, slot: int) -> list[Event]:
-        """Return what a worker that can be read from says; replace it where it has died."""
+        """Return what a worker that can be read from says; where it has died, the next trial there gets another."""
         worker = self._workers[slot]
         messages = worker.read()
         if messages is not None:
@@ -81,9 +102,8 @@ class ProcessEvaluator(Evaluator):
             if any(isinstance(event, Ended) for event in events):
                 del self._running[slot]
             return events
-        assignment = self._running.pop(slot, None)
         self._selector.unregister(worker.events)
+        self._dead.add(slot)
         why = worker.why_it_died()
-        worker.close()
-        self._workers[slot] = self._spawn(slot)
+        assignment = self._running.pop(slot, None)
         return [lost(assignment, worker.name, why)] if assignment else []

@@ -24,13 +24,13 @@ class WorkerActor:
 
     def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
         self.worker = WorkerProcess(setting, threads, environment)
-        self.condemned: dict[tuple[int, int], tuple[str, str]] = {}
+        self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
 
     def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
         self.worker.run(assignment)
-        if sentence := self.condemned.get((assignment.trial, assignment.attempt)):  # kill came first
-            self.worker.kill(assignment.trial, *sentence)
+        for name, *more in self.orders.pop((assignment.trial, assignment.attempt), []):  # they came first
+            getattr(self.worker, name)(assignment.trial, assignment.attempt, *more)
         while (messages := self.worker.read()) is not None:
             for message in messages:
                 yield {**message, "worker": self.worker.name}
@@ -38,10 +38,10 @@ class WorkerActor:
                     return
         raise RuntimeError(self.worker.why_it_died())
 
-    def kill(self, trial: int, attempt: int, state: str, reason: str) -> None:
-        """End the attempt that runs, or that is about to."""
-        self.condemned[trial, attempt] = (state, reason)
-        self.worker.kill(trial, state, reason)
+    def order(self, name: str, trial: int, attempt: int, *more: Any) -> None:
+        """Stop or kill the attempt that runs, or that is about to; the worker hears an order twice as once."""
+        self.orders.setdefault((trial, attempt), []).append((name, *more))
+        getattr(self.worker, name)(trial, attempt, *more)
 
     def close(self) -> None:
         """Let the worker leave."""
@@ -72,7 +72,7 @@ class RayEvaluator(Evaluator):
         self._actor_class = ray.remote(WorkerActor).options(
             num_cpus=resources.cpus_per_trial,
             num_gpus=share,
-            max_concurrency=2,  # kill arrives while run goes on
+            max_concurrency=2,  # orders come while run goes on
             max_restarts=0,  # a lost actor's trial is the search's to start again
         )
         self._environment = {} if share else {"CUDA_VISIBLE_DEVICES": ""}
@@ -93,11 +93,13 @@ class RayEvaluator(Evaluator):
             ready, _ = self._ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
         return [event for stream in ready for event in self._next_event(stream)]
 
-    def kill(self, trial: int, state: State, reason: str) -> None:
+    def stop(self, trial: int) -> None:
+        """Let the next report of a trial be answered with a stop."""
+        self._order("stop", trial)
+
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt."""
-        for actor, assignment in self._streams.values():
-            if assignment.trial == trial:
-                actor.kill.remote(trial, assignment.attempt, str(state), reason)
+        self._order("kill", trial, str(state), reason, patience)
 
     def close(self) -> None:
         """End everything; a cluster started here ends too, one at an address goes on."""
@@ -112,6 +114,11 @@ class RayEvaluator(Evaluator):
 
     def _spawn(self) -> Any:
         return self._actor_class.remote(self._setting, self._resources.cpus_per_trial, self._environment)
+
+    def _order(self, name: str, trial: int, *more: Any) -> None:
+        for actor, assignment in self._streams.values():
+            if assignment.trial == trial:
+                actor.order.remote(name, trial, assignment.attempt, *more)
 
     def _next_event(self, stream: Any) -> list[Event]:
         actor, assignment = self._streams[stream]

@@ -1,17 +1,20 @@
 import sys
 
+import psutil
 import pytest
-from evaluator_contract import EvaluatorContract
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators import devices
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.testing.evaluator import EvaluatorContract
+from dh_project.trial import State
 
 
 class TestProcessEvaluator(EvaluatorContract):
-    def make(self, setting, resources):
+    @classmethod
+    def make(cls, setting, resources):
         return ProcessEvaluator(setting, resources)
 
 
@@ -62,3 +65,33 @@ def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, res
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(UserError, match=said):
         ProcessEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(**resources))
+
+
+def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_not_before(samples, tmp_path):
+    setting = Setting("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(setting, Resources(num_workers=2)) as evaluator:
+        for attempt in range(1, 4):
+            evaluator.start(Assignment(0, attempt, {}, str(tmp_path / "trial")))
+            ends = []
+            while not ends:
+                ends = evaluator.wait(1.0)
+            assert [(end.attempt, end.state) for end in ends] == [(attempt, State.LOST)]
+        assert evaluator.wait(0.3) == []
+        assert not psutil.Process().children()
+
+
+def test_a_trial_for_which_no_worker_can_be_started_is_lost(samples, tmp_path, monkeypatch):
+    setting = Setting("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(setting, Resources(num_workers=1)) as evaluator:
+        evaluator._workers[0]._process.kill()
+        while not evaluator._dead:
+            evaluator.wait(1.0)
+        monkeypatch.setattr(sys, "executable", "/no/such/python")
+        evaluator.start(Assignment(0, 1, {}, str(tmp_path / "trial")))
+        (end,) = evaluator.wait(1.0)
+        assert (end.state, "no worker could be started" in end.reason) == (State.LOST, True)
+        monkeypatch.undo()
+        evaluator.start(Assignment(0, 2, {"x": 3.0}, str(tmp_path / "trial")))
+        while not (ends := evaluator.wait(1.0)):
+            pass
+        assert ends[0].objective == 0.0

@@ -1,10 +1,10 @@
 import pytest
-from evaluator_contract import EvaluatorContract
 
 from dh_project.assignment import Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.ray import RayEvaluator
+from dh_project.testing.evaluator import EvaluatorContract
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -20,12 +20,14 @@ def cluster():
 
 
 class TestRayEvaluator(EvaluatorContract):
-    @pytest.fixture(autouse=True)
-    def _cluster(self, cluster):
-        self.address = cluster
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _cluster(cls, cluster):
+        cls.address = cluster
 
-    def make(self, setting, resources):
-        return RayEvaluator(setting, Resources(num_workers=resources.num_workers, ray_address=self.address))
+    @classmethod
+    def make(cls, setting, resources):
+        return RayEvaluator(setting, Resources(num_workers=resources.num_workers, ray_address=cls.address))
 
 
 def test_more_workers_than_the_cluster_holds_are_refused(cluster, tmp_path):

@@ -1,11 +1,14 @@
 """Run functions that end in all the ways there are."""
 
+import errno
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from threading import Thread
 
 from dh_project import record, report, trial_folder
@@ -24,6 +27,93 @@ def fail(point):
 
 def leave(point):
     sys.exit(7)
+
+
+def leave_at_once(point):
+    os._exit(0)
+
+
+def die_of_an_unnamed_signal(point):
+    os.kill(os.getpid(), 40)
+    time.sleep(600)
+
+
+def find_the_disk_full(point):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def find_a_stale_handle(point):
+    try:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    except OSError:
+        raise RuntimeError("cannot save") from None
+
+
+def find_the_log_full(point):
+    """Print to a full disk, where not even the traceback can be written."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    print("something")
+
+
+def ask_numpy_for_too_much(point):
+    import numpy
+
+    return numpy.zeros(2**55)
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's, by name."""
+
+
+def ask_a_gpu_for_too_much(point):
+    raise OutOfMemoryError("CUDA: you ask too much")
+
+
+def take_memory_deaf_to_sigterm(point):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    held = b"1" * (300 * 2**20)
+    time.sleep(600)
+    return len(held)
+
+
+def share_memory(point):
+    """Hold 300 MiB together with three forked children."""
+    held = b"1" * (300 * 2**20)
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=time.sleep, args=(1.0,)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    return float(len(held) > 0)
+
+
+def tell_oom_score(point):
+    def score(pid):
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    record(trial=score("self"), worker=score(os.getppid()))
+    return 1.0
+
+
+def return_twice(point):
+    """Fork, and return in both."""
+    child = os.fork()
+    if not child:
+        return 2.0
+    os.waitpid(child, 0)
+    return 1.0
+
+
+def return_at_sigterm(point):
+    """Return what there is when a SIGTERM comes, as some libraries do."""
+    came = []
+    signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    report(1, 0.0)
+    while not came:
+        time.sleep(0.01)
+    return 0.5
 
 
 def crash(point):
@@ -118,12 +208,6 @@ def ignore_sigterm(point):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     report(1, 0.0)
     time.sleep(600)
-
-
-def leave_a_daemon(point):
-    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    (trial_folder() / "grandchild").write_text(str(child.pid))
-    return 1.0
 
 
 def tell(point):

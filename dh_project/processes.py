@@ -1,0 +1,82 @@
+"""The processes of a trial: those below its worker, and those that only its worker's mark still tells."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+MARK = "DH_PROJECT_WORKER"
+"""Variable in the environment of a worker and of all that comes of it; each worker's value is its own."""
+
+LONGEST_KILL = 1.0
+"""Seconds to repeat a kill for, where processes go on to start others or cannot die."""
+
+
+def descendants() -> list[psutil.Process]:
+    """Return the living processes below this one."""
+    own = Path("/proc/self/task")
+    if not any(
+        own.glob("*/children")
+    ):  # not Linux, or one built without them: look at all processes there are
+        found = psutil.Process().children(recursive=True)
+    else:
+        ids, queue = [], [os.getpid()]
+        while queue:
+            ids += (below := _children(queue.pop()))
+            queue += below
+        found = [process for pid in ids if (process := _process(pid))]
+    return [process for process in found if _is_alive(process)]
+
+
+def kill_descendants() -> None:
+    """Kill all processes below this one, also those that they start meanwhile."""
+    _kill(descendants)
+
+
+def kill_marked(marks: Collection[str]) -> None:
+    """Kill all other processes that carry one of the marks, wherever they hang in the tree of processes."""
+    own = os.getpid()
+    _kill(lambda: [each for each in psutil.process_iter() if each.pid != own and _mark(each) in marks])
+
+
+def _kill(find: Callable[[], list[psutil.Process]]) -> None:
+    limit = time.monotonic() + LONGEST_KILL
+    while (found := find()) and time.monotonic() < limit:
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.002)
+
+
+def _children(pid: int) -> list[int]:
+    ids: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it ended meanwhile
+            ids += map(int, thread.read_text().split())
+    return ids
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):  # another user's, or it ended meanwhile
+        return None

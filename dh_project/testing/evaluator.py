@@ -1,0 +1,295 @@
+"""The contract of an evaluator as tests: what ``dh_project.evaluators.base`` promises, held to real processes.
+
+Whoever writes an evaluator inherits the class in a test module of their own, says how to make one, and runs pytest::
+
+    from dh_project.testing.evaluator import EvaluatorContract
+
+    class TestMyEvaluator(EvaluatorContract):
+        @classmethod
+        def make(cls, setting, resources):
+            return MyEvaluator(setting, resources)
+
+The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two workers, so that each also
+shows that the slots serve again after what the tests before it did; that closing it leaves no process is seen after
+the last one. The workers must run on this machine, for their processes to be looked for, and import ``dh_project``
+from where the tests do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from dh_project.assignment import Assignment, Setting
+from dh_project.evaluators.base import Evaluator, Resources
+from dh_project.testing.runs import CHECKPOINT, PROCESSES
+from dh_project.trial import Cause, Ended, Event, Reported, State
+
+PATIENCE = 60.0
+"""Seconds after which a test no longer waits for an event: none of them takes so long."""
+
+DEATHS = [
+    ("raise_an_error", State.FAILED, Cause.EXCEPTION),
+    ("leave", State.FAILED, Cause.EXIT),
+    ("leave_at_once", State.FAILED, Cause.EXIT),
+    ("abort", State.FAILED, Cause.SIGNAL),
+    ("kill_itself", State.FAILED, Cause.SIGNAL),
+    ("return_nan", State.FAILED, Cause.NOT_FINITE),
+    ("return_text", State.FAILED, Cause.NO_NUMBER),
+    ("say_failure", State.FAILED, Cause.SAID),
+    ("raise_memory_error", State.MEMORY, None),
+    ("find_the_disk_full", State.LOST, None),
+    ("terminate_itself", State.LOST, None),
+]
+"""Run functions that die, and what becomes of them."""
+
+_ids = count()
+
+
+class Trials:
+    """Starts trials in an evaluator and keeps what comes back.
+
+    Args:
+        evaluator: Under test.
+        folder: Where the trials' folders go.
+
+    Attributes:
+        events: All that came.
+    """
+
+    def __init__(self, evaluator: Evaluator, folder: Path) -> None:
+        self.evaluator, self.folder = evaluator, folder
+        self.events: list[Event] = []
+        self.started: list[Assignment] = []
+
+    def start(self, do: str, x: float = 0.0, **limits: Any) -> Assignment:
+        """Start a trial that does what ``dh_project.testing.runs`` calls so."""
+        trial = next(_ids)
+        assignment = Assignment(trial, 1, {"do": do, "x": x}, str(self.folder / f"trial-{trial}"), **limits)
+        self.started.append(assignment)
+        self.evaluator.start(assignment)
+        return assignment
+
+    def ends(self) -> list[Ended]:
+        """Wait until all that was started has ended, and return the ends."""
+        return self._until(lambda: len(self._of(Ended)) >= len(self.started))._of(Ended)
+
+    def end(self) -> Ended:
+        """Wait for the end of the only trial."""
+        (end,) = self.ends()
+        return end
+
+    def report(self) -> Trials:
+        """Wait for a first report."""
+        return self._until(lambda: bool(self._of(Reported)))
+
+    def processes(self, assignment: Assignment) -> Any:
+        """Return the ids of the processes of a trial that has reported: its worker's, and all."""
+        return json.loads((Path(assignment.folder) / PROCESSES).read_text())
+
+    def _of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def _until(self, is_so: Callable[[], bool]) -> Trials:
+        limit = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < limit, f"nothing came for {PATIENCE} s but {self.events}"
+            self.events += self.evaluator.wait(1.0)
+        return self
+
+
+def assert_dead(ids: list[int], seconds: float = 5.0) -> None:
+    """Check that processes are gone, or go in so many seconds."""
+    limit = time.monotonic() + seconds
+    while (alive := [pid for pid in ids if _is_alive(pid)]) and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not alive
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class EvaluatorContract(ABC):
+    """Inherit it, say how to make an evaluator, and pytest holds that one to the contract."""
+
+    @classmethod
+    @abstractmethod
+    def make(cls, setting: Setting, resources: Resources) -> Evaluator:
+        """Return the evaluator under test."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def setting(cls, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+        """What all trials share."""
+        return Setting("dh_project.testing.runs.run", {}, str(tmp_path_factory.mktemp("here")), sys.path)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def evaluator(cls, setting: Setting) -> Iterator[Evaluator]:
+        """An evaluator of two workers; after the last test, closing it must leave no process."""
+        evaluator = cls.make(setting, Resources(num_workers=2))
+        try:
+            yield evaluator
+            trials = Trials(evaluator, Path(setting.directory))
+            assignment = trials.start("hang")
+            processes = trials.report().processes(assignment)
+        finally:
+            evaluator.close()
+            evaluator.close()
+        assert_dead(processes["all"])
+
+    @pytest.fixture
+    def trials(self, evaluator: Evaluator, tmp_path: Path) -> Iterator[Trials]:
+        """Trials of one test; what it left running is killed."""
+        trials = Trials(evaluator, tmp_path)
+        yield trials
+        for assignment in trials.started:
+            evaluator.kill(assignment.trial, State.CANCELLED, "the test is over")
+        trials.ends()
+
+    # ---- ends of their own
+
+    def test_each_trial_ends_once_with_its_own_objective(self, trials: Trials) -> None:
+        """Many trials go through two slots; nothing is lost, doubled or mistaken for another."""
+        for _ in range(20):
+            trials.start("square", x=float(len(trials.started)))
+            trials.start("square", x=float(len(trials.started)))
+            trials.ends()
+        wanted = {(each.trial, each.point["x"] ** 2) for each in trials.started}
+        assert {(end.trial, end.objective) for end in trials.ends()} == wanted
+        assert len(trials.events) == len(wanted)
+        assert trials.evaluator.wait(0.2) == []
+
+    def test_facts_come_with_the_end(self, trials: Trials) -> None:
+        """What a trial recorded is there, and who ran it."""
+        trials.start("square", x=2.0)
+        assert trials.end().facts == {"twice": 4.0}
+        assert trials.end().worker
+
+    def test_reports_come_in_order_before_the_end(self, trials: Trials) -> None:
+        """The end is the last that is heard of a trial."""
+        trials.start("report_three_times")
+        trials.end()
+        assert [event.objective for event in trials.events] == [1.0, 2.0, 3.0, 3.0]
+
+    @pytest.mark.parametrize(("do", "state", "cause"), DEATHS)
+    def test_a_death_has_its_state_and_cause(
+        self, trials: Trials, do: str, state: State, cause: Cause | None
+    ) -> None:
+        """Each way to die is told from the others, and none has an objective."""
+        trials.start(do)
+        end = trials.end()
+        assert (end.state, end.cause, end.objective) == (state, cause, None)
+        assert end.reason
+
+    # ---- limits
+
+    def test_a_time_limit_holds(self, trials: Trials) -> None:
+        """A trial that hangs is ended with its children."""
+        assignment = trials.start("hang", time_limit=2.0)
+        assert trials.end().state is State.TIMEOUT
+        assert_dead(trials.processes(assignment)["all"][1:])
+
+    def test_a_memory_limit_holds_for_a_trial_and_its_children_together(self, trials: Trials) -> None:
+        """Neither of the two processes is above the limit."""
+        trials.start("take_memory", x=600 * 2**20, memory_limit=500 * 2**20)
+        assert trials.end().state is State.MEMORY
+        assert "GiB" in str(trials.end().reason)
+
+    # ---- stop, pause, kill
+
+    def test_a_stopped_trial_has_its_objective(self, trials: Trials) -> None:
+        """It is told by the answer to a report."""
+        assignment = trials.start("report_until_told")
+        trials.report().evaluator.stop(assignment.trial)
+        end = trials.end()
+        assert (end.state, (end.objective or 0.0) >= 1.0) == (State.STOPPED, True)
+
+    def test_one_that_is_not_told_to_stop_is_done(self, trials: Trials) -> None:
+        """No report, no answer, no signal."""
+        assignment = trials.start("report_and_return")
+        trials.report().evaluator.stop(assignment.trial)
+        assert (trials.end().state, trials.end().objective) == (State.DONE, 1.0)
+
+    def test_a_paused_trial_saves_first(self, trials: Trials) -> None:
+        """It is told by the answer to a report; what it returns then is not its result."""
+        assignment = trials.start("report_until_told")
+        trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
+        end = trials.end()
+        assert (end.state, end.reason, end.objective) == (State.PAUSED, "enough", None)
+        assert (Path(assignment.folder) / CHECKPOINT).exists()
+
+    def test_one_that_returns_before_it_is_told_to_pause_is_done(self, trials: Trials) -> None:
+        """A result is never thrown away."""
+        assignment = trials.start("report_and_return")
+        trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
+        assert (trials.end().state, trials.end().objective) == (State.DONE, 1.0)
+
+    def test_patience_ends(self, trials: Trials) -> None:
+        """A trial that reports no more is paused by a signal, and a later kill gives it no more time."""
+        assignment = trials.start("hang")
+        began = time.monotonic()
+        trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", 0.5)
+        trials.evaluator.kill(assignment.trial, State.CANCELLED, "too late", PATIENCE)
+        assert (trials.end().state, trials.end().reason) == (State.PAUSED, "enough")
+        assert 0.5 <= time.monotonic() - began < PATIENCE / 2
+
+    def test_a_second_kill_may_take_the_patience_away(self, trials: Trials) -> None:
+        """The first one names the state."""
+        assignment = trials.start("hang")
+        began = time.monotonic()
+        trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
+        trials.evaluator.kill(assignment.trial, State.PAUSED, "at once")
+        assert (trials.end().state, trials.end().reason) == (State.PAUSED, "enough")
+        assert time.monotonic() - began < PATIENCE / 2
+
+    def test_the_children_of_a_killed_trial_end_with_it(self, trials: Trials) -> None:
+        """Also one that ignores SIGTERM, and one that has left for a session of its own."""
+        assignment = trials.start("hang")
+        trials.report().evaluator.kill(assignment.trial, State.CANCELLED, "not wanted")
+        assert (trials.end().state, trials.end().reason) == (State.CANCELLED, "not wanted")
+        assert_dead(trials.processes(assignment)["all"][1:])
+
+    def test_a_trial_may_be_killed_as_soon_as_it_is_started(self, trials: Trials) -> None:
+        """Orders do not overtake the start."""
+        for _ in range(5):
+            assignment = trials.start("hang")
+            trials.evaluator.kill(assignment.trial, State.CANCELLED, "at once")
+            assert trials.ends()[-1].state is State.CANCELLED
+
+    def test_orders_to_a_trial_that_has_ended_are_passed_over(self, trials: Trials) -> None:
+        """They come too late, or meet a later trial in the same slot."""
+        before = trials.start("square")
+        trials.end()
+        trials.start("report_and_return")
+        trials.evaluator.stop(before.trial)
+        trials.evaluator.kill(before.trial, State.CANCELLED, "too late")
+        assert trials.ends()[-1].state is State.DONE
+
+    # ---- disasters
+
+    def test_a_trial_whose_worker_is_killed_is_lost(self, trials: Trials) -> None:
+        """Nothing of it lives on, and the slots serve again."""
+        assignment = trials.start("hang")
+        processes = trials.report().processes(assignment)
+        os.kill(processes["worker"], signal.SIGKILL)
+        assert (trials.end().state, trials.end().cause) == (State.LOST, None)
+        assert_dead(processes["all"])
+        trials.start("square")
+        trials.start("square")
+        assert [end.state for end in trials.ends()[1:]] == [State.DONE, State.DONE]

@@ -1,0 +1,146 @@
+"""Run functions that end in every way there is; ``run`` calls the one that ``point["do"]`` names."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from dh_project.running import record, report, trial_folder
+
+PROCESSES, CHECKPOINT = "processes.json", "checkpoint"
+"""Files in the trial's folder: the ids of all processes of a trial; a checkpoint of ``report_until_told``."""
+
+
+def run(point: dict[str, Any]) -> Any:
+    """Do what the point says."""
+    return globals()[point["do"]](point)
+
+
+def square(point: dict[str, Any]) -> float:
+    """Return a number."""
+    record(twice=2 * point["x"])
+    return point["x"] ** 2
+
+
+def report_three_times(point: dict[str, Any]) -> float:
+    """Report 1.0, 2.0, 3.0, and return the last of them."""
+    for step in range(1, 4):
+        report(step, float(step))
+    return 3.0
+
+
+def raise_an_error(point: dict[str, Any]) -> float:
+    """Fail."""
+    raise RuntimeError("no such luck")
+
+
+def leave(point: dict[str, Any]) -> float:
+    """Leave Python in order."""
+    sys.exit(7)
+
+
+def leave_at_once(point: dict[str, Any]) -> float:
+    """Leave the process as if all were well."""
+    os._exit(0)
+
+
+def abort(point: dict[str, Any]) -> float:
+    """Crash."""
+    os.abort()
+
+
+def kill_itself(point: dict[str, Any]) -> float:
+    """Be killed, as if by somebody else."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0
+
+
+def terminate_itself(point: dict[str, Any]) -> float:
+    """Be ended by a SIGTERM, as if by a batch system."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    return 0.0
+
+
+def return_nan(point: dict[str, Any]) -> float:
+    """Return a number that is none."""
+    return float("nan")
+
+
+def return_text(point: dict[str, Any]) -> str:
+    """Return a text."""
+    return "0.5"
+
+
+def say_failure(point: dict[str, Any]) -> str:
+    """Say that it failed, as run functions of DeepHyper do."""
+    return "F_no_luck"
+
+
+def find_the_disk_full(point: dict[str, Any]) -> float:
+    """Fail by a full disk, which is not its fault."""
+    try:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise RuntimeError("the checkpoint was not written") from error
+
+
+def raise_memory_error(point: dict[str, Any]) -> float:
+    """Be refused memory by Python."""
+    raise MemoryError("for 1 TiB")
+
+
+def take_memory(point: dict[str, Any]) -> float:
+    """Take memory until it has ``point["x"]`` bytes, half of it in a child process, and hold it."""
+    half = int(point["x"]) // 2
+    child = f"import time; held = b'1' * {half}; time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", child])
+    held = b"1" * half
+    time.sleep(600)
+    return float(len(held))
+
+
+def hang(point: dict[str, Any]) -> float:
+    """Report once and hang, with a child that ignores SIGTERM and one that has left for a session of its own."""
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+    children = [
+        subprocess.Popen([sys.executable, "-c", deaf]),
+        subprocess.Popen(["sleep", "600"], start_new_session=True),
+    ]
+    _write_processes(*[child.pid for child in children])
+    report(1, 0.0)
+    time.sleep(600)
+    return 0.0
+
+
+def report_until_told(point: dict[str, Any]) -> float:
+    """Report until told to end; then save a checkpoint and return the number of reports."""
+    _write_processes()
+    step = 1
+    while report(step, float(step)):
+        time.sleep(0.02)
+        step += 1
+    folder = trial_folder()
+    if folder is not None:
+        (folder / CHECKPOINT).write_text(str(step))
+    return float(step)
+
+
+def report_and_return(point: dict[str, Any]) -> float:
+    """Report once, and return a while later without another report."""
+    report(1, 0.0)
+    time.sleep(0.5)
+    return 1.0
+
+
+def _write_processes(*children: int) -> None:
+    """Write down who runs here: the worker, the trial, and its children."""
+    folder = trial_folder()
+    if folder is not None:
+        ids = {"worker": os.getppid(), "all": [os.getppid(), os.getpid(), *children]}
+        (folder / PROCESSES).write_text(json.dumps(ids))

@@ -1,0 +1,5 @@
+"""A run module that crashes whoever imports it."""
+
+import os
+
+os.abort()
