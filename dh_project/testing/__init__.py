@@ -1,0 +1,1 @@
+"""Tests that extensions of this package inherit: what every searcher and every evaluator promises."""
