@@ -40,6 +40,9 @@ ANYWHERE, NEARBY = 500, 500
 PARENTS = 10
 """Best trials around which candidates are drawn."""
 
+EQUAL = 1e-9
+"""Distance below which two points are one, but for rounding."""
+
 
 class AMBS(Searcher):
     """Proposes where a surrogate model of the objective promises most.
@@ -60,7 +63,7 @@ class AMBS(Searcher):
             from deephyper.hpo import HpProblem as DeepHyperProblem
         self._cbo_class, self._problem_class = CBO, DeepHyperProblem
         self._names = [f"feature{index:03d}" for index in range(self.cube.width)]
-        self._features = cs.ConfigurationSpace({name: (0.0, 1.0) for name in self._names})
+        self._features = cs.ConfigurationSpace(dict.fromkeys(self._names, (0.0, 1.0)))
         self._surrogate = settings.surrogate_for(self.cube.width)
         logging.getLogger("deephyper").setLevel(logging.WARNING)
         # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
@@ -81,7 +84,7 @@ class AMBS(Searcher):
         told = most_telling(ended, MOST_TOLD[self._surrogate])
         vectors = self.cube.vectors([trial.point for trial in told])
         objectives = [trial.objective for trial in told]
-        drawn = self._drawn(number, count, self._best(vectors, objectives), pending)
+        drawn = self._drawn(number, vectors, objectives, pending)
         cbo = self._cbo(number, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
         for row in cbo.ask(1) + cbo.ask(len(drawn)):  # gp_hedge's choice is in the first alone
@@ -89,16 +92,22 @@ class AMBS(Searcher):
             with suppress(UserError):  # the space forbids it
                 yield self.cube.point(vector)
 
-    def _best(self, vectors: np.ndarray, objectives: Sequence[float | None]) -> np.ndarray:
-        """Return the rows of the best trials: (at most PARENTS, hyperparameters)."""
+    def _drawn(
+        self,
+        number: int,
+        vectors: np.ndarray,
+        objectives: Sequence[float | None],
+        pending: Sequence[Trial],
+    ) -> np.ndarray:
+        """Return what CBO may choose among: rows of the whole space and around the best trials, free and new."""
         succeeded = [index for index, objective in enumerate(objectives) if objective is not None]
-        return vectors[sorted(succeeded, key=lambda index: -float(objectives[index] or 0.0))[:PARENTS]]
-
-    def _drawn(self, number: int, count: int, best: np.ndarray, pending: Sequence[Trial]) -> np.ndarray:
-        """Return the rows that CBO may choose among: free ones, of the whole space and around the best."""
+        best = sorted(succeeded, key=lambda index: -(objectives[index] or 0.0))[:PARENTS]
         seed = self.seed_of(number, 1)
-        rows = np.concatenate([self.cube.sample(ANYWHERE, seed), self.cube.around(best, NEARBY, seed)])
-        free = distances(rows, self.cube.vectors([trial.point for trial in pending])) >= TOO_NEAR
+        rows = np.concatenate(
+            [self.cube.sample(ANYWHERE, seed), self.cube.around(vectors[best], NEARBY, seed)]
+        )
+        taken = self.cube.vectors([trial.point for trial in pending])
+        free = (distances(rows, taken) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
         return rows[free] if free.any() else rows
 
     def _rows(self, vectors: np.ndarray) -> list[dict[str, float]]:

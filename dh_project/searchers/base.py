@@ -88,14 +88,19 @@ class Searcher(ABC):
                 taken = np.concatenate([taken, vector])
                 if len(chosen) == count:
                     return chosen
+        return chosen + self._free(number, count - len(chosen), wanted, taken)
+
+    def _free(self, number: int, count: int, wanted: np.ndarray | None, taken: np.ndarray) -> list[Point]:
+        """Return random points that are near to none taken (rows), the nearest to the wanted row first."""
         others = self.cube.sample(NEIGHBOURS, self.seed_of(number, TRIES))
         rank = distances(others, others[:1] if wanted is None else wanted)
-        for _ in range(count - len(chosen)):
-            room = distances(others, taken)
+        room = distances(others, taken)
+        chosen = []
+        for _ in range(count):
             free = room >= TOO_NEAR
             best = int(np.where(free, rank, np.inf).argmin() if free.any() else room.argmax())
             chosen.append(self.cube.point(others[best]))
-            taken = np.concatenate([taken, others[best : best + 1]])
+            room = np.minimum(room, np.abs(others - others[best]).max(axis=1))
         return chosen
 
     @abstractmethod

@@ -69,8 +69,8 @@ class Cube:
     def sample(self, count: int, seed: int) -> np.ndarray:
         """Return the rows of ``count`` random points of the space."""
         self.problem.space.seed(seed)
-        drawn = self.problem.space.sample_configuration(count)
-        rows = [configuration.get_array() for configuration in ([drawn] if count == 1 else drawn)]
+        drawn = self.problem.space.sample_configuration(max(2, count))[:count]  # a list, for a count of 1 too
+        rows = [configuration.get_array() for configuration in drawn]
         return np.nan_to_num(np.array(rows), nan=INACTIVE)
 
     def around(self, parents: np.ndarray, count: int, seed: int) -> np.ndarray:

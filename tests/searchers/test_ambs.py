@@ -79,6 +79,16 @@ def test_it_models_any_kind_of_hyperparameter(value, surrogate):
     )
 
 
+def test_no_point_is_evaluated_twice_while_there_are_others():
+    problem = HpProblem()
+    problem.add_dim("x", list("abcdef"))
+    problem.add_dim("units", [1, 2, 3, 4])
+    points = [{"x": x, "units": units} for x in "abcdef" for units in (1, 2, 3)]
+    ended = [Trial(n, point, "any", 1, State.DONE, point["units"]) for n, point in enumerate(points)]
+    proposed = AMBS(problem, 1, AMBSSettings()).propose(0, 6, ended, [])
+    assert {(point["x"], point["units"]) for point in proposed} == {(x, 4) for x in "abcdef"}
+
+
 def test_a_choice_that_always_fails_is_left():
     problem = mixed_problem()
     ended = history(problem, 40)
