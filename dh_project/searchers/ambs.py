@@ -1,9 +1,11 @@
 """Asynchronous model-based search: DeepHyper's CBO, driven through ``ask`` and ``tell`` as a pure function.
 
-Proposal k comes from a fresh CBO, seeded by (seed, k) and told all ended trials. A CBO that is carried along
+Each call makes one fresh CBO, seeded by (seed, number) and told the ended trials. A CBO that is carried along
 proposes the same point again until it is told something, and cannot be rebuilt after an interruption; a fresh
-one costs 0.1 s and needs nothing but the journal. Pending points are kept away from by distance
-(:class:`Searcher`), not by lies about their objectives, which with many workers drown the data.
+one needs nothing but the journal. CBO is told points in the unit cube (:mod:`dh_project.searchers.cube`), where
+its models see a logarithmic range as it was meant and any space is one of plain numbers. It chooses among
+candidates that keep away from the pending points, so it needs no lies about their objectives, which with many
+workers drown the data.
 """
 
 from __future__ import annotations
@@ -11,22 +13,35 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ConfigSpace as cs
+import numpy as np
 
-from dh_project.errors import UserError, one_line
+from dh_project.errors import UserError
 from dh_project.loading import without_mpi4py
 from dh_project.problem import HpProblem
-from dh_project.searchers.base import Searcher
+from dh_project.searchers.base import TOO_NEAR, TRIES, Searcher
+from dh_project.searchers.cube import distances
 from dh_project.searchers.settings import AMBSSettings
-from dh_project.trial import Point, State, Trial
+from dh_project.searchers.surrogates import MOST_TOLD, most_telling, surrogate
+from dh_project.trial import Point, Trial
 
 PERIOD = 10
 """Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
+
+ANYWHERE, NEARBY = 500, 500
+"""Candidates drawn from the whole space, and around the best trials."""
+
+PARENTS = 10
+"""Best trials around which candidates are drawn."""
+
+EQUAL = 1e-9
+"""Distance below which two points are one, but for rounding."""
 
 
 class AMBS(Searcher):
@@ -36,9 +51,6 @@ class AMBS(Searcher):
         problem: The space to search.
         seed: Equal seeds give equal proposals.
         settings: The surrogate and the acquisition function.
-
-    Raises:
-        UserError: DeepHyper cannot model the problem's space.
     """
 
     name = "ambs"
@@ -49,85 +61,89 @@ class AMBS(Searcher):
         with without_mpi4py():
             from deephyper.hpo import CBO
             from deephyper.hpo import HpProblem as DeepHyperProblem
-        self._cbo_class = CBO
-        self._cbo_problem = DeepHyperProblem(problem.space)
+        self._cbo_class, self._problem_class = CBO, DeepHyperProblem
+        self._names = [f"feature{index:03d}" for index in range(self.cube.width)]
+        self._features = cs.ConfigurationSpace(dict.fromkeys(self._names, (0.0, 1.0)))
+        self._surrogate = settings.surrogate_for(self.cube.width)
         logging.getLogger("deephyper").setLevel(logging.WARNING)
-        self._rehearse()
+        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
+        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn)\b")
 
-    def _rehearse(self) -> None:
-        """Propose once from made-up results: what CBO cannot model is better known before the search than in it."""
-        count = max(2, self.settings.n_initial_points)
-        points = [self.problem.sample(number) for number in range(count)]
-        trials = [Trial(n, point, "", 1, State.DONE, float(n)) for n, point in enumerate(points)]
-        try:
-            self.candidate(0, 0, trials)
-        except Exception as error:  # DeepHyper raises many kinds
-            raise UserError(
-                f"DeepHyper cannot model this space ({type(error).__name__}: {one_line(error)}); "
-                f"write normal distributions as ranges and choices of one type, or search with hps random"
-            ) from error
-
-    def candidate(self, number: int, attempt: int, ended: Sequence[Trial]) -> Point:
-        """Return what a fresh CBO asks for after it is told the ended trials; random while there are few."""
+    def candidates(
+        self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
+    ) -> Iterator[Point]:
+        """Yield the points that one fresh CBO ranks highest; random ones while there are few trials."""
         has_model = len(ended) >= self.settings.n_initial_points and any(
             trial.objective is not None for trial in ended
         )
-        if not has_model or self.settings.surrogate_model == "DUMMY":
-            return self.problem.sample(self.seed_of(number, attempt))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            cbo = self._cbo(number, attempt)
-            cbo.tell([(self._filled(trial.point), _told(trial)) for trial in ended])
-            return self.problem.checked(self._active(cbo.ask(1)[0]))
+        if not has_model or self._surrogate == "DUMMY" or not self._names:
+            for attempt in range(TRIES):
+                for proposal in range(number, number + count):
+                    yield self.problem.sample(self.seed_of(proposal, attempt))
+            return
+        told = most_telling(ended, MOST_TOLD[self._surrogate])
+        vectors = self.cube.vectors([trial.point for trial in told])
+        objectives = [trial.objective for trial in told]
+        drawn = self._drawn(number, vectors, objectives, pending)
+        cbo = self._cbo(number, drawn)
+        cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
+        for row in cbo.ask(1) + cbo.ask(len(drawn)):  # gp_hedge's choice is in the first alone
+            vector = self.cube.vector(np.array([row[name] for name in self._names]))
+            with suppress(UserError):  # the space forbids it
+                yield self.cube.point(vector)
 
-    def _cbo(self, number: int, attempt: int) -> Any:
-        settings = self.settings
-        trees = {"n_estimators": 25, "min_impurity_decrease": 0.0} if settings.surrogate_model == "ET" else {}
+    def _drawn(
+        self,
+        number: int,
+        vectors: np.ndarray,
+        objectives: Sequence[float | None],
+        pending: Sequence[Trial],
+    ) -> np.ndarray:
+        """Return what CBO may choose among: rows of the whole space and around the best trials, free and new."""
+        succeeded = [index for index, objective in enumerate(objectives) if objective is not None]
+        best = sorted(succeeded, key=lambda index: -(objectives[index] or 0.0))[:PARENTS]
+        seed = self.seed_of(number, 1)
+        rows = np.concatenate(
+            [self.cube.sample(ANYWHERE, seed), self.cube.around(vectors[best], NEARBY, seed)]
+        )
+        taken = self.cube.vectors([trial.point for trial in pending])
+        free = (distances(rows, taken) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
+        return rows[free] if free.any() else rows
+
+    def _rows(self, vectors: np.ndarray) -> list[dict[str, float]]:
+        """Return rows as CBO takes them."""
+        return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
+
+    def _cbo(self, number: int, drawn: np.ndarray) -> Any:
+        """Return a fresh CBO that chooses among the drawn rows."""
+        settings, seed = self.settings, self.seed_of(number, 0)
         decay = (number % PERIOD) / PERIOD
+        model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
+        problem = self._problem_class(self._features)
+        problem.set_sampling_fn(lambda size: self._rows(drawn))
         return self._cbo_class(
-            self._cbo_problem,
-            random_state=self.seed_of(number, attempt),
-            surrogate_model=settings.surrogate_model,
-            surrogate_model_kwargs=trees,
-            acq_func=settings.acq_func,
+            problem,
+            random_state=seed,
+            surrogate_model=model,
+            surrogate_model_kwargs=model_kwargs,
+            acq_func=settings.acq_func.removesuffix("d") if self._surrogate == "GP" else settings.acq_func,
             acq_func_kwargs={
                 "kappa": _decayed(settings.kappa, FINAL["kappa"], decay),
                 "xi": _decayed(settings.xi, FINAL["xi"], decay),
                 "scheduler": {"type": "constant"},  # ours: a fresh CBO does not know how far the search is
             },
             acq_optimizer="sampling",
-            acq_optimizer_kwargs={"max_total_failures": -1, "n_jobs": settings.n_jobs},
+            acq_optimizer_kwargs={
+                "n_points": len(drawn),
+                "max_total_failures": -1,
+                "n_jobs": settings.n_jobs,
+            },
+            multi_point_strategy="topk",
             n_initial_points=0,
             checkpoint_history_to_csv=False,
         )
-
-    def _filled(self, point: Point) -> Point:
-        """Give inactive hyperparameters the stand-ins that CBO wants: the lower bound or the first choice."""
-        return {
-            name: point[name] if name in point else _stand_in(self.problem.space[name])
-            for name in self.problem.space
-        }
-
-    def _active(self, point: Point) -> Point:
-        """Leave out the hyperparameters that the others make inactive."""
-        configuration = cs.util.deactivate_inactive_hyperparameters(point, self.problem.space)
-        return {name: value for name, value in point.items() if name in dict(configuration)}
 
 
 def _decayed(start: float, end: float, part: float) -> float:
     """Return the value after a part (0 to 1) of its exponential decay."""
     return start if start <= end else start * math.exp(part * math.log(end / start))
-
-
-def _told(trial: Trial) -> float | str:
-    return f"F_{trial.state}" if trial.objective is None else trial.objective
-
-
-def _stand_in(dimension: Any) -> Any:
-    if isinstance(dimension, cs.CategoricalHyperparameter):
-        return dimension.choices[0]
-    if isinstance(dimension, cs.OrdinalHyperparameter):
-        return dimension.sequence[0]
-    if isinstance(dimension, cs.Constant):
-        return dimension.value
-    return dimension.lower

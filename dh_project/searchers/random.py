@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dh_project.searchers.base import Searcher
+from dh_project.searchers.base import TRIES, Searcher
 from dh_project.trial import Point, Trial
 
 
@@ -12,7 +12,12 @@ class RandomSearcher(Searcher):
     """Samples the space, whatever was found."""
 
     name = "random"
+    learns = False
 
-    def candidate(self, number: int, attempt: int, ended: Sequence[Trial]) -> Point:
-        """Return a random point."""
-        return self.problem.sample(self.seed_of(number, attempt))
+    def candidates(
+        self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
+    ) -> Iterator[Point]:
+        """Yield a random point for each proposal, then further ones."""
+        for attempt in range(TRIES):
+            for proposal in range(number, number + count):
+                yield self.problem.sample(self.seed_of(proposal, attempt))

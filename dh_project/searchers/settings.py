@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from dh_project.errors import UserError, unknown
 
-SURROGATES = ("ET", "RF", "GP", "DUMMY")
+SURROGATES = ("auto", "GP", "ET", "RF", "DUMMY")
 ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
 OLD_ACQUISITIONS = {"LCB": "UCB"}
 """Old DeepHyper minimised: its lower confidence bound is the upper one of a maximised objective."""
+
+MOST_FEATURES = 20
+"""Features up to which ``auto`` takes a Gaussian process; beyond, it needs more trials than trees do."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +20,17 @@ class AMBSSettings:
     """How AMBS models and chooses. docs/ambs.rst says where the defaults come from.
 
     Attributes:
-        surrogate_model: ``ET`` (extremely randomised trees), ``RF``, ``GP`` or ``DUMMY`` (random sampling).
-        acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone.
+        surrogate_model: ``GP`` (Gaussian process), ``ET`` (extremely randomised trees), ``RF`` (random forest),
+            ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 20 features ``ET``.
+        acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone,
+            where the surrogate tells the parts apart (``ET`` and ``RF``).
         kappa: How much uncertainty counts in UCB, at the start of each period of its decay.
         xi: How much better a point must promise to be in EI and PI, likewise.
         n_initial_points: Trials, starting points among them, before the first model.
         n_jobs: Cores for the surrogate.
     """
 
-    surrogate_model: str = "ET"
+    surrogate_model: str = "auto"
     acq_func: str = "UCBd"
     kappa: float = 1.96
     xi: float = 0.01
@@ -37,7 +42,7 @@ class AMBSSettings:
         """Return settings, old names translated.
 
         Raises:
-            UserError: A name is unknown, or the two do not go together.
+            UserError: A name is unknown, or DeepHyper cannot build the surrogate any more.
         """
         if surrogate_model in ("GBRT", "HGBRT"):
             raise UserError(
@@ -48,6 +53,10 @@ class AMBSSettings:
         acq_func = OLD_ACQUISITIONS.get(acq_func, acq_func)
         if acq_func not in ACQUISITIONS:
             raise unknown("acquisition function", acq_func, ACQUISITIONS)
-        if surrogate_model == "GP":
-            acq_func = acq_func.removesuffix("d")  # a Gaussian process has no such split of its uncertainty
         return cls(surrogate_model, acq_func, **numbers)  # type: ignore[arg-type]
+
+    def surrogate_for(self, width: int) -> str:
+        """Return the surrogate in a space of so many features."""
+        if self.surrogate_model != "auto":
+            return self.surrogate_model
+        return "GP" if width <= MOST_FEATURES else "ET"

@@ -1,13 +1,14 @@
 import sys
 
 import pytest
-from searcher_contract import SearcherContract, done, mixed_problem  # noqa: F401 (a fixture)
 
 from dh_project import HpProblem
 from dh_project.errors import UserError
 from dh_project.searchers.ambs import AMBS
 from dh_project.searchers.random import RandomSearcher
 from dh_project.searchers.settings import AMBSSettings
+from dh_project.testing.searcher import SearcherContract, conditional_problem, done, history, mixed_problem
+from dh_project.trial import State, Trial
 
 
 class TestAMBS(SearcherContract):
@@ -15,26 +16,31 @@ class TestAMBS(SearcherContract):
         return AMBS(problem, seed, AMBSSettings())
 
 
+class TestAMBSWithTrees(SearcherContract):
+    def make(self, problem, seed):
+        return AMBS(problem, seed, AMBSSettings("ET"))
+
+
 def best_after(searcher, problem, count):
     ended = []
     for number in range(count):
-        ended.append(done(number, searcher.propose(number, ended, [])))
+        ended.append(done(number, searcher.propose(number, 1, ended, [])[0]))
     return max(trial.objective for trial in ended)
 
 
-def test_it_finds_more_than_random_search(mixed_problem):  # noqa: F811
-    seeds = range(4)
-    ambs = [best_after(AMBS(mixed_problem, seed, AMBSSettings()), mixed_problem, 30) for seed in seeds]
-    random = [best_after(RandomSearcher(mixed_problem, seed), mixed_problem, 30) for seed in seeds]
+def test_it_finds_more_than_random_search():
+    problem, seeds = mixed_problem(), range(4)
+    ambs = [best_after(AMBS(problem, seed, AMBSSettings()), problem, 30) for seed in seeds]
+    random = [best_after(RandomSearcher(problem, seed), problem, 30) for seed in seeds]
     assert sum(ambs) / len(ambs) > sum(random) / len(random)
 
 
-@pytest.mark.parametrize("surrogate", ["ET", "RF", "GP", "DUMMY"])
-@pytest.mark.parametrize("acquisition", ["UCB", "LCB", "EI", "PI", "gp_hedge", "UCBd"])
-def test_every_surrogate_and_acquisition_that_is_offered_proposes(mixed_problem, surrogate, acquisition):  # noqa: F811
-    searcher = AMBS(mixed_problem, 1, AMBSSettings.checked(surrogate, acquisition))
-    ended = [done(number, mixed_problem.sample(number)) for number in range(12)]
-    assert mixed_problem.check_configuration(searcher.propose(0, ended, []))
+@pytest.mark.parametrize("surrogate", ["auto", "ET", "RF", "GP", "DUMMY"])
+@pytest.mark.parametrize("acquisition", ["UCB", "LCB", "EI", "PI", "gp_hedge", "UCBd", "gp_hedged"])
+def test_every_surrogate_and_acquisition_that_is_offered_proposes(surrogate, acquisition):
+    problem = mixed_problem()
+    searcher = AMBS(problem, 1, AMBSSettings.checked(surrogate, acquisition))
+    assert problem.check_configuration(searcher.propose(0, 2, history(problem, 12), [])[1])
 
 
 @pytest.mark.parametrize(
@@ -50,13 +56,66 @@ def test_unknown_names_are_refused_with_the_near_one(surrogate, acquisition, sai
         AMBSSettings.checked(surrogate, acquisition)
 
 
-def test_a_space_that_deephyper_cannot_model_is_refused_at_once():
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"mu": 0.0, "sigma": 1.0, "lower": -3.0, "upper": 3.0},
+        ["none", 1, 2.5],
+        [True, False],
+        (1, 2**40, "log-uniform"),
+        (1e-12, 1e12, "log-uniform"),
+        7,
+    ],
+)
+@pytest.mark.parametrize("surrogate", ["GP", "ET"])
+def test_it_models_any_kind_of_hyperparameter(value, surrogate):
     problem = HpProblem()
-    problem.add_dim("x", {"mu": 0.0, "sigma": 1.0, "lower": -3.0, "upper": 3.0})
-    with pytest.raises(UserError, match="search with hps random"):
-        AMBS(problem, 1, AMBSSettings())
+    problem.add_dim("x", (0.0, 10.0))
+    problem.add_dim("other", value)
+    points = [problem.sample(number) for number in range(12)]
+    ended = [Trial(n, point, "any", 1, State.DONE, point["x"]) for n, point in enumerate(points)]
+    assert all(
+        map(problem.check_configuration, AMBS(problem, 1, AMBSSettings(surrogate)).propose(0, 20, ended, []))
+    )
 
 
-def test_deephyper_is_imported_without_mpi4py(mixed_problem):  # noqa: F811
-    AMBS(mixed_problem, 1, AMBSSettings())
+def test_no_point_is_evaluated_twice_while_there_are_others():
+    problem = HpProblem()
+    problem.add_dim("x", list("abcdef"))
+    problem.add_dim("units", [1, 2, 3, 4])
+    points = [{"x": x, "units": units} for x in "abcdef" for units in (1, 2, 3)]
+    ended = [Trial(n, point, "any", 1, State.DONE, point["units"]) for n, point in enumerate(points)]
+    proposed = AMBS(problem, 1, AMBSSettings()).propose(0, 6, ended, [])
+    assert {(point["x"], point["units"]) for point in proposed} == {(x, 4) for x in "abcdef"}
+
+
+def test_a_choice_that_always_fails_is_left():
+    problem = mixed_problem()
+    ended = history(problem, 40)
+    for trial in ended:
+        if trial.point["activation"] == "relu":
+            trial.state, trial.objective = State.FAILED, None
+    points = AMBS(problem, 1, AMBSSettings()).propose(9, 10, ended, [])
+    assert sum(point["activation"] == "relu" for point in points) <= 2
+
+
+def test_choices_on_which_others_depend_are_explored():
+    problem = conditional_problem()
+    points = AMBS(problem, 1, AMBSSettings()).propose(0, 30, history(problem, 30), [])
+    assert {point["activation"] for point in points} == {"relu", "tanh"}
+
+
+def test_a_long_search_costs_no_more_than_a_short_one():
+    problem = mixed_problem()
+    ended = history(problem, 300)
+    for trial in ended[:150]:
+        trial.objective -= 1000.0
+    long, seen = AMBS(problem, 1, AMBSSettings()), []
+    long.cube.vectors = lambda points, real=long.cube.vectors: seen.append(len(points)) or real(points)
+    long.propose(0, 4, ended, [])
+    assert max(seen) <= 80
+
+
+def test_deephyper_is_imported_without_mpi4py():
+    AMBS(mixed_problem(), 1, AMBSSettings())
     assert "mpi4py.MPI" not in sys.modules
