@@ -122,8 +122,8 @@ def test_an_error_for_lack_of_memory_is_a_state_of_its_own(serve, name):
     assert "too much" in end["reason"] or "Unable to allocate" in end["reason"]
 
 
-def test_a_child_that_returns_where_the_run_function_forked_has_no_say(serve):
-    assert serve("return_twice")[-1]["objective"] == 1.0
+def test_a_fork_of_the_run_function_that_returns_has_no_say(serve):
+    assert serve("return_in_a_fork")[-1]["reason"] == "exited with status 3 before it returned"
 
 
 def test_the_traceback_is_in_the_attempt_s_log(serve, tmp_path):
