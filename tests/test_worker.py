@@ -280,6 +280,17 @@ def test_what_a_killed_worker_leaves_behind_is_found_by_its_mark(hanging):
     assert_dead([grandchild])
 
 
+def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_forked(samples, tmp_path):
+    setting = Setting("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    worker = WorkerProcess(setting, threads=1)
+    worker.read()  # it is ready
+    (helper,) = psutil.Process(pid_of(worker)).children()
+    os.kill(pid_of(worker), signal.SIGKILL)
+    assert worker.read() is None
+    worker.why_it_died()
+    assert_dead([helper.pid])
+
+
 def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
     driver = (
         "import os, sys, time\n"
