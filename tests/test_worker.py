@@ -317,8 +317,8 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
         worker.read()  # it is ready
         os.kill(pid_of(worker), signal.SIGSTOP)
     began = time.monotonic()
-    close_workers(workers, patience=0.5)
-    assert time.monotonic() - began < 1.5
+    close_workers(workers, patience=1.0)
+    assert time.monotonic() - began < 3.0  # and not 4
     assert_dead([pid_of(worker) for worker in workers])
 
 
