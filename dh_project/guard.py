@@ -12,7 +12,7 @@ from dh_project.processes import MARK, kill_marked
 
 
 @contextmanager
-def ending_with_the_driver(commands: int, events: int) -> Iterator[None]:
+def ending_with_the_driver(commands: int) -> Iterator[None]:
     """Let a child process see the end of the commands, by which the driver is known to be gone, and kill this one.
 
     A process and no thread: no import can hold it up, and none stays behind that would forbid to fork.
@@ -22,7 +22,6 @@ def ending_with_the_driver(commands: int, events: int) -> Iterator[None]:
     if guard == 0:
         try:
             os.close(own_end)
-            os.close(events)
             _watch(commands, alive)
         finally:
             os._exit(0)

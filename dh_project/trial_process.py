@@ -38,16 +38,13 @@ class TrialProcess:
         setting: What all trials of the worker share.
         assignment: The attempt.
         run: The run function, where the worker has imported it.
-        events: File descriptor of the worker's events, which the child must not keep.
 
     Attributes:
         messages: File descriptor to wait for messages on.
         is_silent: Whether the child has closed its side of it.
     """
 
-    def __init__(
-        self, setting: Setting, assignment: Assignment, run: Callable[..., Any] | None, events: int
-    ) -> None:
+    def __init__(self, setting: Setting, assignment: Assignment, run: Callable[..., Any] | None) -> None:
         self.assignment = assignment
         self.is_silent = False
         self._lines = Lines()
@@ -73,7 +70,6 @@ class TrialProcess:
             if self.pid == 0:
                 os.close(self.messages)
                 os.close(self._answers)
-                os.close(events)  # or the driver could not see the worker's end while a grandchild lives
                 run_child(setting, assignment, run, child_messages, child_answers, worker)  # does not return
         except OSError:
             os.close(self.messages)

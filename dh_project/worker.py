@@ -46,6 +46,8 @@ LONGEST_WAIT = 3600.0
 
 PR_SET_CHILD_SUBREAPER = 36
 
+CLOSED = -1
+
 START = "import sys; sys.path.append(sys.argv[1]); from dh_project.worker import main; main()"
 """The worker's program. With ``python -P`` no file of the working directory can hide a module from it."""
 
@@ -68,6 +70,7 @@ class Worker:
 
     def serve(self) -> None:
         """Run trials until the driver closes the input."""
+        os.register_at_fork(after_in_child=self._close_events)
         self._preload()
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.commands, selectors.EVENT_READ)
@@ -90,12 +93,18 @@ class Worker:
                     return
             self._tend()
 
+    def _close_events(self) -> None:
+        """In a child, close the events, or the driver could not see the worker's end while the child lives."""
+        if self.events != CLOSED:  # else this is a child's child
+            os.close(self.events)
+            self.events = CLOSED
+
     def _preload(self) -> None:
         """Import the run function, for children to have it; where that fails, each child tells its own error."""
         if not self.setting.preload:
             return
         try:
-            with ending_with_the_driver(self.commands, self.events):
+            with ending_with_the_driver(self.commands):
                 self.run = load_run(self.setting.run)
         except (Exception, SystemExit):
             return
@@ -128,7 +137,7 @@ class Worker:
 
     def _start(self, assignment: Assignment) -> None:
         try:
-            self.process = TrialProcess(self.setting, assignment, self.run, self.events)
+            self.process = TrialProcess(self.setting, assignment, self.run)
         except OSError as error:
             end = outcome(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**end, "facts": {}})

@@ -122,8 +122,8 @@ def test_an_error_for_lack_of_memory_is_a_state_of_its_own(serve, name):
     assert "too much" in end["reason"] or "Unable to allocate" in end["reason"]
 
 
-def test_a_child_that_returns_where_the_run_function_forked_has_no_say(serve):
-    assert serve("return_twice")[-1]["objective"] == 1.0
+def test_a_fork_of_the_run_function_that_returns_has_no_say(serve):
+    assert serve("return_in_a_fork")[-1]["reason"] == "exited with status 3 before it returned"
 
 
 def test_the_traceback_is_in_the_attempt_s_log(serve, tmp_path):
@@ -280,6 +280,17 @@ def test_what_a_killed_worker_leaves_behind_is_found_by_its_mark(hanging):
     assert_dead([grandchild])
 
 
+def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_forked(samples, tmp_path):
+    setting = Setting("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    worker = WorkerProcess(setting, threads=1)
+    worker.read()  # it is ready
+    (helper,) = psutil.Process(pid_of(worker)).children()
+    os.kill(pid_of(worker), signal.SIGKILL)
+    assert worker.read() is None
+    worker.why_it_died()
+    assert_dead([helper.pid])
+
+
 def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
     driver = (
         "import os, sys, time\n"
@@ -306,8 +317,8 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
         worker.read()  # it is ready
         os.kill(pid_of(worker), signal.SIGSTOP)
     began = time.monotonic()
-    close_workers(workers, patience=0.5)
-    assert time.monotonic() - began < 1.5
+    close_workers(workers, patience=1.0)
+    assert time.monotonic() - began < 3.0  # and not 4
     assert_dead([pid_of(worker) for worker in workers])
 
 

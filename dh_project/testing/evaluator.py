@@ -9,10 +9,11 @@ Whoever writes an evaluator inherits the class in a test module of their own, sa
         def make(cls, setting, resources):
             return MyEvaluator(setting, resources)
 
-The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two workers, so that each also
-shows that the slots serve again after what the tests before it did; that closing it leaves no process is seen after
-the last one. The workers must run on this machine, for their processes to be looked for, and import ``dh_project``
-from where the tests do.
+For assertions that show their values, ``pytest.register_assert_rewrite("dh_project.testing.evaluator")`` goes into
+``conftest.py`` beside it. The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two
+workers, so that each also shows that the slots serve again after what the tests before it did; that closing it
+leaves no process is seen after the last one. The workers must run on this machine, for their processes to be looked
+for, and import ``dh_project`` from where the tests do.
 """
 
 from __future__ import annotations

@@ -97,13 +97,13 @@ def tell_oom_score(point):
     return 1.0
 
 
-def return_twice(point):
-    """Fork, and return in both."""
+def return_in_a_fork(point):
+    """Fork, return in the child, and leave in the parent."""
     child = os.fork()
     if not child:
         return 2.0
     os.waitpid(child, 0)
-    return 1.0
+    os._exit(3)
 
 
 def return_at_sigterm(point):
