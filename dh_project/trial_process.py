@@ -117,6 +117,13 @@ class TrialProcess:
         if self._kill_at == NEVER and not self._was_killed:
             self._terminate_at = min(self._terminate_at, time.monotonic() + patience)
 
+    def abandon(self) -> None:
+        """Kill it, for nobody is there to hear of it; unless its outcome has come, it is to go on another time."""
+        self._kill()
+        self.read()
+        self.kill(State.PAUSED, "its driver was gone")
+        self._condemn()
+
     def hold_to_limits(self) -> None:
         """Do what is due. All that the child has said must have been read, so that its own end is known."""
         now, limit = time.monotonic(), self.assignment.time_limit

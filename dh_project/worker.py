@@ -88,10 +88,17 @@ class Worker:
                 if key.fd == wake:
                     os.read(wake, 4096)
                 elif key.fd == self.commands and not self._read_commands():
-                    kill_descendants()
-                    _reap(None)  # in a container, nobody else may
+                    self._leave()
                     return
             self._tend()
+
+    def _leave(self) -> None:
+        """End all; a trial whose outcome has come is written down, for the next driver to find."""
+        if self.process is not None:
+            self.process.abandon()
+            self._tend()
+        kill_descendants()
+        _reap(None)  # in a container, nobody else may
 
     def _close_events(self) -> None:
         """In a child, close the events, or the driver could not see the worker's end while the child lives."""

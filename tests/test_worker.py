@@ -259,6 +259,22 @@ def test_the_system_takes_a_trial_before_its_worker(serve):
 # ---- nothing outlives the driver
 
 
+def test_a_trial_that_has_returned_is_written_down_though_the_driver_is_gone(samples, tmp_path):
+    setting = Setting("small_run.return_and_linger", {}, str(tmp_path), [*sys.path, str(samples)])
+    worker = WorkerProcess(setting, threads=1)
+    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
+    time.sleep(2.0)  # its outcome is in the pipe; the process stays
+    worker.close()
+    result = json.loads((tmp_path / "trial" / "result.json").read_text())
+    assert (result["state"], result["objective"], result["facts"]) == ("done", 1.0, {"returned": True})
+
+
+def test_a_trial_whose_driver_is_gone_is_to_go_on(hanging, tmp_path):
+    worker, _ = hanging
+    worker.close()
+    assert json.loads((tmp_path / "trial" / "result.json").read_text())["state"] == "paused"
+
+
 def test_no_trial_outlives_a_driver_that_is_gone(hanging):
     worker, grandchild = hanging
     worker.close()

@@ -257,3 +257,17 @@ def _refuse(seconds):
 
 def prepare(seconds=0.0, scale=1.0):
     _refuse(seconds)
+
+
+class Sleeping:
+    """A standard output that keeps a process from leaving."""
+
+    def flush(self):
+        time.sleep(600)
+
+
+def return_and_linger(point):
+    """Return, in a process that does not end for long after its outcome has gone."""
+    sys.stdout = Sleeping()
+    record(returned=True)
+    return 1.0
