@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.errors import UserError
-from dh_project.journal import SCHEMA, Record, scan
+from dh_project.journal import Record, scan
 from dh_project.trial import Cause, SearchPaths, State, Trial
 
 
@@ -166,6 +166,15 @@ class History:
         trial.has_reported = True
 
 
-def search_record(identity: Identity, versions: Mapping[str, str]) -> Record:
-    """Return a journal's first record."""
-    return {"kind": "search", "schema": SCHEMA, "identity": vars(identity), "versions": dict(versions)}
+def check_same_search(paths: SearchPaths, history: History, identity: Identity) -> None:
+    """Check that a folder is free, or belongs to this search.
+
+    Raises:
+        UserError: Another search left its journal here; the message says what differs.
+    """
+    difference = history.identity.difference(identity) if history.identity else None
+    if difference:
+        raise UserError(
+            f"{paths.folder}: another search was run here: {difference}; use another --log-dir, or --fresh to put "
+            f"that one aside"
+        )

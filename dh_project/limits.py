@@ -52,20 +52,33 @@ class Limits:
         walltime = math.inf if self.ends_at is None else self.ends_at - self.margin - now
         return min(timeout, walltime)
 
-    def has_too_many_failures(self, session: Sequence[Trial]) -> bool:
-        """Say whether the trials that ended in this session, in their order, failed too often."""
-        limit = self.max_failures
+
+class FailureCount:
+    """Counts the trials that ended in a session, and those of them that failed.
+
+    Attributes:
+        ended: All of them.
+        failed: Those that failed.
+        in_a_row: Those that failed since the last one that did not.
+    """
+
+    def __init__(self) -> None:
+        self.ended = self.failed = self.in_a_row = 0
+
+    def add(self, trial: Trial) -> None:
+        """Count a trial; one that was lost with its worker did not fail, it had no chance."""
+        has_failed = trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
+        self.ended += 1
+        self.failed += has_failed
+        self.in_a_row = self.in_a_row + 1 if has_failed else 0
+
+    def exceeds(self, limit: float | None) -> bool:
+        """Say whether there are more failures than ``max_failures`` lets be."""
         if limit is None:
             return False
         if limit >= 1:
-            last = session[-int(limit) :]
-            return len(last) == limit and all(has_failed(trial) for trial in last)
-        return len(session) >= FEWEST_FOR_A_SHARE and sum(map(has_failed, session)) > limit * len(session)
-
-
-def has_failed(trial: Trial) -> bool:
-    """Say whether a trial ended without an objective by its own doing."""
-    return trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
+            return self.in_a_row >= limit
+        return self.ended >= FEWEST_FOR_A_SHARE and self.failed > limit * self.ended
 
 
 def seconds_to_report(first_signs: Sequence[float]) -> float:

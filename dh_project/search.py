@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from types import FrameType
 from typing import Protocol
 
+from dh_project import records
 from dh_project.adoption import unheard_ends
 from dh_project.assignment import Assignment
-from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator
-from dh_project.history import History, Identity, search_record
+from dh_project.history import History, Identity, check_same_search
 from dh_project.journal import Journal
-from dh_project.limits import Ending, Kind, Limits, has_failed, seconds_to_report
+from dh_project.limits import Ending, FailureCount, Kind, Limits, seconds_to_report
 from dh_project.problem import HpProblem
 from dh_project.proposals import Proposals
 from dh_project.results_file import ResultsFile
 from dh_project.searchers.base import Searcher
+from dh_project.signals import SignalNote
 from dh_project.stoppers.base import Stopper
 from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
 from dh_project.warm_start import Source
@@ -70,20 +66,6 @@ class Observer(Protocol):
 
     def turn(self, history: History, elapsed: float) -> None:
         """See the state of things after each turn of the loop."""
-
-
-def check_same_search(paths: SearchPaths, history: History, identity: Identity) -> None:
-    """Check that a folder is free, or belongs to this search.
-
-    Raises:
-        UserError: Another search left its journal here; the message says what differs.
-    """
-    difference = history.identity.difference(identity) if history.identity else None
-    if difference:
-        raise UserError(
-            f"{paths.folder}: another search was run here: {difference}; use another --log-dir, or --fresh to put "
-            f"that one aside"
-        )
 
 
 class Search:
@@ -135,14 +117,14 @@ class Search:
         self._results = ResultsFile(paths.results, problem.hyperparameter_names)
         self._results_due = 0.0
         self._ending: Ending | None = None
-        self._signal: str | None = None
+        self._signals = SignalNote()
         self._patience_ends = math.inf
         self._losses_in_a_row = 0
-        self._session: list[Trial] = []  # that ended in this session
+        self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
         self._on_record_until = self._before
         if self.history.identity is None:
-            self._write(search_record(identity, _versions()))
+            self._write(records.search(identity))
         for source in sources:
             self._learn(source)
 
@@ -160,15 +142,26 @@ class Search:
         Raises:
             OSError: The journal or ``results.csv`` cannot be written. What was committed before stays.
         """
-        with self.journal, self._noting_signals():
+        with self.journal, self._signals:
             unheard = unheard_ends(self.paths, list(self.history.running.values()))
             over = [self._take(event) for event in unheard]
-            self._write(self._session_record())
+            self._write(
+                records.session(
+                    self.elapsed,
+                    {
+                        "searcher": self.searcher.name,
+                        "evaluator": type(self.evaluator).__name__,
+                        "stopper": self.stopper.name if self.stopper else None,
+                        "num_workers": self.evaluator.num_workers,
+                        "max_evals": self.limits.max_evals,
+                    },
+                )
+            )
             self._turn(over)
             while not self._is_over():
                 self._turn([self._take(event) for event in self._events()])
             ending = self._ending or Ending("complete", "all trials have ended")
-            self._write({"kind": "close", "at": self.elapsed, "reason": ending.reason})
+            self._write(records.close(self.elapsed, ending))
             with self._storing():
                 self.journal.commit()
                 self._results.write(self.history.ended)
@@ -178,11 +171,12 @@ class Search:
     def _turn(self, taken: list[Trial | None]) -> None:
         """Commit what was taken and what comes of it; then tell it, and start trials."""
         over = [trial for trial in taken if trial is not None]
-        self._session += over
+        for trial in over:
+            self._failures.add(trial)
         self._look_for_limits()
         starts = self._next_trials()
         if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
-            self._write({"kind": "alive", "at": self.elapsed})
+            self._write(records.alive(self.elapsed))
         with self._storing():
             self.journal.commit()
         for trial in over:
@@ -237,16 +231,7 @@ class Search:
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
         previous = self.paths.previous(trial.id, attempt)
-        self._write(
-            {
-                "kind": "start",
-                "at": self.elapsed,
-                "trial": trial.id,
-                "attempt": attempt,
-                "point": trial.point,
-                "origin": trial.origin,
-            }
-        )
+        self._write(records.start(self.elapsed, trial, attempt))
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return Assignment(
             trial=trial.id,
@@ -279,19 +264,19 @@ class Search:
             return None
         if isinstance(event, Reported):
             self._losses_in_a_row = 0
-            self._write({"kind": "report", "at": self.elapsed, **vars(event)})
+            self._write(records.report(self.elapsed, event))
             if self.stopper and not self.stopper.goes_on(trial, self.history.trials.values()):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self.evaluator.stop(trial.id)
             return None
-        is_stopping = bool(self._ending or self._signal)  # a batch system may have ended the worker too
+        is_stopping = bool(self._ending or self._signals.came)  # a batch system may have ended the worker too
         lost = event.state is State.LOST and not is_stopping
         self._losses_in_a_row = self._losses_in_a_row + 1 if lost else 0
         again = event.state is State.PAUSED or (
             event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
         )
         state = State.PAUSED if again else event.state
-        self._write({"kind": "end", "at": self.elapsed, **vars(event), "state": state, "lost": lost})
+        self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
         return None if again else trial
 
@@ -299,9 +284,9 @@ class Search:
         """Put on record what another search found, once."""
         if source.sha256 in self.history.sources or source.path in self.history.sources.values():
             return
-        self._write({"kind": "source", "path": source.path, "sha256": source.sha256})
+        self._write(records.source(source.path, source.sha256))
         for point, objective in source.results:
-            self._write({"kind": "known", "point": point, "objective": objective})
+            self._write(records.known(point, objective))
         log.info("learnt %d results of %s", len(source.results), source.path)
 
     def _look_for_limits(self) -> None:
@@ -309,17 +294,18 @@ class Search:
         limits, losses = self.limits, self._losses_in_a_row
         if self._ending is not None:
             return
-        if self._signal:
-            self._end("signal", f"{self._signal} came")
+        if self._signals.came:
+            self._end("signal", f"{self._signals.came} came")
         elif limits.timeout is not None and self.elapsed >= limits.timeout:
             self._end("time", f"the time limit of {limits.timeout:g} s is reached")
         elif limits.seconds_left(self.elapsed, self._clock()) <= 0:
             self._end("time", f"the job ends in {limits.margin:g} s")
         elif losses > MOST_LOSSES + self.evaluator.num_workers:
             self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
-        elif limits.has_too_many_failures(self._session):
-            failed = sum(map(has_failed, self._session))
-            self._end("failures", f"{failed} of this session's {len(self._session)} trials failed")
+        elif self._failures.exceeds(limits.max_failures):
+            self._end(
+                "failures", f"{self._failures.failed} of this session's {self._failures.ended} trials failed"
+            )
 
     def _end(self, kind: Kind, reason: str) -> None:
         """End the session: running trials save what they have and are interrupted, to go on next time."""
@@ -332,22 +318,6 @@ class Search:
             self._patience_ends = min(self._patience_ends, self.limits.ends_at - LAST_SECONDS)
         for trial in self.history.running:
             self.evaluator.kill(trial, State.PAUSED, reason, patience)
-
-    @contextmanager
-    def _noting_signals(self) -> Iterator[None]:
-        """Note a first SIGINT or SIGTERM, for the loop to end in order; let a second one interrupt at once."""
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            if self._signal:
-                raise KeyboardInterrupt
-            self._signal = signal.Signals(number).name
-
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     # ---- what is left on disk
 
@@ -373,31 +343,6 @@ class Search:
             advice = "the search stops; all that is on record stays: make room, and the same command goes on"
             raise OSError(error.errno, f"{error.strerror}; {advice}", error.filename) from error
 
-    def _session_record(self) -> dict[str, object]:
-        return {
-            "kind": "session",
-            "at": self.elapsed,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "host": os.uname().nodename,
-            "pid": os.getpid(),
-            "searcher": self.searcher.name,
-            "evaluator": type(self.evaluator).__name__,
-            "stopper": self.stopper.name if self.stopper else None,
-            "num_workers": self.evaluator.num_workers,
-            "max_evals": self.limits.max_evals,
-        }
-
 
 def _said(ended: Ended) -> str:
     return f"objective {ended.objective!r}" if ended.objective is not None else str(ended.reason)
-
-
-def _versions() -> Mapping[str, str]:
-    """Return the installed versions of what a result may depend on."""
-    versions = {}
-    for name in ("dh_project", "deephyper", "ConfigSpace", "torch", "ray"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -1,7 +1,8 @@
 import pytest
 
+from dh_project import records
 from dh_project.errors import UserError
-from dh_project.history import History, Identity, search_record
+from dh_project.history import History, Identity
 from dh_project.trial import State
 
 IDENTITY = Identity("p.Problem", {"space": {}}, "p.run", {"epochs": 2}, seed=42)
@@ -31,7 +32,7 @@ def end(trial, state="done", objective=1.0, at=1.0, attempt=1, **more):
 
 
 def test_records_move_a_trial_through_its_states():
-    history = History.replay([search_record(IDENTITY, {}), start(0)])
+    history = History.replay([records.search(IDENTITY), start(0)])
     assert history.trials[0].state is State.RUNNING
     history.apply({"kind": "report", "at": 0.5, "trial": 0, "attempt": 1, "step": 1, "objective": 0.2})
     history.apply(end(0, objective=0.75, facts={"test_mae": 0.1}))

@@ -1,6 +1,6 @@
 import pytest
 
-from dh_project.limits import Limits, seconds_to_report
+from dh_project.limits import FailureCount, Limits, seconds_to_report
 from dh_project.trial import State, Trial
 
 
@@ -24,7 +24,10 @@ def ended(states):
     ],
 )
 def test_failures_in_a_row_or_their_share_end_a_search(limit, states, too_many):
-    assert Limits(max_failures=limit).has_too_many_failures(ended(states)) is too_many
+    count = FailureCount()
+    for trial in ended(states):
+        count.add(trial)
+    assert count.exceeds(limit) is too_many
 
 
 def test_the_nearer_of_the_time_limits_counts():

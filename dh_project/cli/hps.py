@@ -56,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.cli.progress import progress
     from dh_project.cli.summary import print_summary
     from dh_project.evaluators import create_evaluator, evaluator_name
-    from dh_project.history import History
+    from dh_project.history import History, check_same_search
     from dh_project.loading import prepare_run
-    from dh_project.search import Search, check_same_search
+    from dh_project.search import Search
     from dh_project.searchers import create_searcher
     from dh_project.warm_start import read_source
 

@@ -1,0 +1,36 @@
+"""The first SIGINT or SIGTERM is noted, for a search to end in order; the second one interrupts at once."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+class SignalNote:
+    """Notes signals between its entry and its exit, in the main thread.
+
+    Attributes:
+        came: Name of the signal that came; None while none did.
+    """
+
+    came: str | None = None
+
+    def __enter__(self) -> SignalNote:
+        self._before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self._note) for number in NUMBERS
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = signal.Signals(number).name
