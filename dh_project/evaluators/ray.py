@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,9 @@ class WorkerActor:
     def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
         self.worker = WorkerProcess(setting, threads, environment)
         self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+
+    def ready(self) -> None:
+        """Tell, by returning, that the actor is there."""
 
     def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
@@ -76,22 +80,35 @@ class RayEvaluator(Evaluator):
             max_restarts=0,  # a lost actor's trial is the search's to start again
         )
         self._environment = {} if share else {"CUDA_VISIBLE_DEVICES": ""}
-        self._idle = [self._spawn() for _ in range(self.num_workers)]
+        self._coming: dict[Any, Any] = {}  # what tells that an actor is there -> actor
+        self._idle: list[Any] = []
         self._streams: dict[Any, tuple[Any, Assignment]] = {}  # stream of messages -> actor, attempt
+        # A node that is gone leaves fewer actors than slots: attempts wait for the next one that is free.
+        self._queue: deque[Assignment] = deque()
+        self._events: list[Event] = []
+        for _ in range(self.num_workers):
+            self._spawn()
 
     def start(self, assignment: Assignment) -> None:
-        """Start one attempt at a trial in a free actor."""
-        actor = self._idle.pop()
-        stream = actor.run.options(num_returns="streaming").remote(assignment)
-        self._streams[stream] = (actor, assignment)
+        """Start one attempt at a trial in the actor that is free first."""
+        self._queue.append(assignment)
+        self._serve()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Return what has happened, after waiting for it at most ``timeout`` seconds."""
-        streams = list(self._streams)
-        ready, _ = self._ray.wait(streams, num_returns=1, timeout=timeout, fetch_local=False)
+        awaited = [*self._streams, *self._coming]
+        timeout = 0.0 if self._events else timeout
+        ready, _ = self._ray.wait(awaited, num_returns=1, timeout=timeout, fetch_local=False)
         if ready:  # take all that are
-            ready, _ = self._ray.wait(streams, num_returns=len(streams), timeout=0, fetch_local=False)
-        return [event for stream in ready for event in self._next_event(stream)]
+            ready, _ = self._ray.wait(awaited, num_returns=len(awaited), timeout=0, fetch_local=False)
+        for one in ready:
+            if one in self._coming:
+                self._welcome(one)
+            else:
+                self._hear(one)
+        self._serve()
+        events, self._events = self._events, []
+        return events
 
     def stop(self, trial: int) -> None:
         """Let the next report of a trial be answered with a stop."""
@@ -99,6 +116,9 @@ class RayEvaluator(Evaluator):
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt."""
+        for assignment in [each for each in self._queue if each.trial == trial]:
+            self._queue.remove(assignment)
+            self._events.append(Ended(trial, assignment.attempt, state, reason=reason))
         self._order("kill", trial, str(state), reason, patience)
 
     def close(self) -> None:
@@ -108,33 +128,62 @@ class RayEvaluator(Evaluator):
         actors = [*self._idle, *(actor for actor, _ in self._streams.values())]
         closing = [actor.close.remote() for actor in actors]
         self._ray.wait(closing, num_returns=len(closing), timeout=10)
-        for actor in actors:
+        for actor in [*actors, *self._coming.values()]:
             self._ray.kill(actor)
         self._ray.shutdown()
 
-    def _spawn(self) -> Any:
-        return self._actor_class.remote(self._setting, self._resources.cpus_per_trial, self._environment)
+    def _spawn(self) -> None:
+        actor: Any = self._actor_class.remote(
+            self._setting, self._resources.cpus_per_trial, self._environment
+        )
+        self._coming[actor.ready.remote()] = actor
+
+    def _serve(self) -> None:
+        """Give the attempts that wait to the actors that are free."""
+        while self._queue and self._idle:
+            actor, assignment = self._idle.pop(), self._queue.popleft()
+            stream = actor.run.options(num_returns="streaming").remote(assignment)
+            self._streams[stream] = (actor, assignment)
+
+    def _welcome(self, told: Any) -> None:
+        """Count an actor that is there among the free ones; where it died in coming, an attempt is lost with it."""
+        actor = self._coming.pop(told)
+        try:
+            self._ray.get(told)
+        except self._ray.exceptions.RayError as error:
+            self._spawn()
+            if self._queue:
+                self._events.append(_lost_with_actor(self._queue.popleft(), error))
+        else:
+            self._idle.append(actor)
 
     def _order(self, name: str, trial: int, *more: Any) -> None:
         for actor, assignment in self._streams.values():
             if assignment.trial == trial:
                 actor.order.remote(name, trial, assignment.attempt, *more)
 
-    def _next_event(self, stream: Any) -> list[Event]:
+    def _hear(self, stream: Any) -> None:
+        """Take the next message of an attempt."""
         actor, assignment = self._streams[stream]
         try:
             message = self._ray.get(next(stream))
         except (StopIteration, self._ray.exceptions.RayError, RuntimeError) as error:
             del self._streams[stream]
             self._ray.kill(actor)
-            self._idle.append(self._spawn())
-            why = str(error).strip().splitlines()[-1] if str(error) else "its actor ended"
-            return [lost(assignment, "ray", f"its Ray actor died: {why}")]
+            self._spawn()
+            self._events.append(_lost_with_actor(assignment, error))
+            return
         event = event_of(message, message.pop("worker"))
+        if event is not None:
+            self._events.append(event)
         if isinstance(event, Ended):
             del self._streams[stream]
             self._idle.append(actor)
-        return [event] if event else []
+
+
+def _lost_with_actor(assignment: Assignment, error: Exception) -> Ended:
+    why = str(error).strip().splitlines()[-1] if str(error) else "its actor ended"
+    return lost(assignment, "ray", f"its Ray actor died: {why}")
 
 
 def _connect(ray: Any, resources: Resources) -> None:
