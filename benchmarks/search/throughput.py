@@ -30,21 +30,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from space import CHOICES, PROBLEM, suggest
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
 
 WORKERS = 2
-CHOICES = ["identity", "relu", "tanh", "sigmoid"]
-
-PROBLEM = f"""\
-from dh_project import HpProblem
-Problem = HpProblem()
-Problem.add_dim("lr", (1e-4, 1e-1, "log-uniform"))
-Problem.add_dim("dropout", (0.0, 0.5))
-Problem.add_dim("units", (16, 256, "log-uniform"))
-Problem.add_dim("activation", {CHOICES})
-"""
 RUN = "def run(point):\n    return point['dropout']\n"
 
 
@@ -56,23 +47,14 @@ def said_end(*_: object) -> None:
     os.write(1, b"trial ended\n")
 
 
-def optuna_objective(trial: Any) -> float:
-    """Suggest the four hyperparameters and do nothing."""
-    trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-    trial.suggest_int("units", 16, 256, log=True)
-    trial.suggest_categorical("activation", CHOICES)
-    dropout: float = trial.suggest_float("dropout", 0.0, 0.5)
-    return dropout
-
-
 def answer(value: float, sender: Connection) -> None:
     """Be the isolated part of an objective, in a child process."""
     sender.send(value)
 
 
 def isolated_objective(trial: Any) -> float:
-    """Do the same in a forked child, as :func:`optuna_objective` would where trials must not share a process."""
-    value = optuna_objective(trial)  # suggestions belong to the process that holds the study
+    """Do nothing in a forked child, as an objective would whose trials must not share a process."""
+    value = suggest(trial)  # suggestions belong to the process that holds the study
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=answer, args=(value, sender))
@@ -101,7 +83,7 @@ def optuna_study(sampler: str, folder: Path, seed: int) -> Any:
 
 def optuna_worker(sampler: str, isolated: bool, trials: int, folder: Path, seed: int) -> None:
     """Run a part of the trials, in one of Optuna's processes."""
-    objective = isolated_objective if isolated else optuna_objective
+    objective = isolated_objective if isolated else suggest
     optuna_study(sampler, folder, seed).optimize(objective, n_trials=trials, callbacks=[said_end])
 
 
@@ -126,7 +108,7 @@ def run_optuna_in_memory(sampler: str, trials: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "TPE": optuna.samplers.TPESampler}
     study = optuna.create_study(sampler=samplers[sampler](seed=0), direction="maximize")
-    study.optimize(optuna_objective, n_trials=trials, callbacks=[said_end])
+    study.optimize(suggest, n_trials=trials, callbacks=[said_end])
 
 
 def tune_trial(config: dict[str, Any]) -> dict[str, float]:
