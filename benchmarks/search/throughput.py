@@ -11,19 +11,24 @@ start-up is in no row's rate. All search the same four hyperparameters.
 The peers stand here twice where they can: as they come, and with the isolation that a trial has in this project,
 a process of its own. Ray Tune gives each trial an actor of its own (a process) as it comes, and ``reuse_actors``
 takes that away; Optuna calls the objective in its own process as it comes, and here forks a child in the
-objective. A row that is too slow runs fewer trials, in the first round alone.
+objective. A row that is too slow runs fewer trials, or in the first round alone.
+
+On a machine that others use too, a rate says little: processor time a trial, user and system, of all processes of
+a row, hardly depends on them. It is that of the whole run less that of a run of two trials, which is start-up. Ray
+detaches its processes, so its rows have none.
 """
 
 import logging
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -175,6 +180,7 @@ class Row:
         isolation: What a trial shares with others.
         durable: What is on disk when a trial's end is told.
         is_slow: Whether it runs in the first round alone.
+        is_detached: Whether its processes are not its children, so that their time is not known.
     """
 
     name: str
@@ -182,6 +188,7 @@ class Row:
     isolation: str
     durable: str
     is_slow: bool = False
+    is_detached: bool = False
 
     def command(self, folder: Path) -> list[str]:
         """Return the command line of its process."""
@@ -204,60 +211,88 @@ FILES = "files, no fsync"
 
 ROWS = (
     Row("this project, random, process", 500, OWN, FSYNC),
-    Row("this project, ambs, process", 500, OWN, FSYNC),
-    Row("this project, random, ray", 500, OWN, FSYNC),
+    Row("this project, ambs, process", 500, OWN, FSYNC, True),
+    Row("this project, random, ray", 500, OWN, FSYNC, is_detached=True),
     Row("Optuna random, isolated", 500, OWN, OPTUNA_FSYNC),
     Row("Optuna TPE, isolated", 500, OWN, OPTUNA_FSYNC),
     Row("Optuna random", 500, SHARED, OPTUNA_FSYNC),
     Row("Optuna TPE", 500, SHARED, OPTUNA_FSYNC),
     Row("Optuna random, in memory", 500, SHARED, "nothing"),
     Row("Optuna TPE, in memory", 500, SHARED, "nothing"),
-    Row("Ray Tune random", 20, OWN, FILES, is_slow=True),
-    Row("Ray Tune Optuna search", 20, OWN, FILES, is_slow=True),
-    Row("Ray Tune random, reuse_actors", 100, "an actor for all", FILES, is_slow=True),
-    Row("Ray Tune Optuna search, reuse_actors", 100, "an actor for all", FILES, is_slow=True),
+    Row("Ray Tune random", 20, OWN, FILES, True, True),
+    Row("Ray Tune Optuna search", 20, OWN, FILES, True, True),
+    Row("Ray Tune random, reuse_actors", 100, "an actor for all", FILES, True, True),
+    Row("Ray Tune Optuna search, reuse_actors", 100, "an actor for all", FILES, True, True),
 )
 
 
-def measure(row: Row) -> tuple[float, float]:
-    """Run a row once; return its start-up in seconds and its trials a second.
+@dataclass(frozen=True)
+class Run:
+    """What one run of a row took: start-up in seconds, trials a second, seconds of processor time in all."""
+
+    start_up: float
+    rate: float
+    processor: float
+
+
+def measure(row: Row) -> Run:
+    """Run a row once.
 
     Raises:
         RuntimeError: It did not end all of its trials.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        began = time.perf_counter()
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         with (folder / "said").open("w") as said:
             process = subprocess.Popen(
                 row.command(folder), stdout=subprocess.PIPE, stderr=said, text=True, cwd=folder
             )
             assert process.stdout is not None
             ends = [time.perf_counter() for line in process.stdout if line.startswith("trial ")]
-        status = process.wait()
+        status, after = process.wait(), resource.getrusage(resource.RUSAGE_CHILDREN)
         if status or len(ends) < row.trials:
             last = "\n".join((folder / "said").read_text().splitlines()[-15:])
             raise RuntimeError(f"{row.name}: {len(ends)} trials, exit status {status}\n{last}")
-    return ends[0] - began, (len(ends) - 1) / (ends[-1] - ends[0])
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(ends[0] - began, (len(ends) - 1) / max(1e-9, ends[-1] - ends[0]), processor)
 
 
 def main() -> None:
     """Measure and print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    measured: dict[str, list[tuple[float, float]]] = {row.name: [] for row in ROWS}
+    runs: dict[str, list[Run]] = {row.name: [] for row in ROWS}
+    processor: dict[str, list[float]] = {row.name: [] for row in ROWS}
     for number in range(rounds):
         for row in ROWS:
-            if number == 0 or not row.is_slow:
-                measured[row.name].append(measure(row))
-                print(row.name, *(f"{value:.2f}" for value in measured[row.name][-1]), file=sys.stderr)
-    table = Table(
-        "", "isolation", "on disk at a trial's end", "trials", "start-up, s", "trials a second", box=None
-    )
+            if number and row.is_slow:
+                continue
+            run = measure(row)
+            runs[row.name].append(run)
+            if not row.is_detached:
+                start = measure(replace(row, trials=WORKERS)).processor
+                processor[row.name].append((run.processor - start) / (row.trials - WORKERS))
+            print(f"round {number + 1}, {row.name}: {run}", file=sys.stderr)
+    table = Table(box=None)
+    for column in ("", "isolation", "on disk at a trial's end"):
+        table.add_column(column)
+    for column in ("trials", "start-up, s", "trials a second", "slowest to fastest", "processor, ms a trial"):
+        table.add_column(column, justify="right")
     for row in ROWS:
-        start_up, rate = (statistics.median(values) for values in zip(*measured[row.name], strict=True))
-        table.add_row(row.name, row.isolation, row.durable, str(row.trials), f"{start_up:.1f}", f"{rate:.3g}")
+        rates = [run.rate for run in runs[row.name]]
+        cost = processor[row.name]
+        table.add_row(
+            row.name,
+            row.isolation,
+            row.durable,
+            str(row.trials),
+            f"{statistics.median(run.start_up for run in runs[row.name]):.1f}",
+            f"{statistics.median(rates):.3g}",
+            f"{min(rates):.3g} to {max(rates):.3g}" if len(rates) > 1 else "one run",
+            f"{1000 * statistics.median(cost):.3g}" if cost else "not known",
+        )
     table.title = f"an objective that does nothing, {WORKERS} workers; {describe_machine()}"
-    Console(width=150).print(table)
+    Console(width=170).print(table)
 
 
 if __name__ == "__main__":
