@@ -15,7 +15,7 @@ objective. A row that is too slow runs fewer trials, or in the first round alone
 
 On a machine that others use too, a rate says little: processor time a trial, user and system, of all processes of
 a row, hardly depends on them. It is that of the whole run less that of a run of two trials, which is start-up. Ray
-detaches its processes, so its rows have none.
+detaches its processes: its rows have no such figure.
 """
 
 import logging
@@ -205,9 +205,9 @@ class Row:
 
 OWN = "a process a trial"
 SHARED = "none"
-FSYNC = "journal, fsync: each start and end"
-OPTUNA_FSYNC = "journal, fsync: each value"
-FILES = "files, no fsync"
+FSYNC = "fsynced: start, end"
+OPTUNA_FSYNC = "fsynced: each value"
+FILES = "not fsynced"
 
 ROWS = (
     Row("this project, random, process", 500, OWN, FSYNC),
@@ -274,9 +274,9 @@ def main() -> None:
                 processor[row.name].append((run.processor - start) / (row.trials - WORKERS))
             print(f"round {number + 1}, {row.name}: {run}", file=sys.stderr)
     table = Table(box=None)
-    for column in ("", "isolation", "on disk at a trial's end"):
+    for column in ("", "isolation", "on disk at its end"):
         table.add_column(column)
-    for column in ("trials", "start-up, s", "trials a second", "slowest to fastest", "processor, ms a trial"):
+    for column in ("trials", "start-up, s", "trials a second", "slowest to fastest", "processor, ms"):
         table.add_column(column, justify="right")
     for row in ROWS:
         rates = [run.rate for run in runs[row.name]]
@@ -287,12 +287,12 @@ def main() -> None:
             row.durable,
             str(row.trials),
             f"{statistics.median(run.start_up for run in runs[row.name]):.1f}",
-            f"{statistics.median(rates):.3g}",
-            f"{min(rates):.3g} to {max(rates):.3g}" if len(rates) > 1 else "one run",
-            f"{1000 * statistics.median(cost):.3g}" if cost else "not known",
+            f"{statistics.median(rates):.4g}",
+            f"{min(rates):.3g} to {max(rates):.4g}" if len(rates) > 1 else "–",
+            f"{1000 * statistics.median(cost):.3g}" if cost else "–",
         )
     table.title = f"an objective that does nothing, {WORKERS} workers; {describe_machine()}"
-    Console(width=170).print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
