@@ -1,0 +1,225 @@
+"""Driver time a result, and where it goes, in searches that have 100 to 10,000 results already.
+
+    python -m pip install optuna
+    python benchmarks/search/driver_time.py [folder on the disk to be measured]
+
+A journal of as many trials is written, and a real search goes on from it, with an evaluator whose trials end at
+once. The driver's time of an event is from the return of the evaluator's ``wait`` to the next call of it. Inside
+it, the parts are timed where they stand: proposing, the journal (encode, append, fsync), results.csv, and the
+rest, which is the loop's own bookkeeping. results.csv is written after every event here (a search writes it at
+most once a second), and is left out of a report's time. Beside the journal stands what the same bytes cost
+alone, appended to another file and fsynced line by line, in turns with the journal. A proposal of ``ambs`` is
+timed in a search of its own. The peer is Optuna with its journal file: ``ask`` with the same hyperparameters
+suggested, and ``tell``, in a study with as many trials.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from histories import make_problem, write_journal, write_optuna_journal
+from rich.console import Console
+from rich.table import Table
+from space import suggest
+
+import dh_project.search
+from dh_project.assignment import Assignment
+from dh_project.evaluators.base import Evaluator
+from dh_project.history import History
+from dh_project.journal import Journal
+from dh_project.search import Limits, Search
+from dh_project.searchers import create_searcher
+from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
+
+sys.path.append(str(Path(__file__).parents[1]))
+from machine import describe_machine
+
+SIZES = (100, 1_000, 5_000, 10_000)
+WORKERS = 2
+RESULTS = {"random": 100, "ambs": 20}
+"""How many results each search goes on for."""
+REPORTS = 3
+
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "journal": [(Journal, "append"), (Journal, "commit")],
+    "results.csv": [(dh_project.search, "write_results")],
+}
+"""What is timed, by the functions that do it; proposing is timed on the searcher's own class."""
+
+
+@dataclass
+class Clock:
+    """Adds up the seconds of each part, and notes the driver's time of each event."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    turns: list[tuple[type[Event], float, dict[str, float]]] = field(default_factory=list)
+
+    def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, its time added to a part."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.seconds[part] += time.perf_counter() - started
+
+        return timed
+
+
+class AtOnce(Evaluator):
+    """Trials that report and end when they are waited for; one event a call."""
+
+    num_workers = WORKERS
+
+    def __init__(self, clock: Clock, folder: Path) -> None:
+        self.clock, self.events = clock, deque[Event]()
+        self._journal, self._beside = folder / "journal.jsonl", (folder / "beside").open("ab", buffering=0)
+        self._seen = self._journal.stat().st_size
+        self.told: type[Event] | None = None
+        self.told_at = 0.0
+
+    def start(self, assignment: Assignment) -> None:
+        """Have the trial's events ready."""
+        trial, attempt, objective = assignment.trial, assignment.attempt, assignment.point["dropout"]
+        self.events += [Reported(trial, attempt, step, objective) for step in range(1, REPORTS + 1)]
+        facts = {"seed": trial, "epochs": 10, "test_mae": objective}
+        self.events.append(Ended(trial, attempt, State.DONE, objective, facts=facts, worker="host:1"))
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Return one event, and note what the driver did since the last."""
+        if self.told is not None:
+            taken = time.perf_counter() - self.told_at
+            self.clock.turns.append((self.told, taken, dict(self.clock.seconds)))
+            self._append_alone()
+        self.clock.seconds.clear()
+        event = self.events.popleft()
+        self.told, self.told_at = type(event), time.perf_counter()
+        return [event]
+
+    def _append_alone(self) -> None:
+        """Append what the journal has just got to another file, as often fsynced, and note how long it took."""
+        with self._journal.open("rb") as file:
+            file.seek(self._seen)
+            lines = file.read().splitlines(keepends=True)
+        self._seen += sum(map(len, lines))
+        started = time.perf_counter()
+        for line in lines:
+            self._beside.write(line)
+            os.fsync(self._beside.fileno())
+        self.clock.turns[-1][2]["alone"] = time.perf_counter() - started
+
+    def kill(self, trial: int, state: State, reason: str) -> None:
+        """Do nothing: they have ended."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._beside.close()
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def ended(self, trial: Trial) -> None:
+        """See a trial that is over for good."""
+
+    def turn(self, history: History, elapsed: float) -> None:
+        """See the state of things after each turn of the loop."""
+
+
+def search_on(folder: Path, size: int, searcher: str) -> Clock:
+    """Go on with a search of so many results, and return where its driver's time went."""
+    identity = write_journal(folder, size, REPORTS)
+    problem, clock = make_problem(), Clock()
+    proposer = create_searcher(searcher, problem, identity.seed)
+    timed = {"proposing": [(proposer, "propose")], **PARTS}
+    before = [(owner, name, getattr(owner, name)) for places in timed.values() for owner, name in places]
+    every, dh_project.search.RESULTS_SECONDS = dh_project.search.RESULTS_SECONDS, 0.0
+    try:
+        for part, places in timed.items():
+            for owner, name in places:
+                setattr(owner, name, clock.around(part, getattr(owner, name)))
+        limits = Limits(max_evals=size + RESULTS[searcher])
+        with AtOnce(clock, folder) as evaluator:
+            Search(SearchPaths(folder), identity, problem, proposer, evaluator, limits, Silent()).run()
+    finally:
+        dh_project.search.RESULTS_SECONDS = every
+        for owner, name, function in before:
+            setattr(owner, name, function)
+    return clock
+
+
+def median_of(clock: Clock, kind: type[Event], part: str | None = None) -> float:
+    """Return the median milliseconds of one part, or of all, in the driver's time of one kind of event."""
+    kept = [(taken, parts) for told, taken, parts in clock.turns if told is kind]
+    return 1000 * statistics.median(parts.get(part, 0.0) if part else taken for taken, parts in kept)
+
+
+def optuna_times(folder: Path, size: int, sampler: str) -> tuple[float, float]:
+    """Return the median milliseconds of Optuna's ask and tell, in a study of so many trials."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    path = folder / "optuna.log"
+    if not path.exists():
+        write_optuna_journal(path, size, REPORTS)
+    samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "TPE": optuna.samplers.TPESampler}
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.load_study(study_name="nothing", storage=storage, sampler=samplers[sampler](seed=0))
+    asked, told = [], []
+    for _ in range(20):
+        started = time.perf_counter()
+        trial = study.ask()
+        value = suggest(trial)
+        asked.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        study.tell(trial, value)
+        told.append(time.perf_counter() - started)
+    return 1000 * statistics.median(asked), 1000 * statistics.median(told)
+
+
+def measure(folder: Path, size: int) -> dict[str, float]:
+    """Return the rows' milliseconds at one size."""
+    clock, model = search_on(folder / "random", size, "random"), search_on(folder / "ambs", size, "ambs")
+    parts = {part: median_of(clock, Ended, part) for part in ("proposing", *PARTS)}
+    ask, tell = optuna_times(folder, size, "random")
+    ask_model, _ = optuna_times(folder, size, "TPE")
+    return {
+        "a result, random, in all": median_of(clock, Ended),
+        "  proposing": parts["proposing"],
+        "  journal: an end and a start, each fsynced": parts["journal"],
+        "    the same bytes, appended and fsynced alone": median_of(clock, Ended, "alone"),
+        "  results.csv": parts["results.csv"],
+        "  bookkeeping": median_of(clock, Ended) - sum(parts.values()),
+        "journal and results.csv": parts["journal"] + parts["results.csv"],
+        "a report, in all": median_of(clock, Reported) - median_of(clock, Reported, "results.csv"),
+        "proposing, ambs": median_of(model, Ended, "proposing"),
+        "Optuna random, journal file: ask and suggest": ask,
+        "Optuna TPE, journal file: ask and suggest": ask_model,
+        "Optuna, journal file: tell": tell,
+    }
+
+
+def main() -> None:
+    """Measure and print the table."""
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    columns = {}
+    for size in SIZES:
+        with tempfile.TemporaryDirectory(dir=where) as folder:
+            columns[size] = measure(Path(folder), size)
+    table = Table("milliseconds at so many results", *(f"{size:,}" for size in SIZES), box=None)
+    for name in columns[SIZES[0]]:
+        table.add_row(name, *(f"{columns[size][name]:.2f}" for size in SIZES))
+    table.title = f"driver time; {describe_machine()}"
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Searches of any length on disk, made without running a trial: ours, and the same for Optuna's journal."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from space import CHOICES, PROBLEM, suggest
+
+from dh_project.history import Identity, search_record
+from dh_project.journal import Record, encode
+from dh_project.loading import absolute_target
+from dh_project.problem import HpProblem
+from dh_project.trial import SearchPaths, State
+
+SEED = 42
+
+RUN = "import time\ndef run(point):\n    print(time.time())\n    return point['dropout']\n"
+"""A trial's log.txt then says when it began."""
+
+
+def make_problem() -> HpProblem:
+    """Return the problem that the file says too."""
+    names: dict[str, Any] = {}
+    exec(PROBLEM, names)
+    problem: HpProblem = names["Problem"]
+    return problem
+
+
+def write_files(folder: Path) -> tuple[Path, Path]:
+    """Write the problem and the run function; return their paths."""
+    problem, run = folder / "problem.py", folder / "run.py"
+    problem.write_text(PROBLEM)
+    run.write_text(RUN)
+    return problem, run
+
+
+def identity_of(folder: Path) -> Identity:
+    """Return the identity of a search with the folder's files."""
+    problem, run = write_files(folder)
+    return Identity(
+        problem=absolute_target(str(problem)),
+        space=make_problem().to_json(),
+        run=absolute_target(str(run)),
+        run_kwargs={},
+        seed=SEED,
+    )
+
+
+def point_of(trial: int) -> dict[str, Any]:
+    """Return a random point of the problem."""
+    choose = random.Random(trial)
+    return {
+        "lr": 10 ** choose.uniform(-4, -1),
+        "dropout": choose.uniform(0.0, 0.5),
+        "units": choose.randint(16, 256),
+        "activation": choose.choice(CHOICES),
+    }
+
+
+def records(identity: Identity, trials: int, reports: int) -> list[Record]:
+    """Return what the journal of a search says whose trials all ended, one after another."""
+    said: list[Record] = [search_record(identity, {})]
+    for trial in range(trials):
+        point = point_of(trial)
+        one = {"at": float(trial), "trial": trial, "attempt": 1}
+        said.append({"kind": "start", **one, "point": point, "origin": "random"})
+        said += [
+            {"kind": "report", **one, "step": step, "objective": point["dropout"] * step / reports}
+            for step in range(1, reports + 1)
+        ]
+        said.append(
+            {
+                "kind": "end",
+                **one,
+                "state": State.DONE,
+                "objective": point["dropout"],
+                "reason": None,
+                "facts": {"seed": trial, "epochs": 10, "test_mae": point["lr"]},
+                "worker": "host:1",
+                "lost": False,
+            }
+        )
+    return said
+
+
+def write_journal(folder: Path, trials: int, reports: int) -> Identity:
+    """Write a search's journal; return which search it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = identity_of(folder)
+    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records(identity, trials, reports))))
+    return identity
+
+
+def write_optuna_journal(path: Path, trials: int, reports: int) -> None:
+    """Write the journal that Optuna itself would, every operation of every trial, at once."""
+    import optuna
+    from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalStorage
+
+    class Memory(BaseJournalBackend):
+        def __init__(self) -> None:
+            self.logs: list[dict[str, Any]] = []
+
+        def read_logs(self, log_number_from: int) -> Any:
+            return self.logs[log_number_from:]
+
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            self.logs.extend(logs)
+
+    memory = Memory()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        study_name="nothing", storage=JournalStorage(memory), sampler=optuna.samplers.RandomSampler(seed=SEED)
+    )
+    for _ in range(trials):
+        trial = study.ask()
+        dropout = suggest(trial)
+        for step in range(1, reports + 1):
+            trial.report(dropout * step / reports, step)
+        study.tell(trial, dropout)
+    JournalFileBackend(str(path)).append_logs(memory.logs)
