@@ -8,9 +8,9 @@ once. The driver's time of an event is from the return of the evaluator's ``wait
 it, the parts are timed where they stand: proposing, the journal (encode, append, fsync), results.csv, and the
 rest, which is the loop's own bookkeeping. results.csv is written after every event here (a search writes it at
 most once a second), and is left out of a report's time. Beside the journal stands what the same bytes cost
-alone, appended to another file and fsynced line by line, in turns with the journal. A proposal of ``ambs`` is
-timed in a search of its own. The peer is Optuna with its journal file: ``ask`` with the same hyperparameters
-suggested, and ``tell``, in a study with as many trials.
+alone, appended to another file and fsynced, in turns with the journal. Proposals of ``ambs``, which a search
+makes in a thread while its workers are busy, are timed by themselves. The peer is Optuna with its journal file:
+``ask`` with the same hyperparameters suggested, and ``tell``, in a study with as many trials.
 """
 
 import os
@@ -34,7 +34,9 @@ from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
 from dh_project.history import History
 from dh_project.journal import Journal
-from dh_project.search import Limits, Search
+from dh_project.limits import Limits
+from dh_project.results_file import ResultsFile
+from dh_project.search import Search
 from dh_project.searchers import create_searcher
 from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
 
@@ -43,13 +45,14 @@ from machine import describe_machine
 
 SIZES = (100, 1_000, 5_000, 10_000)
 WORKERS = 2
-RESULTS = {"random": 100, "ambs": 20}
+RESULTS = 100
 """How many results each search goes on for."""
+PROPOSALS = 10
 REPORTS = 3
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "journal": [(Journal, "append"), (Journal, "commit")],
-    "results.csv": [(dh_project.search, "write_results")],
+    "results.csv": [(ResultsFile, "write")],
 }
 """What is timed, by the functions that do it; proposing is timed on the searcher's own class."""
 
@@ -100,24 +103,29 @@ class AtOnce(Evaluator):
             self.clock.turns.append((self.told, taken, dict(self.clock.seconds)))
             self._append_alone()
         self.clock.seconds.clear()
+        if not self.events:
+            self.told = None
+            return []
         event = self.events.popleft()
         self.told, self.told_at = type(event), time.perf_counter()
         return [event]
 
     def _append_alone(self) -> None:
-        """Append what the journal has just got to another file, as often fsynced, and note how long it took."""
+        """Append what the journal has just got to another file, fsynced, and note how long it took."""
         with self._journal.open("rb") as file:
             file.seek(self._seen)
-            lines = file.read().splitlines(keepends=True)
-        self._seen += sum(map(len, lines))
+            lines = file.read()
+        self._seen += len(lines)
         started = time.perf_counter()
-        for line in lines:
-            self._beside.write(line)
-            os.fsync(self._beside.fileno())
+        self._beside.write(lines)
+        os.fsync(self._beside.fileno())
         self.clock.turns[-1][2]["alone"] = time.perf_counter() - started
 
-    def kill(self, trial: int, state: State, reason: str) -> None:
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Do nothing: they have ended."""
+
+    def stop(self, trial: int) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Close the file."""
@@ -134,26 +142,36 @@ class Silent:
         """See the state of things after each turn of the loop."""
 
 
-def search_on(folder: Path, size: int, searcher: str) -> Clock:
-    """Go on with a search of so many results, and return where its driver's time went."""
+def search_on(folder: Path, size: int) -> Clock:
+    """Go on with a random search of so many results, and return where its driver's time went."""
     identity = write_journal(folder, size, REPORTS)
     problem, clock = make_problem(), Clock()
-    proposer = create_searcher(searcher, problem, identity.seed)
+    proposer = create_searcher("random", problem, identity.seed)
     timed = {"proposing": [(proposer, "propose")], **PARTS}
     before = [(owner, name, getattr(owner, name)) for places in timed.values() for owner, name in places]
-    every, dh_project.search.RESULTS_SECONDS = dh_project.search.RESULTS_SECONDS, 0.0
+    dh_project.search.RESULTS_SECONDS, dh_project.search.RESULTS_SHARE = 0.0, float("inf")
     try:
         for part, places in timed.items():
             for owner, name in places:
                 setattr(owner, name, clock.around(part, getattr(owner, name)))
-        limits = Limits(max_evals=size + RESULTS[searcher])
+        limits = Limits(max_evals=size + RESULTS)
         with AtOnce(clock, folder) as evaluator:
             Search(SearchPaths(folder), identity, problem, proposer, evaluator, limits, Silent()).run()
     finally:
-        dh_project.search.RESULTS_SECONDS = every
         for owner, name, function in before:
             setattr(owner, name, function)
     return clock
+
+
+def proposal_times(folder: Path, count: int) -> float:
+    """Return the median milliseconds of a call for so many proposals of ambs, told all trials of a journal."""
+    ended, searcher = History.read(folder).ended, create_searcher("ambs", make_problem(), 0)
+    times = []
+    for number in range(PROPOSALS):
+        started = time.perf_counter()
+        searcher.propose(number, count, ended, [])
+        times.append(time.perf_counter() - started)
+    return 1000 * statistics.median(times)
 
 
 def median_of(clock: Clock, kind: type[Event], part: str | None = None) -> float:
@@ -187,20 +205,21 @@ def optuna_times(folder: Path, size: int, sampler: str) -> tuple[float, float]:
 
 def measure(folder: Path, size: int) -> dict[str, float]:
     """Return the rows' milliseconds at one size."""
-    clock, model = search_on(folder / "random", size, "random"), search_on(folder / "ambs", size, "ambs")
+    clock = search_on(folder / "search", size)
     parts = {part: median_of(clock, Ended, part) for part in ("proposing", *PARTS)}
     ask, tell = optuna_times(folder, size, "random")
     ask_model, _ = optuna_times(folder, size, "TPE")
     return {
         "a result, random, in all": median_of(clock, Ended),
         "  proposing": parts["proposing"],
-        "  journal: an end and a start, each fsynced": parts["journal"],
+        "  journal: an end and a start, one fsync": parts["journal"],
         "    the same bytes, appended and fsynced alone": median_of(clock, Ended, "alone"),
         "  results.csv": parts["results.csv"],
         "  bookkeeping": median_of(clock, Ended) - sum(parts.values()),
         "journal and results.csv": parts["journal"] + parts["results.csv"],
         "a report, in all": median_of(clock, Reported) - median_of(clock, Reported, "results.csv"),
-        "proposing, ambs": median_of(model, Ended, "proposing"),
+        "ambs, in a thread: one proposal": proposal_times(folder / "search", 1),
+        "  16 proposals": proposal_times(folder / "search", 16),
         "Optuna random, journal file: ask and suggest": ask,
         "Optuna TPE, journal file: ask and suggest": ask_model,
         "Optuna, journal file: tell": tell,

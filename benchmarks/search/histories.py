@@ -8,7 +8,8 @@ from typing import Any
 
 from space import CHOICES, PROBLEM, suggest
 
-from dh_project.history import Identity, search_record
+from dh_project import records
+from dh_project.history import Identity
 from dh_project.journal import Record, encode
 from dh_project.loading import absolute_target
 from dh_project.problem import HpProblem
@@ -59,9 +60,9 @@ def point_of(trial: int) -> dict[str, Any]:
     }
 
 
-def records(identity: Identity, trials: int, reports: int) -> list[Record]:
+def told(identity: Identity, trials: int, reports: int) -> list[Record]:
     """Return what the journal of a search says whose trials all ended, one after another."""
-    said: list[Record] = [search_record(identity, {})]
+    said: list[Record] = [records.search(identity)]
     for trial in range(trials):
         point = point_of(trial)
         one = {"at": float(trial), "trial": trial, "attempt": 1}
@@ -89,7 +90,7 @@ def write_journal(folder: Path, trials: int, reports: int) -> Identity:
     """Write a search's journal; return which search it is."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = identity_of(folder)
-    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records(identity, trials, reports))))
+    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, told(identity, trials, reports))))
     return identity
 
 
