@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ def row_of(trial: Trial) -> dict[str, Any]:
     }
 
 
+SECONDS, SHARE = 1.0, 0.02
+"""The file is replaced at most so often, taking at most such a share of the time."""
+
+
 class ResultsFile:
     """The results file of a search that runs, whose rows are put into words once each.
 
@@ -60,6 +65,18 @@ class ResultsFile:
         self._columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD])
         self._text = bytearray()
         self._count = 0
+        self._due = -math.inf
+
+    def write_if_due(self, ended: Sequence[Trial], clock: Callable[[], float]) -> None:
+        """Do the same as :meth:`write`, but not so often.
+
+        Raises:
+            OSError: It cannot be written; the old content stays.
+        """
+        began = clock()
+        if began >= self._due and len(ended) > self._count:
+            self.write(ended)
+            self._due = began + max(SECONDS, (clock() - began) / SHARE)
 
     def write(self, ended: Sequence[Trial]) -> None:
         """Replace the file by the rows of the ended trials, in this order, of which those before are known.

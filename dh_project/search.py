@@ -54,9 +54,6 @@ ALIVE_SECONDS = 30.0
 MOST_LOSSES = 10
 """Attempts in a row that may lose their worker, beside one for each worker, before the search gives up."""
 
-RESULTS_SECONDS, RESULTS_SHARE = 1.0, 0.02
-"""``results.csv`` is replaced at most so often, taking at most such a share of the time, and at the end."""
-
 
 class Observer(Protocol):
     """Is shown what happens in a search."""
@@ -107,7 +104,7 @@ class Search:
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         self.journal = Journal(paths)
         try:
-            self.history = History.replay(self.journal.records)
+            self.history = self._replayed()
             check_same_search(paths, self.history, identity)
         except BaseException:
             self.journal.close()
@@ -115,7 +112,6 @@ class Search:
         self.journal.records.clear()
         self._clock = clock
         self._results = ResultsFile(paths.results, problem.hyperparameter_names)
-        self._results_due = 0.0
         self._ending: Ending | None = None
         self._signals = SignalNote()
         self._patience_ends = math.inf
@@ -127,6 +123,15 @@ class Search:
             self._write(records.search(identity))
         for source in sources:
             self._learn(source)
+
+    def _replayed(self) -> History:
+        """Return what the journal tells, and let the stopper see the reports in it."""
+        history = History()
+        for record in self.journal.records:
+            history.apply(record)
+            if self.stopper and record["kind"] == "report":
+                self.stopper.goes_on(history.trials[record["trial"]])
+        return history
 
     @property
     def elapsed(self) -> float:
@@ -183,7 +188,8 @@ class Search:
             self.observer.ended(trial)
         for assignment in starts:
             self.evaluator.start(assignment)
-        self._write_results()
+        with self._storing():
+            self._results.write_if_due(self.history.ended, self._clock)
         self.observer.turn(self.history, self.elapsed)
 
     def _is_over(self) -> bool:
@@ -265,7 +271,7 @@ class Search:
         if isinstance(event, Reported):
             self._losses_in_a_row = 0
             self._write(records.report(self.elapsed, event))
-            if self.stopper and not self.stopper.goes_on(trial, self.history.trials.values()):
+            if self.stopper and not self.stopper.goes_on(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self.evaluator.stop(trial.id)
             return None
@@ -325,14 +331,6 @@ class Search:
         self.journal.append(record)
         self.history.apply(record)
         self._on_record_until = self.history.elapsed
-
-    def _write_results(self) -> None:
-        now = self._clock()
-        if now >= self._results_due:
-            with self._storing():
-                self._results.write(self.history.ended)
-            took = self._clock() - now
-            self._results_due = now + max(RESULTS_SECONDS, took / RESULTS_SHARE)
 
     @contextmanager
     def _storing(self) -> Iterator[None]:

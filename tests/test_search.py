@@ -274,7 +274,7 @@ def test_a_stopper_ends_a_trial_early_with_its_objective(search):
     class AtOnce(Stopper):
         name = "at once"
 
-        def goes_on(self, trial, trials):
+        def goes_on(self, trial):
             return False
 
     history, _ = search("report_until_stopped", max_evals=1, stopper=AtOnce())
@@ -295,3 +295,20 @@ def test_time_in_which_nothing_happens_is_on_record(search, tmp_path, monkeypatc
     monkeypatch.setattr("dh_project.search.ALIVE_SECONDS", 0.5)
     search(max_evals=1, run_kwargs={"seconds": 2.0})
     assert (tmp_path / "journal.jsonl").read_text().count('"kind":"alive"') >= 2
+
+
+def test_a_stopper_sees_the_reports_of_earlier_sessions_first(search):
+    class Noting(Stopper):
+        name = "noting"
+
+        def __init__(self):
+            self.seen = []
+
+        def goes_on(self, trial):
+            self.seen.append((trial.id, *trial.reports[-1]))
+            return True
+
+    search("tell", max_evals=1, stopper=Noting())
+    stopper = Noting()
+    search("tell", max_evals=2, stopper=stopper)
+    assert stopper.seen == [(n, step, float(step)) for n in (0, 1) for step in (1, 2, 3)]

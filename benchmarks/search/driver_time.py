@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from space import suggest
 
-import dh_project.search
+from dh_project import results_file
 from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
 from dh_project.history import History
@@ -149,7 +149,7 @@ def search_on(folder: Path, size: int) -> Clock:
     proposer = create_searcher("random", problem, identity.seed)
     timed = {"proposing": [(proposer, "propose")], **PARTS}
     before = [(owner, name, getattr(owner, name)) for places in timed.values() for owner, name in places]
-    dh_project.search.RESULTS_SECONDS, dh_project.search.RESULTS_SHARE = 0.0, float("inf")
+    results_file.SECONDS, results_file.SHARE = 0.0, float("inf")
     try:
         for part, places in timed.items():
             for owner, name in places:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from dh_project.errors import UserError
-from dh_project.stoppers.base import Stopper, best_until
+from dh_project.stoppers.base import Stopper, values_until
 from dh_project.trial import Trial
 
 
@@ -40,16 +38,16 @@ class BanditStopper(Stopper):
             )
         self.slack_factor, self.slack_amount = slack_factor, slack_amount
         self.interval, self.delay = evaluation_interval, delay_evaluation
+        self._best: dict[int, float] = {}  # by step
 
-    def goes_on(self, trial: Trial, trials: Collection[Trial]) -> bool:
+    def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial keeps within the slack."""
         step = trial.reports[-1][0]
+        own = max(values_until(trial, step))
+        best = self._best[step] = max(own, self._best.get(step, own))
         if step <= self.delay or (step - self.delay) % self.interval:
             return True
-        own = best_until(trial, step)
-        others = [best_until(other, step) for other in trials if other.id != trial.id]
-        best = max((value for value in others if value is not None), default=None)
-        return own is None or best is None or own >= self._lowest(best)
+        return own >= self._lowest(best)
 
     def _lowest(self, best: float) -> float:
         """Return the lowest objective that goes on."""

@@ -1,24 +1,24 @@
-"""The contract of a stopper.
+"""The contract of a stopper; ``dh_project.testing.stopper.StopperContract`` holds one to it.
 
-A stopper sees what running trials report and says whether each goes on. It knows reports, nothing of machines or
-of how points were found, and it changes nothing: the trials that it is given are the loop's. It keeps no state: its
-answer is a function of the trial and of the others as the journal tells them, so that a search that was resumed
-decides as the uninterrupted one would have.
+A stopper sees what trials report and says whether each goes on. It knows reports, nothing of machines or of how
+points were found, and it changes nothing: the trials that it is given are the loop's.
 
-- The loop asks after every report of a running trial, with that report as the last of ``trial.reports``, in the
-  order in which the reports came. Steps need not be equal among trials, nor begin at 1; a trial that was
-  interrupted may report a step again, and the last value counts.
-- Where the answer is no, the trial's next report is answered so; it saves what it has, returns its objective, and
+- It is shown every report of the search once, in the order of the journal, each as the last of
+  ``trial.reports``. A session that goes on shows those of earlier sessions first, and passes over what is said of
+  them. So a stopper may keep what it has seen, and nothing else: with the same reports it says the same.
+- Steps need not be equal among trials, nor begin at 1. A trial that was interrupted may report a step again; the
+  last value counts.
+- Where it says no, the trial's next report is answered so; the trial saves what it has, returns its objective, and
   ends as ``stopped``. It may as well have ended before the answer reached it.
-- A report by which all trials are equal stops none. A trial that leads at each of its steps is never stopped.
-- Objectives are maximised. A stopper that compares two values must decide the same for ``-x`` where smaller is
-  better as for ``x`` where larger is: it never assumes that they are positive.
+- A trial that no other one beats at any of its steps goes on.
+- Objectives are maximised, and may be negative, as errors are.
+- It is asked once for each report of each of perhaps a thousand workers: what it does may not grow with the number
+  of trials.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 
 from dh_project.trial import Trial
 
@@ -33,20 +33,10 @@ class Stopper(ABC):
     name: str
 
     @abstractmethod
-    def goes_on(self, trial: Trial, trials: Collection[Trial]) -> bool:
-        """Say whether a trial that has just reported goes on.
-
-        Args:
-            trial: The trial.
-            trials: All trials of the search, this one and those that have ended or not begun among them.
-        """
+    def goes_on(self, trial: Trial) -> bool:
+        """Take a trial's latest report, and say whether the trial goes on."""
 
 
-def by_step(trial: Trial) -> dict[int, float]:
-    """Return the objectives that a trial reported by step, the last of each."""
-    return dict(trial.reports)
-
-
-def best_until(trial: Trial, step: int) -> float | None:
-    """Return the best objective that a trial reported up to a step; None where it reported none."""
-    return max((value for at, value in by_step(trial).items() if at <= step), default=None)
+def values_until(trial: Trial, step: int) -> list[float]:
+    """Return what a trial reported up to a step, the last value of each step."""
+    return [value for at, value in dict(trial.reports).items() if at <= step]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection
+from collections import defaultdict
 
 from dh_project.errors import UserError
-from dh_project.stoppers.base import Stopper, best_until, by_step
+from dh_project.stoppers.base import Stopper, values_until
 from dh_project.trial import Trial
+
+MOST_COMPARED = 500
+"""The last so many trials that came to a step are compared there."""
 
 
 class MedianStopper(Stopper):
@@ -15,7 +18,7 @@ class MedianStopper(Stopper):
 
     Args:
         first_step: The step from which on trials are judged.
-        fewest: Other trials that must have come to that step.
+        fewest: Other trials that must have reported that step.
 
     Raises:
         UserError: ``fewest`` is below 1.
@@ -27,22 +30,17 @@ class MedianStopper(Stopper):
         if fewest < 1:
             raise UserError(f"--stopper median: fewest={fewest}: give at least 1")
         self.first_step, self.fewest = first_step, fewest
+        self._averages: defaultdict[int, dict[int, float]] = defaultdict(dict)  # by step and trial
 
-    def goes_on(self, trial: Trial, trials: Collection[Trial]) -> bool:
+    def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial is at or above the median."""
         step = trial.reports[-1][0]
-        if step < self.first_step:
+        values, averages = values_until(trial, step), self._averages[step]
+        averages.pop(trial.id, None)
+        others = list(averages.values())
+        averages[trial.id] = statistics.fmean(values)
+        if len(averages) > MOST_COMPARED:
+            del averages[next(iter(averages))]
+        if step < self.first_step or len(others) < self.fewest:
             return True
-        averages = [
-            statistics.fmean(value for at, value in by_step(other).items() if at <= step)
-            for other in trials
-            if other.id != trial.id and other.reports and _spans(other, step)
-        ]
-        best = best_until(trial, step)
-        return best is None or len(averages) < self.fewest or best >= statistics.median(averages)
-
-
-def _spans(trial: Trial, step: int) -> bool:
-    """Say whether a trial's reports begin at or before a step and have come to it."""
-    steps = by_step(trial)
-    return min(steps) <= step <= max(steps)
+        return max(values) >= statistics.median(others)

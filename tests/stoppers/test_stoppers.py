@@ -3,8 +3,8 @@ import pytest
 from dh_project.errors import UserError
 from dh_project.stoppers import create_stopper
 from dh_project.stoppers.bandit import BanditStopper
-from dh_project.stoppers.median import MedianStopper
-from dh_project.testing.stopper import StopperContract, crowd, reporting
+from dh_project.stoppers.median import MOST_COMPARED, MedianStopper
+from dh_project.testing.stopper import StopperContract, show
 
 
 class TestMedianStopper(StopperContract):
@@ -22,34 +22,51 @@ class TestBanditStopperWithAnAmount(StopperContract):
         return BanditStopper(slack_amount=0.5)
 
 
+def after(stopper, *others):
+    """Return a stopper that has seen other trials report these objectives, one a trial."""
+    for number, objective in enumerate(others, start=1):
+        show(stopper, number, [objective])
+    return stopper
+
+
 def test_the_median_needs_enough_others():
-    others = [reporting(n, 0.0) for n in range(1, 5)]
-    assert MedianStopper(fewest=5).goes_on(reporting(0, -9.0), others)
-    assert not MedianStopper(fewest=4).goes_on(reporting(0, -9.0), others)
+    assert show(after(MedianStopper(fewest=5), *[0.0] * 4), 0, [-9.0]) == [True]
+    assert show(after(MedianStopper(fewest=4), *[0.0] * 4), 0, [-9.0]) == [False]
 
 
 def test_the_median_judges_from_its_first_step_on():
-    stopper = MedianStopper(first_step=3)
-    assert stopper.goes_on(reporting(0, -99.0, -99.0), crowd())
-    assert not stopper.goes_on(reporting(0, -99.0, -99.0, -99.0), crowd())
+    stopper = MedianStopper(first_step=3, fewest=1)
+    show(stopper, 1, [0.0] * 3)
+    assert show(stopper, 0, [-9.0] * 3) == [True, True, False]
+
+
+def test_the_median_is_of_averages_and_the_trial_s_best_counts():
+    stopper = MedianStopper(fewest=1)
+    show(stopper, 1, [0.0, 2.0])
+    assert show(stopper, 2, [1.0, -9.0]) == [True, True]
+
+
+def test_the_median_s_work_does_not_grow_with_the_search():
+    stopper = MedianStopper()
+    for number in range(2 * MOST_COMPARED):
+        show(stopper, number, [float(number)])
+    assert len(stopper._averages[1]) == MOST_COMPARED
 
 
 @pytest.mark.parametrize(("own", "goes_on"), [(-1.2, True), (-1.21, False), (-0.9, True)])
 def test_a_slack_factor_lets_an_error_be_so_much_larger(own, goes_on):
-    assert BanditStopper(slack_factor=0.2).goes_on(reporting(0, own), [reporting(1, -1.0)]) is goes_on
+    assert show(after(BanditStopper(slack_factor=0.2), -1.0), 0, [own]) == [goes_on]
 
 
 @pytest.mark.parametrize(("own", "goes_on"), [(0.84, True), (0.83, False)])
 def test_a_slack_factor_is_a_ratio_of_positive_objectives(own, goes_on):
-    assert BanditStopper(slack_factor=0.2).goes_on(reporting(0, own), [reporting(1, 1.0)]) is goes_on
+    assert show(after(BanditStopper(slack_factor=0.2), 1.0), 0, [own]) == [goes_on]
 
 
 def test_the_bandit_judges_at_its_interval_after_its_delay():
     stopper = BanditStopper(slack_amount=0.0, evaluation_interval=2, delay_evaluation=2)
-    said = [
-        stopper.goes_on(reporting(0, *[-9.0] * count), [reporting(1, *[0.0] * 6)]) for count in range(1, 7)
-    ]
-    assert said == [True, True, True, False, True, False]
+    show(stopper, 1, [0.0] * 6)
+    assert show(stopper, 0, [-9.0] * 6) == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
