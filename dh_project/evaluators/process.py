@@ -10,8 +10,8 @@ from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
 from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
-from dh_project.evaluators.worker_process import WorkerProcess, close_workers
 from dh_project.trial import Ended, Event, State
+from dh_project.worker.worker_process import WorkerProcess, close_workers
 
 
 class ProcessEvaluator(Evaluator):

@@ -14,8 +14,8 @@ from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
 from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
-from dh_project.evaluators.worker_process import WorkerProcess
 from dh_project.trial import Ended, Event, State
+from dh_project.worker.worker_process import WorkerProcess
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from dh_project import memory
+from dh_project.worker import memory
 
 memory.VMSTAT = Path("vmstat")
 memory.VMSTAT.write_text("oom_kill 3\n")

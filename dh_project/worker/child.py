@@ -20,10 +20,10 @@ from typing import Any, NoReturn
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
 from dh_project.loading import load_run
-from dh_project.memory import offer_to_the_system
-from dh_project.outcome import outcome_of, outcome_of_error
 from dh_project.running import Connection, connect, report
 from dh_project.trial import LOG
+from dh_project.worker.memory import offer_to_the_system
+from dh_project.worker.outcome import outcome_of, outcome_of_error
 
 PR_SET_PDEATHSIG = 1
 

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from dh_project.processes import MARK, kill_marked
+from dh_project.worker.processes import MARK, kill_marked
 
 
 @contextmanager

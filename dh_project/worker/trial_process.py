@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.child import run_child
-from dh_project.lines import Lines
-from dh_project.memory import excess, gibibytes, system_kills
-from dh_project.outcome import Outcome, failure, outcome
-from dh_project.processes import descendants, kill_descendants
 from dh_project.trial import Cause, State
+from dh_project.worker.child import run_child
+from dh_project.worker.lines import Lines
+from dh_project.worker.memory import excess, gibibytes, system_kills
+from dh_project.worker.outcome import Outcome, failure, outcome
+from dh_project.worker.processes import descendants, kill_descendants
 
 GRACE_SECONDS = 3.0
 """Between SIGTERM and SIGKILL."""

@@ -33,13 +33,13 @@ from typing import Any
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.files import write_whole
-from dh_project.guard import ending_with_the_driver
-from dh_project.lines import Lines
 from dh_project.loading import load_run
-from dh_project.outcome import outcome
-from dh_project.processes import kill_descendants
 from dh_project.trial import RESULT, State
-from dh_project.trial_process import TrialProcess
+from dh_project.worker.guard import ending_with_the_driver
+from dh_project.worker.lines import Lines
+from dh_project.worker.outcome import outcome
+from dh_project.worker.processes import kill_descendants
+from dh_project.worker.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
 """Seconds; a system's call to wait takes no number of any size."""
@@ -48,7 +48,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 CLOSED = -1
 
-START = "import sys; sys.path.append(sys.argv[1]); from dh_project.worker import main; main()"
+START = "import sys; sys.path.append(sys.argv[1]); from dh_project.worker.worker import main; main()"
 """The worker's program. With ``python -P`` no file of the working directory can hide a module from it."""
 
 
@@ -221,7 +221,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 def command(setting: Setting, commands: int | None = None, events: int | None = None) -> list[str]:
     """Return the command line of a worker with this setting; its input and output are the default descriptors."""
-    package_home = str(Path(__file__).parents[1])
+    package_home = str(Path(__file__).parents[2])
     words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(setting))]
     return words if commands is None else [*words, str(commands), str(events)]
 

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.evaluators.worker_process import WorkerProcess, close_workers
 from dh_project.testing.evaluator import assert_dead
-from dh_project.trial_process import GRACE_SECONDS
+from dh_project.worker.trial_process import GRACE_SECONDS
+from dh_project.worker.worker_process import WorkerProcess, close_workers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
 MIB = 2**20
@@ -311,7 +311,7 @@ def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
     driver = (
         "import os, sys, time\n"
         "from dh_project.assignment import Setting\n"
-        "from dh_project.evaluators.worker_process import WorkerProcess\n"
+        "from dh_project.worker.worker_process import WorkerProcess\n"
         "WorkerProcess(Setting('slow_import.run', {}, '.', sys.path), threads=1)\n"
         "time.sleep(600)\n"
     )

@@ -13,10 +13,10 @@ from typing import IO, Any
 from uuid import uuid4
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.lines import Lines
-from dh_project.processes import MARK, kill_marked
-from dh_project.trial_process import GRACE_SECONDS
-from dh_project.worker import command
+from dh_project.worker.lines import Lines
+from dh_project.worker.processes import MARK, kill_marked
+from dh_project.worker.trial_process import GRACE_SECONDS
+from dh_project.worker.worker import command
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
