@@ -40,6 +40,9 @@ ANYWHERE, NEARBY = 500, 500
 PARENTS = 10
 """Best trials around which candidates are drawn."""
 
+SPARE = 10
+"""How many times more points are asked for than are wanted, for some are near to each other."""
+
 EQUAL = 1e-9
 """Distance below which two points are one, but for rounding."""
 
@@ -87,7 +90,7 @@ class AMBS(Searcher):
         drawn = self._drawn(number, vectors, objectives, pending)
         cbo = self._cbo(number, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
-        for row in cbo.ask(1) + cbo.ask(len(drawn)):  # gp_hedge's choice is in the first alone
+        for row in cbo.ask(1) + cbo.ask(SPARE + SPARE * count):  # gp_hedge's choice is in the first alone
             vector = self.cube.vector(np.array([row[name] for name in self._names]))
             with suppress(UserError):  # the space forbids it
                 yield self.cube.point(vector)
