@@ -116,6 +116,17 @@ def test_a_long_search_costs_no_more_than_a_short_one():
     assert max(seen) <= 80
 
 
+def test_a_model_that_fails_gives_random_points_and_a_warning(monkeypatch, caplog):
+    def fail(*arguments):
+        raise ValueError("not positive definite")
+
+    monkeypatch.setattr("dh_project.searchers.ambs.surrogate", fail)
+    problem = mixed_problem()
+    points = AMBS(problem, 1, AMBSSettings()).propose(3, 2, history(problem, 20), [])
+    assert points == RandomSearcher(problem, 1).propose(3, 2, [], [])
+    assert "not positive definite" in caplog.text
+
+
 def test_deephyper_is_imported_without_mpi4py():
     AMBS(mixed_problem(), 1, AMBSSettings())
     assert "mpi4py.MPI" not in sys.modules
