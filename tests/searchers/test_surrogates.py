@@ -28,5 +28,5 @@ def test_failures_are_among_the_others_never_among_the_best():
 
 
 def test_auto_is_a_gaussian_process_where_there_are_few_features():
-    assert [AMBSSettings().surrogate_for(width) for width in (3, 20, 21)] == ["GP", "GP", "ET"]
+    assert [AMBSSettings().surrogate_for(width) for width in (3, 50, 51)] == ["GP", "GP", "ET"]
     assert AMBSSettings("RF").surrogate_for(3) == "RF"
