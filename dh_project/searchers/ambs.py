@@ -32,7 +32,10 @@ from dh_project.trial import Point, Trial
 log = logging.getLogger(__name__)
 
 PERIOD = 10
-"""Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
+"""Calls in which kappa and xi decay, before they start high again (DeepHyper's own schedule).
+
+Which call it is, is told from the number and the count: one that stepped by tens would else have the same kappa always.
+"""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
 
@@ -105,7 +108,7 @@ class AMBS(Searcher):
         vectors = self.cube.vectors([trial.point for trial in told])
         objectives = [trial.objective for trial in told]
         drawn = self._drawn(number, vectors, objectives, pending)
-        cbo = self._cbo(number, drawn)
+        cbo = self._cbo(number, count, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
         asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge's choice is in the first alone
         return [self.cube.vector(np.array([row[name] for name in self._names])) for row in asked]
@@ -132,10 +135,10 @@ class AMBS(Searcher):
         """Return rows as CBO takes them."""
         return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
 
-    def _cbo(self, number: int, drawn: np.ndarray) -> Any:
+    def _cbo(self, number: int, count: int, drawn: np.ndarray) -> Any:
         """Return a fresh CBO that chooses among the drawn rows."""
         settings, seed = self.settings, self.seed_of(number, 0)
-        decay = (number % PERIOD) / PERIOD
+        decay = (number // count % PERIOD) / PERIOD
         model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
         problem = self._problem_class(self._features)
         problem.set_sampling_fn(lambda size: self._rows(drawn))
