@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 PERIOD = 10
 """Calls in which kappa and xi decay, before they start high again (DeepHyper's own schedule).
 
-Which call it is, is told from the number and the count: one that stepped by tens would else have the same kappa always.
+The call is told from number and count: a search that proposes ten at a time would else have one kappa only.
 """
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
