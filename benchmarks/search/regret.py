@@ -30,7 +30,7 @@ from dh_project.trial import Point, State, Trial
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import describe_machine
 
-SHOWN = {1: (25, 50, 100), 2: (25, 50, 100), 16: (50, 100, 200), 64: (100, 250, 500)}
+SHOWN = {1: (25, 50, 100), 2: (25, 50, 100), 16: (25, 50, 100), 64: (100, 150, 250)}
 """Numbers of ended trials, by the number of workers."""
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import ConfigSpace as cs
 import numpy as np
 
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 from dh_project.loading import without_mpi4py
 from dh_project.problem import HpProblem
 from dh_project.searchers.base import TOO_NEAR, TRIES, Searcher
@@ -29,8 +29,13 @@ from dh_project.searchers.settings import AMBSSettings
 from dh_project.searchers.surrogates import MOST_TOLD, most_telling, surrogate
 from dh_project.trial import Point, Trial
 
+log = logging.getLogger(__name__)
+
 PERIOD = 10
-"""Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
+"""Calls in which kappa and xi decay, before they start high again (DeepHyper's own schedule).
+
+The call is told from number and count: a search that proposes ten at a time would else have one kappa only.
+"""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
 
@@ -39,6 +44,9 @@ ANYWHERE, NEARBY = 500, 500
 
 PARENTS = 10
 """Best trials around which candidates are drawn."""
+
+SPARE = 10
+"""How many times more points are asked for than are wanted, for some are near to each other."""
 
 EQUAL = 1e-9
 """Distance below which two points are one, but for rounding."""
@@ -76,21 +84,34 @@ class AMBS(Searcher):
         has_model = len(ended) >= self.settings.n_initial_points and any(
             trial.objective is not None for trial in ended
         )
-        if not has_model or self._surrogate == "DUMMY" or not self._names:
-            for attempt in range(TRIES):
-                for proposal in range(number, number + count):
-                    yield self.problem.sample(self.seed_of(proposal, attempt))
-            return
+        if has_model and self._surrogate != "DUMMY" and self._names:
+            try:
+                rows = self._ranked(number, count, ended, pending)
+            except ValueError as error:  # LinAlgError among them: a long search shall not end for one bad fit
+                log.warning(
+                    "proposal %d is a random point, for the model failed: %s", number, one_line(error)
+                )
+            else:
+                for row in rows:
+                    with suppress(UserError):  # the space forbids it
+                        yield self.cube.point(row)
+                return
+        for attempt in range(TRIES):
+            for proposal in range(number, number + count):
+                yield self.problem.sample(self.seed_of(proposal, attempt))
+
+    def _ranked(
+        self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
+    ) -> list[np.ndarray]:
+        """Return the rows (hyperparameters,) that CBO ranks highest, the best first."""
         told = most_telling(ended, MOST_TOLD[self._surrogate])
         vectors = self.cube.vectors([trial.point for trial in told])
         objectives = [trial.objective for trial in told]
         drawn = self._drawn(number, vectors, objectives, pending)
-        cbo = self._cbo(number, drawn)
+        cbo = self._cbo(number, count, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
-        for row in cbo.ask(1) + cbo.ask(len(drawn)):  # gp_hedge's choice is in the first alone
-            vector = self.cube.vector(np.array([row[name] for name in self._names]))
-            with suppress(UserError):  # the space forbids it
-                yield self.cube.point(vector)
+        asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge's choice is in the first alone
+        return [self.cube.vector(np.array([row[name] for name in self._names])) for row in asked]
 
     def _drawn(
         self,
@@ -114,10 +135,10 @@ class AMBS(Searcher):
         """Return rows as CBO takes them."""
         return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
 
-    def _cbo(self, number: int, drawn: np.ndarray) -> Any:
+    def _cbo(self, number: int, count: int, drawn: np.ndarray) -> Any:
         """Return a fresh CBO that chooses among the drawn rows."""
         settings, seed = self.settings, self.seed_of(number, 0)
-        decay = (number % PERIOD) / PERIOD
+        decay = (number // count % PERIOD) / PERIOD
         model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
         problem = self._problem_class(self._features)
         problem.set_sampling_fn(lambda size: self._rows(drawn))

@@ -52,8 +52,8 @@ class Cube:
             active = [index for index, point in enumerate(points) if dimension.name in point]
             if not active:
                 continue
-            values = np.empty(len(active), dtype=object if self.choices[column] else float)
-            values[:] = [points[index][dimension.name] for index in active]
+            kind = object if self.choices[column] else float
+            values = np.fromiter((points[index][dimension.name] for index in active), dtype=kind)
             rows[active, column] = dimension.to_vector(values)
         return rows
 

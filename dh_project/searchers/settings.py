@@ -11,8 +11,8 @@ ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged"
 OLD_ACQUISITIONS = {"LCB": "UCB"}
 """Old DeepHyper minimised: its lower confidence bound is the upper one of a maximised objective."""
 
-MOST_FEATURES = 20
-"""Features up to which ``auto`` takes a Gaussian process; beyond, it needs more trials than trees do."""
+MOST_FEATURES = 50
+"""Features up to which ``auto`` takes a Gaussian process; its cost grows with them, that of trees hardly."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AMBSSettings:
 
     Attributes:
         surrogate_model: ``GP`` (Gaussian process), ``ET`` (extremely randomised trees), ``RF`` (random forest),
-            ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 20 features ``ET``.
+            ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 50 features ``ET``.
         acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone,
             where the surrogate tells the parts apart (``ET`` and ``RF``).
         kappa: How much uncertainty counts in UCB, at the start of each period of its decay.

@@ -8,8 +8,9 @@ In a test file of yours, with pytest::
         def make(self, problem, seed):
             return MySearcher(problem, seed)
 
-pytest then runs each test below on your searcher. ``history`` and ``done`` make trials for further tests of yours;
-``near_pairs`` counts points that are too near to each other.
+pytest then runs each test below on your searcher; ``pytest.register_assert_rewrite("dh_project.testing.searcher")``
+in your conftest.py makes it show the values of an assertion that fails. ``history`` and ``running`` make trials for
+further tests of yours; ``near_pairs`` counts points that are too near to each other.
 """
 
 from __future__ import annotations

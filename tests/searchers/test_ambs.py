@@ -116,6 +116,31 @@ def test_a_long_search_costs_no_more_than_a_short_one():
     assert max(seen) <= 80
 
 
+@pytest.mark.parametrize("count", [1, 10])
+def test_each_of_ten_calls_explores_by_another_kappa(count):
+    problem = mixed_problem()
+    searcher, ended, seen = AMBS(problem, 1, AMBSSettings()), history(problem, 12), []
+    real = searcher._cbo_class
+    searcher._cbo_class = lambda *arguments, acq_func_kwargs, **more: (
+        seen.append(acq_func_kwargs["kappa"]) or real(*arguments, acq_func_kwargs=acq_func_kwargs, **more)
+    )
+    for call in range(10):
+        searcher.propose(call * count, count, ended, [])
+    assert len(set(seen)) == 10
+    assert max(seen) == 1.96
+
+
+def test_a_model_that_fails_gives_random_points_and_a_warning(monkeypatch, caplog):
+    def fail(*arguments):
+        raise ValueError("not positive definite")
+
+    monkeypatch.setattr("dh_project.searchers.ambs.surrogate", fail)
+    problem = mixed_problem()
+    points = AMBS(problem, 1, AMBSSettings()).propose(3, 2, history(problem, 20), [])
+    assert points == RandomSearcher(problem, 1).propose(3, 2, [], [])
+    assert "not positive definite" in caplog.text
+
+
 def test_deephyper_is_imported_without_mpi4py():
     AMBS(mixed_problem(), 1, AMBSSettings())
     assert "mpi4py.MPI" not in sys.modules
