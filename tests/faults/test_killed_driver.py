@@ -1,0 +1,85 @@
+"""``kill -9`` of the driver, again and again, at random moments of one and the same search."""
+
+import random
+import time
+
+import pytest
+from harness import assert_nothing_is_lost, say, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+
+def wait_for_a_moment(search, session, rng):
+    """Wait for a random moment of a session: in its start-up, while trials run, or right after a record."""
+    moment = rng.choice(["start-up", "running", "running", "start", "report", "end"])
+    if moment == "start-up":
+        delay = rng.uniform(0.0, 1.5)
+    else:
+        sessions = search.count("session")
+        wait_until(lambda: search.count("session") > sessions or not session.is_running, "trials run")
+        if moment == "running":
+            delay = rng.uniform(0.0, 1.0)
+        else:
+            before, more = search.count(moment), rng.randint(1, 8)
+            wait_until(lambda: search.count(moment) >= before + more or not session.is_running, moment)
+            delay = rng.choice([0.0, rng.uniform(0.0, 0.01)])
+    time.sleep(delay)
+    return moment
+
+
+def kill_at_random_moments(search, seed, kills, seconds_to_vanish):
+    rng = random.Random(seed)
+    for _ in range(kills):
+        before = search.sound_part()
+        session = search.start()
+        say(f"moment: {wait_for_a_moment(search, session, rng)}")
+        assert session.is_running, "the search is too short for so many kills"
+        search.kill(session)
+        assert search.sound_part().startswith(before), "what was on record stays as it was"
+        if rng.random() < 0.5:  # else the next session begins while the old workers may still be there
+            search.wait_until_none_is_left(seconds_to_vanish)
+
+
+@pytest.mark.parametrize(
+    ("seed", "kills", "total", "shortest", "longest"),
+    [(1, 9, 300, 0.0, 0.1), (2, 8, 40, 0.0, 1.0), (3, 8, 16, 0.5, 2.5)],
+)
+def test_a_search_whose_driver_is_killed_25_times_loses_nothing(
+    search_command, seed, kills, total, shortest, longest
+):
+    search = search_command(
+        "--max-evals", total, run_kwargs=[f"shortest={shortest}", f"longest={longest}"], workers=3
+    )
+    kill_at_random_moments(search, seed, kills, seconds_to_vanish=5.0)
+    search.run()
+    assert_nothing_is_lost(search, total)
+    search.wait_until_none_is_left()
+
+
+@pytest.mark.ray
+def test_a_search_with_ray_whose_driver_is_killed_4_times_loses_nothing(search_command):
+    search = search_command(
+        "--max-evals", 30, run_kwargs=["shortest=0.1", "longest=0.6"], workers=2, evaluator="ray"
+    )
+    kill_at_random_moments(search, seed=4, kills=4, seconds_to_vanish=20.0)
+    search.run()
+    assert_nothing_is_lost(search, 30)
+    search.wait_until_none_is_left(20.0)
+
+
+def test_a_driver_killed_at_its_last_record_leaves_a_finished_search(search_command):
+    search = search_command("--max-evals", 6)
+    session = search.start()
+    wait_until(lambda: search.count("end") == 6, "the last trial's end is on record")
+    search.kill(session)
+    search.run()
+    assert_nothing_is_lost(search, 6)
+
+
+def test_a_table_that_a_killed_driver_did_not_write_is_written_by_the_next(search_command):
+    search = search_command("--max-evals", 3)
+    search.run()
+    (search.log_dir / "results.csv").unlink()
+    say("removed results.csv, as if the driver was killed between the last record and the table")
+    search.run()
+    assert_nothing_is_lost(search, 3)
