@@ -9,7 +9,7 @@ from pathlib import Path
 
 import small_run
 
-from dh_project import report, trial_folder
+from dh_project import record, report, trial_folder
 from dh_project.running import previous_folder
 
 
@@ -121,11 +121,27 @@ WAYS = [
 
 
 def die_in_a_way_of_its_own(point):
-    """Each trial ends in another way."""
-    return WAYS[numbers()[0] % len(WAYS)](point)
+    """Each trial ends in another way, and says in its row in which."""
+    way = WAYS[numbers()[0] % len(WAYS)]
+    record(way=way.__name__)
+    return way(point)
 
 
 def ignore_sigterm(point):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     (trial_folder() / "ready").touch()
     time.sleep(600)
+
+
+def of_an_old_version(point):
+    """What made the journals in ``tests/samples/journals``: the second trial fails, the third one waits."""
+    trial, attempt = numbers()
+    report(1, 0.5)
+    report(2, 1.5)
+    if trial == 1:
+        raise RuntimeError("no such luck")
+    if trial == 2 and attempt == 1:
+        time.sleep(600)
+    record(twice=2 * point["x"])
+    leave_evidence(point)
+    return 2.0
