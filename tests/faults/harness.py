@@ -84,7 +84,7 @@ class SearchCommand:
 
     Attributes:
         folder: Working directory of the command; the evidence of the trials lies there.
-        log_dir: Where the search keeps its files.
+        log_dir: Where the search keeps its files, as the test sees it (``seen_as``: as the command does).
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class SearchCommand:
         evaluator="process",
         workers=2,
         log_dir=None,
+        seen_as=None,
         prefix=(),
     ):
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,7 @@ class SearchCommand:
         self.evaluator = evaluator
         self._options = ["hps", searcher, "--evaluator", evaluator, "--num-workers", str(workers)]
         self._options += ["--problem", "small_problem.Problem", "--run", f"faulty_trials.{run}"]
-        self._options += ["--log-dir", str(self.log_dir), *map(str, options)]
+        self._options += ["--log-dir", str(seen_as or self.log_dir), *map(str, options)]
         if run_kwargs:
             self._options += ["--run-kwargs", *run_kwargs]
         self._mark = uuid.uuid4().hex
@@ -159,10 +160,11 @@ class SearchCommand:
         """Return all living processes that descend from this command, however far, with their command lines."""
         mark = f"{MARK}={self._mark}".encode()
         found = {}
-        for number in filter(str.isdigit, os.listdir("/proc")):
+        for process in psutil.process_iter():
             with suppress(OSError, psutil.NoSuchProcess):
-                if mark in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):  # a zombie has none
-                    process = psutil.Process(int(number))
+                if mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(
+                    b"\0"
+                ):  # a zombie has none
                     found[process] = " ".join(process.cmdline()).strip()
         return found
 

@@ -53,7 +53,8 @@ def test_a_newer_one_is_refused_in_plain_words(old_search):
     records, _ = scan(old_search.journal)
     newer = b"".join(map(encode, [{**records[0], "schema": 1000}, *records[1:]]))
     old_search.journal.write_bytes(newer)
-    session = old_search.run("--max-evals", 5, status=2)
+    session = old_search.start("--max-evals", 5)
+    assert session.end() == 2
     say(session.complained)
     assert len(session.complained.strip().splitlines()) == 1
     assert "newer" in session.complained
