@@ -1,7 +1,7 @@
 """Small file systems that can be full or read-only, whoever runs the tests and wherever.
 
-As root, or where users may have name spaces of their own, it is a real file system in memory. Elsewhere the limit of the
-size of a file takes the part of the full disk, and the mode of a folder that of the read-only one: there is
+As root, or where users may have name spaces of their own, it is a real file system in memory. Elsewhere a limit
+of the size of files takes the part of the full disk, and the mode of a folder that of the read-only one: there is
 always some way, and no test is skipped.
 """
 

@@ -10,7 +10,7 @@ from small_disk import FileSizeLimit, Mount, ReadOnlyMode, full_disk
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-TOTAL = 60
+TOTAL = 40
 
 
 def assert_one_clear_line(session, *words):
