@@ -35,7 +35,7 @@ def stop_and_go_on(search, session, make_room):
     assert search.journal.read_bytes().startswith(before)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_full_disk_is_a_loud_stop_and_after_making_room_it_goes_on(search_command, tmp_path, seed):
     rng = random.Random(seed)
     with closing(full_disk(tmp_path / "disk", 2**20)) as disk:
@@ -60,7 +60,7 @@ def test_a_full_disk_is_a_loud_stop_and_after_making_room_it_goes_on(search_comm
         stop_and_go_on(search, session, make_room)
 
 
-@pytest.mark.parametrize("size", [1_000, 5_000, 20_000])
+@pytest.mark.parametrize("size", [1_000, 10_000])
 def test_a_journal_that_may_not_grow_is_a_loud_stop_and_then_it_goes_on(search_command, tmp_path, size):
     limit = FileSizeLimit(tmp_path / "limited", size)
     search = search_command("--max-evals", TOTAL, log_dir=limit.inside)

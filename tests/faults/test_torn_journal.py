@@ -64,7 +64,7 @@ def finished(tmp_path_factory):
     return search
 
 
-@pytest.mark.parametrize("kind", ["search", "session", "start", "report", "end", "close"])
+@pytest.mark.parametrize("kind", ["search", "start", "report", "end"])
 def test_the_search_goes_on_from_a_journal_torn_in_a_record(search_command, finished, kind):
     rng = random.Random(kind)
     lines = finished.journal.read_bytes().splitlines(keepends=True)

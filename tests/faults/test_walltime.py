@@ -50,4 +50,4 @@ def test_a_wall_time_counts_from_the_start_of_the_process_in_hours_minutes_and_s
         "import time\ntime.sleep(3)\nfrom faulty_trials import checkpointed\n"
         "def run(point):\n    return checkpointed(point, steps=1000)\n"
     )
-    run_until(search, "00:00:20", 8, 20.0)
+    run_until(search, "00:00:16", 6, 16.0)
