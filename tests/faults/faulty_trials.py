@@ -36,6 +36,11 @@ def work(point, shortest=0.0, longest=0.1):
     return -abs(point["x"] - 3.0)
 
 
+def fail_and_leave_evidence(point, shortest=0.0, longest=0.1):
+    work(point, shortest, longest)
+    raise RuntimeError("no such luck")
+
+
 def gated(point):
     """Wait until the file ``gate`` lets this trial through."""
     while numbers()[0] >= int(Path("gate").read_text() or 0):

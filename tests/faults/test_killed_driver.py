@@ -1,6 +1,7 @@
 """``kill -9`` of the driver, again and again, at random moments of one and the same search."""
 
 import random
+import signal
 import time
 
 import pytest
@@ -65,6 +66,42 @@ def test_a_search_with_ray_whose_driver_is_killed_4_times_loses_nothing(search_c
     search.run()
     assert_nothing_is_lost(search, 30)
     search.wait_until_none_is_left(20.0)
+
+
+def stop_until_all_that_runs_has_ended(search, session):
+    """Stop the driver, so that trials end unheard, and kill it when all of them have left their result."""
+    wait_until(lambda: search.count("report") >= 3, "the third trial runs")
+    session.process.send_signal(signal.SIGSTOP)
+    started = {int(folder.name) for folder in (search.log_dir / "trials").iterdir()}
+    wait_until(lambda: {trial for trial, _ in search.results()} == started, "the trials that run have ended")
+    known = {record["trial"] for record in search.records() if record["kind"] == "end"}
+    say(f"trials {sorted(started - known)} ended while the driver was stopped")
+    assert started > known
+    search.kill(session)
+
+
+@pytest.mark.parametrize("run", ["work", "fail_and_leave_evidence"])
+def test_a_trial_that_ended_while_the_driver_could_not_hear_it_is_not_run_again(search_command, run):
+    search = search_command("--max-evals", 6, run=run, run_kwargs=["shortest=0.5", "longest=0.5"])
+    stop_until_all_that_runs_has_ended(search, search.start())
+    search.run(status=0 if run == "work" else 1)  # a search in which all trials failed ends with 1
+    assert_nothing_is_lost(search, 6)
+    assert len(search.evidence()) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b'{"state": "do', b"[1]", b'{"state": "done"}'])
+def test_a_result_that_makes_no_sense_does_not_count(search_command, content):
+    search = search_command("--max-evals", 4, run_kwargs=["shortest=0.5", "longest=0.5"])
+    session = search.start()
+    wait_until(lambda: search.count("report"), "trials run")
+    search.kill(session)
+    search.wait_until_none_is_left()
+    result = search.log_dir / "trials/0000/attempt-1/result.json"
+    result.write_bytes(content)
+    say(f"left {content} as the result of trial 0")
+    search.run()
+    result.unlink()
+    assert_nothing_is_lost(search, 4)
 
 
 def test_a_driver_killed_at_its_last_record_leaves_a_finished_search(search_command):

@@ -10,6 +10,8 @@ from harness import assert_nothing_is_lost, say, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
+TOTAL = 110
+
 MANY = 1000
 """Retries: no trial may be given up for what the storm does."""
 
@@ -36,7 +38,7 @@ def lost_attempts(search):
 def test_a_storm_over_the_workers_loses_no_trial(search_command):
     search = search_command(
         "--max-evals",
-        140,
+        TOTAL,
         "--max-retries",
         MANY,
         run_kwargs=["shortest=0.5", "longest=2.5"],
@@ -47,7 +49,7 @@ def test_a_storm_over_the_workers_loses_no_trial(search_command):
     assert session.end() == 0
     say(f"{lost_attempts(search)} attempts were lost with their worker")
     assert 10 < lost_attempts(search) <= killed
-    assert_nothing_is_lost(search, 140)
+    assert_nothing_is_lost(search, TOTAL)
     assert {row["job_status"] for row in search.rows()} == {"DONE"}
     search.wait_until_none_is_left()
 
