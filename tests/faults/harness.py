@@ -132,9 +132,10 @@ class SearchCommand:
 
     def kill(self, session):
         """Kill the driver, it alone, without a warning."""
-        say(f"killed the driver after {session.age:.2f} s with {self.standing}")
         session.process.kill()
+        age = session.age
         session.end()
+        say(f"killed the driver after {age:.2f} s with {self.standing}")
 
     def wait_until_none_is_left(self, limit=5.0):
         """Check that all processes of the search are gone within some seconds."""

@@ -98,7 +98,7 @@ def full_disk(folder, size):
     try:
         return Mount(folder, size)
     except (OSError, subprocess.SubprocessError):
-        return FileSizeLimit(folder.with_name("limited"), size // 16)
+        return FileSizeLimit(folder.with_name("limited"), size // 128)
 
 
 class ReadOnlyMode:
