@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def _fork_and_hang():
     return child
 
 
+def leave_a_daemon(point):
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    return 1.0
+
+
 def kill_itself(point):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -119,7 +125,7 @@ WAYS = [
     small_run.say_failure,
     small_run.hang,
     eat_memory,
-    small_run.leave_a_daemon,
+    leave_a_daemon,
     small_run.change_the_point,
     small_run.run,
 ]

@@ -38,11 +38,12 @@ def say(text):
     print(text, flush=True)
 
 
-def wait_until(condition, what, limit=PATIENCE):
-    """Wait until a condition is true, and return its value."""
+def wait_until(condition, what, limit=PATIENCE, session=None):
+    """Wait until a condition is true, and return its value; do not wait for a session that has ended."""
     ends = time.monotonic() + limit
     while not (value := condition()):
         assert time.monotonic() < ends, f"not within {limit:g} s: {what}"
+        assert session is None or session.is_running or condition(), f"{what}? It ended: {session.complained}"
         time.sleep(0.005)
     return value
 

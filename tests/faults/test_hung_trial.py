@@ -23,10 +23,12 @@ def test_a_hung_trial_is_dead_in_time_with_all_it_started_and_its_slot_serves_ag
     search = search_command("--max-evals", 4, "--trial-timeout", LIMIT, run="hang_with_children", workers=1)
     session = search.start()
     mark = search.folder / "hung"
-    wait_until(mark.exists, "the trial hangs")
+    wait_until(mark.exists, "the trial hangs", session=session)
     hung = json.loads(mark.read_text())
     assert all(is_alive(pid) for pid in hung["pids"])
-    wait_until(lambda: not any(is_alive(pid) for pid in hung["pids"]), "all that hung is dead")
+    wait_until(
+        lambda: not any(is_alive(pid) for pid in hung["pids"]), "all that hung is dead", session=session
+    )
     took = time.time() - hung["began"]
     say(f"trial, child and daemon, deaf to SIGTERM, were dead after {took:.2f} s at a limit of {LIMIT} s")
     assert took < LIMIT + 5.0

@@ -43,7 +43,9 @@ def test_interrupted_at_every_trial_it_has_the_points_and_the_best_of_the_uninte
             (cut.folder / "gate").write_text(str(ended))  # the trial after it waits, to be killed
             session = cut.start("--max-evals", TOTAL)
             next_runs = ended % 4 == 3  # else the kill comes while the searcher thinks
-            wait_until(partial(is_there, cut, ended, next_runs), f"{ended} trials have ended")
+            wait_until(
+                partial(is_there, cut, ended, next_runs), f"{ended} trials have ended", session=session
+            )
             cut.kill(session)
             (cut.folder / "gate").write_text(str(TOTAL))
         else:

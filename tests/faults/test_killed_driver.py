@@ -70,7 +70,7 @@ def test_a_search_with_ray_whose_driver_is_killed_4_times_loses_nothing(search_c
 
 def stop_until_all_that_runs_has_ended(search, session):
     """Stop the driver, so that trials end unheard, and kill it when all of them have left their result."""
-    wait_until(lambda: search.count("report") >= 3, "the third trial runs")
+    wait_until(lambda: search.count("report") >= 3, "the third trial runs", session=session)
     session.process.send_signal(signal.SIGSTOP)
     started = {int(folder.name) for folder in (search.log_dir / "trials").iterdir()}
     wait_until(lambda: {trial for trial, _ in search.results()} == started, "the trials that run have ended")
@@ -92,7 +92,7 @@ def test_a_trial_that_ended_while_the_driver_could_not_hear_it_is_not_run_again(
 def test_a_result_that_makes_no_sense_does_not_count(search_command):
     search = search_command("--max-evals", 6, run_kwargs=["shortest=0.5", "longest=0.5"], workers=4)
     session = search.start()
-    wait_until(lambda: search.count("report") >= 4, "four trials run")
+    wait_until(lambda: search.count("report") >= 4, "four trials run", session=session)
     search.kill(session)
     search.wait_until_none_is_left()
     for trial, content in enumerate([b"", b'{"state": "do', b"[1]", b'{"state": "done"}']):
@@ -107,7 +107,7 @@ def test_a_result_that_makes_no_sense_does_not_count(search_command):
 def test_a_driver_killed_at_its_last_record_leaves_a_finished_search(search_command):
     search = search_command("--max-evals", 6)
     session = search.start()
-    wait_until(lambda: search.count("end") == 6, "the last trial's end is on record")
+    wait_until(lambda: search.count("end") == 6, "the last trial's end is on record", session=session)
     search.kill(session)
     search.run()
     assert_nothing_is_lost(search, 6)

@@ -32,7 +32,7 @@ def end_soon(search, session):
 def test_a_signal_ends_it_in_seconds_and_what_was_recorded_stays(search_command, number):
     search = search_command("--max-evals", 8, run_kwargs=["shortest=0.3", "longest=1"])
     session = search.start()
-    wait_until(lambda: search.count("end") >= 3, "three trials have ended")
+    wait_until(lambda: search.count("end") >= 3, "three trials have ended", session=session)
     send(session, number)
     before = search.sound_part()
     assert end_soon(search, session) == 130
@@ -47,7 +47,11 @@ def test_a_signal_ends_it_in_seconds_and_what_was_recorded_stays(search_command,
 def test_a_second_signal_does_not_wait_for_a_deaf_trial(search_command, number):
     search = search_command("--max-evals", 4, run="ignore_sigterm")
     session = search.start()
-    wait_until(lambda: len(list(search.log_dir.glob("trials/*/*/ready"))) == 2, "two deaf trials run")
+    wait_until(
+        lambda: len(list(search.log_dir.glob("trials/*/*/ready"))) == 2,
+        "two deaf trials run",
+        session=session,
+    )
     send(session, number)
     time.sleep(0.5)
     send(session, number)
@@ -73,7 +77,9 @@ def test_a_signal_at_any_instant_of_the_start_ends_it_in_seconds_and_the_search_
 def test_a_killed_driver_leaves_no_process_in_the_middle_of_running_trials(search_command):
     search = search_command("--max-evals", 4, run="ignore_sigterm", workers=4)
     session = search.start()
-    wait_until(lambda: len(list(search.log_dir.glob("trials/*/*/ready"))) == 4, "four trials run")
+    wait_until(
+        lambda: len(list(search.log_dir.glob("trials/*/*/ready"))) == 4, "four trials run", session=session
+    )
     assert len(search.processes()) == 1 + 4 + 4
     search.kill(session)
     search.wait_until_none_is_left()
@@ -89,6 +95,8 @@ def test_a_killed_driver_leaves_no_process_while_workers_import_the_run_module(s
         "def run(point):\n    return 1.0\n"
     )
     session = search.start("--run", "slow_import.py")
-    wait_until(lambda: len(list(search.folder.glob("importing-*"))) == 2, "both workers import")
+    wait_until(
+        lambda: len(list(search.folder.glob("importing-*"))) == 2, "both workers import", session=session
+    )
     search.kill(session)
     search.wait_until_none_is_left()

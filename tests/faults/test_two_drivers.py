@@ -13,7 +13,7 @@ def search(search_command):
 
 def test_a_second_driver_is_refused_in_one_line_and_the_first_is_unharmed(search):
     first = search.start()
-    wait_until(lambda: search.count("end"), "the first one searches")
+    wait_until(lambda: search.count("end"), "the first one searches", session=first)
     second = search.start()
     assert second.end() == 2
     assert len(second.complained.strip().splitlines()) == 1
@@ -28,7 +28,7 @@ def test_a_second_driver_is_refused_in_one_line_and_the_first_is_unharmed(search
 
 def test_a_driver_that_was_killed_does_not_keep_the_folder(search):
     session = search.start()
-    wait_until(lambda: search.count("end"), "it searches")
+    wait_until(lambda: search.count("end"), "it searches", session=session)
     search.kill(session)
     search.run()
     assert_nothing_is_lost(search, 12)

@@ -18,7 +18,7 @@ MANY = 1000
 
 def storm(search, session, victims, rng, seconds, pause):
     """Kill a random one of the victims again and again; return how many."""
-    wait_until(lambda: search.count("report"), "trials run")
+    wait_until(lambda: search.count("report"), "trials run", session=session)
     ends, killed = time.monotonic() + seconds, 0
     while time.monotonic() < ends and session.is_running:
         time.sleep(rng.uniform(0.5, 1.5) * pause)
