@@ -112,6 +112,15 @@ def eat_memory(point):
     return float(len(bytearray(2**33)))
 
 
+def take_memory(point):
+    """Take more and more memory, up to four times what the search allows."""
+    taken = []
+    while len(taken) < 32:
+        taken.append(b"x" * 2**26)
+        time.sleep(0.02)
+    time.sleep(600)
+
+
 WAYS = [
     small_run.fail,
     small_run.leave,
@@ -125,6 +134,7 @@ WAYS = [
     small_run.say_failure,
     small_run.hang,
     eat_memory,
+    take_memory,
     leave_a_daemon,
     small_run.change_the_point,
     small_run.run,

@@ -8,23 +8,24 @@ from harness import SearchCommand, say
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 EXPECTED = {
-    "fail": ("FAILED", "RuntimeError: no such luck"),
-    "leave": ("FAILED", r"sys.exit\(7\)"),
-    "crash": ("FAILED", "SIGABRT"),
-    "kill_itself": ("FAILED", "SIGKILL"),
-    "return_nan": ("FAILED", "nan"),
-    "return_infinity": ("FAILED", "inf"),
-    "return_nothing": ("FAILED", "NoneType where a number belongs"),
-    "return_text": ("FAILED", "str where a number belongs"),
-    "return_pair": ("FAILED", "tuple where a number belongs"),
-    "say_failure": ("FAILED", "out_of_memory"),
-    "hang": ("TIMEOUT", "ran longer than its limit"),
-    "eat_memory": ("MEMORY", "[Mm]emory"),
-    "leave_a_daemon": ("DONE", ""),
-    "change_the_point": ("DONE", ""),
-    "run": ("DONE", ""),
+    "fail": ("FAILED", "F_exception", "RuntimeError: no such luck"),
+    "leave": ("FAILED", "F_exit", r"sys.exit\(7\)"),
+    "crash": ("FAILED", "F_signal", "SIGABRT"),
+    "kill_itself": ("FAILED", "F_signal", "SIGKILL"),
+    "return_nan": ("FAILED", "F_not_finite", "nan"),
+    "return_infinity": ("FAILED", "F_not_finite", "inf"),
+    "return_nothing": ("FAILED", "F_no_number", "NoneType where a number belongs"),
+    "return_text": ("FAILED", "F_no_number", "str where a number belongs"),
+    "return_pair": ("FAILED", "F_no_number", "tuple where a number belongs"),
+    "say_failure": ("FAILED", "F_said", "out_of_memory"),
+    "hang": ("TIMEOUT", "F_timeout", "ran longer than its limit"),
+    "eat_memory": ("MEMORY", "F_memory", "[Mm]emory"),
+    "take_memory": ("MEMORY", "F_memory", "[Mm]emory"),
+    "leave_a_daemon": ("DONE", None, ""),
+    "change_the_point": ("DONE", None, ""),
+    "run": ("DONE", None, ""),
 }
-"""State, and what its reason must say."""
+"""State, what stands for the objective where there is none, and what the reason must say."""
 
 TOTAL = 2 * len(EXPECTED)
 
@@ -38,6 +39,8 @@ def died(tmp_path_factory):
         TOTAL,
         "--trial-timeout",
         3,
+        "--trial-memory",
+        0.5,
         run="die_in_a_way_of_its_own",
         workers=1,
     )
@@ -61,12 +64,12 @@ def test_the_search_ends_with_the_right_total(died):
 @pytest.mark.parametrize("way", EXPECTED)
 def test_each_way_to_die_is_a_named_state_with_a_reason_and_a_log(died, way):
     search, _, by_way = died
-    state, reason = EXPECTED[way]
+    state, failure, reason = EXPECTED[way]
     assert len(by_way[way]) == 2
     for row in by_way[way]:
         assert row["job_status"] == state
         assert re.search(reason, row["m:reason"])
-        assert row["objective"] == f"F_{state.lower()}" or state == "DONE"
+        assert failure is None or row["objective"] == failure
         assert (search.log_dir / f"trials/{int(row['job_id']):04d}/attempt-1/log.txt").exists()
 
 
