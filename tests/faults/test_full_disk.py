@@ -97,3 +97,21 @@ def test_a_read_only_folder_is_one_line_and_nothing_is_half_written(search_comma
     assert_one_clear_line(session, "Read-only file system", "Permission denied")
     assert content(read_only.outside) == before
     search.wait_until_none_is_left()
+
+
+def test_a_driver_s_log_that_cannot_be_written_is_at_most_a_line(search_command):
+    search = search_command("--max-evals", 4)
+    search.log_dir.mkdir()
+    log = search.log_dir / "deephyper.log"
+    log.symlink_to("/dev/full")
+    session = search.start()
+    status = session.end()
+    say(
+        f"with a log on a full disk it ended with status {status}; {len(session.complained.splitlines())} lines"
+    )
+    assert "Traceback" not in session.complained
+    assert len(session.complained.splitlines()) <= 1
+    log.unlink()
+    if status != 0:
+        search.run()
+    assert_nothing_is_lost(search, 4)
