@@ -1,0 +1,34 @@
+"""Two drivers on one folder; and a lock whose owner is dead."""
+
+import pytest
+from harness import assert_nothing_is_lost, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+
+@pytest.fixture
+def search(search_command):
+    return search_command("--max-evals", 12, run_kwargs=["shortest=0.4", "longest=0.6"])
+
+
+def test_a_second_driver_is_refused_in_one_line_and_the_first_is_unharmed(search):
+    first = search.start()
+    wait_until(lambda: search.count("end"), "the first one searches", session=first)
+    second = search.start()
+    assert second.end() == 2
+    assert len(second.complained.strip().splitlines()) == 1
+    assert "another search is running in this folder" in second.complained
+    assert first.is_running
+    assert first.end() == 0
+    assert first.complained == ""
+    assert_nothing_is_lost(search, 12)
+    assert search.count("session") == 1
+    search.wait_until_none_is_left()
+
+
+def test_a_driver_that_was_killed_does_not_keep_the_folder(search):
+    session = search.start()
+    wait_until(lambda: search.count("end"), "it searches", session=session)
+    search.kill(session)
+    search.run()
+    assert_nothing_is_lost(search, 12)
