@@ -163,7 +163,12 @@ def add_options(parser: Parser) -> None:
 def add_ambs_options(parser: Parser) -> None:
     """Add the options of ``ambs``."""
     model = parser.add_argument_group("the model")
-    model.add_argument("--surrogate-model", default="ET", metavar="M", help="ET, RF, GP or DUMMY (ET)")
+    model.add_argument(
+        "--surrogate-model",
+        default="auto",
+        metavar="M",
+        help="GP, ET, RF, DUMMY or auto: GP, ET in wide spaces",
+    )
     model.add_argument(
         "--acq-func", default="UCBd", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)"
     )
