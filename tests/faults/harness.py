@@ -247,7 +247,9 @@ def assert_nothing_is_lost(search, total):
             assert not later, f"trial {record['trial']} ran again after its end was on record"
     for (trial, attempt), result in search.results().items():
         if result["state"] in FINAL:
-            assert attempt == attempts[trial][-1], f"trial {trial} ran again after attempt {attempt} had ended"
+            assert attempt == attempts[trial][-1], (
+                f"trial {trial} ran again after attempt {attempt} had ended"
+            )
     finished = {(trial, attempt): point for trial, attempt, point in search.evidence()}
     for record in final:
         if record["state"] == "done":

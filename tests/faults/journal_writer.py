@@ -1,7 +1,7 @@
 """Processes that write a journal and are killed on the way; run by ``test_torn_journal.py``.
 
-    journal_writer.py every-byte FOLDER   for each byte n of an append, a process that dies after n bytes, in FOLDER/n
-    journal_writer.py for-ever FOLDER     append as fast as it goes, printing the number of what is on record
+journal_writer.py every-byte FOLDER   for each byte n of an append, a process that dies after n bytes, in FOLDER/n
+journal_writer.py for-ever FOLDER     append as fast as it goes, printing the number of what is on record
 """
 
 import os
@@ -14,7 +14,10 @@ from dh_project.journal import Journal, encode
 from dh_project.trial import SearchPaths
 
 BEFORE = [{"kind": "search", "schema": 1}, {"kind": "start", "trial": 0}, {"kind": "end", "trial": 0}]
-TORN = [{"kind": "report", "trial": 1, "step": 1, "objective": 0.5}, {"kind": "end", "trial": 1, "reason": "ä"}]
+TORN = [
+    {"kind": "report", "trial": 1, "step": 1, "objective": 0.5},
+    {"kind": "end", "trial": 1, "reason": "ä"},
+]
 """Two records in one append: a turn of the search loop commits so."""
 
 SIZE = len(b"".join(map(encode, TORN)))

@@ -31,7 +31,9 @@ def test_a_writer_killed_at_every_byte_of_an_append_loses_nothing_from_before(tm
             assert journal.records == recorded, f"the next writer, byte {byte}"
             journal.append(NEXT)
             journal.commit()
-        assert paths.journal.read_bytes() == b"".join(map(encode, [*recorded, NEXT])), f"repaired, byte {byte}"
+        assert paths.journal.read_bytes() == b"".join(map(encode, [*recorded, NEXT])), (
+            f"repaired, byte {byte}"
+        )
     say(f"killed {byte + 1} writers, one at each byte of an append of {byte} bytes")
 
 

@@ -58,7 +58,9 @@ def test_a_storm_over_the_workers_loses_no_trial(search_command):
 def test_a_storm_over_ray_s_actors_and_their_workers_loses_no_trial(search_command):
     def actors_and_workers():
         parts = ("WorkerActor", "dh_project.worker")
-        return [process for process, name in search.processes().items() if any(part in name for part in parts)]
+        return [
+            process for process, name in search.processes().items() if any(part in name for part in parts)
+        ]
 
     search = search_command(
         "--max-evals",
