@@ -1,5 +1,6 @@
 # make search   set up, tune CGCNN on the crystals that ship with the package, print the best configuration
 # make test     set up, check style and types, run all tests that this machine can
+# make faults   kill, hang, tear and fill searches on purpose, and say so
 # make lint, make docs, make bench, make clean
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 FOLDER ?= search
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: search test lint docs bench clean
+.PHONY: search test faults lint docs bench clean
 
 search: $(VENV)/installed
 	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
@@ -22,6 +23,9 @@ search: $(VENV)/installed
 test: lint
 	$(BIN)/python -m pytest
 
+faults: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/faults -rA
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +38,9 @@ docs: $(VENV)/installed-docs
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/search_overhead.py
 	$(BIN)/python benchmarks/graph_preparation.py
+	$(BIN)/python benchmarks/search/driver_time.py
+	$(BIN)/python benchmarks/search/resume.py
+	$(BIN)/python benchmarks/search/cluster.py 1000 0.5
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache

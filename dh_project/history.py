@@ -44,9 +44,15 @@ class Identity:
             there, here = getattr(self, name), getattr(other, name)
             if there != here:
                 return f"{option} was {there!r} there and is {here!r} now"
-        if self.space != other.space:
+        if _content(self.space) != _content(other.space):
             return "the space or the starting points of the problem have changed"
         return None
+
+
+def _content(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem's JSON data without the versions of the package and the format that wrote it."""
+    space = {name: value for name, value in problem.get("space", {}).items() if "version" not in name}
+    return {**problem, "space": space}
 
 
 @dataclass

@@ -82,6 +82,12 @@ def test_what_differs_between_two_searches_is_said(change, said):
     assert said in (IDENTITY.difference(Identity(**{**vars(IDENTITY), **change})) or "")
 
 
+def test_the_version_of_configspace_is_no_difference():
+    spaces = [{"space": {"hyperparameters": [1], "python_module_version": v}} for v in ("1.2.2", "1.3.0")]
+    one, other = (Identity(**{**vars(IDENTITY), "space": space}) for space in spaces)
+    assert one.difference(other) is None
+
+
 def test_a_search_is_the_same_as_itself():
     assert IDENTITY.difference(Identity(**vars(IDENTITY))) is None
 

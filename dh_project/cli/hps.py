@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import create_evaluator, evaluator_name
     from dh_project.history import History, check_same_search
     from dh_project.loading import prepare_run
+    from dh_project.results_file import ResultsFile
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
     from dh_project.warm_start import read_source
@@ -73,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = tuple(read_source(path, problem) for path in arguments.warm_start)
     if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
         print(f"{paths.folder.resolve()}: all {len(history.ended)} trials have ended already")
+        ResultsFile(paths.results, problem.hyperparameter_names).write(
+            history.ended
+        )  # its driver may have died
         print_summary(history, paths, problem)
         return 0
     prepare_run(arguments.run, identity.run_kwargs)

@@ -11,6 +11,13 @@ from dh_project.errors import UserError
 FORMAT = "%(asctime)s|%(process)d|%(levelname)s|%(name)s] %(message)s"
 
 
+class QuietFileHandler(logging.FileHandler):
+    """A log file that may fill its disk: what cannot be written is left out, for the journal says it all."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing; a line on the terminal for each line that is lost would hide what matters."""
+
+
 def log_level() -> str:
     """Return the level that ``DEEPHYPER_LOG_LEVEL`` asks for.
 
@@ -29,7 +36,7 @@ def log_to(path: Path, level: str) -> None:
     Raises:
         OSError: It cannot be written to.
     """
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
     logger = logging.getLogger("dh_project")
     logger.setLevel(level)
