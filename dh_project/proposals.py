@@ -26,8 +26,8 @@ log = logging.getLogger("dh_project")
 MOST_AT_ONCE = 256
 """Points made at once, where so many slots are free."""
 
-MOST_AHEAD = 16
-"""Points made ahead of time from one state of knowledge, or two for each worker where that is more."""
+MOST_AHEAD = 8
+"""Points made ahead of time from one state of knowledge: with many more, regret rises (benchmarks/search)."""
 
 REST = 9.0
 """While the stock is full, it is made anew at most after this many times the time that the last making took."""
@@ -56,7 +56,7 @@ class Proposals:
         self, searcher: Searcher, num_workers: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.searcher = searcher
-        self._most_ahead = max(MOST_AHEAD, 2 * num_workers) if searcher.learns and num_workers > 1 else 0
+        self._most_ahead = MOST_AHEAD if searcher.learns and num_workers > 1 else 0
         self._clock = clock
         self._stock: list[Proposal] = []
         self._future: Future[list[Proposal]] | None = None
