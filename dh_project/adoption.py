@@ -23,6 +23,8 @@ def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
 def _end_of(paths: SearchPaths, trial: Trial) -> Ended | None:
     try:
         result = json.loads((paths.trial(trial.id, trial.attempt) / RESULT).read_text())
+        if (result["trial"], result["attempt"], result["point"]) != (trial.id, trial.attempt, trial.point):
+            return None
         state, objective = State(result["state"]), result["objective"]
         cause = Cause(result["cause"]) if result.get("cause") else None
         facts = dict(result["facts"])

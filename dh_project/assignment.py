@@ -34,7 +34,7 @@ class Assignment:
         attempt: From 1.
         point: The hyperparameters.
         folder: This attempt's own folder.
-        previous_folder: The folder of the interrupted attempt before it, or None.
+        previous_folders: Those of the interrupted attempts before it that left something, the latest first.
         time_limit: Seconds after which it is killed, or None.
         memory_limit: Bytes that it and its children may hold together before they are killed, or None.
     """
@@ -43,6 +43,6 @@ class Assignment:
     attempt: int
     point: dict[str, Any]
     folder: str
-    previous_folder: str | None = None
+    previous_folders: list[str] = field(default_factory=list)
     time_limit: float | None = None
     memory_limit: int | None = None

@@ -23,10 +23,10 @@ def in_common(failed: Sequence[Trial], others: Sequence[Trial]) -> list[str]:
     """
     if not failed:
         return []
-    kinds = Counter((trial.cause or trial.state, _without_numbers(trial.reason)) for trial in failed)
-    (kind, pattern), count = kinds.most_common(1)[0]
-    example = next(trial for trial in failed if _without_numbers(trial.reason) == pattern)
-    said = [f"{count} of {len(failed)}: {kind}: {example.reason} (trial {example.id})"]
+    kinds = Counter(_kind(trial) for trial in failed)
+    commonest, count = kinds.most_common(1)[0]
+    example = next(trial for trial in failed if _kind(trial) == commonest)
+    said = [f"{count} of {len(failed)}: {commonest[0]}: {example.reason} (trial {example.id})"]
     if others:
         names = dict.fromkeys(name for trial in failed for name in trial.point)
         said += filter(None, (_telling(name, failed, others) for name in names))
@@ -58,8 +58,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _without_numbers(reason: str | None) -> str:
-    return re.sub(r"\d+", "#", reason or "")
+def _kind(trial: Trial) -> tuple[str, str]:
+    """Return the cause (or state) of a failure, and its reason without the numbers that differ among its like."""
+    return trial.cause or trial.state, re.sub(r"\d+", "#", trial.reason or "")
 
 
 def _host(trial: Trial) -> str:

@@ -6,7 +6,6 @@ search and the one that was never interrupted know the same.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +66,8 @@ class History:
         ended: Those that are over for good, in the order of their ends.
         best: The one with the largest objective, the earlier of equals; None while there is none.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
-        sources: Where the known trials came from: SHA-256 of the file, and its name.
-        first_signs: Seconds from each attempt's start to its first report or its objective.
+        sources: The files that the known trials came from.
+        first_signs: Seconds from when each attempt was handed out to its first report or its objective.
         elapsed: Seconds of search time that the journal accounts for, over all sessions.
     """
 
@@ -79,7 +78,7 @@ class History:
     ended: list[Trial] = field(default_factory=list)
     best: Trial | None = None
     known: list[Trial] = field(default_factory=list)
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=set)
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
 
@@ -114,13 +113,11 @@ class History:
                 for trial in list(self.running.values()):
                     self._move(trial, State.PAUSED)
             case "source":
-                self.sources[record["sha256"]] = record["path"]
-            case "known":
-                state = State.FAILED if record["objective"] is None else State.DONE
-                number = -1 - len(self.known)
-                self.known.append(
-                    Trial(number, record["point"], "warm start", state=state, objective=record["objective"])
-                )
+                self.sources.add(record["path"])
+                for point, objective in record["results"]:
+                    state = State.FAILED if objective is None else State.DONE
+                    number = -1 - len(self.known)
+                    self.known.append(Trial(number, point, "warm start", state=state, objective=objective))
             case "start":
                 trial = self.trials.setdefault(
                     record["trial"], Trial(record["trial"], record["point"], record["origin"])
@@ -149,12 +146,9 @@ class History:
         self._move(trial, State(record["state"]))
         if trial.state.has_ended:
             self.ended.append(trial)
-            if trial.objective is not None and (self.best is None or trial.objective > self._best_objective):
+            best = self.best.objective if self.best else None
+            if trial.objective is not None and (best is None or trial.objective > best):
                 self.best = trial
-
-    @property
-    def _best_objective(self) -> float:
-        return -math.inf if self.best is None or self.best.objective is None else self.best.objective
 
     def _move(self, trial: Trial, state: State) -> None:
         """Put a trial into a state, and among those in it."""

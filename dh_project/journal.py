@@ -21,8 +21,8 @@ from dh_project.lock import DriverLock
 from dh_project.trial import SearchPaths
 
 SCHEMA = 2
-"""Version of the records: 2 knows causes of failure and the state ``memory``. Older ones must stay readable
-(``tests/samples/journals``); newer ones are refused."""
+"""Version of the records, in those that begin a search and a session: 2 knows causes of failure and the state
+``memory``. Older ones must stay readable (``tests/samples/journals``); newer ones are refused."""
 
 Record = dict[str, Any]
 
@@ -67,7 +67,7 @@ def scan(path: Path) -> tuple[list[Record], int]:
                     f"a copy, or search in another folder with --log-dir"
                 )
             break
-        if number == 1 and record.get("schema", 0) > SCHEMA:
+        if record.get("schema", 0) > SCHEMA:
             raise UserError(
                 f"{path}: written by a newer dh_project (schema {record['schema']}, this one reads up to {SCHEMA}); "
                 f"upgrade dh_project"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,20 +65,23 @@ class FailureCount:
     def __init__(self) -> None:
         self.ended = self.failed = self.in_a_row = 0
 
-    def add(self, trial: Trial) -> None:
-        """Count a trial; one that was lost with its worker did not fail, it had no chance."""
-        has_failed = trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
-        self.ended += 1
-        self.failed += has_failed
-        self.in_a_row = self.in_a_row + 1 if has_failed else 0
+    def add(self, trials: Iterable[Trial]) -> None:
+        """Count trials, in the order of their ends; one that was lost with its worker did not fail."""
+        for trial in trials:
+            has_failed = trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
+            self.ended += 1
+            self.failed += has_failed
+            self.in_a_row = self.in_a_row + 1 if has_failed else 0
 
-    def exceeds(self, limit: float | None) -> bool:
-        """Say whether there are more failures than ``max_failures`` lets be."""
+    def exceeding(self, limit: float | None) -> str | None:
+        """Return in words that there are as many failures as ``max_failures`` forbids; None where there are not."""
         if limit is None:
-            return False
+            return None
         if limit >= 1:
-            return self.in_a_row >= limit
-        return self.ended >= FEWEST_FOR_A_SHARE and self.failed > limit * self.ended
+            return f"{self.in_a_row} trials in a row failed" if self.in_a_row >= limit else None
+        if self.ended < FEWEST_FOR_A_SHARE or self.failed <= limit * self.ended:
+            return None
+        return f"{self.failed} of this session's {self.ended} trials failed"
 
 
 def seconds_to_report(first_signs: Sequence[float]) -> float:

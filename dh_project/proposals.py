@@ -43,6 +43,13 @@ class Proposal(NamedTuple):
 Work = Callable[[], list[Proposal]]
 
 
+class Made(NamedTuple):
+    """Proposals, and the seconds that it took to make them."""
+
+    proposals: list[Proposal]
+    seconds: float
+
+
 class Proposals:
     """Keeps proposals at hand.
 
@@ -59,7 +66,7 @@ class Proposals:
         self._most_ahead = MOST_AHEAD if searcher.learns and num_workers > 1 else 0
         self._clock = clock
         self._stock: list[Proposal] = []
-        self._future: Future[list[Proposal]] | None = None
+        self._future: Future[Made] | None = None
         self._told = 0
         self._taken = 0  # since the last making began
         self._began, self._took = -math.inf, 0.0
@@ -69,15 +76,13 @@ class Proposals:
         """Whether proposals are being made."""
         return self._future is not None
 
-    def take(self, most: int) -> list[Proposal]:
-        """Return at most so many proposals, those that are there."""
-        if self._future is not None and self._future.done():
-            self._stock = self._future.result()
-            self._took = self._clock() - self._began
-            self._future = None
-        taken, self._stock = self._stock[:most], self._stock[most:]
-        self._taken += len(taken)
-        return taken
+    def take(self) -> Proposal | None:
+        """Return a proposal, if there is one."""
+        self._collect()
+        if not self._stock:
+            return None
+        self._taken += 1
+        return self._stock.pop(0)
 
     def tend(self, number: int, free: int, history: History) -> None:
         """Begin to make proposals, where that is due.
@@ -87,6 +92,7 @@ class Proposals:
             free: Slots that wait for a point.
             history: What is known.
         """
+        self._collect()
         if self._future is not None:
             return
         since = self._clock() - self._began
@@ -110,13 +116,20 @@ class Proposals:
         if self._future is not None:
             wait([self._future], seconds)
 
-    def _start(self, work: Work) -> Future[list[Proposal]]:
+    def _collect(self) -> None:
+        """Put what was made in the place of what was left."""
+        if self._future is not None and self._future.done():
+            self._stock, self._took = self._future.result()
+            self._future = None
+
+    def _start(self, work: Work) -> Future[Made]:
         """Do work in a thread, which does not keep the process from leaving; at once where that is quicker."""
-        future: Future[list[Proposal]] = Future()
+        future: Future[Made] = Future()
 
         def do() -> None:
+            began = self._clock()
             try:
-                future.set_result(work())
+                future.set_result(Made(work(), self._clock() - began))
             except BaseException as error:
                 future.set_exception(error)
 
@@ -146,7 +159,7 @@ def make(
         pending: Trials that run or wait to go on.
     """
     try:
-        told = [*on_one_scale(searcher.problem, known, ended), *ended] if known else ended
+        told = [*on_one_scale(searcher.cube, known, ended), *ended] if known else ended
         points, origin = searcher.propose(number, count, told, pending), searcher.name
     except Exception:
         log.exception("proposal %d: the searcher failed; random points stand in", number)

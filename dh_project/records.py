@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +28,7 @@ def session(at: float, settings: Mapping[str, Any]) -> Record:
     began = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "kind": "session",
+        "schema": SCHEMA,
         "at": at,
         "date": began,
         "host": os.uname().nodename,
@@ -36,14 +37,9 @@ def session(at: float, settings: Mapping[str, Any]) -> Record:
     }
 
 
-def source(path: str, sha256: str) -> Record:
-    """Return the file of another search that is learnt from; its results follow."""
-    return {"kind": "source", "path": path, "sha256": sha256}
-
-
-def known(point: Point, objective: float | None) -> Record:
-    """Return a result of another search."""
-    return {"kind": "known", "point": point, "objective": objective}
+def source(path: str, results: Sequence[tuple[Point, float | None]]) -> Record:
+    """Return another search's results that are learnt from: points and objectives, None where a trial failed."""
+    return {"kind": "source", "path": path, "results": list(results)}
 
 
 def start(at: float, trial: Trial, attempt: int) -> Record:
@@ -82,7 +78,7 @@ def alive(at: float) -> Record:
 
 def close(at: float, ending: Ending) -> Record:
     """Return the orderly end of a session."""
-    return {"kind": "close", "at": at, "reason": ending.reason}
+    return {"kind": "close", "at": at, "ending": ending.kind, "reason": ending.reason}
 
 
 def _versions() -> Mapping[str, str]:

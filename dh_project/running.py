@@ -6,6 +6,7 @@ Inside a search, the worker connects this module to itself before it calls the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ class Connection:
     """The way from a running trial to its worker; this one, outside a search, leads nowhere."""
 
     folder: Path | None = None
-    predecessor: Path | None = None
+    predecessors: Sequence[Path] = ()
 
     def report(self, step: int, objective: float) -> Answer:
         """Carry one intermediate objective; the answer says whether to go on."""
@@ -63,6 +64,11 @@ def trial_folder() -> Path | None:
     return _connection.folder
 
 
-def previous_folder() -> Path | None:
-    """Return the folder of the attempt that was interrupted before this one, where a checkpoint may lie."""
-    return _connection.predecessor
+def previous_folder(holding: str | None = None) -> Path | None:
+    """Return the folder of the last attempt that was interrupted before this one, where a checkpoint may lie.
+
+    Args:
+        holding: Name of a file: the last one that has it, for an attempt may end before it leaves one.
+    """
+    folders = _connection.predecessors
+    return next((folder for folder in folders if holding is None or (folder / holding).exists()), None)

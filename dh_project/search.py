@@ -30,6 +30,7 @@ from dh_project.signals import SignalNote
 from dh_project.stoppers.base import Stopper
 from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
 from dh_project.warm_start import Source
+from dh_project.worker.trial_process import GRACE_SECONDS
 
 log = logging.getLogger("dh_project")
 
@@ -47,6 +48,9 @@ STOP_SECONDS = 15.0
 
 LAST_SECONDS = 1.5
 """Before the end of the job: nothing is waited for any longer."""
+
+KILL_SECONDS = GRACE_SECONDS + 1.0
+"""Before that: a trial that has not reported yet is signalled, and killed after its time of grace."""
 
 ALIVE_SECONDS = 30.0
 """So often the journal is written to even where nothing happens, for the elapsed time to be on record."""
@@ -115,6 +119,8 @@ class Search:
         self._ending: Ending | None = None
         self._signals = SignalNote()
         self._patience_ends = math.inf
+        self._lacks_point = False
+        self._stops: list[int] = []  # trials that the stopper ends
         self._losses_in_a_row = 0
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
@@ -149,7 +155,7 @@ class Search:
         """
         with self.journal, self._signals:
             unheard = unheard_ends(self.paths, list(self.history.running.values()))
-            over = [self._take(event) for event in unheard]
+            over = [trial for event in unheard if (trial := self._take(event))]
             self._write(
                 records.session(
                     self.elapsed,
@@ -164,7 +170,9 @@ class Search:
             )
             self._turn(over)
             while not self._is_over():
-                self._turn([self._take(event) for event in self._events()])
+                over = [trial for event in self._events() if (trial := self._take(event))]
+                self._failures.add(over)
+                self._turn(over)
             ending = self._ending or Ending("complete", "all trials have ended")
             self._write(records.close(self.elapsed, ending))
             with self._storing():
@@ -173,11 +181,8 @@ class Search:
             log.info("search ended: %s", ending.reason)
         return ending
 
-    def _turn(self, taken: list[Trial | None]) -> None:
-        """Commit what was taken and what comes of it; then tell it, and start trials."""
-        over = [trial for trial in taken if trial is not None]
-        for trial in over:
-            self._failures.add(trial)
+    def _turn(self, over: list[Trial]) -> None:
+        """Commit what was taken and what comes of it; then tell of the trials that are over, and start others."""
         self._look_for_limits()
         starts = self._next_trials()
         if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
@@ -188,6 +193,9 @@ class Search:
             self.observer.ended(trial)
         for assignment in starts:
             self.evaluator.start(assignment)
+        for number in self._stops:
+            self.evaluator.stop(number)
+        self._stops.clear()
         with self._storing():
             self._results.write_if_due(self.history.ended, self._clock)
         self.observer.turn(self.history, self.elapsed)
@@ -206,7 +214,8 @@ class Search:
 
     def _next_trials(self) -> list[Assignment]:
         """Record the start of a trial for each free slot, interrupted ones first, as far as there are proposals."""
-        if self._ending is not None or not self._can_report():
+        self._lacks_point = False
+        if self._ending is not None or self._left() <= 0 or not self._can_report():
             return []
         history, first = self.history, self.problem.starting_points
         free = int(min(self.evaluator.num_workers, self._left())) - len(history.running)
@@ -215,10 +224,11 @@ class Search:
             number = len(history.trials)
             if number < len(first):
                 starts.append(self._start(Trial(number, first[number], "starting point")))
-            elif proposals := self.proposals.take(1):
-                starts.append(self._start(Trial(number, *proposals[0])))
+            elif proposal := self.proposals.take():
+                starts.append(self._start(Trial(number, proposal.point, proposal.origin)))
             else:
                 break
+        self._lacks_point = len(starts) < free
         if self._left() > len(history.running) + len(history.paused):
             number = max(0, len(history.trials) - len(first))
             self.proposals.tend(number, max(0, free - len(starts)), history)
@@ -236,7 +246,6 @@ class Search:
 
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
-        previous = self.paths.previous(trial.id, attempt)
         self._write(records.start(self.elapsed, trial, attempt))
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return Assignment(
@@ -244,7 +253,7 @@ class Search:
             attempt=attempt,
             point=trial.point,
             folder=str(self.paths.trial(trial.id, attempt).absolute()),
-            previous_folder=str(previous.absolute()) if previous else None,
+            previous_folders=[str(path.absolute()) for path in self.paths.previous(trial.id, attempt)],
             time_limit=self.limits.trial_timeout,
             memory_limit=self.limits.trial_memory,
         )
@@ -253,14 +262,11 @@ class Search:
 
     def _events(self) -> list[Event]:
         """Wait for something to happen, until it is time to look at the clock."""
-        if self.proposals.is_making and not self._ending and self._has_free_slot():
+        if self._lacks_point and self.proposals.is_making:
             self.proposals.wait(PROPOSAL_SECONDS)
             return self.evaluator.wait(0.0)
         left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
         return self.evaluator.wait(min(POLL_SECONDS, max(0.0, left)))
-
-    def _has_free_slot(self) -> bool:
-        return len(self.history.running) < min(self.evaluator.num_workers, self._left())
 
     def _take(self, event: Event) -> Trial | None:
         """Record an event; return the trial where it is over for good."""
@@ -273,7 +279,7 @@ class Search:
             self._write(records.report(self.elapsed, event))
             if self.stopper and not self.stopper.goes_on(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
-                self.evaluator.stop(trial.id)
+                self._stops.append(trial.id)
             return None
         is_stopping = bool(self._ending or self._signals.came)  # a batch system may have ended the worker too
         lost = event.state is State.LOST and not is_stopping
@@ -288,12 +294,9 @@ class Search:
 
     def _learn(self, source: Source) -> None:
         """Put on record what another search found, once."""
-        if source.sha256 in self.history.sources or source.path in self.history.sources.values():
-            return
-        self._write(records.source(source.path, source.sha256))
-        for point, objective in source.results:
-            self._write(records.known(point, objective))
-        log.info("learnt %d results of %s", len(source.results), source.path)
+        if source.path not in self.history.sources:
+            self._write(records.source(source.path, source.results))
+            log.info("learnt %d results of %s", len(source.results), source.path)
 
     def _look_for_limits(self) -> None:
         """End the session where a signal came, time is up, or too much went wrong."""
@@ -308,20 +311,18 @@ class Search:
             self._end("time", f"the job ends in {limits.margin:g} s")
         elif losses > MOST_LOSSES + self.evaluator.num_workers:
             self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
-        elif self._failures.exceeds(limits.max_failures):
-            self._end(
-                "failures", f"{self._failures.failed} of this session's {self._failures.ended} trials failed"
-            )
+        elif said := self._failures.exceeding(limits.max_failures):
+            self._end("failures", said)
 
     def _end(self, kind: Kind, reason: str) -> None:
         """End the session: running trials save what they have and are interrupted, to go on next time."""
         self._ending = Ending(kind, reason)
         log.info("stopping: %s", reason)
-        now, patience = self._clock(), PATIENCE_SECONDS
-        self._patience_ends = now + STOP_SECONDS
-        if self.limits.ends_at is not None:
-            patience = min(patience, 0.3 * self.limits.margin)
-            self._patience_ends = min(self._patience_ends, self.limits.ends_at - LAST_SECONDS)
+        now, ends_at = self._clock(), self.limits.ends_at
+        last = math.inf if ends_at is None else ends_at - LAST_SECONDS
+        patience, self._patience_ends = PATIENCE_SECONDS, min(now + STOP_SECONDS, last)
+        if kind == "time" and ends_at is not None:  # the margin is for them
+            patience, self._patience_ends = max(0.0, last - now - KILL_SECONDS), last
         for trial in self.history.running:
             self.evaluator.kill(trial, State.PAUSED, reason, patience)
 

@@ -1,12 +1,16 @@
-"""The first SIGINT or SIGTERM is noted, for a search to end in order; the second one interrupts at once."""
+"""The first SIGINT or SIGTERM is noted, for a search to end in order; a second one interrupts at once."""
 
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+ONE_SECONDS = 1.0
+"""Signals within this time are one: a batch system may send it to the job and to each of its processes."""
 
 
 class SignalNote:
@@ -31,6 +35,7 @@ class SignalNote:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
+        if self.came is None:
+            self.came, self._came_at = signal.Signals(number).name, time.monotonic()
+        elif time.monotonic() - self._came_at > ONE_SECONDS:
             raise KeyboardInterrupt
-        self.came = signal.Signals(number).name

@@ -131,13 +131,15 @@ class SearchPaths:
         """The folder of one attempt at a trial."""
         return self.trials / f"{trial:04d}" / f"attempt-{attempt}"
 
-    def previous(self, trial: int, attempt: int) -> Path | None:
-        """The folder of the latest attempt before this one that left more than a worker leaves, if there is one."""
-        for earlier in range(attempt - 1, 0, -1):
-            folder = self.trial(trial, earlier)
-            if folder.is_dir() and any(file.name not in (LOG, RESULT) for file in folder.iterdir()):
-                return folder
-        return None
+    def previous(self, trial: int, attempt: int) -> list[Path]:
+        """The folders of the attempts before this one that left more than a worker leaves, the latest first."""
+        folders = [self.trial(trial, earlier) for earlier in range(attempt - 1, 0, -1)]
+        return [folder for folder in folders if folder.is_dir() and any(map(_is_left, folder.iterdir()))]
+
+
+def _is_left(path: Path) -> bool:
+    """Say whether a run function left a file; one with a dot is what a killed writer did not come to rename."""
+    return path.name not in (LOG, RESULT) and not path.name.startswith(".")
 
 
 # ---- events: what an evaluator brings back

@@ -7,17 +7,18 @@ objectives on this search's scale; where the line falls, the other search mislea
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from dh_project.errors import UserError
 from dh_project.problem import HpProblem
 from dh_project.results import read_outcomes
+from dh_project.searchers.cube import Cube
 from dh_project.trial import Point, Trial
 
 FEWEST = 5
@@ -29,13 +30,11 @@ class Source(NamedTuple):
 
     Attributes:
         path: The file, absolute.
-        sha256: Of its content.
         results: Points and their objectives, None where a trial failed.
         passed_over: Rows that lie outside of the space.
     """
 
     path: str
-    sha256: str
     results: list[tuple[Point, float | None]]
     passed_over: int
 
@@ -59,15 +58,14 @@ def read_source(path: Path, problem: HpProblem) -> Source:
         raise UserError(
             f"--warm-start {path}: none of its {len(outcomes)} trials lies in this problem's space ({first})"
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Source(str(path.resolve()), digest, results, len(outcomes) - len(results))
+    return Source(str(path.resolve()), results, len(outcomes) - len(results))
 
 
-def on_one_scale(problem: HpProblem, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:
+def on_one_scale(cube: Cube, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:
     """Return the known trials with objectives on the scale of this search's own.
 
     Args:
-        problem: The space.
+        cube: The space.
         known: Trials of other searches.
         ended: Trials of this search.
 
@@ -78,15 +76,12 @@ def on_one_scale(problem: HpProblem, known: Sequence[Trial], ended: Sequence[Tri
     own = [trial for trial in ended if trial.objective is not None]
     if not theirs or len(own) < FEWEST:
         return known
-    table = np.nan_to_num(np.stack([problem.vector(trial.point) for trial in theirs]), nan=-1.0)
-    values = np.array([trial.objective for trial in theirs])
-    there = []
-    for trial in own:
-        vector = np.nan_to_num(problem.vector(trial.point), nan=-1.0)
-        there.append(values[np.abs(table - vector).sum(axis=1).argmin()])
+    points = cube.vectors([trial.point for trial in theirs])
+    nearest = KDTree(points).query(cube.vectors([trial.point for trial in own]), p=np.inf)[1]
+    there = np.array([trial.objective for trial in theirs])[nearest]
     here = np.array([trial.objective for trial in own])
     if np.ptp(there) == 0.0:
-        slope, offset = 1.0, float(here.mean() - np.mean(there))
+        slope, offset = 1.0, float(here.mean() - there.mean())
     else:
         slope, offset = np.polyfit(there, here, 1)
     if slope <= 0:

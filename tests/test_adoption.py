@@ -6,7 +6,16 @@ from dh_project.adoption import unheard_ends
 from dh_project.trial import RESULT, Cause, SearchPaths, State, Trial
 
 TRIAL = Trial(3, {"x": 1.0}, "any", attempt=2, state=State.RUNNING)
-DONE = {"state": "done", "objective": -0.5, "reason": None, "cause": None, "facts": {"test_mae": 0.5}}
+DONE = {
+    "trial": 3,
+    "attempt": 2,
+    "point": {"x": 1.0},
+    "state": "done",
+    "objective": -0.5,
+    "reason": None,
+    "cause": None,
+    "facts": {"test_mae": 0.5},
+}
 
 
 def ends(folder, result, attempt=2):
@@ -30,6 +39,10 @@ def test_a_failure_is_taken_with_its_cause(tmp_path):
 
 def test_the_result_of_an_earlier_attempt_is_not(tmp_path):
     assert ends(tmp_path, json.dumps(DONE), attempt=1) == []
+
+
+def test_the_result_of_another_search_is_not(tmp_path):
+    assert ends(tmp_path, json.dumps({**DONE, "point": {"x": 2.0}})) == []
 
 
 @pytest.mark.parametrize("state", ["paused", "lost"])

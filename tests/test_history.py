@@ -129,12 +129,8 @@ def test_the_first_sign_of_an_attempt_is_a_report_or_an_objective():
 
 def test_what_other_searches_found_is_known_and_is_no_trial():
     history = History.replay(
-        [
-            {"kind": "source", "path": "old.csv", "sha256": "abc"},
-            {"kind": "known", "point": {"x": 1.0}, "objective": 0.5},
-            {"kind": "known", "point": {"x": 2.0}, "objective": None},
-        ]
+        [{"kind": "source", "path": "old.csv", "results": [[{"x": 1.0}, 0.5], [{"x": 2.0}, None]]}]
     )
     assert [(trial.id, trial.state) for trial in history.known] == [(-1, State.DONE), (-2, State.FAILED)]
-    assert history.sources == {"abc": "old.csv"}
+    assert history.sources == {"old.csv"}
     assert not history.trials

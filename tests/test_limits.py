@@ -25,9 +25,8 @@ def ended(states):
 )
 def test_failures_in_a_row_or_their_share_end_a_search(limit, states, too_many):
     count = FailureCount()
-    for trial in ended(states):
-        count.add(trial)
-    assert count.exceeds(limit) is too_many
+    count.add(ended(states))
+    assert bool(count.exceeding(limit)) is too_many
 
 
 def test_the_nearer_of_the_time_limits_counts():

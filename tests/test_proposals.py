@@ -7,6 +7,15 @@ from dh_project.searchers.random import RandomSearcher
 from dh_project.trial import State, Trial
 
 
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 class Learning(RandomSearcher):
     """Random points of a searcher that says it learns, and what it was asked and told."""
 
@@ -41,7 +50,7 @@ def history(ended=0, running=0):
 
 def made(proposals, most=99):
     proposals.wait(10)
-    return proposals.take(most)
+    return [proposal for proposal in (proposals.take() for _ in range(most)) if proposal]
 
 
 def test_one_worker_s_proposal_is_made_when_it_is_asked_for_and_knows_all(problem):
@@ -60,18 +69,27 @@ def test_with_several_workers_a_point_stands_ready_before_a_slot_is_free(problem
     assert len(made(proposals)) >= 1
 
 
-def test_what_is_ready_is_made_anew_when_results_arrive(problem):
-    now = iter(range(0, 10_000, 100))
-    searcher = Learning(problem, 1)
-    proposals = Proposals(searcher, num_workers=2, clock=lambda: next(now))
+def test_what_is_ready_is_made_anew_when_results_arrive_though_all_slots_are_busy(problem):
+    clock, searcher = Clock(), Learning(problem, 1)
+    proposals = Proposals(searcher, num_workers=2, clock=clock)
+    for ended in range(4):
+        proposals.tend(2 + ended, 0, history(ended=ended, running=2))
+        proposals.wait(10)
+        clock.now += 100
+    assert [told for _, _, told, _ in searcher.calls] == [0, 1, 2, 3]
+    assert searcher.calls[-1][3] == 3  # two that run, and the point at hand that may be taken meanwhile
+
+
+def test_the_time_that_a_point_waits_for_a_slot_is_not_that_of_its_making(problem):
+    clock, searcher = Clock(), Learning(problem, 1)
+    proposals = Proposals(searcher, num_workers=2, clock=clock)
     proposals.tend(2, 0, history(running=2))
     proposals.wait(10)
-    proposals.take(0)
-    for _ in range(20):
-        proposals.tend(3, 0, history(ended=1, running=2))
+    clock.now += 1000
+    assert len(made(proposals)) == 1
+    proposals.tend(3, 0, history(ended=1, running=2))
     proposals.wait(10)
-    assert searcher.calls[-1][2] == 1
-    assert searcher.calls[-1][3] == 3  # two that run, and the point at hand that may be taken meanwhile
+    assert searcher.calls[-1][1] == 1
 
 
 def test_all_free_slots_get_a_point_at_once(problem):

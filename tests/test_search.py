@@ -1,6 +1,7 @@
 """The search loop, with real workers, a real journal, and searchers that cost nothing."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from dh_project.history import History, Identity
 from dh_project.journal import encode
 from dh_project.limits import Limits
 from dh_project.problem import load_problem
+from dh_project.proposals import Proposals
 from dh_project.search import Search
 from dh_project.searchers.random import RandomSearcher
 from dh_project.stoppers.base import Stopper
@@ -51,6 +53,7 @@ def search(samples, tmp_path):
         before=None,
         stopper=None,
         sources=(),
+        clock=time.monotonic,
         **limits,
     ):
         problem = load_problem(str(samples / "small_problem.py"))
@@ -67,6 +70,7 @@ def search(samples, tmp_path):
                 observer or Seen(),
                 stopper,
                 sources,
+                clock=clock,
             )
             if before:
                 before(session)
@@ -170,10 +174,9 @@ def test_a_checkpoint_outlives_an_attempt_that_left_none(search, tmp_path):
 
 
 def test_elapsed_time_is_carried_and_downtime_is_not(search):
-    first, _ = search(max_evals=1, run_kwargs={"seconds": 0.5})
-    time.sleep(4.0)
-    second, _ = search(max_evals=2, run_kwargs={"seconds": 0.5})
-    assert 1.0 <= second.elapsed < first.elapsed + 4.0
+    first, _ = search(max_evals=1, clock=lambda: 1e6 + time.monotonic())
+    second, _ = search(max_evals=2, clock=lambda: 2e6 + time.monotonic())
+    assert first.elapsed < second.elapsed < first.elapsed + 1e4
 
 
 def once_it_runs(act):
@@ -259,15 +262,54 @@ def test_at_the_margin_running_trials_are_interrupted(search):
     assert (history.trials[0].state, reason) == (State.PAUSED, "the job ends in 5 s")
 
 
+def test_the_margin_is_for_running_trials_to_report_in(search, monkeypatch):
+    monkeypatch.setattr("dh_project.search.PATIENCE_SECONDS", 0.1)
+    history, _ = search("tell_slowly", max_evals=1, ends_at=time.monotonic() + 15.0, margin=13.0)
+    trial = history.trials[0]
+    assert (trial.state, trial.facts) == (State.PAUSED, {"saved": True})
+
+
+def test_all_trials_done_is_complete_though_time_is_up(search):
+    _, reason = search(max_evals=1, run_kwargs={"seconds": 1.0}, timeout=1.8)
+    assert reason == "all trials have ended"
+
+
+def test_a_driver_that_may_start_no_trial_does_not_spin(search):
+    class Counting(Seen):
+        turns = 0
+
+        def turn(self, history, elapsed):
+            self.turns += 1
+
+    observer = Counting()
+
+    def forbid(session):
+        searcher = session.searcher
+        searcher.learns = True
+        session.proposals = Proposals(searcher, 2)
+
+    history, _ = search(
+        "run_unevenly",
+        workers=2,
+        max_evals=9,
+        observer=observer,
+        before=forbid,
+        ends_at=time.monotonic() + 9,
+        margin=1,
+    )
+    assert history.first_signs
+    assert observer.turns < 200
+
+
 def test_no_trial_starts_that_cannot_report_in_time(search):
     history, reason = search(run_kwargs={"seconds": 2.0}, ends_at=time.monotonic() + 10.0, margin=2.0)
     assert len(history.trials) == len(history.ended)
-    assert "a trial reports after 2 s" in reason
+    assert re.search(r"a trial reports after \d+ s", reason)
 
 
 def test_failures_in_a_row_end_it(search):
     history, reason = search("fail", max_failures=4)
-    assert (len(history.ended), reason) == (4, "4 of this session's 4 trials failed")
+    assert (len(history.ended), reason) == (4, "4 trials in a row failed")
 
 
 def test_a_stopper_ends_a_trial_early_with_its_objective(search):
@@ -284,7 +326,7 @@ def test_a_stopper_ends_a_trial_early_with_its_objective(search):
 
 def test_what_another_search_found_is_recorded_once_and_told(search, tmp_path):
     point = {"x": 3.0, "units": 10, "activation": "relu"}
-    source = Source("old.csv", "abc", [(point, 0.5)], 0)
+    source = Source("old.csv", [(point, 0.5)], 0)
     search(max_evals=1, sources=(source,))
     history, _ = search(max_evals=2, sources=(source,))
     assert [trial.point for trial in history.known] == [point]

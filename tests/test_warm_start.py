@@ -2,6 +2,7 @@ import pytest
 
 from dh_project import HpProblem
 from dh_project.errors import UserError
+from dh_project.searchers.cube import Cube
 from dh_project.trial import State, Trial
 from dh_project.warm_start import on_one_scale, read_source
 
@@ -69,7 +70,7 @@ def trials(problem, function, count, first=0):
 def test_objectives_of_another_scale_are_brought_to_this_one(problem):
     known = trials(problem, lambda units: -abs(units - 30.0), 300)
     own = trials(problem, lambda units: 7.0 - 10 * abs(units - 30.0), 20, first=1000)
-    told = on_one_scale(problem, known, own)
+    told = on_one_scale(Cube(problem), known, own)
     right = [7.0 + 10 * trial.objective for trial in known]
     assert max(abs(t.objective - r) for t, r in zip(told, right, strict=True)) < 60.0  # of a range of 700
 
@@ -77,9 +78,9 @@ def test_objectives_of_another_scale_are_brought_to_this_one(problem):
 def test_a_search_that_found_the_opposite_is_not_told(problem):
     known = [*trials(problem, float, 100), Trial(-1, problem.sample(1), "any", state=State.FAILED)]
     own = trials(problem, lambda units: -float(units), 20, first=1000)
-    assert on_one_scale(problem, known, own) == known[-1:]
+    assert on_one_scale(Cube(problem), known, own) == known[-1:]
 
 
 def test_few_results_of_one_s_own_change_nothing(problem):
     known = trials(problem, float, 10)
-    assert on_one_scale(problem, known, trials(problem, float, 4, first=50)) == known
+    assert on_one_scale(Cube(problem), known, trials(problem, float, 4, first=50)) == known

@@ -34,7 +34,7 @@ from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
 from dh_project.history import History, Identity
 from dh_project.limits import Limits
-from dh_project.proposals import Proposal, Proposals, Work
+from dh_project.proposals import Made, Proposals, Work
 from dh_project.search import Search
 from dh_project.searchers import create_searcher
 from dh_project.searchers.base import Searcher
@@ -58,7 +58,7 @@ class VirtualClock:
         self.offset += max(0.0, moment - self())
 
 
-class VirtualFuture(Future[list[Proposal]]):
+class VirtualFuture(Future[Made]):
     """A result that is known, and there at a later virtual time."""
 
     def __init__(self, clock: VirtualClock, ready: float) -> None:
@@ -83,14 +83,14 @@ class VirtualProposals(Proposals):
         if isinstance(self._future, VirtualFuture):
             self.clock.jump_to(min(self.clock() + seconds, self._future.ready))
 
-    def _start(self, work: Work) -> Future[list[Proposal]]:
+    def _start(self, work: Work) -> Future[Made]:
         began = time.perf_counter()
         result = work()
         took = time.perf_counter() - began
         self.clock.offset -= took
         self.seconds.append(took)
         future = VirtualFuture(self.clock, self.clock() + took)
-        future.set_result(result)
+        future.set_result(Made(result, took))
         return future
 
 

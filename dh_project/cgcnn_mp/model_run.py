@@ -118,13 +118,13 @@ def run(
     home = trial_folder() if folder is None else Path(folder)
     if home is not None:
         home.mkdir(parents=True, exist_ok=True)
-    before = previous_folder()
+    before = previous_folder(holding=LAST)
     outcome = train(
         *sets,
         architecture={name: values[name] for name in ARCHITECTURE},
         settings=settings,
         folder=home,
-        resume=before / LAST if before is not None and (before / LAST).exists() else None,
+        resume=before / LAST if before is not None else None,
         on_epoch=lambda epoch, error: report(epoch, -error),
     )
     record(

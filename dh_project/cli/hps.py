@@ -70,13 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     paths = SearchPaths(arguments.log_dir)
     history = History() if arguments.fresh else _earlier_sessions(paths)
     problem, identity = _load(arguments, history)
-    check_same_search(paths, history, identity)
+    check_same_search(paths, history, identity)  # the search checks again, under the lock
     sources = tuple(read_source(path, problem) for path in arguments.warm_start)
     if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
         print(f"{paths.folder.resolve()}: all {len(history.ended)} trials have ended already")
-        ResultsFile(paths.results, problem.hyperparameter_names).write(
-            history.ended
-        )  # its driver may have died
+        # The last driver may have died before it wrote this.
+        ResultsFile(paths.results, problem.hyperparameter_names).write(history.ended)
         print_summary(history, paths, problem)
         return 0
     prepare_run(arguments.run, identity.run_kwargs)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from dh_project.searchers import AMBSSettings
     from dh_project.stoppers import Stopper
 
-MARGIN = 60.0
-"""Seconds."""
-
 REFUSED = {
     "--cache-key": "results are never looked up by point: a trial runs once",
     "--backend": "Keras backends are not used any more",
@@ -241,7 +238,9 @@ def _deadline(arguments: argparse.Namespace) -> dict[str, float]:
     """Return when the job ends, by the monotonic clock, and the margin before that."""
     import psutil
 
-    walltime, margin = arguments.walltime, arguments.margin or MARGIN
+    from dh_project.limits import Limits
+
+    walltime, margin = arguments.walltime, arguments.margin or Limits.margin
     if walltime is None:
         if arguments.margin is not None:
             raise UserError("--margin: it is a part of the job's time; give that too, with --walltime")

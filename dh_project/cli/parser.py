@@ -84,8 +84,13 @@ def duration(text: str) -> float:
 
 def failures(text: str) -> float:
     """Return a number of failures from 1 on, a share of them below 1 (``0.5`` or ``50%``), or -1."""
-    value: float = _number(float, text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if value == -1 or 0 < value < 1 or (value >= 1 and value == int(value)):
+    value: float = _number(float, text.removesuffix("%"))
+    if text.endswith("%"):
+        value /= 100
+        is_right = 0 < value < 1
+    else:
+        is_right = value == -1 or 0 < value < 1 or (value >= 1 and value.is_integer())
+    if is_right:
         return value
     raise argparse.ArgumentTypeError(
         f"{text}: give failures in a row (10), their share (0.5), or -1 for no limit"

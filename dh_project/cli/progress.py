@@ -56,17 +56,18 @@ class LiveLine:
     def __init__(self, bar: Progress, limits: Limits) -> None:
         self._bar, self._limits = bar, limits
         self._task = bar.add_task("", total=limits.max_evals, left="")
+        self._failed = self._counted = 0
 
     def ended(self, trial: Trial) -> None:
         """Wait for the end of the turn."""
 
     def turn(self, history: History, elapsed: float) -> None:
         """Redraw the line."""
-        ended, running = history.ended, history.running
-        failed = sum(trial.objective is None for trial in ended)
-        best = history.best
+        ended, running, best = history.ended, history.running, history.best
+        self._failed += sum(trial.objective is None for trial in ended[self._counted :])
+        self._counted = len(ended)
         said = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
-        text = f"running {len(running)}  failed {failed}  {said}"
+        text = f"running {len(running)}  failed {self._failed}  {said}"
         left = time_left(len(ended), elapsed, self._limits)
         self._bar.update(
             self._task,

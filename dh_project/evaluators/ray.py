@@ -25,7 +25,8 @@ class WorkerActor:
 
     def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
         self.worker = WorkerProcess(setting, threads, environment)
-        self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+        self.attempt = (-1, -1)  # trial and attempt that were begun last
+        self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}  # for those that are about to begin
 
     def ready(self) -> None:
         """Tell, by returning, that the actor is there."""
@@ -33,8 +34,9 @@ class WorkerActor:
     def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
         self.worker.run(assignment)
-        for name, *more in self.orders.pop((assignment.trial, assignment.attempt), []):  # they came first
-            getattr(self.worker, name)(assignment.trial, assignment.attempt, *more)
+        self.attempt = (assignment.trial, assignment.attempt)
+        for name, *more in self.orders.pop(self.attempt, []):
+            getattr(self.worker, name)(*self.attempt, *more)
         while (messages := self.worker.read()) is not None:
             for message in messages:
                 yield {**message, "worker": self.worker.name}
@@ -44,7 +46,8 @@ class WorkerActor:
 
     def order(self, name: str, trial: int, attempt: int, *more: Any) -> None:
         """Stop or kill the attempt that runs, or that is about to; the worker hears an order twice as once."""
-        self.orders.setdefault((trial, attempt), []).append((name, *more))
+        if self.attempt != (trial, attempt):
+            self.orders.setdefault((trial, attempt), []).append((name, *more))
         getattr(self.worker, name)(trial, attempt, *more)
 
     def close(self) -> None:
@@ -140,6 +143,9 @@ class RayEvaluator(Evaluator):
 
     def _serve(self) -> None:
         """Give the attempts that wait to the actors that are free."""
+        actors = len(self._idle) + len(self._coming) + len(self._streams)
+        for _ in range(min(len(self._queue) - len(self._coming), self.num_workers - actors)):
+            self._spawn()  # in the place of one that died
         while self._queue and self._idle:
             actor, assignment = self._idle.pop(), self._queue.popleft()
             stream = actor.run.options(num_returns="streaming").remote(assignment)
@@ -151,7 +157,6 @@ class RayEvaluator(Evaluator):
         try:
             self._ray.get(told)
         except self._ray.exceptions.RayError as error:
-            self._spawn()
             if self._queue:
                 self._events.append(_lost_with_actor(self._queue.popleft(), error))
         else:
@@ -170,7 +175,6 @@ class RayEvaluator(Evaluator):
         except (StopIteration, self._ray.exceptions.RayError, RuntimeError) as error:
             del self._streams[stream]
             self._ray.kill(actor)
-            self._spawn()
             self._events.append(_lost_with_actor(assignment, error))
             return
         event = event_of(message, message.pop("worker"))

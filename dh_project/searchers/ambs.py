@@ -29,12 +29,12 @@ from dh_project.searchers.settings import AMBSSettings
 from dh_project.searchers.surrogates import MOST_TOLD, most_telling, surrogate
 from dh_project.trial import Point, Trial
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("dh_project")
 
 PERIOD = 10
-"""Calls in which kappa and xi decay, before they start high again (DeepHyper's own schedule).
+"""Steps in which DeepHyper's own schedule lets kappa and xi decay, before they start high again.
 
-The call is told from number and count: a search that proposes ten at a time would else have one kappa only.
+A call draws its step: counted by numbers, a search that proposes ten at a time would have one kappa only.
 """
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
@@ -138,7 +138,7 @@ class AMBS(Searcher):
     def _cbo(self, number: int, count: int, drawn: np.ndarray) -> Any:
         """Return a fresh CBO that chooses among the drawn rows."""
         settings, seed = self.settings, self.seed_of(number, 0)
-        decay = (number // count % PERIOD) / PERIOD
+        decay = self.seed_of(number, 2) % PERIOD / PERIOD
         model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
         problem = self._problem_class(self._features)
         problem.set_sampling_fn(lambda size: self._rows(drawn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dh_project.errors import UserError, unknown
@@ -24,7 +25,7 @@ class AMBSSettings:
             ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 50 features ``ET``.
         acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone,
             where the surrogate tells the parts apart (``ET`` and ``RF``).
-        kappa: How much uncertainty counts in UCB, at the start of each period of its decay.
+        kappa: How much uncertainty counts in UCB, at the start of its decay.
         xi: How much better a point must promise to be in EI and PI, likewise.
         n_initial_points: Trials, starting points among them, before the first model.
         n_jobs: Cores for the surrogate.
@@ -42,7 +43,7 @@ class AMBSSettings:
         """Return settings, old names translated.
 
         Raises:
-            UserError: A name is unknown, or DeepHyper cannot build the surrogate any more.
+            UserError: A name is unknown, DeepHyper cannot build the surrogate any more, or a number is out of range.
         """
         if surrogate_model in ("GBRT", "HGBRT"):
             raise UserError(
@@ -53,6 +54,9 @@ class AMBSSettings:
         acq_func = OLD_ACQUISITIONS.get(acq_func, acq_func)
         if acq_func not in ACQUISITIONS:
             raise unknown("acquisition function", acq_func, ACQUISITIONS)
+        for name in ("kappa", "xi"):
+            if not 0 <= numbers.get(name, 0.0) < math.inf:
+                raise UserError(f"--{name} {numbers[name]:g}: give a number from 0 on")
         return cls(surrogate_model, acq_func, **numbers)  # type: ignore[arg-type]
 
     def surrogate_for(self, width: int) -> str:

@@ -38,16 +38,19 @@ class BanditStopper(Stopper):
             )
         self.slack_factor, self.slack_amount = slack_factor, slack_amount
         self.interval, self.delay = evaluation_interval, delay_evaluation
-        self._best: dict[int, float] = {}  # by step
+        self._best: dict[
+            int, list[tuple[float, int]]
+        ] = {}  # by step: the two best objectives and their trials
 
     def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial keeps within the slack."""
         step = trial.reports[-1][0]
         own = max(values_until(trial, step))
-        best = self._best[step] = max(own, self._best.get(step, own))
-        if step <= self.delay or (step - self.delay) % self.interval:
+        others = [(value, number) for value, number in self._best.get(step, ()) if number != trial.id]
+        self._best[step] = sorted([*others, (own, trial.id)], reverse=True)[:2]
+        if not others or step <= self.delay or (step - self.delay) % self.interval:
             return True
-        return own >= self._lowest(best)
+        return own >= self._lowest(others[0][0])
 
     def _lowest(self, best: float) -> float:
         """Return the lowest objective that goes on."""

@@ -10,7 +10,7 @@ points were found, and it changes nothing: the trials that it is given are the l
   last value counts.
 - Where it says no, the trial's next report is answered so; the trial saves what it has, returns its objective, and
   ends as ``stopped``. It may as well have ended before the answer reached it.
-- A trial that no other one beats at any of its steps goes on.
+- A trial that no other one beats, and that still improves, goes on.
 - Objectives are maximised, and may be negative, as errors are.
 - It is asked once for each report of each of perhaps a thousand workers: what it does may not grow with the number
   of trials.

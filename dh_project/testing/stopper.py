@@ -7,6 +7,9 @@ Example::
     class TestMyStopper(StopperContract):
         def make(self):
             return MyStopper(...)  # with settings by which it judges early
+
+For a failing assertion to show its values, say in a ``conftest.py``:
+``pytest.register_assert_rewrite("dh_project.testing.stopper")``.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dh_project.stoppers.base import Stopper
 from dh_project.trial import State, Trial
 
 STEPS = 10
+RISING = [0.1 * step for step in range(STEPS)]
 
 
 class StopperContract(ABC):
@@ -38,17 +42,17 @@ class StopperContract(ABC):
         assert not all(show(self.crowd(), 0, [-1e6] * STEPS))
 
     def test_a_trial_that_leads_goes_on(self) -> None:
-        assert all(show(self.crowd(), 0, [1.0] * STEPS))
+        assert all(show(self.crowd(), 0, RISING))
 
     def test_a_trial_that_leads_goes_on_where_all_objectives_are_positive(self) -> None:
-        assert all(show(self.crowd(100.0), 0, [200.0] * STEPS))
+        assert all(show(self.crowd(100.0), 0, [200.0 + more for more in RISING]))
 
     def test_the_only_trial_goes_on(self) -> None:
-        assert all(show(self.make(), 0, [-1e6 - step for step in range(STEPS)]))
+        assert all(show(self.make(), 0, RISING))
 
     def test_equal_trials_go_on(self) -> None:
         stopper = self.make()
-        assert all(all(show(stopper, number, [-1.0] * STEPS)) for number in range(12))
+        assert all(all(show(stopper, number, RISING)) for number in range(12))
 
     def test_trials_may_report_at_the_same_time(self) -> None:
         stopper, trials = self.make(), [Trial(n, {}, "any", 1, State.RUNNING) for n in range(12)]
@@ -58,11 +62,17 @@ class StopperContract(ABC):
 
     def test_steps_may_begin_and_be_spaced_otherwise(self) -> None:
         stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
-        assert all(tell(stopper, trial, step, 1.0) for step in (5, 50, 1000))
+        assert all(tell(stopper, trial, step, float(step)) for step in (5, 50, 1000))
 
     def test_a_step_that_is_reported_again_counts_once_with_its_last_value(self) -> None:
         stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
         tell(stopper, trial, 1, -1e6)
+        trial.attempt = 2
+        assert tell(stopper, trial, 1, 1.0)
+
+    def test_a_trial_is_not_held_to_what_it_reported_before_it_was_interrupted(self) -> None:
+        stopper, trial = self.make(), Trial(0, {}, "any", 1, State.RUNNING)
+        tell(stopper, trial, 1, 1e6)
         trial.attempt = 2
         assert tell(stopper, trial, 1, 1.0)
 

@@ -114,7 +114,7 @@ class Pipe(Connection):
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
         self.folder = Path(assignment.folder)
-        self.predecessor = Path(assignment.previous_folder) if assignment.previous_folder else None
+        self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message, whole."""

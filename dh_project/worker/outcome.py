@@ -39,7 +39,7 @@ def outcome_of(returned: Any) -> Outcome:
     it, and a string that begins with ``F`` is a failure with that reason.
     """
     if isinstance(returned, dict) and "objective" in returned:
-        record(**returned.get("metadata", {}))
+        record(**(returned.get("metadata") or {}))
         returned = returned["objective"]
     if isinstance(returned, str) and returned.startswith("F"):
         said = returned.removeprefix("F").removeprefix("_")

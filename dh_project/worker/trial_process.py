@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.trial import Cause, State
+from dh_project.trial import RESULT, Cause, State
 from dh_project.worker.child import run_child
 from dh_project.worker.lines import Lines
 from dh_project.worker.memory import excess, gibibytes, system_kills
@@ -60,6 +60,7 @@ class TrialProcess:
         self._memory_at = NEVER if assignment.memory_limit is None else now
         self._terminate_at = self._kill_at = NEVER
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
+        (Path(assignment.folder) / RESULT).unlink(missing_ok=True)  # of a search whose journal was taken away
         self.messages, child_messages = os.pipe()
         child_answers, self._answers = os.pipe()
         worker = os.getpid()

@@ -172,7 +172,7 @@ class Worker:
             self.process = None
             result = process.result(status)
             with suppress(OSError):  # the folder may be gone or full: the event tells the same
-                write_whole(Path(process.assignment.folder) / RESULT, json.dumps(result, indent=1) + "\n")
+                write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
             self._tell("end", process.assignment, result)
 
     def _tell(self, event: str, assignment: Assignment, more: dict[str, Any]) -> None:
@@ -185,6 +185,12 @@ class Worker:
                 data = data[os.write(self.events, data) :]
             except BrokenPipeError:
                 return  # the driver is gone; the end of the input will say so
+
+
+def _as_json(assignment: Assignment, result: dict[str, Any]) -> str:
+    """Return an attempt's result as its file holds it, with the point, by which it is told from another search's."""
+    of = {"trial": assignment.trial, "attempt": assignment.attempt, "point": assignment.point}
+    return json.dumps({**of, **result}, indent=1) + "\n"
 
 
 def _can_fork() -> bool:

@@ -20,7 +20,8 @@ class Listener(Connection):
 
     def __init__(self, last_epoch=1000, folder=None, predecessor=None):
         self.reports, self.facts = [], {}
-        self.last_epoch, self.folder, self.predecessor = last_epoch, folder, predecessor
+        self.last_epoch, self.folder = last_epoch, folder
+        self.predecessors = [] if predecessor is None else [predecessor]
 
     def report(self, step, objective):
         self.reports.append((step, objective))

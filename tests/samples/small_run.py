@@ -271,3 +271,18 @@ def return_and_linger(point):
     sys.stdout = Sleeping()
     record(returned=True)
     return 1.0
+
+
+def tell_slowly(point):
+    """Report after three seconds, and say whether there was an answer to save at."""
+    time.sleep(3.0)
+    while report(1, 1.0):
+        time.sleep(3.0)
+    record(saved=True)
+    return 1.0
+
+
+def run_unevenly(point):
+    """Take three seconds, or in the second starting point eight."""
+    time.sleep(8.0 if point["x"] == 2.0 else 3.0)
+    return 1.0

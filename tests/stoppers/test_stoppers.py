@@ -6,6 +6,19 @@ from dh_project.stoppers.bandit import BanditStopper
 from dh_project.stoppers.median import MOST_COMPARED, MedianStopper
 from dh_project.testing.stopper import StopperContract, show
 
+OWN = """
+from dh_project.stoppers.base import Stopper
+
+class Threshold(Stopper):
+    name = "threshold"
+
+    def __init__(self, lowest):
+        self.lowest = lowest
+
+    def goes_on(self, trial):
+        return trial.reports[-1][1] >= self.lowest
+"""
+
 
 class TestMedianStopper(StopperContract):
     def make(self):
@@ -76,6 +89,8 @@ def test_the_bandit_judges_at_its_interval_after_its_delay():
         ("median", {"first": 3}, "unknown setting 'first'"),
         ("median", {"fewest": "many"}, "give a number"),
         ("median", {"fewest": 0}, "at least 1"),
+        ("my.Threshold", {}, "my"),
+        ("collections.OrderedDict", {}, "this is no Stopper"),
         ("bandit", {}, "one of the two"),
         ("bandit", {"slack_factor": 0.1, "slack_amount": 1.0}, "one of the two"),
         ("bandit", {"slack_factor": -1}, "0 or more"),
@@ -84,3 +99,11 @@ def test_the_bandit_judges_at_its_interval_after_its_delay():
 def test_a_wrong_setting_is_one_line(name, settings, said):
     with pytest.raises(UserError, match=said):
         create_stopper(name, settings)
+
+
+def test_a_stopper_of_one_s_own_is_named_by_its_place(tmp_path, monkeypatch):
+    (tmp_path / "my_stopper.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert create_stopper("my_stopper.Threshold", {"lowest": -3}).lowest == -3
+    with pytest.raises(UserError, match=r"give lowest=\.\.\."):
+        create_stopper("my_stopper.Threshold", {})
