@@ -283,20 +283,12 @@ def test_a_driver_that_may_start_no_trial_does_not_spin(search):
 
     observer = Counting()
 
-    def forbid(session):
-        searcher = session.searcher
-        searcher.learns = True
-        session.proposals = Proposals(searcher, 2)
+    def make_ahead(session):
+        session.searcher.learns = True
+        session.proposals = Proposals(session.searcher, 2)
 
-    history, _ = search(
-        "run_unevenly",
-        workers=2,
-        max_evals=9,
-        observer=observer,
-        before=forbid,
-        ends_at=time.monotonic() + 9,
-        margin=1,
-    )
+    limits = {"workers": 2, "max_evals": 9, "ends_at": time.monotonic() + 9, "margin": 1}
+    history, _ = search("run_unevenly", observer=observer, before=make_ahead, **limits)
     assert history.first_signs
     assert observer.turns < 200
 

@@ -32,10 +32,7 @@ from dh_project.trial import Point, Trial
 log = logging.getLogger("dh_project")
 
 PERIOD = 10
-"""Steps in which DeepHyper's own schedule lets kappa and xi decay, before they start high again.
-
-A call draws its step: counted by numbers, a search that proposes ten at a time would have one kappa only.
-"""
+"""Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
 
@@ -108,7 +105,7 @@ class AMBS(Searcher):
         vectors = self.cube.vectors([trial.point for trial in told])
         objectives = [trial.objective for trial in told]
         drawn = self._drawn(number, vectors, objectives, pending)
-        cbo = self._cbo(number, count, drawn)
+        cbo = self._cbo(number, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
         asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge's choice is in the first alone
         return [self.cube.vector(np.array([row[name] for name in self._names])) for row in asked]
@@ -135,10 +132,10 @@ class AMBS(Searcher):
         """Return rows as CBO takes them."""
         return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
 
-    def _cbo(self, number: int, count: int, drawn: np.ndarray) -> Any:
+    def _cbo(self, number: int, drawn: np.ndarray) -> Any:
         """Return a fresh CBO that chooses among the drawn rows."""
         settings, seed = self.settings, self.seed_of(number, 0)
-        decay = self.seed_of(number, 2) % PERIOD / PERIOD
+        decay = number % PERIOD / PERIOD
         model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
         problem = self._problem_class(self._features)
         problem.set_sampling_fn(lambda size: self._rows(drawn))

@@ -116,16 +116,15 @@ def test_a_long_search_costs_no_more_than_a_short_one():
     assert max(seen) <= 80
 
 
-@pytest.mark.parametrize("count", [1, 10])
-def test_each_of_ten_calls_explores_by_another_kappa(count):
+def test_each_of_ten_proposals_explores_by_another_kappa():
     problem = mixed_problem()
     searcher, ended, seen = AMBS(problem, 1, AMBSSettings()), history(problem, 12), []
     real = searcher._cbo_class
     searcher._cbo_class = lambda *arguments, acq_func_kwargs, **more: (
         seen.append(acq_func_kwargs["kappa"]) or real(*arguments, acq_func_kwargs=acq_func_kwargs, **more)
     )
-    for call in range(10):
-        searcher.propose(call * count, count, ended, [])
+    for number in range(10):
+        searcher.propose(number, 1, ended, [])
     assert len(set(seen)) == 10
     assert max(seen) == 1.96
 
