@@ -318,10 +318,10 @@ class Search:
         """End the session: running trials save what they have and are interrupted, to go on next time."""
         self._ending = Ending(kind, reason)
         log.info("stopping: %s", reason)
-        now, ends_at = self._clock(), self.limits.ends_at
-        last = math.inf if ends_at is None else ends_at - LAST_SECONDS
+        now, job_ends = self._clock(), self.limits.ends_at
+        last = math.inf if job_ends is None else job_ends - LAST_SECONDS
         patience, self._patience_ends = PATIENCE_SECONDS, min(now + STOP_SECONDS, last)
-        if kind == "time" and ends_at is not None:  # the margin is for them
+        if kind == "time" and now >= last + LAST_SECONDS - self.limits.margin:  # which is for them
             patience, self._patience_ends = max(0.0, last - now - KILL_SECONDS), last
         for trial in self.history.running:
             self.evaluator.kill(trial, State.PAUSED, reason, patience)

@@ -269,6 +269,13 @@ def test_the_margin_is_for_running_trials_to_report_in(search, monkeypatch):
     assert (trial.state, trial.facts) == (State.PAUSED, {"saved": True})
 
 
+def test_a_time_limit_before_the_margin_does_not_wait_for_the_job_s_end(search):
+    began = time.monotonic()
+    history, _ = search("go_on", max_evals=1, timeout=2.0, ends_at=began + 600, margin=60.0)
+    assert history.trials[0].state is State.PAUSED
+    assert time.monotonic() - began < 60
+
+
 def test_all_trials_done_is_complete_though_time_is_up(search):
     _, reason = search(max_evals=1, run_kwargs={"seconds": 1.0}, timeout=1.8)
     assert reason == "all trials have ended"
