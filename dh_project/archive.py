@@ -9,9 +9,9 @@ from dh_project.trial import SearchPaths
 
 
 def set_aside(paths: SearchPaths) -> Path | None:
-    """Move what a search left in its folder into ``earlier-1`` (or 2, …) beside it.
+    """Move what a search left in its folder into ``earlier-1`` (or 2, …) there.
 
-    The journal goes last: where this is interrupted, the search is still there to be set aside again.
+    Until all is there the folder's name ends in ``.part``; where this is interrupted, it goes on the next time.
 
     Returns:
         Where it went; None where there was nothing.
@@ -20,16 +20,27 @@ def set_aside(paths: SearchPaths) -> Path | None:
         UserError: A search is running there.
     """
     old = [path for path in (paths.trials, paths.results, paths.log, paths.journal) if path.exists()]
-    if not old:
+    part = unfinished(paths)
+    if not old and part is None:
         return None
     lock = DriverLock(paths)
     try:
-        number = 1
-        while (target := paths.folder / f"earlier-{number}").exists():
-            number += 1
-        target.mkdir()
+        part = part or _next_part(paths)
+        part.mkdir(exist_ok=True)
         for path in old:
-            path.rename(target / path.name)
+            path.rename(part / path.name)
+        return part.rename(part.with_suffix(""))
     finally:
         lock.release()
-    return target
+
+
+def unfinished(paths: SearchPaths) -> Path | None:
+    """Return the folder of a ``set_aside`` that was interrupted, if there is one."""
+    return next(iter(sorted(paths.folder.glob("earlier-*.part"))), None)
+
+
+def _next_part(paths: SearchPaths) -> Path:
+    number = 1
+    while (target := paths.folder / f"earlier-{number}").exists():
+        number += 1
+    return target.with_suffix(".part")

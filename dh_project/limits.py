@@ -89,7 +89,7 @@ def seconds_to_report(first_signs: Sequence[float]) -> float:
     return statistics.median(first_signs[-RECENT_SIGNS:]) if first_signs else 0.0
 
 
-Kind = Literal["complete", "time", "signal", "losses", "failures"]
+Kind = Literal["complete", "timeout", "time", "signal", "losses", "failures"]
 
 
 class Ending(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +39,8 @@ class Result:
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """What is no hyperparameter in a file of DeepHyper 0.1 to 0.3."""
 
-LEAST = -1e38
-"""What old files hold for a failed trial (the least float32) lies below this."""
+LARGEST = 1e38
+"""What old files hold for a failed trial (the least float32) lies beyond this."""
 
 
 def read_results(path: Path) -> list[Result]:
@@ -84,7 +83,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
             path,
             dtype_backend="numpy_nullable",  # integers stay integers beside empty cells
             keep_default_na=False,  # a choice may be called "None"
-            na_values=[""],
+            na_values=["", "nan"],
         )
     except (ValueError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: not a results file: {one_line(error)}") from None
@@ -93,15 +92,19 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     if not len(table):
         raise UserError(f"{path}: no trial has ended yet; wait for the search, or run it again to go on")
     numbers = pd.to_numeric(table["objective"], errors="coerce")
-    rows: list[dict[str, Any]] = table.astype(object).to_dict(orient="records")
+    cells = table.astype(object)
+    rows: list[dict[str, Any]] = cells.where(cells.notna(), None).to_dict(orient="records")
     for row, number in zip(rows, numbers, strict=True):
-        row["objective"] = float(number) if pd.notna(number) and LEAST < number < math.inf else None
+        row["objective"] = float(number) if pd.notna(number) and abs(number) < LARGEST else None
     return rows
 
 
 def _history_beside(results: Path) -> History:
     """Return what the journal beside a results file tells; nothing where there is none (an old or copied file)."""
-    return History.replay(scan(SearchPaths(results.parent).journal)[0])
+    try:
+        return History.replay(scan(SearchPaths(results.parent).journal)[0])
+    except UserError:  # it is damaged: the file alone must do
+        return History()
 
 
 def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
@@ -115,14 +118,19 @@ def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
 
 def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the point of a row, in today's columns or in the old ones, and its other cells."""
-    cells = {name: value for name, value in row.items() if value == value and str(value) != "<NA>"}
+    cells = {name: value for name, value in row.items() if value is not None}
     if any(name.startswith("p:") for name in row):
         point = {name[2:]: value for name, value in cells.items() if name.startswith("p:")}
         trial = trials.get(cells.get("job_id", -1))
-        is_known = trial is not None and trial.objective == row["objective"]
-        return (trial.point if is_known and trial else point), cells
-    point = {name: value for name, value in cells.items() if name not in OLD_COLUMNS}
-    return point, cells
+        if trial is not None and trial.objective == row["objective"] and _reads_as(trial.point, point):
+            return trial.point, cells  # with the types that a CSV cannot tell
+        return point, cells
+    return {name: value for name, value in cells.items() if name not in OLD_COLUMNS}, cells
+
+
+def _reads_as(point: Mapping[str, Any], cells: Mapping[str, Any]) -> bool:
+    """Say whether a point's values are those of a row's cells."""
+    return all(str(value) == str(cells.get(name)) for name, value in point.items() if value is not None)
 
 
 def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:

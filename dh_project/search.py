@@ -107,6 +107,7 @@ class Search:
         self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         self.journal = Journal(paths)
+        self._condemned: set[int] = set()  # trials that the stopper ends
         try:
             self.history = self._replayed()
             check_same_search(paths, self.history, identity)
@@ -120,7 +121,7 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
-        self._stops: list[int] = []  # trials that the stopper ends
+        self._stops: list[int] = []  # trials that are to be told so in this turn
         self._losses_in_a_row = 0
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
@@ -136,7 +137,7 @@ class Search:
         for record in self.journal.records:
             history.apply(record)
             if self.stopper and record["kind"] == "report":
-                self.stopper.goes_on(history.trials[record["trial"]])
+                self._judge(history.trials[record["trial"]])
         return history
 
     @property
@@ -173,7 +174,7 @@ class Search:
                 over = [trial for event in self._events() if (trial := self._take(event))]
                 self._failures.add(over)
                 self._turn(over)
-            ending = self._ending or Ending("complete", "all trials have ended")
+            ending = self._ending or Ending("complete", self._complete())
             self._write(records.close(self.elapsed, ending))
             with self._storing():
                 self.journal.commit()
@@ -204,6 +205,10 @@ class Search:
         if self.history.running and self._clock() < self._patience_ends:
             return False
         return self._ending is not None or self._left() <= 0
+
+    def _complete(self) -> str:
+        waiting = len(self.history.paused)
+        return "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
 
     def _left(self) -> float:
         """Return how many more trials may end."""
@@ -247,6 +252,8 @@ class Search:
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
         self._write(records.start(self.elapsed, trial, attempt))
+        if trial.id in self._condemned:  # the attempt before did not live to hear it
+            self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return Assignment(
             trial=trial.id,
@@ -277,7 +284,8 @@ class Search:
         if isinstance(event, Reported):
             self._losses_in_a_row = 0
             self._write(records.report(self.elapsed, event))
-            if self.stopper and not self.stopper.goes_on(trial):
+            self._judge(trial)
+            if trial.id in self._condemned:
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
@@ -291,6 +299,11 @@ class Search:
         self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
         return None if again else trial
+
+    def _judge(self, trial: Trial) -> None:
+        """Let the stopper see a report; what it said stands, also for the attempts that follow."""
+        if self.stopper and not self.stopper.goes_on(trial):
+            self._condemned.add(trial.id)
 
     def _learn(self, source: Source) -> None:
         """Put on record what another search found, once."""
@@ -306,7 +319,7 @@ class Search:
         if self._signals.came:
             self._end("signal", f"{self._signals.came} came")
         elif limits.timeout is not None and self.elapsed >= limits.timeout:
-            self._end("time", f"the time limit of {limits.timeout:g} s is reached")
+            self._end("timeout", f"the time limit of {limits.timeout:g} s is reached")
         elif limits.seconds_left(self.elapsed, self._clock()) <= 0:
             self._end("time", f"the job ends in {limits.margin:g} s")
         elif losses > MOST_LOSSES + self.evaluator.num_workers:

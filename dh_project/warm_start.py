@@ -7,10 +7,11 @@ objectives on this search's scale; where the line falls, the other search mislea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -45,13 +46,16 @@ def read_source(path: Path, problem: HpProblem) -> Source:
     Raises:
         UserError: It is no results file, or no row of it lies in the problem's space.
     """
-    outcomes = read_outcomes(path)
-    names = set(problem.hyperparameter_names)
+    try:
+        outcomes = read_outcomes(path)
+    except UserError as error:
+        aside = sorted(path.parent.glob(f"earlier-*/{path.name}"))
+        hint = f" (or is it {aside[-1]}, which --fresh put aside?)" if aside and not path.exists() else ""
+        raise UserError(f"--warm-start {error}{hint}") from None
     results, first = [], ""
-    for point, objective in outcomes:
+    for cells, objective in outcomes:
         try:
-            known = {name: value for name, value in point.items() if name in names}
-            results.append((problem.checked(known), objective))
+            results.append((_point_of(cells, problem), objective))
         except UserError as error:
             first = first or str(error)
     if not results:
@@ -59,6 +63,27 @@ def read_source(path: Path, problem: HpProblem) -> Source:
             f"--warm-start {path}: none of its {len(outcomes)} trials lies in this problem's space ({first})"
         )
     return Source(str(path.resolve()), results, len(outcomes) - len(results))
+
+
+def _point_of(cells: Mapping[str, Any], problem: HpProblem) -> Point:
+    """Return the point of a row's cells, which do not tell ``1`` from ``"1"``, nor None from nothing.
+
+    Raises:
+        UserError: It lies outside of the space.
+    """
+    point = {}
+    for name, dimension in problem.space.items():
+        choices = getattr(dimension, "choices", getattr(dimension, "sequence", ()))
+        if isinstance(cells.get(name), float) and not math.isfinite(cells[name]):
+            raise UserError(f"{name}={cells[name]} lies outside the space")
+        if name in cells and dimension.legal_value(cells[name]):
+            point[name] = cells[name]
+        elif name in cells:
+            same = [choice for choice in choices if str(choice) == str(cells[name])]
+            point[name] = same[0] if same else cells[name]
+        elif None in choices:
+            point[name] = None
+    return problem.checked(point)
 
 
 def on_one_scale(cube: Cube, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:

@@ -29,6 +29,19 @@ def test_earlier_ones_stay_apart(paths):
     assert (paths.folder / "earlier-1" / "journal.jsonl").read_text() == "old"
 
 
+def test_one_that_was_interrupted_goes_on(paths):
+    part = paths.folder / "earlier-1.part"
+    part.mkdir()
+    paths.trials.rename(part / "trials")
+    assert set_aside(paths).name == "earlier-1"
+    assert {path.name for path in (paths.folder / "earlier-1").iterdir()} == {
+        "journal.jsonl",
+        "results.csv",
+        "trials",
+    }
+    assert not part.exists()
+
+
 def test_an_empty_folder_needs_nothing(tmp_path):
     assert set_aside(SearchPaths(tmp_path)) is None
 

@@ -353,3 +353,20 @@ def test_a_stopper_sees_the_reports_of_earlier_sessions_first(search):
     stopper = Noting()
     search("tell", max_evals=2, stopper=stopper)
     assert stopper.seen == [(n, step, float(step)) for n in (0, 1) for step in (1, 2, 3)]
+
+
+def test_a_stopper_s_word_stands_for_the_next_attempt(search, tmp_path):
+    class AtSecondStep(Stopper):
+        name = "at the second step"
+
+        def goes_on(self, trial):
+            return trial.reports[-1][0] != 2
+
+    search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
+    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    second_report = next(n for n, line in enumerate(lines) if b'"step":2' in line)
+    (tmp_path / "journal.jsonl").write_bytes(b"".join(lines[: second_report + 1]))
+    (SearchPaths(tmp_path).trial(0, 1) / "result.json").unlink()
+    history, _ = search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
+    trial = history.trials[0]
+    assert (trial.state, trial.attempt, trial.objective) == (State.STOPPED, 2, 1.0)

@@ -1,3 +1,4 @@
+import ConfigSpace as cs
 import pytest
 
 from dh_project import HpProblem
@@ -45,6 +46,41 @@ def test_today_s_file_is_read_failures_too(tmp_path, problem):
     known = source(tmp_path, NEW_FILE, problem)
     assert [objective for _, objective in known.results] == [0.25, None]
     assert known.results[1][0] == {"activation": "tanh", "lr": 0.5, "units": 10}
+
+
+def test_rows_of_a_space_with_conditions_are_read(tmp_path):
+    problem = HpProblem()
+    problem.add_dim("optimizer", ["sgd", "adam"])
+    momentum = problem.add_hyperparameter((1, 9), "momentum")
+    problem.add_condition(cs.EqualsCondition(momentum, problem.space["optimizer"], "sgd"))
+    text = "p:optimizer,p:momentum,objective,job_id\nsgd,3,1.0,0\nadam,,2.0,1\nadam,nan,3.0,2\n"
+    known = source(tmp_path, text, problem)
+    assert [point for point, _ in known.results] == [
+        {"momentum": 3, "optimizer": "sgd"},
+        {"optimizer": "adam"},
+        {"optimizer": "adam"},
+    ]
+
+
+def test_choices_are_known_by_their_text(tmp_path):
+    problem = HpProblem()
+    problem.add_dim("size", ["1", "2", "3"])
+    problem.add_dim("norm", [None, "a", 3])
+    known = source(tmp_path, "p:size,p:norm,objective,job_id\n1,,1.0,0\n2,3,2.0,1\n3,a,3.0,2\n", problem)
+    assert [point["size"] for point, _ in known.results] == ["1", "2", "3"]
+    assert [point["norm"] for point, _ in known.results] == [None, 3, "a"]
+
+
+def test_numbers_beyond_all_measure_are_failures_or_outside(tmp_path, problem):
+    known = source(tmp_path, NEW_FILE + "inf,relu,0.1,1.0,2,DONE,,\n50,relu,0.1,1e307,3,DONE,,\n", problem)
+    assert (len(known.results), known.results[-1][1], known.passed_over) == (3, None, 1)
+
+
+def test_a_file_that_fresh_put_aside_is_named(tmp_path, problem):
+    (tmp_path / "earlier-1").mkdir()
+    (tmp_path / "earlier-1" / "results.csv").write_text(NEW_FILE)
+    with pytest.raises(UserError, match=r"--warm-start .*earlier-1"):
+        read_source(tmp_path / "results.csv", problem)
 
 
 def test_a_hyperparameter_that_is_gone_is_left_out(tmp_path, problem):

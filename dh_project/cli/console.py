@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 WIDTH_OF_FILES = 200
 
 
 def open_console() -> Console:
     """Return a console on standard output that prints text as it is, without markup."""
+    from rich.console import Console
+
     width = None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_FILES
     return Console(width=width, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def tell(text: str) -> None:
+    """Print a line as long as somebody reads; a search goes on without (``| head``, a full disk)."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
+
+
+def write_any_text() -> None:
+    """Let what the terminal's encoding does not have be written as its code, rather than end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.cli import hps_options as options
+from dh_project.cli.console import tell
 from dh_project.cli.log import log_level, log_to
 from dh_project.errors import UserError
 from dh_project.trial import SearchPaths
 
 if TYPE_CHECKING:
     from dh_project.history import History, Identity
-    from dh_project.limits import Ending
+    from dh_project.limits import Ending, Limits
     from dh_project.problem import HpProblem
+    from dh_project.warm_start import Source
 
 SEED = 42
 
@@ -58,26 +60,25 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import create_evaluator, evaluator_name
     from dh_project.history import History, check_same_search
     from dh_project.loading import prepare_run
-    from dh_project.results_file import ResultsFile
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
-    from dh_project.warm_start import read_source
 
     evaluator_name(arguments.evaluator)
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
-    history = History() if arguments.fresh else _earlier_sessions(paths)
+    earlier = _earlier_sessions(paths, arguments.fresh)
+    history = History() if arguments.fresh else earlier
     problem, identity = _load(arguments, history)
     check_same_search(paths, history, identity)  # the search checks again, under the lock
-    sources = tuple(read_source(path, problem) for path in arguments.warm_start)
-    if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
-        print(f"{paths.folder.resolve()}: all {len(history.ended)} trials have ended already")
-        # The last driver may have died before it wrote this.
-        ResultsFile(paths.results, problem.hyperparameter_names).write(history.ended)
+    sources = _sources(arguments, paths, history, problem)
+    done = _what_is_done(history, limits)
+    if done is not None:
+        tell(f"{paths.folder.resolve()}: {done}")
+        _make_up_results(paths, problem)
         print_summary(history, paths, problem)
-        return 0
+        return int(bool(history.ended) and history.best is None)
     prepare_run(arguments.run, identity.run_kwargs)
 
     setting = Setting(
@@ -93,14 +94,14 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise UserError(f"--log-dir {paths.folder}: cannot be written to: {error.strerror}") from None
         if aside is not None:
-            print(f"the earlier search was put aside: {aside}")
+            tell(f"the earlier search was put aside: {aside}")
         for source in sources:
-            print(f"learns from {len(source.results)} trials of {source.path}", end="")
-            print(f" ({source.passed_over} lie outside of the space)" if source.passed_over else "")
+            outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
+            tell(f"learns from {len(source.results)} trials of {source.path}{outside}")
         observer = stack.enter_context(progress(limits))
         search = Search(paths, identity, problem, searcher, evaluator, limits, observer, stopper, sources)
         ending = search.run()
-    print_summary(search.history, paths, problem, ending)
+    print_summary(search.history, paths, problem, ending, limits)
     return _exit_status(ending, search.history)
 
 
@@ -112,14 +113,58 @@ def _exit_status(ending: Ending, history: History) -> int:
     return int(went_wrong or (bool(history.ended) and history.best is None))
 
 
-def _earlier_sessions(paths: SearchPaths) -> History:
+def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     """Return what earlier sessions left in a folder, which may not be there yet."""
+    from dh_project.archive import unfinished
     from dh_project.history import History
     from dh_project.journal import scan
 
+    if paths.folder.is_symlink() and not paths.folder.exists():
+        raise UserError(
+            f"--log-dir {paths.folder}: a link that leads nowhere; make its target, or name a folder"
+        )
     if paths.folder.exists() and not paths.folder.is_dir():
         raise UserError(f"--log-dir {paths.folder}: this is a file; name a folder")
+    if fresh:
+        return History()
+    if (part := unfinished(paths)) is not None:
+        raise UserError(f"{part}: --fresh was interrupted here; give it again, or move what is in there back")
     return History.replay(scan(paths.journal)[0])
+
+
+def _sources(
+    arguments: argparse.Namespace, paths: SearchPaths, history: History, problem: HpProblem
+) -> tuple[Source, ...]:
+    """Read the results of other searches that this one has not learnt yet."""
+    from dh_project.warm_start import read_source
+
+    if arguments.warm_start and arguments.searcher == "random":
+        raise UserError("--warm-start: random search learns nothing; leave it out, or search with hps ambs")
+    files = dict.fromkeys(path.resolve() for path in arguments.warm_start)
+    new = [path for path in files if str(path) not in history.sources]
+    if paths.results.resolve() in new and not arguments.fresh:
+        raise UserError(f"--warm-start {paths.results}: these are the search's own results; it knows them")
+    return tuple(read_source(path, problem) for path in new)
+
+
+def _what_is_done(history: History, limits: Limits) -> str | None:
+    """Say what of the limits is used up by earlier sessions; None where nothing is."""
+    if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
+        return f"all {len(history.ended)} trials have ended already"
+    if limits.timeout is not None and history.elapsed >= limits.timeout:
+        return f"the time limit of {limits.timeout:g} s is used up; give a larger --timeout"
+    return None
+
+
+def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
+    """Write the results of a search whose driver may have died before it did, unless another one is at work."""
+    from dh_project.history import History
+    from dh_project.journal import Journal
+    from dh_project.results_file import ResultsFile
+
+    with suppress(UserError, OSError), Journal(paths) as journal:
+        ended = History.replay(journal.records).ended
+        ResultsFile(paths.results, problem.hyperparameter_names).write(ended)
 
 
 def _load(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:

@@ -72,6 +72,7 @@ def add_options(parser: Parser) -> None:
     what.add_argument(
         "--warm-start",
         nargs="+",
+        action="extend",
         type=Path,
         default=[],
         metavar="FILE",
@@ -143,6 +144,7 @@ def add_options(parser: Parser) -> None:
     limits.add_argument(
         "--stopper",
         nargs="+",
+        action="append",
         metavar="S",
         help="end trials early: median, or bandit slack_factor=0.2, with KEY=VALUE settings (none)",
     )
@@ -250,6 +252,11 @@ def _deadline(arguments: argparse.Namespace) -> dict[str, float]:
             f"--walltime {walltime:g} s: the margin of {margin:g} s leaves no time; give a shorter --margin"
         )
     age = max(0.0, time.time() - psutil.Process().create_time())
+    if age >= walltime - margin:
+        raise UserError(
+            f"--walltime {walltime:g} s: no time is left: this command began {age:.1f} s ago, and the margin is "
+            f"{margin:g} s"
+        )
     return {"ends_at": time.monotonic() - age + walltime, "margin": margin}
 
 
@@ -264,8 +271,14 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
     from dh_project.arguments import parse_key_values
     from dh_project.stoppers import create_stopper
 
-    name, *settings = arguments.stopper
-    return create_stopper(name, parse_key_values(settings))
+    if len(arguments.stopper) > 1:
+        raise UserError("--stopper: given twice; one stopper judges a search")
+    name, *settings = arguments.stopper[0]
+    try:
+        return create_stopper(name, parse_key_values(settings))
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if text.startswith("--stopper") else f"--stopper {name}: {text}") from None
 
 
 def resources(arguments: argparse.Namespace) -> Resources:

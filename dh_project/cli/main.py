@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dh_project import __version__
 from dh_project.cli import doctor, hps
+from dh_project.cli.console import write_any_text
 from dh_project.cli.parser import Parser, run_command
 
 DESCRIPTION = """\
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     for module in (hps, doctor):
         module.add_command(commands)
+    write_any_text()
     parsed = parser.parse_args(arguments)
     if not hasattr(parsed, "command"):
         getattr(parsed, "parser", parser).print_help()

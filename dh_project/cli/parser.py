@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Callable
@@ -39,6 +38,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
+MOST = 1e12
+"""Above all seconds and sizes that mean something."""
+
+
 def _number(kind: type[int] | type[float], text: str) -> Any:
     try:
         return kind(text)
@@ -66,8 +69,10 @@ def natural(text: str) -> int:
 def positive_float(text: str) -> float:
     """Return a number above 0."""
     value: float = _number(float, text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    if not 0 < value < MOST:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no number above 0" + (" and below 1e12" if value > 0 else "")
+        )
     return value
 
 
@@ -75,7 +80,7 @@ def duration(text: str) -> float:
     """Return the seconds of ``H:MM:SS``, as sites write a walltime, or of a plain number of seconds."""
     if ":" not in text:
         return positive_float(text)
-    match = re.fullmatch(r"(\d+):([0-5]?\d):([0-5]?\d)", text)
+    match = re.fullmatch(r"(\d{1,5}):([0-5]?\d):([0-5]?\d)", text)
     if match is None or not any(map(int, match.groups())):
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write hours, minutes and seconds: 3:00:00")
     hours, minutes, seconds = map(int, match.groups())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dh_project.cli.console import tell
 from dh_project.history import History
 from dh_project.limits import Limits
 from dh_project.search import Observer
@@ -41,10 +42,7 @@ class Lines:
         """Print how the trial ended."""
         said = f"{trial.objective:.6g}" if trial.objective is not None else trial.reason
         seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
-        try:
-            print(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}", flush=True)
-        except BrokenPipeError:
-            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
+        tell(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}")
 
     def turn(self, history: History, elapsed: float) -> None:
         """Print nothing."""
@@ -79,9 +77,8 @@ class LiveLine:
 
 def time_left(done: int, elapsed: float, limits: Limits) -> float | None:
     """Estimate the seconds until a limit is reached, from the pace so far; None where nothing is known."""
-    estimates = []
-    if limits.timeout is not None:
-        estimates.append(limits.timeout - elapsed)
+    estimates = [limits.seconds_left(elapsed, time.monotonic())]
     if limits.max_evals is not None and done:
         estimates.append(elapsed / done * (limits.max_evals - done))
-    return max(0.0, min(estimates)) if estimates else None
+    least = min(estimates)
+    return max(0.0, least) if least < math.inf else None

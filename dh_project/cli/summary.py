@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from rich.table import Table
@@ -9,13 +10,17 @@ from rich.table import Table
 from dh_project.cli.console import open_console
 from dh_project.failures import in_common
 from dh_project.history import History
-from dh_project.limits import Ending
+from dh_project.limits import Ending, Limits
 from dh_project.problem import HpProblem
 from dh_project.trial import SearchPaths, Trial
 
 
 def print_summary(
-    history: History, paths: SearchPaths, problem: HpProblem, ending: Ending | None = None
+    history: History,
+    paths: SearchPaths,
+    problem: HpProblem,
+    ending: Ending | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Print the best configuration beside the first starting point's, and where everything lies."""
     console = open_console()
@@ -26,8 +31,10 @@ def print_summary(
         f"{len(ended)} trials ended, {len(failed)} of them failed, in {history.elapsed:.1f} s"
         + (f" ({ending.reason})" if ending else "")
     )
-    if ending and ending.kind != "complete":
-        console.print("the same command goes on where this one stopped")
+    most = limits.max_evals if limits else None
+    if ending and ending.kind != "complete" and (most is None or len(ended) < most):
+        larger = " with a larger --timeout" if ending.kind == "timeout" else ""
+        console.print(f"the same command{larger} goes on where this one stopped")
     for sentence in in_common(failed, good):
         console.print(f"failures  {sentence}")
     best = history.best
@@ -38,7 +45,8 @@ def print_summary(
     console.print(f"log       {paths.log}")
     if best is not None:
         console.print(f"trials    {paths.folder / 'trials'} (best: {paths.trial(best.id, best.attempt)})")
-        console.print(f"next      deephyper-analytics topk {paths.results} -o {paths.folder / 'best.json'}")
+        results, best_file = (shlex.quote(str(path)) for path in (paths.results, paths.folder / "best.json"))
+        console.print(f"next      deephyper-analytics topk {results} -o {best_file}")
 
 
 def _baseline(history: History, problem: HpProblem) -> Trial | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -192,7 +193,7 @@ def plain(value: Any, dimension: Hyperparameter) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(dimension, cs.UniformIntegerHyperparameter | cs.NormalIntegerHyperparameter):
-        return int(value) if value == int(value) else value
+        return int(value) if math.isfinite(value) and value == int(value) else value
     if isinstance(dimension, cs.UniformFloatHyperparameter | cs.NormalFloatHyperparameter):
         return float(value)
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dh_project.errors import UserError
-from dh_project.stoppers.base import Stopper, values_until
+from dh_project.stoppers.base import Curves, Stopper
 from dh_project.trial import Trial
 
 
@@ -38,6 +38,7 @@ class BanditStopper(Stopper):
             )
         self.slack_factor, self.slack_amount = slack_factor, slack_amount
         self.interval, self.delay = evaluation_interval, delay_evaluation
+        self._curves = Curves()
         self._best: dict[
             int, list[tuple[float, int]]
         ] = {}  # by step: the two best objectives and their trials
@@ -45,7 +46,7 @@ class BanditStopper(Stopper):
     def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial keeps within the slack."""
         step = trial.reports[-1][0]
-        own = max(values_until(trial, step))
+        own = self._curves.add(trial)[1]
         others = [(value, number) for value, number in self._best.get(step, ()) if number != trial.id]
         self._best[step] = sorted([*others, (own, trial.id)], reverse=True)[:2]
         if not others or step <= self.delay or (step - self.delay) % self.interval:

@@ -37,6 +37,20 @@ class Stopper(ABC):
         """Take a trial's latest report, and say whether the trial goes on."""
 
 
-def values_until(trial: Trial, step: int) -> list[float]:
-    """Return what a trial reported up to a step, the last value of each step."""
-    return [value for at, value in dict(trial.reports).items() if at <= step]
+class Curves:
+    """What each trial reported so far, summed up as its reports come."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, int, float, float]] = {}  # by trial: last step, count, sum, best
+
+    def add(self, trial: Trial) -> tuple[float, float]:
+        """Take a trial's latest report; return the mean and the best of what it reported up to that step."""
+        step, value = trial.reports[-1]
+        last, count, total, best = self._known.get(trial.id, (-1, 0, 0.0, value))
+        if count and step <= last:  # reported again: the last value of each step counts
+            values = [value for at, value in dict(trial.reports).items() if at <= step]
+            count, total, best = len(values), sum(values), max(values)
+        else:
+            count, total, best = count + 1, total + value, max(best, value)
+        self._known[trial.id] = (step, count, total, best)
+        return total / count, best

@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 
 from dh_project.errors import UserError
-from dh_project.stoppers.base import Stopper, values_until
+from dh_project.stoppers.base import Curves, Stopper
 from dh_project.trial import Trial
 
 MOST_COMPARED = 500
@@ -30,17 +30,18 @@ class MedianStopper(Stopper):
         if fewest < 1:
             raise UserError(f"--stopper median: fewest={fewest}: give at least 1")
         self.first_step, self.fewest = first_step, fewest
+        self._curves = Curves()
         self._averages: defaultdict[int, dict[int, float]] = defaultdict(dict)  # by step and trial
 
     def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial is at or above the median."""
         step = trial.reports[-1][0]
-        values, averages = values_until(trial, step), self._averages[step]
+        (mean, best), averages = self._curves.add(trial), self._averages[step]
         averages.pop(trial.id, None)
         others = list(averages.values())
-        averages[trial.id] = statistics.fmean(values)
+        averages[trial.id] = mean
         if len(averages) > MOST_COMPARED:
             del averages[next(iter(averages))]
         if step < self.first_step or len(others) < self.fewest:
             return True
-        return max(values) >= statistics.median(others)
+        return best >= statistics.median(others)

@@ -71,7 +71,13 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--stopper", "medain"], "did you mean 'median'?"),
         (["--stopper", "bandit"], "slack_factor=0.2 or slack_amount=0.05"),
         (["--stopper", "median", "few=3"], "unknown setting 'few'"),
-        (["--warm-start", "nothing.csv"], "there is no such file"),
+        (["--stopper", "median", "bandit"], "--stopper median: 'bandit' is not of the form key=value"),
+        (["--stopper", "median", "--stopper", "bandit"], "one stopper judges a search"),
+        (["--warm-start", "nothing.csv"], "nothing.csv: there is no such file"),
+        (["--warm-start", "results.csv"], "the search's own results"),
+        (["--trial-memory", "1e308"], "below 1e12"),
+        (["--walltime", "9" * 400 + ":00:00"], "is no time"),
+        (["--walltime", "1", "--margin", "0.5"], "no time is left"),
         (["--run-kwargs", "second=3"], "did you mean 'seconds'"),
         (["--run-kwargs", "seconds"], "key=value"),
         (["--run-kwargs", "seconds=-1"], "it must not be negative"),
@@ -104,6 +110,21 @@ def test_starting_points(refused, samples, here, point, said):
     (here / "my_problem.py").write_text("\n".join([*lines, f"Problem.add_starting_point({point})"]))
     words = ["hps", "random", "--problem", here / "my_problem.py", "--run", samples / "small_run.py"]
     assert said in refused(words)
+
+
+def test_random_search_cannot_be_warmed(refused, samples, here):
+    words = hps(samples, "--warm-start", samples / "small_run.py", searcher="random")
+    assert "random search learns nothing" in refused(words)
+
+
+def test_a_log_dir_that_is_a_file_is_refused_before_anything_is_put_aside(refused, samples, here):
+    (here / "file").write_text("mine")
+    assert "this is a file" in refused(hps(samples, "--fresh", "--log-dir", "file"))
+
+
+def test_a_fresh_start_that_was_interrupted_is_to_be_completed(refused, samples, here):
+    (here / "earlier-1.part").mkdir()
+    assert "--fresh was interrupted here" in refused(hps(samples))
 
 
 def test_a_level_of_the_log(refused, samples, monkeypatch):

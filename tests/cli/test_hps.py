@@ -145,3 +145,45 @@ def test_the_version_and_the_help_are_quick_to_load():
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout.strip() == "[]"
     )
+
+
+def test_a_search_that_is_done_says_so_with_the_same_exit_status(hps, tmp_path):
+    (tmp_path / "failing.py").write_text("def run(point):\n    return None\n")
+    for _ in range(2):
+        assert hps("--max-evals", "2", run=tmp_path / "failing.py", check=False).returncode == 1
+
+
+def test_a_table_that_is_missing_is_written_by_the_same_command(hps, tmp_path):
+    hps("--max-evals", "3")
+    (tmp_path / "results.csv").unlink()
+    hps("--max-evals", "3")
+    assert len(rows(tmp_path)) == 3
+
+
+def test_a_time_limit_that_is_used_up_says_what_to_do(hps):
+    hps("--timeout", "1", check=False)
+    assert "give a larger --timeout" in hps("--timeout", "1", check=False).stdout
+
+
+def test_a_file_that_was_learnt_need_not_be_there_any_more(hps, samples, tmp_path):
+    hps("--max-evals", "3", "--log-dir", "first")
+    words = ["--log-dir", "second", "--warm-start", "first/results.csv"]
+    said = hps("--max-evals", "3", *words, searcher="ambs").stdout
+    assert "learns from 3 trials" in said
+    (tmp_path / "first" / "results.csv").unlink()
+    assert "learns" not in hps("--max-evals", "4", *words, searcher="ambs").stdout
+
+
+def test_fresh_puts_the_earlier_search_aside(hps, tmp_path):
+    hps("--max-evals", "2")
+    assert "put aside" in hps("--max-evals", "3", "--fresh").stdout
+    assert len(rows(tmp_path)) == 3
+    assert len(rows(tmp_path / "earlier-1")) == 2
+
+
+def test_words_that_the_terminal_cannot_write_are_no_end(hps, tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text("def run(point):\n    raise ValueError('gr\\u00f6\\u00dfe')\n")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = hps("--max-evals", "2", run=tmp_path / "failing.py", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
