@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from dh_project import records
 from dh_project.adoption import unheard_ends
@@ -22,6 +21,7 @@ from dh_project.evaluators.base import Evaluator
 from dh_project.history import History, Identity, check_same_search
 from dh_project.journal import Journal
 from dh_project.limits import Ending, FailureCount, Kind, Limits, seconds_to_report
+from dh_project.observer import Observer
 from dh_project.problem import HpProblem
 from dh_project.proposals import Proposals
 from dh_project.results_file import ResultsFile
@@ -57,16 +57,6 @@ ALIVE_SECONDS = 30.0
 
 MOST_LOSSES = 10
 """Attempts in a row that may lose their worker, beside one for each worker, before the search gives up."""
-
-
-class Observer(Protocol):
-    """Is shown what happens in a search."""
-
-    def ended(self, trial: Trial) -> None:
-        """See a trial that is over for good."""
-
-    def turn(self, history: History, elapsed: float) -> None:
-        """See the state of things after each turn of the loop."""
 
 
 class Search:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dh_project.cli.console import tell
 from dh_project.history import History
 from dh_project.limits import Limits
-from dh_project.search import Observer
+from dh_project.observer import Observer
 from dh_project.trial import Trial
 
 
