@@ -338,7 +338,18 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
     assert_dead([pid_of(worker) for worker in workers])
 
 
-def test_the_result_file_has_all_that_the_event_has(serve, tmp_path):
+def test_the_result_file_has_all_that_the_event_has_and_the_point(serve, tmp_path):
     end = serve("fail")[-1]
     result = json.loads((tmp_path / "fail-0" / "result.json").read_text())
-    assert {**result, "event": "end", "trial": 0, "attempt": 1} == end
+    assert result.pop("point") == {"x": 2.0, "activation": "relu"}
+    assert {**result, "event": "end"} == end
+
+
+def test_an_earlier_result_in_the_folder_is_gone_when_a_trial_begins(samples, tmp_path):
+    (tmp_path / "trial").mkdir()
+    (tmp_path / "trial" / "result.json").write_text("of another search")
+    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
+    read_when_there(tmp_path / "trial" / "grandchild")
+    assert not (tmp_path / "trial" / "result.json").exists()
+    worker.close()
