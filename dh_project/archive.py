@@ -36,7 +36,8 @@ def set_aside(paths: SearchPaths) -> Path | None:
 
 def unfinished(paths: SearchPaths) -> Path | None:
     """Return the folder of a ``set_aside`` that was interrupted, if there is one."""
-    return next(iter(sorted(paths.folder.glob("earlier-*.part"))), None)
+    parts = sorted(paths.folder.glob("earlier-*.part"))
+    return next((part for part in parts if any(part.iterdir())), None)
 
 
 def _next_part(paths: SearchPaths) -> Path:

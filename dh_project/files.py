@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import socket
@@ -30,6 +31,21 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def must_be_written() -> Iterator[None]:
+    """Say, where a file of a search cannot be written, what is lost (nothing) and what to do.
+
+    Raises:
+        OSError: With these words, and the file's name.
+    """
+    try:
+        yield
+    except OSError as error:
+        mend = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        advice = f"the search stops; all that is on record stays: {mend}, and the same command goes on"
+        raise OSError(error.errno, f"{error.strerror}; {advice}", error.filename) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -48,9 +48,17 @@ class Limits:
             elapsed: Seconds of search time.
             now: The monotonic clock.
         """
-        timeout = math.inf if self.timeout is None else self.timeout - elapsed
-        walltime = math.inf if self.ends_at is None else self.ends_at - self.margin - now
-        return min(timeout, walltime)
+        return min(self._of_timeout(elapsed), self._of_walltime(now))
+
+    def timeout_binds(self, elapsed: float, now: float) -> bool:
+        """Say whether it is the time limit, and not the end of the job, that ends the search."""
+        return self._of_timeout(elapsed) <= self._of_walltime(now)
+
+    def _of_timeout(self, elapsed: float) -> float:
+        return math.inf if self.timeout is None else self.timeout - elapsed
+
+    def _of_walltime(self, now: float) -> float:
+        return math.inf if self.ends_at is None else self.ends_at - self.margin - now
 
 
 class FailureCount:

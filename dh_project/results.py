@@ -39,6 +39,9 @@ class Result:
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """What is no hyperparameter in a file of DeepHyper 0.1 to 0.3."""
 
+EMPTY = ("None", "", "nan")
+"""Choices whose cells cannot be told from one that holds nothing."""
+
 LARGEST = 1e38
 """What old files hold for a failed trial (the least float32) lies beyond this."""
 
@@ -130,7 +133,8 @@ def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, 
 
 def _reads_as(point: Mapping[str, Any], cells: Mapping[str, Any]) -> bool:
     """Say whether a point's values are those of a row's cells."""
-    return all(str(value) == str(cells.get(name)) for name, value in point.items() if value is not None)
+    shown = {name: str(value) for name, value in point.items() if str(value) not in EMPTY}
+    return all(text == str(cells.get(name)) for name, text in shown.items())
 
 
 def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:

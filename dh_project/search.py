@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from dh_project import records
 from dh_project.adoption import unheard_ends
 from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
+from dh_project.files import must_be_written
 from dh_project.history import History, Identity, check_same_search
 from dh_project.journal import Journal
 from dh_project.limits import Ending, FailureCount, Kind, Limits, seconds_to_report
@@ -97,7 +97,7 @@ class Search:
         self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         self.journal = Journal(paths)
-        self._condemned: set[int] = set()  # trials that the stopper ends
+        self._condemned: dict[int, int] = {}  # trials that the stopper ends, and the step that it judged
         try:
             self.history = self._replayed()
             check_same_search(paths, self.history, identity)
@@ -111,7 +111,7 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
-        self._stops: list[int] = []  # trials that are to be told so in this turn
+        self._stops: list[int] = []  # trials that are to be told of that in this turn
         self._losses_in_a_row = 0
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
@@ -126,7 +126,7 @@ class Search:
         history = History()
         for record in self.journal.records:
             history.apply(record)
-            if self.stopper and record["kind"] == "report":
+            if record["kind"] == "report":
                 self._judge(history.trials[record["trial"]])
         return history
 
@@ -166,7 +166,7 @@ class Search:
                 self._turn(over)
             ending = self._ending or Ending("complete", self._complete())
             self._write(records.close(self.elapsed, ending))
-            with self._storing():
+            with must_be_written():
                 self.journal.commit()
                 self._results.write(self.history.ended)
             log.info("search ended: %s", ending.reason)
@@ -178,16 +178,16 @@ class Search:
         starts = self._next_trials()
         if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
             self._write(records.alive(self.elapsed))
-        with self._storing():
+        with must_be_written():
             self.journal.commit()
         for trial in over:
             self.observer.ended(trial)
         for assignment in starts:
             self.evaluator.start(assignment)
         for number in self._stops:
-            self.evaluator.stop(number)
+            self.evaluator.stop(number, self._condemned[number])
         self._stops.clear()
-        with self._storing():
+        with must_be_written():
             self._results.write_if_due(self.history.ended, self._clock)
         self.observer.turn(self.history, self.elapsed)
 
@@ -236,7 +236,8 @@ class Search:
         if left > needed:
             return True
         if not self.history.running:
-            self._end("time", f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
+            kind: Kind = "timeout" if self.limits.timeout_binds(self.elapsed, self._clock()) else "time"
+            self._end(kind, f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
         return False
 
     def _start(self, trial: Trial) -> Assignment:
@@ -259,7 +260,7 @@ class Search:
 
     def _events(self) -> list[Event]:
         """Wait for something to happen, until it is time to look at the clock."""
-        if self._lacks_point and self.proposals.is_making:
+        if self._lacks_point:
             self.proposals.wait(PROPOSAL_SECONDS)
             return self.evaluator.wait(0.0)
         left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
@@ -274,8 +275,7 @@ class Search:
         if isinstance(event, Reported):
             self._losses_in_a_row = 0
             self._write(records.report(self.elapsed, event))
-            self._judge(trial)
-            if trial.id in self._condemned:
+            if self._judge(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
@@ -290,10 +290,17 @@ class Search:
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
         return None if again else trial
 
-    def _judge(self, trial: Trial) -> None:
-        """Let the stopper see a report; what it said stands, also for the attempts that follow."""
-        if self.stopper and not self.stopper.goes_on(trial):
-            self._condemned.add(trial.id)
+    def _judge(self, trial: Trial) -> bool:
+        """Let the stopper see a report; say whether it ends the trial. Its first verdict stands for all attempts."""
+        try:
+            is_stopped = self.stopper is not None and not self.stopper.goes_on(trial)
+        except Exception:
+            log.exception("the stopper failed; trial %d goes on", trial.id)
+            return False
+        is_first = is_stopped and trial.id not in self._condemned
+        if is_first:
+            self._condemned[trial.id] = trial.reports[-1][0]
+        return is_first
 
     def _learn(self, source: Source) -> None:
         """Put on record what another search found, once."""
@@ -314,7 +321,7 @@ class Search:
             self._end("time", f"the job ends in {limits.margin:g} s")
         elif losses > MOST_LOSSES + self.evaluator.num_workers:
             self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
-        elif said := self._failures.exceeding(limits.max_failures):
+        elif self._left() > 0 and (said := self._failures.exceeding(limits.max_failures)):
             self._end("failures", said)
 
     def _end(self, kind: Kind, reason: str) -> None:
@@ -335,15 +342,6 @@ class Search:
         self.journal.append(record)
         self.history.apply(record)
         self._on_record_until = self.history.elapsed
-
-    @contextmanager
-    def _storing(self) -> Iterator[None]:
-        """Say, where a file cannot be written, what is lost (nothing) and what to do."""
-        try:
-            yield
-        except OSError as error:
-            advice = "the search stops; all that is on record stays: make room, and the same command goes on"
-            raise OSError(error.errno, f"{error.strerror}; {advice}", error.filename) from error
 
 
 def _said(ended: Ended) -> str:

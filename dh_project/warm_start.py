@@ -18,7 +18,8 @@ from scipy.spatial import KDTree
 
 from dh_project.errors import UserError
 from dh_project.problem import HpProblem
-from dh_project.results import read_outcomes
+from dh_project.problem.space import is_legal
+from dh_project.results import EMPTY, read_outcomes
 from dh_project.searchers.cube import Cube
 from dh_project.trial import Point, Trial
 
@@ -76,13 +77,13 @@ def _point_of(cells: Mapping[str, Any], problem: HpProblem) -> Point:
         choices = getattr(dimension, "choices", getattr(dimension, "sequence", ()))
         if isinstance(cells.get(name), float) and not math.isfinite(cells[name]):
             raise UserError(f"{name}={cells[name]} lies outside the space")
-        if name in cells and dimension.legal_value(cells[name]):
+        if name in cells and is_legal(dimension, cells[name]):
             point[name] = cells[name]
         elif name in cells:
             same = [choice for choice in choices if str(choice) == str(cells[name])]
             point[name] = same[0] if same else cells[name]
-        elif None in choices:
-            point[name] = None
+        elif len(empty := [choice for choice in choices if str(choice) in EMPTY]) == 1:
+            point[name] = empty[0]
     return problem.checked(point)
 
 

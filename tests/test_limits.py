@@ -35,6 +35,12 @@ def test_the_nearer_of_the_time_limits_counts():
     assert limits.seconds_left(elapsed=95.0, now=1000.0) == 5.0
 
 
+def test_what_ends_a_search_is_known():
+    limits = Limits(timeout=100.0, ends_at=1050.0, margin=10.0)
+    assert not limits.timeout_binds(elapsed=20.0, now=1000.0)
+    assert limits.timeout_binds(elapsed=95.0, now=1000.0)
+
+
 def test_without_a_time_limit_there_is_all_time():
     assert Limits().seconds_left(1e9, 1e9) == float("inf")
 

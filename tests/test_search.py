@@ -355,7 +355,7 @@ def test_a_stopper_sees_the_reports_of_earlier_sessions_first(search):
     assert stopper.seen == [(n, step, float(step)) for n in (0, 1) for step in (1, 2, 3)]
 
 
-def test_a_stopper_s_word_stands_for_the_next_attempt(search, tmp_path):
+def test_a_stopper_s_word_on_a_step_stands_for_the_next_attempt(search, tmp_path):
     class AtSecondStep(Stopper):
         name = "at the second step"
 
@@ -369,4 +369,26 @@ def test_a_stopper_s_word_stands_for_the_next_attempt(search, tmp_path):
     (SearchPaths(tmp_path).trial(0, 1) / "result.json").unlink()
     history, _ = search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
     trial = history.trials[0]
-    assert (trial.state, trial.attempt, trial.objective) == (State.STOPPED, 2, 1.0)
+    assert (trial.state, trial.attempt, trial.objective) == (State.STOPPED, 2, 3.0)
+
+
+def test_a_stopper_that_fails_stops_nothing(search):
+    class Broken(Stopper):
+        name = "broken"
+
+        def goes_on(self, trial):
+            raise RuntimeError("no verdict today")
+
+    history, _ = search("tell", max_evals=1, stopper=Broken())
+    assert history.trials[0].state is State.DONE
+
+
+def test_a_time_limit_too_short_for_another_trial_is_told_as_such(search):
+    session = []
+    search(run_kwargs={"seconds": 1.5}, timeout=4.0, before=session.append)
+    assert session[0]._ending.kind == "timeout"
+
+
+def test_the_last_failure_of_all_is_no_reason_to_end(search):
+    _, reason = search("fail", max_evals=3, max_failures=3)
+    assert reason == "all trials have ended"

@@ -72,7 +72,7 @@ def test_choices_are_known_by_their_text(tmp_path):
 
 
 def test_numbers_beyond_all_measure_are_failures_or_outside(tmp_path, problem):
-    known = source(tmp_path, NEW_FILE + "inf,relu,0.1,1.0,2,DONE,,\n50,relu,0.1,1e307,3,DONE,,\n", problem)
+    known = source(tmp_path, NEW_FILE + "1e30,relu,0.1,1.0,2,DONE,,\n50,relu,0.1,1e307,3,DONE,,\n", problem)
     assert (len(known.results), known.results[-1][1], known.passed_over) == (3, None, 1)
 
 
@@ -120,3 +120,10 @@ def test_a_search_that_found_the_opposite_is_not_told(problem):
 def test_few_results_of_one_s_own_change_nothing(problem):
     known = trials(problem, float, 10)
     assert on_one_scale(Cube(problem), known, trials(problem, float, 4, first=50)) == known
+
+
+def test_a_choice_that_reads_as_nothing_is_known_where_it_is_the_only_one(tmp_path):
+    problem = HpProblem()
+    problem.add_dim("fill", ["nan", "zero"])
+    known = source(tmp_path, "p:fill,objective,job_id\nnan,1.0,0\nzero,2.0,1\n", problem)
+    assert [point["fill"] for point, _ in known.results] == ["nan", "zero"]

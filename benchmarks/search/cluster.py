@@ -146,7 +146,7 @@ class SimulatedEvaluator(Evaluator):
         ]
         heapq.heapify(self.running)
 
-    def stop(self, trial: int) -> None:
+    def stop(self, trial: int, after: int) -> None:
         """Do nothing: no stopper is used."""
 
     def close(self) -> None:

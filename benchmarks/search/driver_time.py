@@ -124,7 +124,7 @@ class AtOnce(Evaluator):
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Do nothing: they have ended."""
 
-    def stop(self, trial: int) -> None:
+    def stop(self, trial: int, after: int) -> None:
         """Do nothing."""
 
     def close(self) -> None:

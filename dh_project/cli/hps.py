@@ -149,9 +149,12 @@ def _sources(
 
 def _what_is_done(history: History, limits: Limits) -> str | None:
     """Say what of the limits is used up by earlier sessions; None where nothing is."""
+    from dh_project.limits import seconds_to_report
+
     if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
         return f"all {len(history.ended)} trials have ended already"
-    if limits.timeout is not None and history.elapsed >= limits.timeout:
+    needed = seconds_to_report(history.first_signs)
+    if limits.timeout is not None and history.elapsed + needed >= limits.timeout:
         return f"the time limit of {limits.timeout:g} s is used up; give a larger --timeout"
     return None
 
@@ -162,9 +165,12 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
     from dh_project.journal import Journal
     from dh_project.results_file import ResultsFile
 
-    with suppress(UserError, OSError), Journal(paths) as journal:
-        ended = History.replay(journal.records).ended
-        ResultsFile(paths.results, problem.hyperparameter_names).write(ended)
+    try:
+        with suppress(UserError), Journal(paths) as journal:
+            ended = History.replay(journal.records).ended
+            ResultsFile(paths.results, problem.hyperparameter_names).write(ended)
+    except OSError as error:
+        tell(f"{paths.results}: cannot be written: {error.strerror}")
 
 
 def _load(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:

@@ -22,8 +22,8 @@ it the slot serves again. Its state says how the attempt ended:
   its ``Ended``, is refused by the loop, which knows it by its attempt, and logs it.
 - the state that ``kill`` named.
 
-``stop`` is the stopper's verdict: the attempt's next report is answered with False, and no signal is sent.
-One that reports no more ends as ``done``.
+``stop`` is the stopper's verdict on the report of a step: the attempt's next report of a later step is answered
+with False, and no signal is sent. One that reports no more ends as ``done``.
 
 ``kill`` sentences an attempt, with its children, to end in ``patience`` seconds and a short time of grace:
 from now on its reports are answered with False, for it to save its checkpoint and return; after ``patience``
@@ -87,8 +87,8 @@ class Evaluator(ABC):
         """Return what has happened, after waiting for it at most ``timeout`` seconds (None: for ever)."""
 
     @abstractmethod
-    def stop(self, trial: int) -> None:
-        """Let the next report of a trial be answered with a stop; it ends as stopped, with its objective."""
+    def stop(self, trial: int, after: int) -> None:
+        """Let a trial's next report above a step be answered with a stop; it ends as stopped, with its objective."""
 
     @abstractmethod
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:

@@ -65,10 +65,10 @@ class ProcessEvaluator(Evaluator):
         ready = self._selector.select(0.0 if events else timeout)
         return events + [event for key, _ in ready for event in self._events_of(key.data)]
 
-    def stop(self, trial: int) -> None:
-        """Let the next report of a trial be answered with a stop."""
+    def stop(self, trial: int, after: int) -> None:
+        """Let a trial's next report above a step be answered with a stop."""
         for worker, assignment in self._attempts(trial):
-            worker.stop(trial, assignment.attempt)
+            worker.stop(trial, assignment.attempt, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt."""

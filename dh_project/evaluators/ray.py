@@ -88,6 +88,7 @@ class RayEvaluator(Evaluator):
         self._streams: dict[Any, tuple[Any, Assignment]] = {}  # stream of messages -> actor, attempt
         # A node that is gone leaves fewer actors than slots: attempts wait for the next one that is free.
         self._queue: deque[Assignment] = deque()
+        self._stops: dict[tuple[int, int], int] = {}  # verdicts on attempts that wait
         self._events: list[Event] = []
         for _ in range(self.num_workers):
             self._spawn()
@@ -113,9 +114,12 @@ class RayEvaluator(Evaluator):
         events, self._events = self._events, []
         return events
 
-    def stop(self, trial: int) -> None:
-        """Let the next report of a trial be answered with a stop."""
-        self._order("stop", trial)
+    def stop(self, trial: int, after: int) -> None:
+        """Let a trial's next report above a step be answered with a stop."""
+        for waiting in self._queue:
+            if waiting.trial == trial:  # its order comes before the actor that will run it
+                self._stops[trial, waiting.attempt] = after
+        self._order("stop", trial, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt."""
@@ -150,6 +154,8 @@ class RayEvaluator(Evaluator):
             actor, assignment = self._idle.pop(), self._queue.popleft()
             stream = actor.run.options(num_returns="streaming").remote(assignment)
             self._streams[stream] = (actor, assignment)
+            if (after := self._stops.pop((assignment.trial, assignment.attempt), None)) is not None:
+                self._order("stop", assignment.trial, after)
 
     def _welcome(self, told: Any) -> None:
         """Count an actor that is there among the free ones; where it died in coming, an attempt is lost with it."""

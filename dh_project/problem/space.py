@@ -126,7 +126,7 @@ class HpProblem:
             if name not in point:
                 continue
             values[name] = plain(point[name], dimension)
-            if not dimension.legal_value(values[name]):
+            if not is_legal(dimension, values[name]):
                 raise UserError(f"{name}={point[name]!r} lies outside the space: {str(dimension).strip()}")
         try:
             configuration = deactivate_inactive_hyperparameters(values, self.space)
@@ -197,6 +197,14 @@ def plain(value: Any, dimension: Hyperparameter) -> Any:
     if isinstance(dimension, cs.UniformFloatHyperparameter | cs.NormalFloatHyperparameter):
         return float(value)
     return value
+
+
+def is_legal(dimension: Hyperparameter, value: Any) -> bool:
+    """Say whether a value lies in a hyperparameter's range; ConfigSpace fails at some, as 1e30 for an integer."""
+    try:
+        return bool(dimension.legal_value(value))
+    except (TypeError, AttributeError, ValueError, OverflowError):
+        return False
 
 
 def load_problem(target: str) -> HpProblem:

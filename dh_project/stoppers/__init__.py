@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from dh_project.errors import UserError, did_you_mean, unknown
+from dh_project.errors import UserError, did_you_mean, one_line, unknown
 from dh_project.loading import load_attribute
 from dh_project.stoppers.bandit import BanditStopper
 from dh_project.stoppers.base import Stopper
@@ -22,23 +22,29 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
         UserError: Its name or a setting is unknown, or a value is out of range.
     """
     kind = STOPPERS[name] if name in STOPPERS else _own(name)
-    valid = inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters.values()
+    valid = {
+        parameter.name: parameter
+        for parameter in parameters
+        if parameter.kind is not parameter.VAR_POSITIONAL
+    }
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for setting, value in settings.items():
-        if setting not in valid:
+        if setting not in valid and not takes_any:
             raise UserError(
                 f"--stopper {name}: unknown setting {setting!r}{did_you_mean(setting, valid)}; "
                 f"valid: {', '.join(valid) or 'none'}"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if name in STOPPERS and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise UserError(f"--stopper {name}: {setting}={value!r}: give a number")
-    missing = [
-        word
-        for word, parameter in valid.items()
-        if parameter.default is parameter.empty and word not in settings
-    ]
-    if missing:
-        raise UserError(f"--stopper {name}: give {', '.join(f'{word}=...' for word in missing)}")
-    return kind(**settings)
+    try:
+        return kind(**settings)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"--stopper {name}: cannot be made: {type(error).__name__}: {one_line(error)}"
+        ) from None
 
 
 def _own(name: str) -> type[Stopper]:
@@ -48,5 +54,13 @@ def _own(name: str) -> type[Stopper]:
     if not (isinstance(kind, type) and issubclass(kind, Stopper)):
         raise UserError(
             f"--stopper {name}: this is no Stopper; derive it from dh_project.stoppers.base.Stopper"
+        )
+    if inspect.isabstract(kind):
+        raise UserError(
+            f"--stopper {name}: {kind.__name__} has no goes_on; name your own class: my_module.MyStopper"
+        )
+    if not isinstance(getattr(kind, "name", None), str):
+        raise UserError(
+            f"--stopper {name}: {kind.__name__} has no name; give it one: name = {kind.__name__.lower()!r}"
         )
     return kind

@@ -217,14 +217,14 @@ class EvaluatorContract(ABC):
     def test_a_stopped_trial_has_its_objective(self, trials: Trials) -> None:
         """It is told by the answer to a report."""
         assignment = trials.start("report_until_told")
-        trials.report().evaluator.stop(assignment.trial)
+        trials.report().evaluator.stop(assignment.trial, after=0)
         end = trials.end()
         assert (end.state, (end.objective or 0.0) >= 1.0) == (State.STOPPED, True)
 
     def test_one_that_is_not_told_to_stop_is_done(self, trials: Trials) -> None:
         """No report, no answer, no signal."""
         assignment = trials.start("report_and_return")
-        trials.report().evaluator.stop(assignment.trial)
+        trials.report().evaluator.stop(assignment.trial, after=0)
         assert (trials.end().state, trials.end().objective) == (State.DONE, 1.0)
 
     def test_a_paused_trial_saves_first(self, trials: Trials) -> None:
@@ -278,7 +278,7 @@ class EvaluatorContract(ABC):
         before = trials.start("square")
         trials.end()
         trials.start("report_and_return")
-        trials.evaluator.stop(before.trial)
+        trials.evaluator.stop(before.trial, after=0)
         trials.evaluator.kill(before.trial, State.CANCELLED, "too late")
         assert trials.ends()[-1].state is State.DONE
 

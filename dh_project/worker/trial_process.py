@@ -51,7 +51,7 @@ class TrialProcess:
         self._outcome: Outcome | None = None
         self._facts: dict[str, Any] = {}
         self._sentence: Outcome | None = None
-        self._is_to_stop = False
+        self._stop_after = NEVER  # reports of later steps are answered with a stop
         self._told: State | None = None  # what the child was first told to end as
         self._was_killed = False
         self._system_kills = system_kills()
@@ -101,16 +101,16 @@ class TrialProcess:
             for message in self._lines.feed(chunk):
                 if "step" in message:
                     reports.append(message)
-                    self._answer()
+                    self._answer(message["step"])
                 elif "facts" in message:
                     self._facts.update(message["facts"])
                 else:
                     self._outcome = message
         return reports
 
-    def stop(self) -> None:
-        """Let the next report be answered with a stop; the trial ends as stopped, with its objective."""
-        self._is_to_stop = True
+    def stop(self, after: float) -> None:
+        """Let the next report above a step be answered with a stop; the trial ends as stopped, with its objective."""
+        self._stop_after = min(self._stop_after, after)
 
     def kill(self, state: State, reason: str, patience: float = 0.0) -> None:
         """Sentence the trial to end: its next report is answered with a stop, ``patience`` later comes a SIGTERM."""
@@ -152,9 +152,9 @@ class TrialProcess:
         os.close(self._answers)
         return {**self._end(os.waitstatus_to_exitcode(status)), "facts": self._facts}
 
-    def _answer(self) -> None:
+    def _answer(self, step: int) -> None:
         if self._told is None:
-            if self._is_to_stop:
+            if step > self._stop_after:
                 self._told = State.STOPPED
             elif self._sentence is not None:
                 self._condemn()

@@ -8,7 +8,7 @@ writes to ``log.txt`` in the attempt's folder, and speaks over two pipes: messag
 outcome), answers down.
 
     commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
-               {"do": "stop", "trial": 3, "attempt": 1}
+               {"do": "stop", "trial": 3, "attempt": 1, "after": 2}
                {"do": "kill", "trial": 3, "attempt": 1, "state": "paused", "reason": "…", "patience": 60.0}
     events     {"event": "ready"}   {"event": "report", "trial": 3, "attempt": 1, "step": 1, "objective": 0.4}
                {"event": "end", "state": "done", "objective": 0.5, "reason": null, "cause": null, "facts": {…}, …}
@@ -138,7 +138,7 @@ class Worker:
         elif order["attempt"] != self.process.assignment.attempt:
             return
         elif do == "stop":
-            self.process.stop()
+            self.process.stop(order["after"])
         else:
             self.process.kill(State(order["state"]), order["reason"], order["patience"])
 

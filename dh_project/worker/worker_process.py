@@ -62,9 +62,9 @@ class WorkerProcess:
         """Start an attempt at a trial."""
         self._send({"do": "run", **asdict(assignment)})
 
-    def stop(self, trial: int, attempt: int) -> None:
-        """Let the attempt's next report be answered with a stop."""
-        self._send({"do": "stop", "trial": trial, "attempt": attempt})
+    def stop(self, trial: int, attempt: int, after: int) -> None:
+        """Let the attempt's next report above a step be answered with a stop."""
+        self._send({"do": "stop", "trial": trial, "attempt": attempt, "after": after})
 
     def kill(self, trial: int, attempt: int, state: str, reason: str, patience: float = 0.0) -> None:
         """End the attempt, in so many seconds."""

@@ -124,6 +124,7 @@ def test_a_log_dir_that_is_a_file_is_refused_before_anything_is_put_aside(refuse
 
 def test_a_fresh_start_that_was_interrupted_is_to_be_completed(refused, samples, here):
     (here / "earlier-1.part").mkdir()
+    (here / "earlier-1.part" / "results.csv").write_text("old")
     assert "--fresh was interrupted here" in refused(hps(samples))
 
 

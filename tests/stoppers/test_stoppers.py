@@ -105,5 +105,7 @@ def test_a_stopper_of_one_s_own_is_named_by_its_place(tmp_path, monkeypatch):
     (tmp_path / "my_stopper.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     assert create_stopper("my_stopper.Threshold", {"lowest": -3}).lowest == -3
-    with pytest.raises(UserError, match=r"give lowest=\.\.\."):
+    with pytest.raises(UserError, match=r"cannot be made: TypeError.*lowest"):
         create_stopper("my_stopper.Threshold", {})
+    with pytest.raises(UserError, match=r"name your own class"):
+        create_stopper(str(tmp_path / "my_stopper.py"), {})

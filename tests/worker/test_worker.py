@@ -187,7 +187,7 @@ def test_a_number_that_a_sigterm_brought_about_is_no_result(serve):
 
 def test_the_stopper_s_verdict_outlasts_a_pause(serve):
     def stop_and_pause(worker):
-        worker.stop(0, 1)
+        worker.stop(0, 1, after=0)
         worker.kill(0, 1, "paused", "time is up", 30.0)
 
     assert serve("report_until_stopped", order=stop_and_pause)[-1]["state"] == "stopped"
@@ -196,7 +196,7 @@ def test_the_stopper_s_verdict_outlasts_a_pause(serve):
 def test_an_order_for_another_attempt_is_passed_over(serve):
     def kill_others(worker):
         worker.kill(0, 2, "cancelled", "the wrong attempt")
-        worker.stop(0, 1)
+        worker.stop(0, 1, after=0)
 
     assert serve("report_until_stopped", order=kill_others)[-1]["state"] == "stopped"
 
