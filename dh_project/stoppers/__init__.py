@@ -37,6 +37,8 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
             )
         if name in STOPPERS and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise UserError(f"--stopper {name}: {setting}={value!r}: give a number")
+        if name in STOPPERS and valid[setting].annotation == "int" and not isinstance(value, int):
+            raise UserError(f"--stopper {name}: {setting}={value!r}: give a whole number")
     try:
         return kind(**settings)
     except UserError:

@@ -89,6 +89,7 @@ def test_the_bandit_judges_at_its_interval_after_its_delay():
         ("median", {"first": 3}, "unknown setting 'first'"),
         ("median", {"fewest": "many"}, "give a number"),
         ("median", {"fewest": 0}, "at least 1"),
+        ("median", {"fewest": 2.5}, "give a whole number"),
         ("my.Threshold", {}, "my"),
         ("collections.OrderedDict", {}, "this is no Stopper"),
         ("bandit", {}, "one of the two"),
