@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,13 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], first_columns: Iterable[str] = ()) -> None:
-    """Replace a CSV file; its columns are the first ones, then all others in the order of their appearance.
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace a CSV file; its columns are in the order of their appearance.
 
     Raises:
         OSError: It cannot be written; the old content stays.
     """
-    columns = dict.fromkeys(first_columns)
-    for row in rows:
-        columns.update(dict.fromkeys(row))
+    columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()

@@ -71,11 +71,6 @@ class Proposals:
         self._taken = 0  # since the last making began
         self._began, self._took = -math.inf, 0.0
 
-    @property
-    def is_making(self) -> bool:
-        """Whether proposals are being made."""
-        return self._future is not None
-
     def take(self) -> Proposal | None:
         """Return a proposal, if there is one."""
         self._collect()
@@ -104,9 +99,7 @@ class Proposals:
         ahead = max(1, math.ceil(1.5 * self._taken * period / since)) if since > 0 else 1
         count = min(free + min(ahead, self._most_ahead), MOST_AT_ONCE)
         self._told, self._taken, self._began = len(history.ended), 0, self._clock()
-        stock = [
-            Trial(-1, proposal.point, proposal.origin) for proposal in self._stock
-        ]  # may be taken meanwhile
+        stock = [Trial(-1, point, origin) for point, origin in self._stock]  # may be taken meanwhile
         pending = [*history.running.values(), *history.paused.values(), *stock]
         known, ended = history.known, list(history.ended)
         self._future = self._start(lambda: make(self.searcher, number, count, known, ended, pending))

@@ -111,24 +111,31 @@ def _history_beside(results: Path) -> History:
 
 
 def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
-    point, others = _split(row, trials)
-    if "job_id" in others:
-        facts = {name[2:]: value for name, value in others.items() if name.startswith("m:")}
-        return Result(others["job_id"], point, row["objective"], facts.get("timestamp_gather", 0.0), facts)
-    duration = {"duration": others["duration"]} if "duration" in others else {}
-    return Result(others.get("id", ""), point, row["objective"], others.get("elapsed_sec", 0.0), duration)
+    point, cells = _split(row, trials)
+    if _is_of_today(row):
+        facts = {name[2:]: value for name, value in cells.items() if name.startswith("m:")}
+        return Result(
+            cells.get("job_id", ""), point, row["objective"], facts.get("timestamp_gather", 0.0), facts
+        )
+    duration = {"duration": cells["duration"]} if "duration" in cells else {}
+    return Result(cells.get("id", ""), point, row["objective"], cells.get("elapsed_sec", 0.0), duration)
 
 
 def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the point of a row, in today's columns or in the old ones, and its other cells."""
+    """Return the point of a row, in today's columns or in the old ones, and all cells that hold something."""
     cells = {name: value for name, value in row.items() if value is not None}
-    if any(name.startswith("p:") for name in row):
+    if _is_of_today(row):
         point = {name[2:]: value for name, value in cells.items() if name.startswith("p:")}
         trial = trials.get(cells.get("job_id", -1))
         if trial is not None and trial.objective == row["objective"] and _reads_as(trial.point, point):
             return trial.point, cells  # with the types that a CSV cannot tell
         return point, cells
     return {name: value for name, value in cells.items() if name not in OLD_COLUMNS}, cells
+
+
+def _is_of_today(row: Mapping[str, Any]) -> bool:
+    """Say whether a row has today's columns, by their prefix."""
+    return any(name.startswith("p:") for name in row)
 
 
 def _reads_as(point: Mapping[str, Any], cells: Mapping[str, Any]) -> bool:

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.cli.progress import progress
     from dh_project.cli.summary import print_summary
     from dh_project.evaluators import create_evaluator, evaluator_name
-    from dh_project.history import History, check_same_search
+    from dh_project.history import check_same_search
     from dh_project.loading import prepare_run
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
@@ -68,8 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
-    earlier = _earlier_sessions(paths, arguments.fresh)
-    history = History() if arguments.fresh else earlier
+    history = _earlier_sessions(paths, arguments.fresh)
     problem, identity = _load(arguments, history)
     check_same_search(paths, history, identity)  # the search checks again, under the lock
     sources = _sources(arguments, paths, history, problem)
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         tell(f"{paths.folder.resolve()}: {done}")
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
-        return int(bool(history.ended) and history.best is None)
+        return _exit_status(history)
     prepare_run(arguments.run, identity.run_kwargs)
 
     setting = Setting(
@@ -102,19 +101,19 @@ def run(arguments: argparse.Namespace) -> int:
         search = Search(paths, identity, problem, searcher, evaluator, limits, observer, stopper, sources)
         ending = search.run()
     print_summary(search.history, paths, problem, ending, limits)
-    return _exit_status(ending, search.history)
+    return _exit_status(search.history, ending)
 
 
-def _exit_status(ending: Ending, history: History) -> int:
+def _exit_status(history: History, ending: Ending | None = None) -> int:
     """Return 130 after a signal, 1 where too much went wrong or no trial has an objective, else 0."""
-    if ending.kind == "signal":
+    kind = ending.kind if ending else "complete"
+    if kind == "signal":
         return 130
-    went_wrong = ending.kind in ("losses", "failures")
-    return int(went_wrong or (bool(history.ended) and history.best is None))
+    return int(kind in ("losses", "failures") or (bool(history.ended) and history.best is None))
 
 
 def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
-    """Return what earlier sessions left in a folder, which may not be there yet."""
+    """Return what earlier sessions left in a folder, which may not be there yet; nothing for a fresh start."""
     from dh_project.archive import unfinished
     from dh_project.history import History
     from dh_project.journal import scan

@@ -277,8 +277,7 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
     try:
         return create_stopper(name, parse_key_values(settings))
     except UserError as error:
-        text = str(error)
-        raise UserError(text if text.startswith("--stopper") else f"--stopper {name}: {text}") from None
+        raise UserError(f"--stopper {name}: {error}") from None
 
 
 def resources(arguments: argparse.Namespace) -> Resources:

@@ -32,21 +32,19 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
     for setting, value in settings.items():
         if setting not in valid and not takes_any:
             raise UserError(
-                f"--stopper {name}: unknown setting {setting!r}{did_you_mean(setting, valid)}; "
+                f"unknown setting {setting!r}{did_you_mean(setting, valid)}; "
                 f"valid: {', '.join(valid) or 'none'}"
             )
         if name in STOPPERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise UserError(f"--stopper {name}: {setting}={value!r}: give a number")
+            raise UserError(f"{setting}={value!r}: give a number")
         if name in STOPPERS and valid[setting].annotation == "int" and not isinstance(value, int):
-            raise UserError(f"--stopper {name}: {setting}={value!r}: give a whole number")
+            raise UserError(f"{setting}={value!r}: give a whole number")
     try:
         return kind(**settings)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"--stopper {name}: cannot be made: {type(error).__name__}: {one_line(error)}"
-        ) from None
+        raise UserError(f"cannot be made: {type(error).__name__}: {one_line(error)}") from None
 
 
 def _own(name: str) -> type[Stopper]:
@@ -54,15 +52,9 @@ def _own(name: str) -> type[Stopper]:
         raise unknown("stopper", name, STOPPERS)
     kind = load_attribute(name, "Stopper")
     if not (isinstance(kind, type) and issubclass(kind, Stopper)):
-        raise UserError(
-            f"--stopper {name}: this is no Stopper; derive it from dh_project.stoppers.base.Stopper"
-        )
+        raise UserError("this is no Stopper; derive it from dh_project.stoppers.base.Stopper")
     if inspect.isabstract(kind):
-        raise UserError(
-            f"--stopper {name}: {kind.__name__} has no goes_on; name your own class: my_module.MyStopper"
-        )
+        raise UserError(f"{kind.__name__} has no goes_on; name your own class: my_module.MyStopper")
     if not isinstance(getattr(kind, "name", None), str):
-        raise UserError(
-            f"--stopper {name}: {kind.__name__} has no name; give it one: name = {kind.__name__.lower()!r}"
-        )
+        raise UserError(f"{kind.__name__} has no name; give it one: name = {kind.__name__.lower()!r}")
     return kind

@@ -30,18 +30,14 @@ class BanditStopper(Stopper):
         delay_evaluation: int = 0,
     ) -> None:
         if (slack_factor is None) == (slack_amount is None):
-            raise UserError("--stopper bandit: give slack_factor=0.2 or slack_amount=0.05, one of the two")
+            raise UserError("give slack_factor=0.2 or slack_amount=0.05, one of the two")
         slack = slack_amount if slack_factor is None else slack_factor
         if slack is None or slack < 0 or evaluation_interval < 1 or delay_evaluation < 0:
-            raise UserError(
-                "--stopper bandit: the slack and delay_evaluation are 0 or more, evaluation_interval at least 1"
-            )
+            raise UserError("the slack and delay_evaluation are 0 or more, evaluation_interval at least 1")
         self.slack_factor, self.slack_amount = slack_factor, slack_amount
         self.interval, self.delay = evaluation_interval, delay_evaluation
         self._curves = Curves()
-        self._best: dict[
-            int, list[tuple[float, int]]
-        ] = {}  # by step: the two best objectives and their trials
+        self._best: dict[int, list[tuple[float, int]]] = {}  # by step: two best objectives, their trials
 
     def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial keeps within the slack."""

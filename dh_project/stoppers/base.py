@@ -4,12 +4,13 @@ A stopper sees what trials report and says whether each goes on. It knows report
 points were found, and it changes nothing: the trials that it is given are the loop's.
 
 - It is shown every report of the search once, in the order of the journal, each as the last of
-  ``trial.reports``. A session that goes on shows those of earlier sessions first, and passes over what is said of
-  them. So a stopper may keep what it has seen, and nothing else: with the same reports it says the same.
+  ``trial.reports``. A session that goes on shows those of earlier sessions first. So a stopper may keep what it has
+  seen, and nothing else: with the same reports it says the same.
 - Steps need not be equal among trials, nor begin at 1. A trial that was interrupted may report a step again; the
   last value counts.
-- Where it says no, the trial's next report is answered so; the trial saves what it has, returns its objective, and
-  ends as ``stopped``. It may as well have ended before the answer reached it.
+- Where it says no, the trial's next report of a later step is answered so; the trial saves what it has, returns its
+  objective, and ends as ``stopped``. It may as well have ended before the answer reached it. The first no stands,
+  for the attempts that follow too.
 - A trial that no other one beats, and that still improves, goes on.
 - Objectives are maximised, and may be negative, as errors are.
 - It is asked once for each report of each of perhaps a thousand workers: what it does may not grow with the number

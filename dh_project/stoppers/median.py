@@ -28,7 +28,7 @@ class MedianStopper(Stopper):
 
     def __init__(self, first_step: int = 1, fewest: int = 5) -> None:
         if fewest < 1:
-            raise UserError(f"--stopper median: fewest={fewest}: give at least 1")
+            raise UserError(f"fewest={fewest}: give at least 1")
         self.first_step, self.fewest = first_step, fewest
         self._curves = Curves()
         self._averages: defaultdict[int, dict[int, float]] = defaultdict(dict)  # by step and trial
