@@ -50,7 +50,7 @@ class GraphSettings:
         """Return the settings that a set's graphs were made with."""
         table = crystals.graphs.element_features.cpu().contiguous().numpy().tobytes()
         digest = hashlib.sha256(table).hexdigest()
-        return cls(crystals.graphs.radius, GAUSSIAN_STEP, crystals.max_num_nbr, digest)
+        return cls(crystals.graphs.radius, GAUSSIAN_STEP, crystals.graphs.max_num_nbr, digest)
 
 
 def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -30,13 +30,13 @@ def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: Crys
 
 
 def measure(predictions: Tensor, labels: Tensor, classification: bool) -> dict[str, float]:
-    """Compare predictions with labels, each float64 (C,).
+    """Compare predictions with labels, float64 (C,) and (C, 1).
 
     Returns:
         ``mae`` and ``rmse`` in the label's unit; for classification ``nll`` (the mean negative
         log-likelihood) and ``accuracy``. The first is the error that a training goes by.
     """
-    labels = labels.cpu()
+    labels = labels.squeeze(1)
     if classification:
         # a sure and wrong prediction is a large error, not an infinite one
         likelihoods = torch.where(labels == 1, predictions, 1 - predictions).clamp(min=1e-12)
@@ -69,7 +69,7 @@ def write_evaluation(
         {"id": crystal, "set": name, "label": label, "prediction": value}
         for name, crystals in sets.items()
         for crystal, label, value in zip(
-            crystals.ids, crystals.labels.tolist(), predictions[name].tolist(), strict=True
+            crystals.ids, crystals.labels.squeeze(1).tolist(), predictions[name].tolist(), strict=True
         )
     ]
     write_table(folder / "predictions.csv", rows)

@@ -1,118 +1,225 @@
 """Crystal graphs as a few flat tensors, and batches of them by index arithmetic.
 
-A crystal graph has an atom a node and, for each atom, its nearest periodic neighbours within the cutoff
-radius (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018)). All graphs of a data set lie end to end in the
-same tensors, so that they can be mapped from one file, shared by every trial of a node, moved to a GPU as a
-whole, and batched without visiting single crystals. Neighbours are sorted by distance: fewer of them are a
-slice.
+All graphs of a data set lie end to end in the same tensors (``graph_arrays`` says how), so that they can be
+mapped from one file, shared by every trial of a node, moved to a GPU as a whole, and batched without visiting
+single crystals. A step never asks the GPU for a size: those are kept on the CPU beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-T = TypeVar("T", "CrystalGraphs", "Batch")
+from dh_project.cgcnn_mp.gate import Edges
+
+T = TypeVar("T")
 
 
-def _moved(tensors: T, device: torch.device | str) -> T:
-    """Return a copy of a dataclass whose tensors lie on ``device``."""
-    values: dict[str, Any] = {field.name: getattr(tensors, field.name) for field in fields(tensors)}
-    moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
-    return replace(tensors, **moved)
+def moved(holder: T, device: torch.device | str) -> T:
+    """Return a copy of a dataclass whose tensors, in whatever depth, lie on ``device``."""
+    values: dict[str, Any] = {}
+    for field in fields(holder):  # type: ignore[arg-type]
+        value = getattr(holder, field.name)
+        if isinstance(value, Tensor):
+            values[field.name] = value.to(device)
+        elif isinstance(value, Edges):
+            values[field.name] = moved(value, device)
+    return replace(holder, **values)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Graphs of C crystals with N atoms together, M neighbours each.
+    """Graphs of C crystals: N classes of symmetry-equivalent atoms, U distances.
 
     Attributes:
         element_features: float32 (elements, features); row ``z - 1`` describes atomic number z.
-        elements: int64 (N,), row of ``element_features`` of each atom.
-        neighbours: int64 (N, M), index within the batch of each neighbour.
-        distances: float32 (N, M), Å, nearest first; inf where there is no such neighbour.
-        complete: Whether no neighbour is missing, known without asking the device.
-        crystals: int64 (N,), index within the batch of each atom's crystal.
-        atom_counts: int64 (C,).
-        labels: float32 (C, 1), in the label's unit; NaN where there is none.
+        elements: int32 (N,), row of ``element_features`` of each class.
+        distances: float32 (U,), Å.
+        edges: Who is whose neighbour, and how many atoms each class stands for.
+        crystals: int32 (N,), index within the batch of each class's crystal.
+        atom_counts: float32 (C,), atoms of each crystal.
+        labels: float32 (C, targets), in their units; NaN where there is none.
     """
 
     element_features: Tensor
     elements: Tensor
-    neighbours: Tensor
     distances: Tensor
-    complete: bool
+    edges: Edges
     crystals: Tensor
     atom_counts: Tensor
     labels: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on ``device``."""
-        return _moved(self, device)
+        return moved(self, device)
 
 
 @dataclass(frozen=True)
 class CrystalGraphs:
-    """The graphs of a whole data set, end to end.
+    """The graphs of a whole data set, end to end; indices count within a crystal.
 
     Attributes:
         ids: Material id of each of the C crystals.
         radius: Cutoff radius, Å.
+        max_num_nbr: Neighbours an atom, at most.
         element_features: float32 (elements, features); row ``z - 1`` describes atomic number z.
-        elements: uint8 (atoms,), row of ``element_features`` of each atom.
-        neighbours: int16 (atoms, K), index within its crystal of each neighbour, nearest first.
-        distances: float32 (atoms, K), Å; inf where fewer than K neighbours lie within the radius.
-        first_atom: int64 (C + 1,), where each crystal's atoms begin, and where the last one's end.
-        labels: float64 (C,).
-        fewest_neighbours: How many neighbours, of the K, every atom has.
+        elements: Integer (classes,), row of ``element_features`` of each class of equivalent atoms.
+        multiplicities: Integer (classes,), atoms that each class stands for.
+        neighbours: Integer (edges,), class of the neighbours; nearest first in a class.
+        shells: Integer (edges,), which of its crystal's distances they lie at.
+        repeats: Integer (edges,), neighbours that each edge stands for.
+        distances: float32 (distances,), Å.
+        first_class: int64 (C + 1,), where each crystal's classes begin, and where the last one's end.
+        first_edge: int64 (classes + 1,), the same of each class's edges.
+        first_distance: int64 (C + 1,), the same of each crystal's distances.
+        labels: float64 (C, targets); NaN where there is none.
     """
 
     ids: list[str]
     radius: float
+    max_num_nbr: int
     element_features: Tensor
     elements: Tensor
+    multiplicities: Tensor
     neighbours: Tensor
+    shells: Tensor
+    repeats: Tensor
     distances: Tensor
-    first_atom: Tensor
+    first_class: Tensor
+    first_edge: Tensor
+    first_distance: Tensor
     labels: Tensor
-    fewest_neighbours: int
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def to(self, device: torch.device | str) -> CrystalGraphs:
         """Return the graphs on ``device``, whole."""
-        return _moved(self, device)
+        return moved(self, device)
 
-    def batch(self, rows: Tensor, max_num_nbr: int) -> Batch:
+    @cached_property
+    def atom_counts(self) -> Tensor:
+        """Atoms of each crystal, int64 (C,)."""
+        atoms = torch.cat([self.first_class.new_zeros(1), self.multiplicities.long().cumsum(0)])
+        return atoms[self.first_class].diff()
+
+    @cached_property
+    def _first_edge_of_crystal(self) -> Tensor:
+        return self.first_edge[self.first_class]
+
+    @cached_property
+    def _sizes(self) -> Tensor:
+        """Classes, edges and distances of each crystal, int64 (C, 3), on the CPU."""
+        firsts = (self.first_class, self._first_edge_of_crystal, self.first_distance)
+        return torch.stack([first.diff() for first in firsts], dim=1).cpu()
+
+    def batch(self, rows: Tensor) -> Batch:
         """Gather crystals into one batch.
 
         Args:
-            rows: int64 (C,), which crystals, on the graphs' device.
-            max_num_nbr: How many nearest neighbours of an atom to take, at most the K that are kept.
+            rows: int64 (C,), which crystals, on the CPU.
 
         Returns:
             The batch, on the graphs' device.
         """
-        first = self.first_atom[rows]
-        counts = self.first_atom[rows + 1] - first
-        starts = counts.cumsum(0) - counts
-        crystals = torch.repeat_interleave(counts)
-        atoms = torch.arange(len(crystals), device=rows.device) + (first - starts)[crystals]
+        return self._gathered(rows.to(self.labels.device), self._sizes[rows].sum(0).tolist())
+
+    def batches(self, rows: Tensor, batch_size: int) -> Iterator[Batch]:
+        """Yield crystals, int64 rows on the CPU, in batches of ``batch_size``; the last may be smaller."""
+        sizes = [part.sum(0).tolist() for part in self._sizes[rows].split(batch_size)]
+        parts = rows.to(self.labels.device).split(batch_size)
+        for part, size in zip(parts, sizes, strict=True):
+            yield self._gathered(part, size)
+
+    def _gathered(self, rows: Tensor, sizes: Sequence[int]) -> Batch:
+        """Return the batch of ``rows``, which lie on the graphs' device, given its classes, edges, distances."""
+        classes, crystals, class_starts = _ranges(self.first_class, rows, sizes[0])
+        edges, edge_crystals, _ = _ranges(self._first_edge_of_crystal, rows, sizes[1])
+        distances, _, distance_starts = _ranges(self.first_distance, rows, sizes[2])
+        edge_counts = self.first_edge[classes + 1] - self.first_edge[classes]
+        first = torch.zeros(sizes[0] + 1, dtype=torch.int32, device=rows.device)
+        torch.cumsum(edge_counts, 0, out=first[1:])
         return Batch(
             element_features=self.element_features,
-            elements=self.elements[atoms].long(),
-            neighbours=self.neighbours[atoms, :max_num_nbr].long() + starts[crystals, None],
-            distances=self.distances[atoms, :max_num_nbr],
-            complete=max_num_nbr <= self.fewest_neighbours,
-            crystals=crystals,
-            atom_counts=counts,
-            labels=self.labels[rows].float().unsqueeze(1),
+            elements=self.elements[classes].int(),
+            distances=self.distances[distances],
+            edges=Edges(
+                first=first,
+                classes=torch.repeat_interleave(edge_counts, output_size=sizes[1]).int(),
+                neighbours=(self.neighbours[edges] + class_starts[edge_crystals]).int(),
+                shells=(self.shells[edges] + distance_starts[edge_crystals]).int(),
+                repeats=self.repeats[edges].float(),
+                multiplicities=self.multiplicities[classes].float(),
+                distance_count=sizes[2],
+            ),
+            crystals=crystals.int(),
+            atom_counts=self.atom_counts[rows].float(),
+            labels=self.labels[rows].float(),
         )
+
+    def nearest(self, max_num_nbr: int, radius: float) -> CrystalGraphs:
+        """Return the same graphs with fewer neighbours: at most so many an atom, within so many Å.
+
+        An atom may end without a neighbour; see ``isolated``.
+        """
+        owners = torch.repeat_interleave(self.first_edge.diff())
+        crystals = torch.repeat_interleave(self.first_class.diff())[owners]
+        shells = self.shells + self.first_distance[crystals]
+        ends = self.repeats.long().cumsum(0)
+        before = ends - self.repeats
+        before -= torch.cat([ends.new_zeros(1), ends])[self.first_edge[:-1]][owners]
+        repeats = torch.minimum((max_num_nbr - before).clamp(min=0), self.repeats)
+        repeats[self.distances[shells] > radius] = 0
+        kept = repeats > 0
+        used = torch.zeros(len(self.distances), dtype=torch.bool)
+        used[shells[kept]] = True
+        first_distance = first_positions(used.long())[self.first_distance]
+        renumbered = used.long().cumsum(0) - 1
+        return replace(
+            self,
+            radius=radius,
+            max_num_nbr=max_num_nbr,
+            neighbours=self.neighbours[kept],
+            shells=(renumbered[shells[kept]] - first_distance[crystals[kept]]).to(self.shells.dtype),
+            repeats=repeats[kept].to(self.repeats.dtype),
+            distances=self.distances[used],
+            first_edge=first_positions(torch.bincount(owners[kept], minlength=len(self.elements))),
+            first_distance=first_distance,
+        )
+
+    def isolated(self) -> list[int]:
+        """Return the crystals, ascending, of which an atom has no neighbour."""
+        lonely = torch.nonzero(self.first_edge.diff() == 0).flatten()
+        return torch.unique(torch.searchsorted(self.first_class, lonely, right=True) - 1).tolist()
+
+
+def first_positions(counts: Tensor) -> Tensor:
+    """Return where parts of these sizes begin when they lie end to end, and where the last ends."""
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay the parts of some rows end to end.
+
+    Args:
+        first: int64 (C + 1,), where each row's part begins.
+        rows: int64 (R,).
+        total: Elements of all these parts; telling it spares asking the device.
+
+    Returns:
+        Where each element comes from, int64 (total,); which of the R rows it belongs to, int64 (total,); where
+        each row's part begins now, int64 (R,).
+    """
+    begins = first[rows]
+    counts = first[rows + 1] - begins
+    starts = counts.cumsum(0) - counts
+    owners = torch.repeat_interleave(counts, output_size=total)
+    return torch.arange(total, device=rows.device) + (begins - starts)[owners], owners, starts
 
 
 @dataclass(frozen=True)
@@ -121,16 +228,18 @@ class CrystalSet:
 
     Attributes:
         graphs: The graphs of the whole data set.
-        rows: int64 (crystals,), which of them belong to this set.
-        max_num_nbr: Neighbours an atom.
+        rows: int64 (crystals,), which of them belong to this set; on the CPU.
     """
 
     graphs: CrystalGraphs
     rows: Tensor
-    max_num_nbr: int = 12
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def to(self, device: torch.device | str) -> CrystalSet:
+        """Return the set with its graphs on ``device``."""
+        return replace(self, graphs=self.graphs.to(device))
 
     @property
     def ids(self) -> list[str]:
@@ -139,8 +248,8 @@ class CrystalSet:
 
     @property
     def labels(self) -> Tensor:
-        """Labels, float64 (crystals,)."""
-        return self.graphs.labels[self.rows]
+        """Labels, float64 (crystals, targets), on the CPU."""
+        return self.graphs.labels.cpu()[self.rows]
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """Yield the set in batches, in its order, or shuffled by a generator that lives on the CPU.
@@ -149,6 +258,5 @@ class CrystalSet:
         """
         rows = self.rows
         if generator is not None:
-            rows = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
-        for chunk in rows.split(batch_size):
-            yield self.graphs.batch(chunk, self.max_num_nbr)
+            rows = rows[torch.randperm(len(rows), generator=generator)]
+        yield from self.graphs.batches(rows, batch_size)

@@ -23,8 +23,8 @@ from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.errors import unknown
-from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet
-from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet, first_positions
+from dh_project.cgcnn_mp.preparation import PreparedGraphs, prepare_graphs
 from dh_project.cgcnn_mp.splits import (
     SET_NAMES,
     check_ratios,
@@ -35,8 +35,10 @@ from dh_project.cgcnn_mp.splits import (
 )
 from dh_project.errors import UserError
 
-NEIGHBOURS_KEPT = 16
-"""Neighbours an atom in the cache, at least: up to here, any ``max_num_nbr`` is a slice of one file."""
+NEIGHBOURS_KEPT, RADIUS_KEPT = 16, 8.0
+"""Neighbours an atom and cutoff radius, Å, in the cache at least: up to here, any choice is a slice of one file."""
+
+FLAT = ("elements", "multiplicities", "neighbours", "shells", "repeats", "distances")
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ def load_data(
     ratios = (train_ratio, val_ratio, test_ratio)
     check_ratios(ratios)
     data_set = label_graphs(data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress)
-    return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition, max_num_nbr)
+    return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition)
 
 
 def label_graphs(
@@ -127,22 +129,17 @@ def label_graphs(
     source = find_source(data, folder)
     tables = source.tables()
     label, values = tables.label_values(label)
-    prepared = prepare_graphs(source, float(radius), max(NEIGHBOURS_KEPT, int(max_num_nbr)), folder, progress)
+    prepared = prepare_graphs(
+        source, max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr)), folder, progress
+    )
 
     labels, unlabelled = _parse_labels(prepared.ids, values)
     features, described = _feature_table(tables.element_features)
-    graphs = CrystalGraphs(
-        ids=prepared.ids,
-        radius=float(radius),
-        element_features=features,
-        elements=prepared.elements,
-        neighbours=prepared.neighbours,
-        distances=prepared.distances,
-        first_atom=prepared.first_atom,
-        labels=labels,
-        fewest_neighbours=prepared.fewest_neighbours,
-    )
-    left_out = prepared.left_out | unlabelled | _without_features(graphs, described)
+    graphs = _crystal_graphs(prepared, features, labels).nearest(int(max_num_nbr), float(radius))
+    isolated = {
+        graphs.ids[row]: f"isolated atom: no neighbour within {radius:g} Å" for row in graphs.isolated()
+    }
+    left_out = prepared.left_out | isolated | unlabelled | _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
     _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
     return LabelledGraphs(source.name, label, graphs, usable, left_out)
@@ -154,7 +151,6 @@ def split_graphs(
     split_seed: int = 0,
     split_files: Location | Sequence[Location] | None = None,
     group_by_composition: bool = False,
-    max_num_nbr: int = 12,
 ) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
     """Return the three sets of a data set; arguments and errors are those of ``load_data``."""
     if split_files is not None and group_by_composition:
@@ -167,12 +163,12 @@ def split_graphs(
         groups = [_composition(graphs, row) if group_by_composition else graphs.ids[row] for row in usable]
         split = split_by_ratio(groups, ratios, split_seed)
     rows = torch.tensor(usable)
-    train, valid, test = (CrystalSet(graphs, rows[positions], max_num_nbr) for positions in split)
+    train, valid, test = (CrystalSet(graphs, rows[positions]) for positions in split)
     return train, valid, test
 
 
 def _parse_labels(ids: Sequence[str], values: dict[str, str]) -> tuple[Tensor, dict[str, str]]:
-    """Return labels, float64 (C,), NaN where there is none, and the reasons why by id."""
+    """Return labels, float64 (C, 1), NaN where there is none, and the reasons why by id."""
     numbers: list[float] = []
     reasons: dict[str, str] = {}
     for identifier in ids:
@@ -185,7 +181,22 @@ def _parse_labels(ids: Sequence[str], values: dict[str, str]) -> tuple[Tensor, d
             reasons[identifier] = f"label {text!r} is not a finite number" if text else "missing label"
             number = math.nan
         numbers.append(number)
-    return torch.tensor(numbers, dtype=torch.float64), reasons
+    return torch.tensor(numbers, dtype=torch.float64).unsqueeze(1), reasons
+
+
+def _crystal_graphs(prepared: PreparedGraphs, features: Tensor, labels: Tensor) -> CrystalGraphs:
+    arrays = prepared.arrays
+    return CrystalGraphs(
+        ids=prepared.ids,
+        radius=RADIUS_KEPT,
+        max_num_nbr=NEIGHBOURS_KEPT,
+        element_features=features,
+        labels=labels,
+        first_class=first_positions(arrays["class_counts"]),
+        first_edge=first_positions(arrays["edge_counts"]),
+        first_distance=first_positions(arrays["distance_counts"]),
+        **{name: arrays[name] for name in FLAT},
+    )
 
 
 def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
@@ -201,7 +212,7 @@ def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
 def _without_features(graphs: CrystalGraphs, described: Tensor) -> dict[str, str]:
     """Return the reason by id for crystals with an element that has no features."""
     atoms = torch.nonzero(~described[graphs.elements.int()]).flatten()
-    crystals = torch.searchsorted(graphs.first_atom, atoms, right=True) - 1
+    crystals = torch.searchsorted(graphs.first_class, atoms, right=True) - 1
     numbers = graphs.elements[atoms].int() + 1
     return {
         graphs.ids[crystal]: f"the element of atomic number {number} has no features"
@@ -225,8 +236,10 @@ def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_sh
 
 def _atomic_numbers(graphs: CrystalGraphs, row: int) -> list[int]:
     """Return the atomic numbers of one crystal."""
-    begin, end = graphs.first_atom[row : row + 2].tolist()
-    return (graphs.elements[begin:end].int() + 1).tolist()
+    classes = slice(*graphs.first_class[row : row + 2].tolist())
+    return (
+        (graphs.elements[classes].int() + 1).repeat_interleave(graphs.multiplicities[classes].int()).tolist()
+    )
 
 
 def _composition(graphs: CrystalGraphs, row: int) -> str:
@@ -237,13 +250,13 @@ def _composition(graphs: CrystalGraphs, row: int) -> str:
 def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
     """Return sizes, shapes, label statistics and a few crystals of the sets, and what was left out."""
     graphs = data_set.graphs
-    found = f"{len(graphs):,} graphs, {len(graphs.elements):,} atoms, neighbours within {graphs.radius:g} Å"
+    found = f"{len(graphs):,} graphs, {int(graphs.atom_counts.sum()):,} atoms, neighbours within {graphs.radius:g} Å"
     lines = [f"data: {data_set.source} ({found})", f"label: {data_set.label}"]
     for name, crystals in zip(SET_NAMES, sets, strict=True):
-        atoms = int((graphs.first_atom[crystals.rows + 1] - graphs.first_atom[crystals.rows]).sum())
+        atoms = int(graphs.atom_counts[crystals.rows].sum())
         lines += [
             f"{name}_elements shape: ({atoms},)",
-            f"{name}_distances shape: ({atoms}, {crystals.max_num_nbr})",
+            f"{name}_distances shape: ({atoms}, {graphs.max_num_nbr})",
             f"{name}_labels shape: ({len(crystals)},){_statistics(crystals.labels)}",
         ]
     lines += [_crystal_line(graphs, row) for row in sets[0].rows[:5].tolist()]
@@ -265,7 +278,7 @@ def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
 
     numbers = _atomic_numbers(graphs, row)
     formula = Composition(Counter(Element.from_Z(number).symbol for number in numbers)).reduced_formula
-    return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {graphs.labels[row]:.4f}"
+    return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {graphs.labels[row, 0]:.4f}"
 
 
 SPLIT_OPTIONS = ("split_seed", "split_files", "group_by_composition")
@@ -299,7 +312,7 @@ def _shown(words: Sequence[str]) -> str:
             raise UserError(unknown("argument", name, [*GRAPH_OPTIONS, *SPLIT_OPTIONS]))
     data_set = label_graphs(**{name: options[name] for name in GRAPH_OPTIONS if name in options})
     split = {name: options[name] for name in SPLIT_OPTIONS if name in options}
-    sets = split_graphs(data_set, **split, max_num_nbr=options.get("max_num_nbr", 12))
+    sets = split_graphs(data_set, **split)
     return describe(data_set, sets)
 
 

@@ -3,7 +3,7 @@
 T. Xie and J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018), https://doi.org/10.1103/PhysRevLett.120.145301.
 Parameters carry the names of the authors' code, so that weights go both ways. What is computed is theirs too;
 how differs: a convolution's matrix is applied to atoms and bonds apart, element features are embedded once an
-element, and bonds that do not exist take no part.
+element, equivalent atoms are computed once, and bonds that do not exist take no part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dh_project.cgcnn_mp.gate import Edges, gated_sum
 from dh_project.cgcnn_mp.graphs import Batch
+from dh_project.cgcnn_mp.weighted_batch_norm import WeightedBatchNorm
 
 GAUSSIAN_STEP = 0.2
 """Distance between the centres of the Gaussian expansion, and their width, Å."""
@@ -37,18 +39,6 @@ def expand_distances(distances: Tensor, count: int) -> Tensor:
     return torch.exp(-(((distances.unsqueeze(-1) - centres) / GAUSSIAN_STEP) ** 2))
 
 
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that leans on its running statistics where one row or none cannot give any."""
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Normalise rows, float32 (rows, features)."""
-        if self.training and len(rows) < 2:
-            return F.batch_norm(
-                rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(rows)
-
-
 class ConvLayer(nn.Module):
     """One gated graph convolution (equation 5 of the paper).
 
@@ -60,38 +50,26 @@ class ConvLayer(nn.Module):
     def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
         super().__init__()
         self.fc_full = nn.Linear(2 * atom_fea_len + nbr_fea_len, 2 * atom_fea_len)
-        self.bn1 = BatchNorm(2 * atom_fea_len)
-        self.bn2 = BatchNorm(atom_fea_len)
+        self.bn1 = nn.BatchNorm1d(2 * atom_fea_len)
+        self.bn2 = WeightedBatchNorm(atom_fea_len)
 
-    def forward(self, atoms: Tensor, bonds: Tensor, neighbours: Tensor, present: Tensor | None) -> Tensor:
+    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
         """Let each atom take in its neighbours.
 
         Args:
-            atoms: float32 (N, A).
-            bonds: float32 (N, M, G).
-            neighbours: int64 (N, M), rows of ``atoms``.
-            present: bool (N, M), which bonds exist; None where all do.
+            atoms: float32 (N, A), features of each class of equivalent atoms.
+            bonds: float32 (U, G), features of each distance.
+            edges: Who is whose neighbour.
 
         Returns:
             float32 (N, A).
         """
         size = atoms.shape[1]
-        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij, and the atoms' terms are computed once an atom
-        w_atom, w_neighbour, w_bond = self.fc_full.weight.split([size, size, bonds.shape[2]], dim=1)
-        gates = F.linear(bonds, w_bond)
-        gates += F.linear(atoms, w_atom, self.fc_full.bias).unsqueeze(1)
-        gates += F.linear(atoms, w_neighbour).index_select(0, neighbours.flatten()).view_as(gates)
-        if present is None:
-            messages = self._messages(gates.flatten(0, 1)).view(*neighbours.shape, size)
-        else:
-            messages = gates.new_zeros(*neighbours.shape, size)
-            messages[present] = self._messages(gates[present])
-        return F.softplus(atoms + self.bn2(messages.sum(dim=1)))
-
-    def _messages(self, gates: Tensor) -> Tensor:
-        """Return what each bond hands on, float32 (bonds, A), from both halves of its gate (bonds, 2 A)."""
-        strength, core = self.bn1(gates).chunk(2, dim=1)
-        return torch.sigmoid(strength) * F.softplus(core)
+        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: atoms' terms once an atom, bonds' once a distance
+        w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.shape[1]], dim=1)
+        own = F.linear(atoms, w_own, self.fc_full.bias)
+        messages = gated_sum(own, F.linear(atoms, w_other), F.linear(bonds, w_bond), edges, self.bn1)
+        return F.softplus(atoms + self.bn2(messages, edges.multiplicities))
 
 
 class CrystalGraphConvNet(nn.Module):
@@ -106,7 +84,8 @@ class CrystalGraphConvNet(nn.Module):
         n_conv: Convolutions.
         h_fea_len: Features H of a crystal after pooling.
         n_h: Hidden layers after pooling.
-        classification: Whether the head gives the log-probabilities of two classes.
+        targets: Labels that the head predicts at once.
+        classification: Whether the head gives the log-probabilities of two classes instead.
         dropout: Probability of dropout after the first hidden layer; None: 0.5 for classification (as in the
             original), 0 for regression.
     """
@@ -119,6 +98,7 @@ class CrystalGraphConvNet(nn.Module):
         n_conv: int = 3,
         h_fea_len: int = 128,
         n_h: int = 1,
+        targets: int = 1,
         classification: bool = False,
         dropout: float | None = None,
     ) -> None:
@@ -129,25 +109,23 @@ class CrystalGraphConvNet(nn.Module):
         self.convs = nn.ModuleList(ConvLayer(atom_fea_len, nbr_fea_len) for _ in range(n_conv))
         self.conv_to_fc = nn.Linear(atom_fea_len, h_fea_len)
         self.fcs = nn.ModuleList(nn.Linear(h_fea_len, h_fea_len) for _ in range(n_h - 1))
-        self.fc_out = nn.Linear(h_fea_len, 2 if classification else 1)
+        self.fc_out = nn.Linear(h_fea_len, 2 if classification else targets)
         self.dropout = nn.Dropout((0.5 if classification else 0.0) if dropout is None else dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Predict the normalised label of each of C crystals.
+        """Predict the normalised labels of each of C crystals.
 
         Args:
             batch: The crystals' graphs.
 
         Returns:
-            float32 (C, 1); for classification the log-probabilities, float32 (C, 2).
+            float32 (C, targets); for classification the log-probabilities, float32 (C, 2).
         """
         bonds = expand_distances(batch.distances, self.nbr_fea_len)
-        present = None if batch.complete else batch.distances.isfinite()
-        if present is not None and present.all():  # the batch is whole although its data set is not
-            present = None
         atoms = self.embedding(batch.element_features).index_select(0, batch.elements)
         for conv in self.convs:
-            atoms = conv(atoms, bonds, batch.neighbours, present)
+            atoms = conv(atoms, bonds, batch.edges)
+        atoms = atoms * batch.edges.multiplicities.unsqueeze(1)
         sums = atoms.new_zeros(len(batch.atom_counts), atoms.shape[1]).index_add(0, batch.crystals, atoms)
         means = sums / batch.atom_counts.unsqueeze(1)
         crystals = self.dropout(F.softplus(self.conv_to_fc(F.softplus(means))))

@@ -24,10 +24,11 @@ from torch import Tensor
 from dh_project.cgcnn_mp.cache import lock, replace_file
 from dh_project.cgcnn_mp.crystals import Source, Written
 from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.graph_arrays import GraphArrays
 from dh_project.cgcnn_mp.graph_workers import Chunk, build_chunk, build_in_parallel
 from dh_project.cgcnn_mp.neighbours import Graph
 
-FORMAT = "dh_project crystal graphs 2"
+FORMAT = "dh_project crystal graphs 3"
 CHUNK = 64
 """Crystals that a worker process gets at a time."""
 WORTH_A_PROCESS = 500
@@ -41,20 +42,12 @@ class PreparedGraphs:
     Attributes:
         ids: Material ids of the C crystals that have a graph, in the source's order.
         left_out: Material id to reason, of those that have none.
-        fewest_neighbours: How many neighbours, of the K, every atom has.
-        elements: uint8 (atoms,), atomic number less one.
-        neighbours: int16 (atoms, K).
-        distances: float32 (atoms, K), Å.
-        first_atom: int64 (C + 1,).
+        arrays: The tensors that ``GraphArrays`` names, of the dtypes there or narrower ones.
     """
 
     ids: list[str]
     left_out: dict[str, str]
-    fewest_neighbours: int
-    elements: Tensor
-    neighbours: Tensor
-    distances: Tensor
-    first_atom: Tensor
+    arrays: dict[str, Tensor]
 
 
 def prepare_graphs(
@@ -101,11 +94,7 @@ def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
             return PreparedGraphs(
                 ids=json.loads(facts["ids"]),
                 left_out=json.loads(facts["left_out"]),
-                fewest_neighbours=json.loads(facts["fewest_neighbours"]),
-                **{
-                    name: file.get_tensor(name)
-                    for name in ("elements", "neighbours", "distances", "first_atom")
-                },
+                arrays={name: file.get_tensor(name) for name in GraphArrays._fields},
             )
     except (OSError, SafetensorError, KeyError):
         return None
@@ -118,21 +107,27 @@ def _save(path: Path, ids: list[str], results: dict[str, Graph | str], key: str,
     found = {identifier: results.get(identifier, f"no readable file {identifier}.cif") for identifier in ids}
     graphs = {identifier: graph for identifier, graph in found.items() if isinstance(graph, Graph)}
     left_out = {identifier: reason for identifier, reason in found.items() if isinstance(reason, str)}
-    nothing = Graph(np.empty(0, np.uint8), np.empty((0, count), np.int16), np.empty((0, count), np.float32))
-    elements, neighbours, distances = map(np.concatenate, zip(nothing, *graphs.values(), strict=True))
-    tensors = {
-        "elements": elements,
-        "neighbours": neighbours,
-        "distances": distances,
-        "first_atom": np.cumsum([0, *(len(graph.elements) for graph in graphs.values())], dtype=np.int64),
-    }
-    facts = {
-        "key": key,
-        "ids": json.dumps(list(graphs)),
-        "left_out": json.dumps(left_out),
-        "fewest_neighbours": json.dumps(int(np.isfinite(distances).sum(axis=1).min(initial=count))),
-    }
-    path.write_bytes(save(tensors, metadata=facts))
+    blocks = [_folded(graph) for graph in graphs.values()]
+    arrays = GraphArrays(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    facts = {"key": key, "ids": json.dumps(list(graphs)), "left_out": json.dumps(left_out)}
+    path.write_bytes(save(arrays._asdict(), metadata=facts))
+
+
+def _folded(graph: Graph) -> GraphArrays:
+    """To be replaced."""
+    present = np.isfinite(graph.distances)
+    distances, shells = np.unique(graph.distances[present], return_inverse=True)
+    return GraphArrays(
+        class_counts=np.array([len(graph.elements)]),
+        distance_counts=np.array([len(distances)]),
+        elements=graph.elements,
+        multiplicities=np.ones(len(graph.elements), np.uint8),
+        edge_counts=present.sum(axis=1).astype(np.int16),
+        neighbours=graph.neighbours[present].astype(np.int16),
+        shells=shells.astype(np.int16),
+        repeats=np.ones(len(shells), np.uint8),
+        distances=distances.astype(np.float32),
+    )
 
 
 def _build(

@@ -198,7 +198,7 @@ class Training:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
 
     def _fit_normalizer(self) -> Normalizer:
-        labels = self.train_set.labels.cpu()
+        labels = self.train_set.labels.squeeze(1)
         if not self.network.classification:
             return Normalizer.fit(labels)
         if not ((labels == 0) | (labels == 1)).all():
@@ -300,7 +300,4 @@ def _on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str
     """Move sets to a device; graphs that they share are moved once."""
     graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
     moved = {key: value.to(device) for key, value in graphs.items()}
-    return {
-        name: replace(crystals, graphs=moved[id(crystals.graphs)], rows=crystals.rows.to(device))
-        for name, crystals in sets.items()
-    }
+    return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

@@ -1,0 +1,88 @@
+"""The gated sum as a differentiable function, whichever kernels compute it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dh_project.cgcnn_mp.gate.choice import kernels_for
+from dh_project.cgcnn_mp.gate.edges import Edges
+
+
+def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: nn.BatchNorm1d) -> Tensor:
+    """Sum what the neighbours of each class hand on (equation 5 of the paper, without the residual).
+
+    The gate of an edge from class i to class j at distance u is z = own_i + other_j + bond_u, batch-normalised
+    over all bonds of the batch; with z = (z1, z2) the edge hands on sigmoid(z1) softplus(z2).
+
+    Args:
+        own: (N, 2 A), the share of the class itself, with the bias.
+        other: (N, 2 A), the share of its neighbour.
+        bond: (U, 2 A), the share of the distance.
+        edges: Who is whose neighbour.
+        norm: The normalisation; in training mode its running statistics move.
+
+    Returns:
+        (N, A).
+    """
+    training = norm.training and (len(edges.repeats) > 1 or float(edges.total) > 1)
+    with torch.no_grad():
+        kernels = kernels_for(own)
+        if training:
+            mean, variance = _statistics(own, other, bond, edges, kernels)
+            _move_running_statistics(norm, mean, variance, edges.total)
+        else:
+            mean, variance = norm.running_mean, norm.running_var
+        deviation = (variance + norm.eps).sqrt()
+    outputs: Tensor = _GatedSum.apply(
+        own, other, bond, norm.weight, norm.bias, edges, mean, deviation, training, kernels
+    )
+    return outputs
+
+
+def _statistics(
+    own: Tensor, other: Tensor, bond: Tensor, edges: Edges, kernels: ModuleType
+) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance over all bonds, (2 A,) each."""
+    sums = edges.class_weights @ own + edges.neighbour_weights @ other + edges.shell_weights @ bond
+    mean = sums / edges.total
+    return mean, kernels.variance(own, other, bond, edges, mean)
+
+
+def _move_running_statistics(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, total: Tensor) -> None:
+    norm.num_batches_tracked += 1
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance * (total / (total - 1)), norm.momentum)
+
+
+class _GatedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        own: Tensor,
+        other: Tensor,
+        bond: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        edges: Edges,
+        mean: Tensor,
+        deviation: Tensor,
+        training: bool,
+        kernels: ModuleType,
+    ) -> Tensor:
+        scale = weight / deviation
+        shift = bias - mean * scale
+        ctx.save_for_backward(own, other, bond, scale, shift, mean, deviation)
+        ctx.edges, ctx.training, ctx.kernels = edges, training, kernels
+        return kernels.forward(own, other, bond, edges, scale, shift)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        own, other, bond, scale, shift, mean, deviation = ctx.saved_tensors
+        gradients = ctx.kernels.backward(
+            gradient.contiguous(), own, other, bond, ctx.edges, scale, shift, mean, deviation, ctx.training
+        )
+        return (*gradients, None, None, None, None, None)
