@@ -5,9 +5,10 @@ where the original CGCNN code puts them. Ours add
 
 - ``schema``, the version of this layout,
 - ``model``, the arguments of ``CrystalGraphConvNet``, ``classification`` among them where it is one,
-- ``graphs``, the settings of the graphs, and (from schema 2) ``element_features`` and ``label_names``,
+- ``graphs``, the settings of the graphs,
+- and from schema 2 on ``data``, the names of the ``labels`` among it, and ``element_features``;
 
-and the original's has ``args``, its command line. ``original_checkpoint.py`` writes that form.
+the original's has ``args``, its command line. ``original_checkpoint.py`` writes that form.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def load_trained(path: Path) -> TrainedNetwork:
             architecture["targets"] = contents["state_dict"]["fc_out.weight"].shape[0]
         network = CrystalGraphConvNet(**architecture)
         network.load_state_dict(contents["state_dict"])
-        normalizer = read_normalizer(contents["normalizer"])
+        normalizer = Normalizer(contents["normalizer"]["mean"], contents["normalizer"]["std"])
+        label_names = tuple(contents.get("data", {}).get("labels", ()))
         graphs = GraphSettings(**contents["graphs"]) if "graphs" in contents else None
     except (KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
         lacking = "there is no " if isinstance(error, KeyError) else ""
@@ -207,7 +209,7 @@ def load_trained(path: Path) -> TrainedNetwork:
         normalizer,
         graphs,
         contents.get("element_features"),
-        tuple(contents.get("label_names", ())),
+        label_names,
     )
 
 
@@ -220,11 +222,6 @@ def load_network(path: Path) -> tuple[CrystalGraphConvNet, Normalizer]:
     """
     trained = load_trained(path)
     return trained.network, trained.normalizer
-
-
-def read_normalizer(saved: Mapping[str, Any]) -> Normalizer:
-    """Return the normaliser of a checkpoint, which has numbers or, in the original's, tensors of one."""
-    return Normalizer(float(saved["mean"]), float(saved["std"]))
 
 
 def is_classifier(contents: Mapping[str, Any]) -> bool:

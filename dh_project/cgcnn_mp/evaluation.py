@@ -17,7 +17,9 @@ from dh_project.files import write_table, write_whole
 BATCH_SIZE = 256
 
 
-def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: CrystalSet) -> Tensor:
+def predict(
+    network: CrystalGraphConvNet, normalizer: Normalizer, crystals: CrystalSet, batch_size: int = BATCH_SIZE
+) -> Tensor:
     """Predict the label of each crystal of a set, which lies on the network's device.
 
     Returns:
@@ -25,7 +27,7 @@ def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: Crys
     """
     network.eval()
     with torch.inference_mode():
-        outputs = torch.cat([network(batch) for batch in crystals.batches(BATCH_SIZE)]).cpu().double()
+        outputs = torch.cat([network(batch) for batch in crystals.batches(batch_size)]).cpu().double()
     return outputs[:, 1].exp() if network.classification else normalizer.denorm(outputs[:, 0])
 
 
