@@ -117,7 +117,9 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     """Return the one line for a file that ``torch.load`` refuses."""
     held = re.search(r"Unsupported (?:global|class)[^:]*: (?:GLOBAL )?([\w.]+)", str(error))
     if held:
-        return f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
+        return (
+            f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
+        )
     reason = one_line(error).partition(". ")[0][:150] or type(error).__name__
     return f"{path} is no checkpoint, or a damaged one: {reason}"
 
@@ -135,7 +137,9 @@ class _NumberType:
         """Return the number that these bytes are."""
         if not re.fullmatch(r"[biuf]\d", self.code) or self.byte_order not in ("<", ">", "|"):
             raise ValueError(f"a NumPy scalar of type {self.code}")
-        number: int | float | bool = np.frombuffer(content, f"{self.byte_order}{self.code}", count=1)[0].item()
+        number: int | float | bool = np.frombuffer(content, f"{self.byte_order}{self.code}", count=1)[
+            0
+        ].item()
         return number
 
 
@@ -191,7 +195,9 @@ def load_trained(path: Path) -> TrainedNetwork:
     """
     contents = load_checkpoint(path)
     try:
-        architecture = infer_architecture(contents["state_dict"]) | {"classification": is_classifier(contents)}
+        architecture = infer_architecture(contents["state_dict"]) | {
+            "classification": is_classifier(contents)
+        }
         if not architecture["classification"]:
             architecture["targets"] = contents["state_dict"]["fc_out.weight"].shape[0]
         network = CrystalGraphConvNet(**architecture)

@@ -56,7 +56,9 @@ def _weights_of(paths: SearchPaths, wanted: str) -> Path:
 def _find_trial(paths: SearchPaths, history: History, wanted: str) -> Trial:
     if wanted == "best":
         if history.best is None:
-            raise UserError(f"no trial of {paths.folder} has an objective yet; wait, or name a trial's number")
+            raise UserError(
+                f"no trial of {paths.folder} has an objective yet; wait, or name a trial's number"
+            )
         return history.best
     if wanted.isdecimal() and int(wanted) in history.trials:
         return history.trials[int(wanted)]
