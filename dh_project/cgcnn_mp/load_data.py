@@ -135,7 +135,9 @@ def label_graphs(
 
     labels, unlabelled = _parse_labels(prepared.ids, chosen)
     features, described = _feature_table(tables.element_features)
-    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen)).nearest(int(max_num_nbr), float(radius))
+    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen)).nearest(
+        int(max_num_nbr), float(radius)
+    )
     isolated = {
         graphs.ids[row]: f"isolated atom: no neighbour within {radius:g} Å" for row in graphs.isolated()
     }
@@ -179,7 +181,9 @@ def _parse_labels(
             if math.isnan(number) and identifier not in reasons:
                 label = f"label {name}" if len(labels) > 1 else "label"
                 text = values.get(identifier, "")
-                reasons[identifier] = f"{label} {text!r} is not a finite number" if text else f"missing {label}"
+                reasons[identifier] = (
+                    f"{label} {text!r} is not a finite number" if text else f"missing {label}"
+                )
     return torch.tensor(numbers, dtype=torch.float64).reshape(len(ids), len(labels)), reasons
 
 
