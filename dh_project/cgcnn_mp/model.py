@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dh_project.cgcnn_mp.batch_norm import BatchNorm, WeightedBatchNorm
 from dh_project.cgcnn_mp.gate import Edges, gated_sum
 from dh_project.cgcnn_mp.graphs import Batch
-from dh_project.cgcnn_mp.weighted_batch_norm import WeightedBatchNorm
 
 GAUSSIAN_STEP = 0.2
 """Distance between the centres of the Gaussian expansion, and their width, Å."""
@@ -50,7 +50,7 @@ class ConvLayer(nn.Module):
     def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
         super().__init__()
         self.fc_full = nn.Linear(2 * atom_fea_len + nbr_fea_len, 2 * atom_fea_len)
-        self.bn1 = nn.BatchNorm1d(2 * atom_fea_len)
+        self.bn1 = BatchNorm(2 * atom_fea_len)
         self.bn2 = WeightedBatchNorm(atom_fea_len)
 
     def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
