@@ -106,16 +106,19 @@ def load_network(path: Path) -> tuple[CrystalGraphConvNet, Normalizer]:
     contents = load_checkpoint(path)
     weights, normalizer = contents["state_dict"], contents["normalizer"]
     try:
-        network = CrystalGraphConvNet(**infer_architecture(weights))
+        normalizer = Normalizer(normalizer["mean"], normalizer["std"])
+        network = CrystalGraphConvNet(**infer_architecture(weights, len(normalizer.mean)))
         network.load_state_dict(weights)
     except (KeyError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} holds the weights of another network: {reason}") from error
-    return network.eval(), Normalizer(float(normalizer["mean"]), float(normalizer["std"]))
+    return network.eval(), normalizer
 
 
-def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read the arguments of ``CrystalGraphConvNet`` from the shapes of its weights.
+def infer_architecture(weights: Mapping[str, Tensor], targets: int) -> dict[str, Any]:
+    """Read the arguments of ``CrystalGraphConvNet`` from the shapes of its weights and the number of targets.
+
+    A classification has two outputs and one target.
 
     Raises:
         KeyError: A weight that every CGCNN has is not there.
@@ -128,5 +131,6 @@ def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         "n_conv": sum(name.endswith("fc_full.weight") for name in weights),
         "h_fea_len": weights["conv_to_fc.weight"].shape[0],
         "n_h": 1 + sum(name.startswith("fcs.") and name.endswith("weight") for name in weights),
-        "classification": weights["fc_out.weight"].shape[0] == 2,
+        "targets": targets,
+        "classification": weights["fc_out.weight"].shape[0] == targets + 1,
     }

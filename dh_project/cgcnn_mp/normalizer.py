@@ -52,3 +52,15 @@ class Normalizer:
     def denorm(self, outputs: Tensor) -> Tensor:
         """Return the network's outputs, (crystals, targets), in the labels' units, in their own precision."""
         return outputs * self.std.to(outputs) + self.mean.to(outputs)
+
+
+def check_classes(labels: Tensor) -> None:
+    """Check that labels, (crystals, targets), are those of a classification, which go as they are.
+
+    Raises:
+        ValueError: There are several targets, or labels other than 0 and 1.
+    """
+    if labels.shape[1] > 1:
+        raise ValueError(f"classification learns one label, and there are {labels.shape[1]}")
+    if not ((labels == 0) | (labels == 1)).all():
+        raise ValueError("classification needs labels 0 and 1, and the training set has others")

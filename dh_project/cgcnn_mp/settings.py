@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
@@ -71,7 +71,12 @@ class Settings:
     kernels: str = "auto"
 
     def __post_init__(self) -> None:
-        choices = {"optim": OPTIMIZERS, "loss": LOSSES, "schedule": SCHEDULES, "kernels": KERNELS}
+        choices: dict[str, Collection[str]] = {
+            "optim": OPTIMIZERS,
+            "loss": LOSSES,
+            "schedule": SCHEDULES,
+            "kernels": KERNELS,
+        }
         for name, valid in choices.items():
             if getattr(self, name) not in valid:
                 raise ValueError(unknown(name, getattr(self, name), valid))

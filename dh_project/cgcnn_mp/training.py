@@ -31,7 +31,7 @@ from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
-from dh_project.cgcnn_mp.normalizer import Normalizer
+from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.schedules import make_schedule
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.weight_averaging import WeightAverage
@@ -103,7 +103,12 @@ class Training:
             targets=len(self.names),
             **architecture,
         ).to(device)
-        self.normalizer = self._fit_normalizer(train_set.labels)
+        if not len(valid_set):
+            raise ValueError("the validation set is empty: the best epoch is chosen by it")
+        self.normalizer = Normalizer.fit(train_set.labels)
+        if self.network.classification:
+            check_classes(train_set.labels)
+            self.normalizer = Normalizer()
         self.train_set = self._normalised(train_set)
         self.valid_labels = valid_set.labels
         self.loss = negative_log_likelihood if self.network.classification else LOSSES[settings.loss]
@@ -227,7 +232,9 @@ class Training:
 
     def _check_resumable(self, path: Path, state: Mapping[str, Any]) -> None:
         if "schedule" not in state:
-            what = "was written by another program or version" if "optimizer" in state else "holds weights alone"
+            what = (
+                "was written by another program or version" if "optimizer" in state else "holds weights alone"
+            )
             raise CheckpointError(f"{path} {what}; to go on, name a {LAST} that this version wrote")
         planned = state["settings"].get("epochs")
         if planned is not None and planned != self.settings.epochs:
@@ -237,19 +244,6 @@ class Training:
             )
         for what, wanted in self._identity.items():
             check_same(path, what, state[what], wanted)
-
-    def _fit_normalizer(self, labels: Tensor) -> Normalizer:
-        """Return the normaliser of the training labels, float64 (crystals, targets)."""
-        if not len(self.valid_set):
-            raise ValueError("the validation set is empty: the best epoch is chosen by it")
-        fitted = Normalizer.fit(labels)
-        if not self.network.classification:
-            return fitted
-        if labels.shape[1] > 1:
-            raise ValueError(f"classification learns one label, and {', '.join(self.names)} are given")
-        if not ((labels == 0) | (labels == 1)).all():
-            raise ValueError("classification needs labels 0 and 1, and the training set has others")
-        return Normalizer()
 
     def _normalised(self, crystals: CrystalSet) -> CrystalSet:
         """Return a set with labels as the network learns them."""
