@@ -94,7 +94,9 @@ class Option:
 
 
 def _is_of(value: Any, kinds: tuple[type, ...]) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, int):
         return int in kinds or float in kinds
     if isinstance(value, float):
         return float in kinds and isfinite(value)

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dh_project.cgcnn_mp.evaluation import METRICS
 from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
 from dh_project.cgcnn_mp.load_data import GRAPH_OPTIONS, label_graphs
 from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
+from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST
 from dh_project.errors import UserError
 from dh_project.files import write_whole
@@ -86,7 +88,8 @@ def retrain(
         OSError: The folder cannot be written to.
     """
     constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
-    complete_point(point)
+    values = complete_point(point)
+    Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
     prepare(**constants)
     home = Path(run_kwargs.get("folder") or folder)
     home.mkdir(parents=True, exist_ok=True)
@@ -135,7 +138,8 @@ def _metrics_table(home: Path) -> list[str]:
         values = [metrics.get(name) for name in names]
         rows.append([which, *("-" if value is None else f"{value:.4f}" for value in values)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) for row in rows]
+    lines = [[word.ljust(width) for word, width in zip(row, widths, strict=True)] for row in rows]
+    return ["  ".join(line).rstrip() for line in lines]
 
 
 def begin(folder: Path, given: Configuration, say: Say = print) -> None:
