@@ -90,7 +90,18 @@ def test_every_argument_of_the_run_function_is_an_option(deephyper):
 
 
 def test_options_reach_the_training(deephyper, halides, tmp_path):
-    words = ["--lr", "0.02", "--milestones", "1,2", "--optim", "Adam", "--label", "double", "--patience", "none"]
+    words = [
+        "--lr",
+        "0.02",
+        "--milestones",
+        "1,2",
+        "--optim",
+        "Adam",
+        "--label",
+        "double",
+        "--patience",
+        "none",
+    ]
     assert deephyper("train", halides, *SMALL, "--epochs", "1", *words)[0] == 0
     last = torch.load(tmp_path / "training" / "last.pt", weights_only=True)
     assert last["settings"]["lr"] == 0.02
@@ -196,7 +207,10 @@ def test_a_mistake_is_one_line_and_nothing_is_written(deephyper, halides, tmp_pa
         ('{"epochs": true}', "epochs is True"),
         ("[1]", "no JSON object"),
         ("{", "is no JSON"),
-        ('{"0": {"id": "1", "objective": 1.0, "rerun": {"run": "mine.run"}}}', "its run function is mine.run"),
+        (
+            '{"0": {"id": "1", "objective": 1.0, "rerun": {"run": "mine.run"}}}',
+            "its run function is mine.run",
+        ),
     ],
 )
 def test_a_configuration_that_is_not_in_order(deephyper, tmp_path, text, said):
