@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def _why_unreadable(path: Path, error: Exception) -> str:
     """Return the one line for a file that ``torch.load`` refuses."""
-    held = re.search(r"Unsupported (?:global|class)[^:]*: (?:GLOBAL )?([\w.]+)", str(error))
+    held = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     if held:
         return (
             f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
