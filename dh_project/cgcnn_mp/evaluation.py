@@ -20,7 +20,8 @@ from dh_project.files import write_table, write_whole
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
 
-BATCH_SIZE = 1024
+BATCH_SIZES = {"cpu": 64, "cuda": 1024}
+"""Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
 
 
 def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: CrystalSet) -> Tensor:
@@ -30,8 +31,9 @@ def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: Crys
         float64 (C, targets) on the CPU: in the labels' units, or for classification the probability of class 1.
     """
     network.eval()
+    size = BATCH_SIZES[crystals.graphs.labels.device.type]
     with torch.inference_mode():
-        outputs = torch.cat([network(batch) for batch in crystals.batches(BATCH_SIZE)]).cpu().double()
+        outputs = torch.cat([network(batch) for batch in crystals.batches(size)]).cpu().double()
     return outputs[:, 1:].exp() if network.classification else normalizer.denorm(outputs)
 
 
