@@ -20,7 +20,7 @@ from dh_project.files import write_table, write_whole
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
 
-BATCH_SIZES = {"cpu": 64, "cuda": 1024}
+BATCH_SIZES = {"cpu": 128, "cuda": 1024}
 """Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
 
 
