@@ -27,7 +27,7 @@ from dh_project.cgcnn_mp.checkpoint import (
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
-from dh_project.cgcnn_mp.graphs import CrystalSet
+from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
@@ -250,23 +250,27 @@ class Training:
         labels = self.normalizer.norm(crystals.graphs.labels)
         return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
 
+    def step(self, batch: Batch) -> Tensor:
+        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
+            outputs = self.network(batch)
+        loss = self.loss(outputs.float(), batch.labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.settings.clip_norm is not None:
+            clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return loss.detach()
+
     def _learn(self) -> float:
-        """Pass over the training set once and return the mean loss, which waits for the device only then."""
+        """Pass over the training set once and return the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
         for batch in self.train_set.batches(self.settings.batch_size, self.shuffle):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
-                outputs = self.network(batch)
-            loss = self.loss(outputs.float(), batch.labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.settings.clip_norm is not None:
-                clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-            self.optimizer.step()
-            self.schedule.step()
-            if self.average is not None:
-                self.average.update(self.network)
-            total += loss.detach() * len(batch.labels)
+            total += self.step(batch) * len(batch.labels)
         return total.item() / len(self.train_set)
 
 

@@ -13,7 +13,7 @@ from dh_project.cgcnn_mp import checkpoint
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_network, save_checkpoint
 from dh_project.cgcnn_mp.evaluation import measure, predict
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, train
+from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, Training, train
 
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.1}
 QUICK = Settings(epochs=4, batch_size=8, optim="Adam", device="cpu")
@@ -405,8 +405,24 @@ def test_a_gpu_asked_for_where_there_is_none_is_refused(sets):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_training_on_a_gpu_learns(sets):
-    outcome = quick_training(sets, replace(QUICK, epochs=30, lr=0.02, device="cuda"))
+def test_a_step_does_not_wait_for_the_gpu(sets):
+    settings = replace(QUICK, device="cuda", schedule="one-cycle", clip_norm=1.0, averaging=0.9)
+    on_gpu = [crystals.to("cuda") for crystals in sets[:2]]
+    training = Training(SMALL, settings, *on_gpu, torch.device("cuda"))
+    batch = next(training.train_set.batches(8))
+    training.step(batch)  # what the first one compiles may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        training.step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_training_on_a_gpu_learns(sets, mixed_precision):
+    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", mixed_precision=mixed_precision)
+    outcome = quick_training(sets, settings)
     assert next(outcome.network.parameters()).is_cuda
     guess = (sets[1].labels - sets[0].labels.mean()).abs().mean().item()
     assert outcome.validation["mae"] < 0.6 * guess
