@@ -17,13 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import (
-    CheckpointError,
-    GraphSettings,
-    check_same,
-    load_checkpoint,
-    save_checkpoint,
-)
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint, save_checkpoint
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
@@ -217,7 +211,7 @@ class Training:
             CheckpointError: It is none to go on from, or that of another training.
         """
         state = load_checkpoint(path)
-        self._check_resumable(path, state)
+        check_resumable(path, state, self._identity)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -229,21 +223,6 @@ class Training:
         torch.set_rng_state(state["random"]["cpu"])
         if self.device.type == "cuda" and state["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
-
-    def _check_resumable(self, path: Path, state: Mapping[str, Any]) -> None:
-        if "schedule" not in state:
-            what = (
-                "was written by another program or version" if "optimizer" in state else "holds weights alone"
-            )
-            raise CheckpointError(f"{path} {what}; to go on, name a {LAST} that this version wrote")
-        planned = state["settings"].get("epochs")
-        if planned is not None and planned != self.settings.epochs:
-            raise CheckpointError(
-                f"{path} was planned for {planned} epochs, over which its {state['settings']['schedule']} schedule "
-                f"goes, and {self.settings.epochs} are asked for: go on with epochs={planned}, or train anew"
-            )
-        for what, wanted in self._identity.items():
-            check_same(path, what, state[what], wanted)
 
     def _normalised(self, crystals: CrystalSet) -> CrystalSet:
         """Return a set with labels as the network learns them."""
