@@ -97,6 +97,12 @@ def test_what_it_records(quick, listen):
     json.dumps(facts, allow_nan=False)
 
 
+def test_the_kernels_that_were_asked_for_compute(quick, listen):
+    listener = listen()
+    run(POINT, **quick, kernels="torch")
+    assert listener.facts["kernels"] == "torch"
+
+
 def test_several_labels_at_once(quick, folder, listen):
     rows = [f"{line},{position % 5}" for position, line in enumerate(ids(folder))]
     (folder / "labels.csv").write_text("\n".join(["material_id,gap", *rows]))
