@@ -79,6 +79,30 @@ def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[
         raise CheckpointError(f"{path} is of another training: {what} {both}")
 
 
+def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a training can go on from a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        state: What it holds.
+        wanted: Graphs, model, data and settings of the training that shall go on.
+
+    Raises:
+        CheckpointError: It holds weights alone, or is of another training.
+    """
+    if "schedule" not in state:
+        what = "was written by another program or version" if "optimizer" in state else "holds weights alone"
+        raise CheckpointError(f"{path} {what}; to go on, name a last.pt that this version wrote")
+    planned, epochs = (settings.get("epochs") for settings in (state["settings"], wanted["settings"]))
+    if None not in (planned, epochs) and planned != epochs:
+        raise CheckpointError(
+            f"{path} was planned for {planned} epochs, over which its {state['settings']['schedule']} schedule "
+            f"goes, and {epochs} are asked for: go on with epochs={planned}, or train anew"
+        )
+    for what, values in wanted.items():
+        check_same(path, what, state[what], values)
+
+
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     """Write a checkpoint; until it is on disk, an older one of that name stays.
 

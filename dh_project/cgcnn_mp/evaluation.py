@@ -20,20 +20,31 @@ from dh_project.files import write_table, write_whole
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
 
-BATCH_SIZE = 1024
+BATCH_SIZES = {"cpu": 128, "cuda": 1024}
+"""Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
 
 
 def predict(
-    network: CrystalGraphConvNet, normalizer: Normalizer, crystals: CrystalSet, batch_size: int = BATCH_SIZE
+    network: CrystalGraphConvNet,
+    normalizer: Normalizer,
+    crystals: CrystalSet,
+    batch_size: int | None = None,
 ) -> Tensor:
     """Predict the labels of each crystal of a set, which lies on the network's device.
+
+    Args:
+        network: It is in evaluation mode afterwards.
+        normalizer: Of its labels.
+        crystals: What to predict.
+        batch_size: Crystals at a time; None: those of ``BATCH_SIZES``.
 
     Returns:
         float64 (C, targets) on the CPU: in the labels' units, or for classification the probability of class 1.
     """
     network.eval()
+    size = batch_size or BATCH_SIZES[crystals.graphs.labels.device.type]
     with torch.inference_mode():
-        outputs = torch.cat([network(batch) for batch in crystals.batches(batch_size)]).cpu().double()
+        outputs = torch.cat([network(batch) for batch in crystals.batches(size)]).cpu().double()
     return outputs[:, 1:].exp() if network.classification else normalizer.denorm(outputs)
 
 

@@ -13,6 +13,7 @@ import torch._dynamo  # the first optimizer imports it, for a second: here it is
 from dh_project.cgcnn_mp.devices import find_device
 from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.gate.choice import NAMES as KERNELS
+from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
 from dh_project.cgcnn_mp.losses import LOSSES
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -109,6 +110,9 @@ class Settings:
         device = find_device(self.device)
         if self.mixed_precision and device.type != "cuda":
             raise ValueError("mixed_precision needs a GPU, and the device is the CPU: leave it out")
+        if device.type == "cpu":  # a GPU stays untouched before a search has forked its trials
+            with using_kernels(self.kernels):
+                kernels_for(torch.empty(0))
         return device
 
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:

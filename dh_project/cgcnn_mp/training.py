@@ -17,17 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import (
-    CheckpointError,
-    GraphSettings,
-    check_same,
-    load_checkpoint,
-    save_checkpoint,
-)
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint, save_checkpoint
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
-from dh_project.cgcnn_mp.graphs import CrystalSet
+from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
@@ -221,7 +215,7 @@ class Training:
             CheckpointError: It is none to go on from, or that of another training.
         """
         state = load_checkpoint(path)
-        self._check_resumable(path, state)
+        check_resumable(path, state, self._identity)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -234,43 +228,32 @@ class Training:
         if self.device.type == "cuda" and state["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
 
-    def _check_resumable(self, path: Path, state: Mapping[str, Any]) -> None:
-        if "schedule" not in state:
-            what = (
-                "was written by another program or version" if "optimizer" in state else "holds weights alone"
-            )
-            raise CheckpointError(f"{path} {what}; to go on, name a {LAST} that this version wrote")
-        planned = state["settings"].get("epochs")
-        if planned is not None and planned != self.settings.epochs:
-            raise CheckpointError(
-                f"{path} was planned for {planned} epochs, over which its {state['settings']['schedule']} schedule "
-                f"goes, and {self.settings.epochs} are asked for: go on with epochs={planned}, or train anew"
-            )
-        for what, wanted in self._identity.items():
-            check_same(path, what, state[what], wanted)
-
     def _normalised(self, crystals: CrystalSet) -> CrystalSet:
         """Return a set with labels as the network learns them."""
         labels = self.normalizer.norm(crystals.graphs.labels)
         return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
 
+    def step(self, batch: Batch) -> Tensor:
+        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
+            outputs = self.network(batch)
+        loss = self.loss(outputs.float(), batch.labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.settings.clip_norm is not None:
+            clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return loss.detach()
+
     def _learn(self) -> float:
-        """Pass over the training set once and return the mean loss, which waits for the device only then."""
+        """Pass over the training set once and return the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
         for batch in self.train_set.batches(self.settings.batch_size, self.shuffle):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
-                outputs = self.network(batch)
-            loss = self.loss(outputs.float(), batch.labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.settings.clip_norm is not None:
-                clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-            self.optimizer.step()
-            self.schedule.step()
-            if self.average is not None:
-                self.average.update(self.network)
-            total += loss.detach() * len(batch.labels)
+            total += self.step(batch) * len(batch.labels)
         return total.item() / len(self.train_set)
 
 
