@@ -22,10 +22,14 @@ colours that differ by the order of two nearly equal distances may swap ranks, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays
+from dh_project.cgcnn_mp.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.crystals import Written
+from dh_project.cgcnn_mp.graph_arrays import GraphArrays, first_positions
 from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
 
 WIDEST_SHELL = 5 * SHELL_GAP
@@ -120,9 +124,7 @@ def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys
                 continue
             left, right = here, middle
             for place in range(last - here):
-                if right == last or (
-                    left < middle and _compare(first, keys, order[left], order[right]) <= 0
-                ):
+                if right == last or (left < middle and _compare(first, keys, order[left], order[right]) <= 0):
                     merged[place] = order[left]
                     left += 1
                 else:
@@ -266,33 +268,44 @@ def _fold_block(
     )
 
 
-def fold(
-    lattices: np.ndarray,
-    atom_counts: np.ndarray,
-    numbers: np.ndarray,
-    coordinates: np.ndarray,
-    radius: float,
-    count: int,
-    quotient: bool = True,
-) -> tuple[GraphArrays, np.ndarray]:
+def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tuple[GraphArrays, np.ndarray]:
     """Make the graphs of C crystals, end to end.
 
     Args:
-        lattices: float64 (C, 3, 3), rows a, b, c, Å; not flat.
-        atom_counts: int64 (C,).
-        numbers: uint8 (N,), atomic numbers.
-        coordinates: float64 (N, 3), fractional.
+        cells: The crystals.
         radius: Cutoff, Å.
         count: Neighbours an atom, at most.
         quotient: Whether to fold. If not, every atom is a class and every neighbour an edge of its own: what a
             crystal without symmetry costs.
 
     Returns:
-        The graphs, without a class where a crystal has none or an atom without a neighbour; and which atom that is,
-        int64 (C,), or -1.
+        The graphs, without a class where a crystal has no atom or one of them no neighbour; and which atom of its
+        crystal that is, int64 (C,), or -1.
     """
-    first_atom = np.concatenate([np.zeros(1, np.int64), np.cumsum(atom_counts, dtype=np.int64)])
+    first_atom = first_positions(cells.atom_counts)
     isolated, *arrays = _fold_block(
-        lattices, first_atom, numbers, coordinates, float(radius), int(count), bool(quotient)
+        cells.lattices,
+        first_atom,
+        cells.numbers,
+        cells.coordinates,
+        float(radius),
+        int(count),
+        bool(quotient),
     )
     return GraphArrays(*arrays), isolated
+
+
+def folded_graphs(
+    written: Sequence[Written], radius: float, count: int, quotient: bool = True
+) -> tuple[GraphArrays, list[str]]:
+    """Read C structures and make their graphs; arguments are those of ``fold``.
+
+    Returns:
+        The graphs, without a class where there is none; C reasons why, empty where there is one.
+    """
+    cells, reasons = read_structures(written)
+    arrays, isolated = fold(cells, radius, count, quotient)
+    for crystal in np.flatnonzero(isolated >= 0).tolist():
+        number = cells.numbers[cells.atom_counts[:crystal].sum() + isolated[crystal]]
+        reasons[crystal] = isolated_atom(SYMBOLS[number - 1], radius)
+    return arrays, reasons
