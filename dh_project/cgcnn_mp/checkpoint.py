@@ -48,18 +48,21 @@ class GraphSettings:
         step: Distance between Gaussian centres, Å.
         max_num_nbr: Neighbours an atom.
         element_features: SHA-256 of the table of element features.
+        ties: Which of equally far neighbours are kept; ``load_data`` says what there is.
     """
 
     radius: float
     step: float
     max_num_nbr: int
     element_features: str
+    ties: str = "environment"
 
     @classmethod
     def of(cls, crystals: CrystalSet) -> Self:
         """Return the settings that a set's graphs were made with."""
         graphs = crystals.graphs
-        return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, features_digest(graphs.element_features))
+        digest = features_digest(graphs.element_features)
+        return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, digest, graphs.ties)
 
 
 def features_digest(element_features: Tensor) -> str:
