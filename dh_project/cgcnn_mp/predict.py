@@ -22,13 +22,15 @@ from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, TrainedNetwork, features_digest, load_trained
 from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.devices import find_device, limited_threads
-from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.graph_workers import TIES
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.load_data import element_table, label_graphs
 from dh_project.cgcnn_mp.tables import Tables, shipped_element_features
 
 ORIGINAL_NEIGHBOURS = 12
-"""Neighbours an atom that the original's checkpoints are taken to have: the default of its code."""
+ORIGINAL_TIES = "pymatgen"
+"""What the original's checkpoints are taken to be trained on: the default of its code."""
 
 BATCH_SIZE = 256
 
@@ -105,6 +107,7 @@ def predict(
     label: str | Sequence[str] | None = None,
     max_num_nbr: int | None = None,
     radius: float | None = None,
+    ties: str | None = None,
     device: str = "auto",
     batch_size: int = BATCH_SIZE,
     threads: int = 1,
@@ -120,6 +123,8 @@ def predict(
             on where the data has them, else the data's first.
         max_num_nbr: Neighbours an atom; None: the checkpoint's. It must be that where the checkpoint tells.
         radius: Cutoff radius, Å; the same.
+        ties: Which of equally far neighbours are kept, as ``load_data`` says; None: the checkpoint's, and of the
+            original's those of its code. The same.
         device: ``auto``, ``cpu``, ``cuda``, …
         batch_size: Crystals at a time.
         threads: CPU threads.
@@ -134,7 +139,7 @@ def predict(
     """
     where = find_device(device)
     trained = load_trained(checkpoint)
-    max_num_nbr, radius = _graph_settings(checkpoint, trained, max_num_nbr, radius)
+    max_num_nbr, radius, ties = _graph_settings(checkpoint, trained, max_num_nbr, radius, ties)
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
     source = _Described(find_crystals(data, folder), checkpoint, trained)
     chosen = _labels(source, trained, label)
@@ -145,7 +150,7 @@ def predict(
         radius=radius,
         cache_folder=folder,
         progress=progress,
-        ties=trained.graphs.ties if trained.graphs else "pymatgen",
+        ties=ties,
         for_training=False,
     )
     if not found.usable:
@@ -165,7 +170,7 @@ def predict(
     return Predictions(
         checkpoint=checkpoint,
         data=source.name,
-        graphs=f"{max_num_nbr} neighbours{'' if trained.graphs else ' (assumed)'} within {radius:g} Å",
+        graphs=f"{max_num_nbr} neighbours{'' if trained.graphs else ' (assumed)'} within {radius:g} Å, ties {ties}",
         ids=crystals.ids,
         values=values.reshape(len(crystals), targets),
         classification=trained.network.classification,
@@ -176,9 +181,11 @@ def predict(
 
 
 def _graph_settings(
-    checkpoint: Path, trained: TrainedNetwork, max_num_nbr: int | None, radius: float | None
-) -> tuple[int, float]:
-    """Return neighbours an atom and radius; what is asked for must be what the checkpoint tells."""
+    checkpoint: Path, trained: TrainedNetwork, max_num_nbr: int | None, radius: float | None, ties: str | None
+) -> tuple[int, float, str]:
+    """Return neighbours an atom, radius and ties; what is asked for must be what the checkpoint tells."""
+    if ties not in (None, *TIES):
+        raise DataError(unknown("ties", str(ties), TIES))
     if trained.graphs is not None and max_num_nbr not in (None, trained.graphs.max_num_nbr):
         raise CheckpointError(
             f"{checkpoint} was trained on {trained.graphs.max_num_nbr} neighbours an atom, and max_num_nbr "
@@ -189,8 +196,13 @@ def _graph_settings(
             f"{checkpoint} was trained on neighbours within {trained.radius:g} Å, and radius {radius:g} is asked "
             "for: leave that out"
         )
-    known = trained.graphs.max_num_nbr if trained.graphs else max_num_nbr or ORIGINAL_NEIGHBOURS
-    return known, round(trained.radius, 6)
+    if trained.graphs is None:
+        return max_num_nbr or ORIGINAL_NEIGHBOURS, round(trained.radius, 6), ties or ORIGINAL_TIES
+    if ties not in (None, trained.graphs.ties):
+        raise CheckpointError(
+            f"{checkpoint} was trained with ties {trained.graphs.ties}, and {ties} is asked for: leave that out"
+        )
+    return trained.graphs.max_num_nbr, trained.graphs.radius, trained.graphs.ties
 
 
 def _labels(source: Source, trained: TrainedNetwork, label: str | Sequence[str] | None) -> Any:

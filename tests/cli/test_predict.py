@@ -225,6 +225,8 @@ def test_a_full_disk_leaves_the_old_table(trained, halides, tmp_path):
     [
         (["--max-num-nbr", "8"], "was trained on 12 neighbours an atom, and max_num_nbr 8 is asked for"),
         (["--radius", "6"], "was trained on neighbours within 8 Å, and radius 6 is asked for"),
+        (["--ties", "pymatgen"], "was trained with ties environment, and pymatgen is asked for"),
+        (["--ties", "pmg"], "unknown"),
         (["--label", "dbl"], "unknown label 'dbl'"),
         (["--label", "double,odd"], "the checkpoint predicts 1"),
         (["-o", "nowhere/out.csv"], "there is no folder nowhere"),
@@ -354,13 +356,7 @@ SIX = {
     "MgO": ("Fm-3m", Lattice.cubic(4.26), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
     "Si": ("Fd-3m", Lattice.cubic(5.47), ["Si"], [[0, 0, 0]]),
     "GaAs": ("F-43m", Lattice.cubic(5.75), ["Ga", "As"], [[0, 0, 0], [0.25, 0.25, 0.25]]),
-    # tilted, as it is below 105 K: no neighbours tie there
-    "SrTiO3": (
-        "I4/mcm",
-        Lattice.tetragonal(5.56, 7.90),
-        ["Sr", "Ti", "O", "O"],
-        [[0, 0.5, 0.25], [0, 0, 0], [0, 0, 0.25], [0.2415, 0.7415, 0]],
-    ),
+    "SrTiO3": ("Pm-3m", Lattice.cubic(3.945), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]),
     "TiO2": ("P4_2/mnm", Lattice.tetragonal(4.65, 2.97), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]),
 }
 
@@ -386,6 +382,15 @@ def test_published_weights_predict_six_formation_energies(predict, published, si
     rows, said = predict(published / "formation-energy-per-atom.pth.tar", six)
     assert {row["id"]: float(row["prediction"]) for row in rows} == pytest.approx(ENERGIES, abs=1e-3)
     assert "12 neighbours (assumed) within 8 Å" in said
+
+
+def test_which_of_equal_neighbours_are_kept_can_be_told(predict, published, six):
+    weights = published / "formation-energy-per-atom.pth.tar"
+    ours = by_id(predict(weights, six, "--ties", "environment")[0])
+    theirs = by_id(predict(weights, six, "--ties", "pymatgen")[0])
+    assert float(theirs["SrTiO3"]["prediction"]) == pytest.approx(ENERGIES["SrTiO3"], abs=1e-3)
+    assert abs(float(ours["SrTiO3"]["prediction"]) - ENERGIES["SrTiO3"]) > 0.01
+    assert float(ours["TiO2"]["prediction"]) == pytest.approx(ENERGIES["TiO2"], abs=1e-3)
 
 
 def test_the_neighbours_that_published_weights_do_not_tell_can_be_told(predict, published, six):
