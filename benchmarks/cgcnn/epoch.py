@@ -2,22 +2,22 @@
 
     python benchmarks/cgcnn/epoch.py --original CLONE
 
-All have the original's architecture and batch size by default, and the same graphs in memory before it begins, each in
-its own form: ours flat arrays, the original and cgcnn2 a list of their tensors (what their cache holds after a first
-epoch) with their own collation and torch's loader, torch_geometric its ``Data`` with its own loader. The loop is one
-and the same; the original's own adds the bookkeeping of its errors to it.
+All have the original's architecture and batch size by default, and the same graphs in memory before it begins, each
+in its own form: ours flat arrays, the original and cgcnn2 a list of their tensors (what their cache holds after a
+first epoch) with their own collation and torch's loader, torch_geometric its ``Data`` with its own loader. The loop
+is one and the same; the original's own adds the bookkeeping of its errors to it.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 import torch
-from contestants import OURS, PURE, UNFOLDED, contestants
+from contestants import OURS, PEERS, PURE, UNFOLDED, contestants
 from options import parser, sample_folder
-from peers import CGCNN2, GEOMETRIC, ORIGINAL, missing_peers
+from peers import CGCNN2, GEOMETRIC, missing_peers
 from timing import Timed, interleaved, print_speeds
 
 from dh_project.cgcnn_mp.settings import OPTIMIZERS
@@ -26,11 +26,11 @@ RATE = 0.01
 
 
 def measure(
-    folder: Path, original: Path | None, optimizer: str, rounds: int
+    folder: Path, original: Path | None, optimizer: str, rounds: int, peers: Collection[str] = PEERS
 ) -> tuple[dict[str, Timed], list[str]]:
     """Time one epoch of each that is here, after a first; the lines say what of ours is not."""
     torch.set_num_threads(1)
-    found, crystals, missing = contestants(folder, original)
+    found, crystals, missing = contestants(folder, original, peers)
     labels = crystals.labels
     mean, std = labels.mean().item(), labels.std().item()
     ways = {}
@@ -53,8 +53,8 @@ def main() -> None:
         timed, missing = measure(folder, options.original, optimizer, options.rounds)
         missing += missing_peers(options.original, CGCNN2, GEOMETRIC)
         title = f"{folder.name}: training epoch with {optimizer}, crystals"
-        print_speeds(title, timed, [ORIGINAL, CGCNN2, GEOMETRIC], missing)
+        print_speeds(title, timed, PEERS, missing)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

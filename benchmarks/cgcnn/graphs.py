@@ -11,7 +11,7 @@ depend on how many there are.
 
 from __future__ import annotations
 
-import sys
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -46,17 +46,23 @@ def measure(folder: Path, original: Path | None, peer_crystals: int | None, roun
     return interleaved(ways, {name: len(ids) if name == OURS else count for name in ways}, rounds)
 
 
-def bytes_a_crystal(folder: Path, original: Path | None, sample: int = 200) -> dict[str, float]:
-    """Return what a crystal takes at 12 neighbours: in our file, and in the original's tensors in memory."""
+def file_bytes(data: str) -> float:
+    """Return the bytes a crystal of a data set takes in our file at 12 neighbours."""
     with TemporaryDirectory() as cache:
-        prepared = prepare_graphs(find_source(str(folder), Path(cache)), 8.0, 12, Path(cache), progress=False)
+        prepared = prepare_graphs(find_source(data, Path(cache)), 8.0, 12, Path(cache), progress=False)
         size = sum(path.stat().st_size for path in Path(cache).glob("*.safetensors"))
-    found = {OURS: size / len(prepared.ids)}
-    if item := _peers(folder, original).get(ORIGINAL):
-        ids = read_ids(folder)[:: max(1, len(prepared.ids) // sample)]
-        crystals = [item(identifier)[0] for identifier in ids]
-        found[ORIGINAL] = sum(one.nbytes for tensors in crystals for one in tensors) / len(ids)
-    return found
+    return size / len(prepared.ids)
+
+
+def original_bytes(folder: Path, original: Path | None, sample: int = 200) -> float | None:
+    """Return the bytes a crystal takes in the original's tensors in memory, by a sample; None without it."""
+    item = _peers(folder, original).get(ORIGINAL)
+    if item is None:
+        return None
+    ids = read_ids(folder)
+    ids = ids[:: math.ceil(len(ids) / sample)]
+    crystals = [item(identifier)[0] for identifier in ids]
+    return sum(tensor.nbytes for tensors in crystals for tensor in tensors) / len(ids)
 
 
 def _prepare(folder: Path) -> None:
@@ -82,17 +88,21 @@ def _peers(folder: Path, original: Path | None) -> dict[str, Callable[[str], Any
 def main() -> None:
     """Measure and print the tables."""
     made = parser(__doc__)
-    made.add_argument("--peer-crystals", type=int, help="how many of them the peers are given; by default all")
+    made.add_argument(
+        "--peer-crystals", type=int, help="how many of them the peers are given; by default all"
+    )
     options = made.parse_args()
     folder = sample_folder(options)
     missing = missing_peers(options.original, CGCNN2)
     timed = measure(folder, options.original, options.peer_crystals, options.rounds)
     print_speeds(f"{folder.name}: CIFs to graphs, crystals", timed, [ORIGINAL, CGCNN2], missing)
     table = Table("", "kB a crystal", box=None)
-    for name, size in bytes_a_crystal(folder, options.original).items():
-        table.add_row(name, f"{size / 1000:.2f}")
+    sizes = {OURS: file_bytes(str(folder)), ORIGINAL: original_bytes(folder, options.original)}
+    for name, size in sizes.items():
+        if size is not None:
+            table.add_row(name, f"{size / 1000:.2f}")
     print_table(f"{folder.name}: ours in the file, theirs in memory, 12 neighbours", table)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

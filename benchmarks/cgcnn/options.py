@@ -24,7 +24,7 @@ def parser(description: str | None, rounds: int = 3) -> argparse.ArgumentParser:
     made.add_argument(
         "--original",
         type=Path,
-        default=os.environ.get(ORIGINAL_VARIABLE),
+        default=os.environ.get(ORIGINAL_VARIABLE) or None,
         help=f"a clone of txie-93/cgcnn; by default ${ORIGINAL_VARIABLE}",
     )
     made.add_argument("--rounds", type=int, default=rounds)

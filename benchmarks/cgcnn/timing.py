@@ -76,7 +76,9 @@ def use_one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def print_speeds(title: str, timed: Mapping[str, Timed], peers: Sequence[str], missing: Sequence[str]) -> None:
+def print_speeds(
+    title: str, timed: Mapping[str, Timed], peers: Sequence[str], missing: Sequence[str]
+) -> None:
     """Print things a second, and ratios to each peer that was timed: the best rounds', and those in a round."""
     present = [peer for peer in peers if peer in timed]
     table = Table("", "a second", *(f"over {peer}" for peer in present), box=None)
