@@ -1,10 +1,10 @@
-"""Test MAE of formation energy against the number of training crystals.
+r"""Test MAE of formation energy against the number of training crystals.
 
-    python benchmarks/cgcnn/learning_curve.py --csv curve.csv --sizes 1000,3000,10000,all \\
+    python benchmarks/cgcnn/learning_curve.py --csv curve.csv --sizes 1000,3000,10000,all \
         --epochs 300,200,100,80 optim=AdamW lr=0.003 n_conv=4
 
-The split is 0.6/0.2/0.2 with seed 0; validation and test set are the same for each size, and a smaller training set is
-part of each larger one. ``key=value`` are hyperparameters, fields of ``Settings`` and arguments of ``load_data``.
+The split is 0.6/0.2/0.2 with seed 0; validation and test set are the same for each size, and a smaller training set
+is part of each larger one. ``key=value`` are hyperparameters, fields of ``Settings`` and arguments of ``load_data``.
 A run's row is added to the CSV file as soon as it is done. A run ends early once it has used up its CPU minutes.
 """
 
@@ -41,13 +41,14 @@ def sort_options(options: Mapping[str, Any]) -> tuple[Options, Options, Options]
     Raises:
         SystemExit: One is none of these.
     """
-    names: tuple[set[str], set[str], set[str]] = (
+    names: list[set[str]] = [
         set(inspect.signature(CrystalGraphConvNet).parameters) - {"orig_atom_fea_len", "nbr_fea_len"},
-        {field.name for field in fields(Settings)},
+        {field.name for field in fields(Settings)} - {"epochs"},
         set(inspect.signature(load_data).parameters),
-    )
-    if unknown := set(options) - set.union(*names):
-        raise SystemExit(f"unknown option {', '.join(sorted(unknown))}; known: {sorted(set.union(*names))}")
+    ]
+    known = names[0] | names[1] | names[2]
+    if unknown := options.keys() - known:
+        raise SystemExit(f"unknown option {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     architecture, settings, data = (
         {name: options[name] for name in options if name in part} for part in names
     )
@@ -138,7 +139,8 @@ def main() -> None:
             *(f"{minutes:.1f}" for minutes in times),
         )
     shown = " ".join(f"{name}={value}" for name, value in options.items() if name != "data")
-    title = f"{Path(options['data']).name}: {len(valid_set):,} validation and {len(test_set):,} test crystals; {shown}"
+    sizes_of_others = f"{len(valid_set):,} validation and {len(test_set):,} test crystals"
+    title = f"{Path(options['data']).name}, {sizes_of_others}; {shown}"
     print_table(title, table)
 
 

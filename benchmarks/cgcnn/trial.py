@@ -2,10 +2,10 @@
 
     python benchmarks/cgcnn/trial.py --original CLONE
 
-Ours is ``model_run.run`` in a new interpreter: the first trial with an empty cache, the later one with the graphs that
-the first has left. (In a search a trial begins as a fork of a process that has imported torch: a second or two less.)
-The original's is its own ``main.py`` with the same settings, which are its defaults: 30 epochs of SGD; it makes its
-graphs anew in every process. The split is by ratio 0.6/0.2/0.2, each by its own rule.
+Ours is ``model_run.run`` in a new interpreter: the first trial with an empty cache, the later one with the graphs
+that the first has left. (In a search a trial begins as a fork of a process that has imported torch: a second or two
+less.) The original's is its own ``main.py`` with the same settings, which are its defaults: 30 epochs of SGD; it
+makes its graphs anew in every process. The split is by ratio 0.6/0.2/0.2, each by its own rule.
 """
 
 from __future__ import annotations
@@ -39,11 +39,6 @@ def measure(folder: Path, original: Path | None, setting: Setting, rounds: int) 
     return {name: finished for name, finished in runs.items() if finished}
 
 
-def best_seconds(runs: dict[str, list[Finished]]) -> dict[str, float]:
-    """Return the wall time of the best round of each."""
-    return {name: min(run.seconds for run in finished) for name, finished in runs.items()}
-
-
 def main() -> None:
     """Measure and print the table."""
     made = parser(__doc__, rounds=1)
@@ -53,7 +48,7 @@ def main() -> None:
     folder = sample_folder(options)
     epochs = min(options.epochs, 2) if options.quick else options.epochs
     runs = measure(folder, options.original, Setting(epochs=epochs, optim=options.optim), options.rounds)
-    best = best_seconds(runs)
+    best = {name: min(run.seconds for run in finished) for name, finished in runs.items()}
     table = Table("", "wall, s", "over the original", "CPU, s", "peak memory, MiB", "test MAE", box=None)
     for name, finished in runs.items():
         ratio = f"{best[ORIGINAL] / best[name]:.2f}" if ORIGINAL in best else ""
