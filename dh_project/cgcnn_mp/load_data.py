@@ -23,8 +23,9 @@ from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.errors import unknown
+from dh_project.cgcnn_mp.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet, first_positions
-from dh_project.cgcnn_mp.preparation import PreparedGraphs, prepare_graphs
+from dh_project.cgcnn_mp.preparation import prepare_graphs
 from dh_project.cgcnn_mp.splits import (
     SET_NAMES,
     check_ratios,
@@ -76,6 +77,8 @@ def load_data(
     max_lost_share: float = 0.05,
     cache_folder: Location | None = None,
     progress: bool = True,
+    ties: str = "environment",
+    quotient: bool = True,
 ) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
     """Return the training, validation and test sets, which share one set of graphs.
 
@@ -98,6 +101,9 @@ def load_data(
         max_lost_share: The share of crystals that may be left out before it is an error.
         cache_folder: Where graphs are kept: by default ``$DH_PROJECT_CACHE``, else the user's cache folder.
         progress: Whether to show on standard error that graphs are being built.
+        ties: Which of equally far neighbours are kept that the count cuts: ``environment`` goes by their
+            surroundings, whatever the order of atoms; ``pymatgen`` does what the original CGCNN does.
+        quotient: Whether equivalent atoms are one (same results, less work).
 
     Returns:
         The sets. Crystals that cannot be used are in none; a warning is logged that says how many and why.
@@ -107,7 +113,9 @@ def load_data(
     """
     ratios = (train_ratio, val_ratio, test_ratio)
     check_ratios(ratios)
-    data_set = label_graphs(data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress)
+    data_set = label_graphs(
+        data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress, ties, quotient
+    )
     return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition)
 
 
@@ -119,6 +127,8 @@ def label_graphs(
     max_lost_share: float = 0.05,
     cache_folder: Location | None = None,
     progress: bool = True,
+    ties: str = "environment",
+    quotient: bool = True,
 ) -> LabelledGraphs:
     """Return a whole data set, not split; arguments and errors are those of ``load_data``."""
     if max_num_nbr < 1 or int(max_num_nbr) != max_num_nbr:
@@ -129,9 +139,10 @@ def label_graphs(
     source = find_source(data, folder)
     tables = source.tables()
     label, values = tables.label_values(label)
-    prepared = prepare_graphs(
-        source, max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr)), folder, progress
-    )
+    kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr))
+    if ties == "pymatgen":  # the original's order within a radius says nothing of another radius
+        kept_radius, kept = radius, int(max_num_nbr)
+    prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, quotient)
 
     labels, unlabelled = _parse_labels(prepared.ids, values)
     features, described = _feature_table(tables.element_features)
@@ -282,7 +293,16 @@ def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
 
 
 SPLIT_OPTIONS = ("split_seed", "split_files", "group_by_composition")
-GRAPH_OPTIONS = ("data", "label", "max_num_nbr", "radius", "max_lost_share", "cache_folder")
+GRAPH_OPTIONS = (
+    "data",
+    "label",
+    "max_num_nbr",
+    "radius",
+    "max_lost_share",
+    "cache_folder",
+    "ties",
+    "quotient",
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
