@@ -50,6 +50,7 @@ setup(
         "ray>=2.50",
         "rich",
         "safetensors",
+        "scikit-learn",
         "scipy",
         "threadpoolctl",
         "torch>=2.6",

@@ -65,6 +65,30 @@ def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[
         raise CheckpointError(f"{path} is of another training: {what} {both}")
 
 
+def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a training can go on from a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        state: What it holds.
+        wanted: Graphs, model, data and settings of the training that shall go on.
+
+    Raises:
+        CheckpointError: It holds weights alone, or is of another training.
+    """
+    if "schedule" not in state:
+        what = "was written by another program or version" if "optimizer" in state else "holds weights alone"
+        raise CheckpointError(f"{path} {what}; to go on, name a last.pt that this version wrote")
+    planned, epochs = (settings.get("epochs") for settings in (state["settings"], wanted["settings"]))
+    if None not in (planned, epochs) and planned != epochs:
+        raise CheckpointError(
+            f"{path} was planned for {planned} epochs, over which its {state['settings']['schedule']} schedule "
+            f"goes, and {epochs} are asked for: go on with epochs={planned}, or train anew"
+        )
+    for what, values in wanted.items():
+        check_same(path, what, state[what], values)
+
+
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     """Write a checkpoint; until it is on disk, an older one of that name stays.
 
@@ -106,16 +130,19 @@ def load_network(path: Path) -> tuple[CrystalGraphConvNet, Normalizer]:
     contents = load_checkpoint(path)
     weights, normalizer = contents["state_dict"], contents["normalizer"]
     try:
-        network = CrystalGraphConvNet(**infer_architecture(weights))
+        normalizer = Normalizer(normalizer["mean"], normalizer["std"])
+        network = CrystalGraphConvNet(**infer_architecture(weights, len(normalizer.mean)))
         network.load_state_dict(weights)
     except (KeyError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} holds the weights of another network: {reason}") from error
-    return network.eval(), Normalizer(float(normalizer["mean"]), float(normalizer["std"]))
+    return network.eval(), normalizer
 
 
-def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read the arguments of ``CrystalGraphConvNet`` from the shapes of its weights.
+def infer_architecture(weights: Mapping[str, Tensor], targets: int) -> dict[str, Any]:
+    """Read the arguments of ``CrystalGraphConvNet`` from the shapes of its weights and the number of targets.
+
+    A classification has two outputs and one target.
 
     Raises:
         KeyError: A weight that every CGCNN has is not there.
@@ -128,5 +155,6 @@ def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         "n_conv": sum(name.endswith("fc_full.weight") for name in weights),
         "h_fea_len": weights["conv_to_fc.weight"].shape[0],
         "n_h": 1 + sum(name.startswith("fcs.") and name.endswith("weight") for name in weights),
-        "classification": weights["fc_out.weight"].shape[0] == 2,
+        "targets": targets,
+        "classification": weights["fc_out.weight"].shape[0] == targets + 1,
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.cgcnn_mp.crystals import SHIPPED
+from dh_project.cgcnn_mp.figures import draw_training_curve
 from dh_project.cgcnn_mp.model_run import prepare, run
-from dh_project.cgcnn_mp.training_curve import draw_training_curve
 from dh_project.errors import UserError
 from dh_project.running import Connection, connect
 
@@ -58,7 +58,7 @@ def retrain(
     finally:
         connect(Connection())
     picture = draw_training_curve(home, unit)
-    if console.facts["test_mae"] is not None:
+    if console.facts.get("test_mae") is not None:
         print(f"test MAE: {console.facts['test_mae']:.4f} {unit}")
     print(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
     print(f"training curve: {picture}")
