@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
+from dh_project.cgcnn_mp.crystals import SHIPPED, Location, Source, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.graph_file import PreparedGraphs
@@ -120,7 +120,7 @@ def load_data(
 
 
 def label_graphs(
-    data: Location | Sequence[Location] = SHIPPED,
+    data: Location | Sequence[Location] | Source = SHIPPED,
     label: str | Sequence[str] | None = None,
     max_num_nbr: int = 12,
     radius: float = 8.0,
@@ -129,8 +129,12 @@ def label_graphs(
     progress: bool = True,
     ties: str = "environment",
     quotient: bool = True,
+    for_training: bool = True,
 ) -> LabelledGraphs:
-    """Return a whole data set, not split; arguments and errors are those of ``load_data``."""
+    """Return a whole data set, not split; arguments and errors are those of ``load_data``.
+
+    To predict, not for training, a crystal needs no label, and any number of them may be left out.
+    """
     if max_num_nbr < 1 or int(max_num_nbr) != max_num_nbr:
         raise DataError(f"max_num_nbr is {max_num_nbr}: give a whole number from 1 on")
     if not 0 < radius < math.inf:
@@ -145,16 +149,18 @@ def label_graphs(
     prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, quotient)
 
     labels, unlabelled = _parse_labels(prepared.ids, chosen)
-    features, described = _feature_table(tables.element_features)
+    features, described = element_table(tables.element_features)
     graphs = _crystal_graphs(prepared, features, labels, tuple(chosen)).nearest(
         int(max_num_nbr), float(radius)
     )
     isolated = {
         graphs.ids[row]: f"isolated atom: no neighbour within {radius:g} Å" for row in graphs.isolated()
     }
-    left_out = prepared.left_out | isolated | unlabelled | _without_features(graphs, described)
+    left_out = prepared.left_out | isolated | (unlabelled if for_training else {})
+    left_out |= _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
-    _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
+    if for_training:
+        _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
     return LabelledGraphs(source.name, graphs, usable, left_out)
 
 
@@ -225,7 +231,7 @@ def _crystal_graphs(
     )
 
 
-def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
+def element_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
     """Return features, float32 (elements, features), and whether there are any, bool (256,)."""
     table = torch.zeros(max(features), len(next(iter(features.values()))))
     described = torch.zeros(256, dtype=torch.bool)

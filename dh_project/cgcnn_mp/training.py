@@ -183,7 +183,11 @@ class Training:
         Raises:
             OSError: One of them cannot be written; its older version stays.
         """
-        shared = {**self._identity, "normalizer": asdict(self.normalizer)}
+        shared = {
+            **self._identity,
+            "normalizer": asdict(self.normalizer),
+            "element_features": self.train_set.graphs.element_features.cpu(),
+        }
         if self.best_epoch == len(self.history) or not (folder / BEST).exists():
             best = self.history[self.best_epoch - 1]
             save_checkpoint(folder / BEST, {**shared, **best, "state_dict": self.best_weights})
