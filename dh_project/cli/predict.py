@@ -61,7 +61,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--ties",
         metavar="T",
-        help="which of equally far neighbours are kept that the count cuts: environment, or pymatgen, as the original "
+        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the original "
         "code does (the checkpoint's; of the original's files pymatgen)",
     )
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
