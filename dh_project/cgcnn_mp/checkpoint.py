@@ -206,6 +206,11 @@ class TrainedNetwork:
     label_names: tuple[str, ...]
 
     @property
+    def targets(self) -> int:
+        """How many labels it predicts; a classification is one."""
+        return 1 if self.network.classification else self.network.fc_out.out_features
+
+    @property
     def radius(self) -> float:
         """Cutoff radius, Å, as its number of Gaussians tells (41: 8 Å)."""
         return self.graphs.radius if self.graphs else (self.network.nbr_fea_len - 1) * GAUSSIAN_STEP

