@@ -56,6 +56,14 @@ def test_best_config_leaves_weights_and_the_training_curve(best_json, tmp_path):
     assert (tmp_path / "work/best_config/best.pt").exists()
 
 
+def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path):
+    best_json()
+    assert best_config.main([]) == 0
+    recorded = json.loads((tmp_path / "work/best_config/config.json").read_text())
+    assert recorded["lr"] == POINT["lr"]
+    assert recorded["seed"] == 7
+
+
 def test_arguments_override_the_recorded_ones(best_json, capsys):
     best_json()
     assert best_config.main(["epochs=1"]) == 0

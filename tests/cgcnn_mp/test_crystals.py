@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from conftest import CRYSTALS, pack
 
-from dh_project.cgcnn_mp.crystals import ArchiveSource, FolderSource, ShippedSource, find_source
+from dh_project.cgcnn_mp.crystals import (
+    ArchiveSource,
+    FolderSource,
+    ShippedSource,
+    find_crystals,
+    find_source,
+)
 from dh_project.cgcnn_mp.errors import DataError
 
 
@@ -142,3 +148,42 @@ def test_tables_that_are_not_in_order_are_errors(folder: Path, name: str, text: 
 def test_a_byte_order_mark_and_blanks_do_not_matter(folder: Path):
     (folder / "id_prop.csv").write_bytes(b"\xef\xbb\xbfLiF , 1\r\n\r\nNaCl,2\r\n")
     assert FolderSource(folder).tables().labels["id_prop.csv"] == {"LiF": "1", "NaCl": "2"}
+
+
+def test_cifs_without_a_table_are_crystals_too(folder: Path, tmp_path: Path):
+    listed = dict(FolderSource(folder).structures())
+    (folder / "id_prop.csv").unlink()
+    assert dict(find_crystals(folder, tmp_path).structures()) == listed
+    alone = find_crystals(folder / "LiF.cif", tmp_path)
+    assert dict(alone.structures()) == {"LiF": listed["LiF"]}
+    assert alone.tables().ids == ["LiF"]
+
+
+def test_a_folder_of_cifs_may_describe_its_elements(folder: Path, tmp_path: Path):
+    (folder / "id_prop.csv").unlink()
+    (folder / "atom_init.json").write_text('{"3": [0, 1], "9": [1, 0]}')
+    assert find_crystals(folder, tmp_path).tables().element_features == {3: [0.0, 1.0], 9: [1.0, 0.0]}
+
+
+def test_names_with_commas_and_quotes_are_ids(folder: Path, tmp_path: Path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("a,b", 'c"d'):
+        (bare / f"{name}.cif").write_bytes((folder / "LiF.cif").read_bytes())
+    assert sorted(find_crystals(bare, tmp_path).tables().ids) == ["a,b", 'c"d']
+
+
+def test_what_has_a_table_is_read_by_it(folder: Path, tmp_path: Path):
+    (folder / "KF.cif").rename(folder / "unlisted.cif")
+    assert "unlisted" not in find_crystals(folder, tmp_path).tables().ids
+    assert find_crystals("flla", tmp_path).name == "flla"
+
+
+def test_a_source_is_found_as_it_is(folder: Path, tmp_path: Path):
+    source = FolderSource(folder)
+    assert find_source(source, tmp_path) is source
+
+
+def test_an_empty_folder_holds_no_crystals(tmp_path: Path):
+    with pytest.raises(DataError, match=r"is empty: it holds neither id_prop\.csv nor any file"):
+        find_crystals(tmp_path, tmp_path)
