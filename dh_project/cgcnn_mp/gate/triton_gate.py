@@ -28,7 +28,7 @@ BLOCK_EDGES = 8
 BLOCK_CHANNELS = 64
 """Channels of a program, at most."""
 
-WARPS = 2
+WARPS = 4
 
 PARTIAL_SUMS = 1024
 """Programs, at most, among which the edges are dealt out for a sum over all of them."""
@@ -44,9 +44,9 @@ def _softplus(x):
 def _rows(values, rows, channels, present, WIDTH: tl.constexpr):
     """Load some channels of some rows, float32 (rows, channels)."""
     # 64-bit offsets: a large batch has more values than int32 counts
-    return tl.load(values + rows.to(tl.int64)[:, None] * WIDTH + channels[None, :], mask=present, other=0.0).to(
-        tl.float32
-    )
+    return tl.load(
+        values + rows.to(tl.int64)[:, None] * WIDTH + channels[None, :], mask=present, other=0.0
+    ).to(tl.float32)
 
 
 @triton.jit
@@ -166,7 +166,9 @@ def _slope_sums_kernel(
 
 
 @triton.jit
-def _less_common_share(slopes, gates, weights, shares, mean, deviation, channels, inside, WIDTH: tl.constexpr):
+def _less_common_share(
+    slopes, gates, weights, shares, mean, deviation, channels, inside, WIDTH: tl.constexpr
+):
     """Take from the slopes what the gates' common mean and variance take up; ``shares`` is (2, WIDTH)."""
     centre = tl.load(mean + channels, mask=inside, other=0.0)[None, :]
     spread = tl.load(deviation + channels, mask=inside, other=1.0)[None, :]
