@@ -110,7 +110,7 @@ def test_the_error_weighs_every_crystal_once():
     sets = (sets[0], replace(sets[1], rows=torch.arange(257)), sets[2])  # one more than a batch
     outcome = quick_training(sets, replace(QUICK, epochs=1))
     predictions = predict(outcome.network, outcome.normalizer, sets[1])
-    assert outcome.validation["mae"] == (predictions - sets[1].labels).abs().mean().item()
+    assert outcome.validation["mae"] == (predictions - sets[1].labels.squeeze(1)).abs().mean().item()
 
 
 def test_the_normaliser_sees_training_labels_alone(sets):
@@ -195,7 +195,7 @@ def test_an_unwritable_checkpoint_leaves_the_old_one(tmp_path):
 def test_a_checkpoint_of_other_graphs_is_refused(sets, tmp_path):
     quick_training(sets, folder=tmp_path)
     with pytest.raises(CheckpointError, match="max_num_nbr 12, not 6"):
-        quick_training(random_sets(max_num_nbr=6), resume=tmp_path / LAST)
+        quick_training(random_sets(random_graphs(neighbours=6)), resume=tmp_path / LAST)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(sets, tmp_path):
