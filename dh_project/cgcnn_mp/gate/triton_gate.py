@@ -72,14 +72,13 @@ def _slopes(incoming, strength, core):
 
 
 @triton.jit(do_not_specialize=["edge_count"])
-def _squares_kernel(
-    own, other, bond, classes, neighbours, shells, repeats, multiplicities, mean, partial_sums,
-    edge_count, WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
+def _moments_kernel(
+    own, other, bond, classes, neighbours, shells, repeats, multiplicities, mean, partial_sums, edge_count,
+    SECOND: tl.constexpr, WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Sum the squared distances from the mean over a program's share of the edges, weighted by their bonds."""
+    """Sum what enters the gates, or its squared distance from the mean, over a program's share of the bonds."""
     channels = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channels < WIDTH
-    centre = tl.load(mean + channels, mask=inside, other=0.0)
     total = tl.zeros((CHANNELS,), tl.float32)
     for start in range(tl.program_id(0) * EDGES, edge_count, tl.num_programs(0) * EDGES):
         edges = start + tl.arange(0, EDGES)
@@ -90,8 +89,11 @@ def _squares_kernel(
         weights = tl.load(repeats + edges, mask=exist, other=0.0)
         weights *= tl.load(multiplicities + i, mask=exist, other=0.0)
         present = exist[:, None] & inside[None, :]
-        centred = _gates(own, other, bond, i, j, u, channels, present, WIDTH) - centre[None, :]
-        total += tl.sum(weights[:, None] * centred * centred, axis=0)
+        values = _gates(own, other, bond, i, j, u, channels, present, WIDTH)
+        if SECOND:
+            values -= tl.load(mean + channels, mask=inside, other=0.0)[None, :]
+            values *= values
+        total += tl.sum(weights[:, None] * values, axis=0)
     tl.store(partial_sums + tl.program_id(0) * WIDTH + channels, total, mask=inside)
 
 
@@ -245,14 +247,20 @@ def _partial_sums(edges: Edges) -> int:
     return min(max(triton.cdiv(len(edges.repeats), BLOCK_EDGES), 1), PARTIAL_SUMS)
 
 
-def variance(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor) -> Tensor:
-    """Return the variance of the gates' inputs over all bonds about their ``mean``, float32 (2 A,)."""
+def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of the gates' inputs over all bonds, float32 (2 A,) each."""
+    mean = _moment(own, other, bond, edges, None)
+    return mean, _moment(own, other, bond, edges, mean)
+
+
+def _moment(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor | None) -> Tensor:
+    """Return the gates' mean, or, given it, their variance."""
     programs, width = _partial_sums(edges), own.shape[1]
     sums = torch.empty(programs, width, device=own.device)
     _launch(
-        _squares_kernel, programs, width, own.contiguous(), other.contiguous(), bond.contiguous(),
-        edges.classes, edges.neighbours, edges.shells, edges.repeats, edges.multiplicities, mean, sums,
-        len(edges.repeats),
+        _moments_kernel, programs, width, own.contiguous(), other.contiguous(), bond.contiguous(),
+        edges.classes, edges.neighbours, edges.shells, edges.repeats, edges.multiplicities,
+        sums if mean is None else mean, sums, len(edges.repeats), SECOND=mean is not None,
     )  # fmt: skip
     return sums.sum(0) / edges.total
 

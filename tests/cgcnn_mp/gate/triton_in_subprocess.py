@@ -15,7 +15,7 @@ from dh_project.cgcnn_mp.gate import Edges, torch_gate
 from dh_project.cgcnn_mp.graphs import moved
 
 CLASSES, DISTANCES = 7, 5
-RESULTS = ("variance", "forward", "own", "other", "bond", "weight", "bias")
+RESULTS = ("mean", "variance", "forward", "own", "other", "bond", "weight", "bias")
 
 
 def random_edges(seed=0):
@@ -52,10 +52,18 @@ def results(kernels, width, training, dtype=torch.float32, device="cpu"):
     )
     edges = moved(random_edges(), device)
     return [
-        kernels.variance(*shares, edges, mean),
+        *statistics(kernels, *shares, edges),
         kernels.forward(*shares, edges, scale, shift),
         *kernels.backward(gradient, *shares, edges, scale, shift, mean, deviation, training),
     ]
+
+
+def statistics(kernels, own, other, bond, edges):
+    if kernels is not torch_gate:
+        return kernels.statistics(own, other, bond, edges)
+    sums = edges.class_weights @ own + edges.neighbour_weights @ other + edges.shell_weights @ bond
+    mean = sums / edges.total
+    return mean, torch_gate.variance(own, other, bond, edges, mean)
 
 
 def relative_errors(found, right):
