@@ -48,6 +48,9 @@ def _statistics(
     own: Tensor, other: Tensor, bond: Tensor, edges: Edges, kernels: ModuleType
 ) -> tuple[Tensor, Tensor]:
     """Return mean and biased variance over all bonds, (2 A,) each."""
+    if hasattr(kernels, "statistics"):  # both in one pass
+        mean, variance = kernels.statistics(own, other, bond, edges)
+        return mean, variance
     sums = edges.class_weights @ own + edges.neighbour_weights @ other + edges.shell_weights @ bond
     mean = sums / edges.total
     return mean, kernels.variance(own, other, bond, edges, mean)
