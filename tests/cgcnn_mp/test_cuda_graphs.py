@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from operator_recorder import OperatorRecorder, WouldWait
 
 from dh_project.cgcnn_mp.cuda_graphs import WARM_UPS, RecordedSteps, Sizes, padded_batch
+from dh_project.cgcnn_mp.gate.choice import using_kernels
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, first_positions
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 
@@ -54,7 +55,8 @@ def make_network(device="cpu"):
     return CrystalGraphConvNet(FEATURES, 41, atom_fea_len=8, n_conv=2, h_fea_len=6).to(device)
 
 
-def step_of(network, optimizer):
+def step_of(network, optimizer, kernels="torch"):
+    @using_kernels(kernels)  # the stand-in for the recording sees no others
     def step(batch):
         optimizer.zero_grad(set_to_none=True)
         loss = F.mse_loss(network(batch), batch.labels)
@@ -198,7 +200,7 @@ def no_waiting():
 @needs_gpu
 def test_a_step_on_the_gpu_waits_for_nothing(graphs, no_waiting):
     on_gpu, network = graphs.to("cuda"), make_network("cuda")
-    step = step_of(network, OPTIMIZERS["AdamW"](network.parameters()))
+    step = step_of(network, OPTIMIZERS["AdamW"](network.parameters()), "auto")
     batches = on_gpu.batches(torch.arange(CRYSTALS), 10)
     step(next(batches))
     no_waiting()
@@ -212,7 +214,7 @@ def test_cuda_graphs_train_as_ordinary_steps_on_the_cpu_do(graphs, name, no_wait
     plain, recorded = make_network(), make_network("cuda")
     optimizers = [OPTIMIZERS[name](network.parameters()) for network in (plain, recorded)]
     step = step_of(plain, optimizers[0])
-    steps = RecordedSteps(graphs.to("cuda"), step_of(recorded, optimizers[1]), optimizers[1])
+    steps = RecordedSteps(graphs.to("cuda"), step_of(recorded, optimizers[1], "auto"), optimizers[1])
     rows = torch.arange(CRYSTALS)
     for epoch in range(6):
         for optimizer in optimizers:
