@@ -150,7 +150,7 @@ def original(data: Any, model: Any, items: list[Item], device: torch.device) -> 
     pinned = device.type == "cuda"
 
     def batches(shuffled: bool) -> Iterator[tuple[Tensor, Tensor]]:
-        loader = torch.utils.data.DataLoader(
+        loader: Any = torch.utils.data.DataLoader(
             items,  # type: ignore[arg-type]
             batch_size=BATCH_SIZE,
             shuffle=shuffled,

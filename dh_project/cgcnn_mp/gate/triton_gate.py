@@ -22,6 +22,9 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp.gate.edges import Edges
 
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""What the kernels take; they compute in float32."""
+
 BLOCK_EDGES = 8
 """Edges that a program gathers at once; most classes have no more."""
 
