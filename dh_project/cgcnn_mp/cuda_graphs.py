@@ -28,7 +28,7 @@ WARM_UPS = 2
 """Steps of a size before it is recorded: they compile kernels and make the optimizer's state."""
 
 SPARE = 16
-"""Sizes are rounded up to so many steps a doubling."""
+"""Sizes get a sixteenth more, and are rounded up to the next of sixteen steps a doubling."""
 
 
 class Sizes(NamedTuple):
@@ -175,13 +175,15 @@ class RecordedSteps:
     Nothing is done for the recording's sake alone: the first steps of a size are ordinary steps on padded
     batches, and recording does nothing, so that the weights come out as without it (but for the order of sums).
 
-    Restore weights and the optimizer's state before the first step, in place: a recording keeps their addresses.
+    Restore weights and the optimizer's state before the first step: a recording keeps their addresses. Gradients
+    are to be read inside the step only.
     Learning rates may change between steps; the optimizer's other settings stay as they were when recorded.
 
     Args:
         graphs: The graphs of the whole data set, on the device.
         step: An ordinary training step: gradients set to None, forward, loss (a mean over the batch's
-            crystals), backward, optimizer. It returns the loss, detached, and never waits for the device.
+            crystals), backward, optimizer. It returns the loss, detached, and never waits for the device. What
+            Python counts (a schedule, the decay of an average) is not repeated: it belongs after the step.
         optimizer: That of the step, with ``fused=True``.
         limit: Sizes to record, at most; other batches take ordinary steps.
         recorder: What records; None: CUDA graphs.
