@@ -130,7 +130,8 @@ def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys
                 else:
                     merged[place] = order[right]
                     right += 1
-            order[here:last] = merged[: last - here]
+            for place in range(last - here):
+                order[here + place] = merged[place]
         step *= 2
 
 
@@ -151,14 +152,25 @@ def find_classes(
         (B,), ascending in an atom; the number of colours.
     """
     atoms = len(numbers)
-    colours, order = np.empty(atoms, np.int64), np.argsort(numbers)
+    colours, order = np.empty(atoms, np.int64), np.empty(atoms, np.int64)
     keys = np.empty(len(others), np.int64)
-    count = 0
+    after = np.zeros(256, np.int64)
+    for number in numbers:
+        after[number] += 1
+    count = ended = 0
+    for number in range(256):
+        if after[number]:
+            ended += after[number]
+            after[number] = ended
+            count += 1
+    for atom in range(atoms):
+        after[numbers[atom]] -= 1
+        order[after[numbers[atom]]] = atom
+    colour = 0
     for place in range(atoms):
         if place and numbers[order[place]] != numbers[order[place - 1]]:
-            count += 1
-        colours[order[place]] = count
-    count += 1
+            colour += 1
+        colours[order[place]] = colour
     starts = np.empty(atoms + 1, np.int64)
     while True:
         for atom in range(atoms):
