@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from dh_project.cgcnn_mp.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Written
 from dh_project.cgcnn_mp.graph_arrays import GraphArrays, first_positions
 from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
@@ -36,7 +36,7 @@ WIDEST_SHELL = 5 * SHELL_GAP
 """Å. A large glass has distances everywhere: without a bound, all would become one shell."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Return the order that sorts the distances of all atoms, each atom's being sorted: int64 (B,), by merging."""
     order, merged = np.arange(len(distances)), np.empty(len(distances), np.int64)
@@ -58,7 +58,7 @@ def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Group the distances of a crystal into shells.
 
@@ -89,7 +89,7 @@ def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, n
     return shells, means[: count + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) -> None:
     """Sort some keys, which are nearly sorted, and their partners with them; equal ones stay in order."""
     for last in range(begin + 1, end):
@@ -101,7 +101,7 @@ def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) ->
         keys[place], partners[place] = key, partner
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
     """Compare the keys of two atoms one by one: below 0, 0, or above 0."""
     lengths = first[one + 1] - first[one], first[other + 1] - first[other]
@@ -112,7 +112,7 @@ def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
     return lengths[0] - lengths[1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys: np.ndarray) -> None:
     """Sort some atoms by their keys, by merging; what is sorted already costs one comparison an atom."""
     merged = np.empty(end - begin, np.int64)
@@ -135,7 +135,7 @@ def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys
         step *= 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_classes(
     numbers: np.ndarray, first: np.ndarray, others: np.ndarray, shells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -201,7 +201,7 @@ def find_classes(
     return colours, keys, count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold_block(
     lattices: np.ndarray,
     first_atom: np.ndarray,

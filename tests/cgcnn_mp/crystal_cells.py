@@ -1,5 +1,6 @@
 """Cells to make graphs of, and graphs of them taken apart."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ def neighbour_lists(graphs: GraphArrays, count: int) -> list[list[tuple[int, flo
     """Return class and distance of the first ``count`` neighbours of each class of a crystal's graph."""
     first = first_positions(graphs.edge_counts)
     lists = []
-    for begin, end in zip(first[:-1], first[1:], strict=True):
+    for begin, end in itertools.pairwise(first):
         edges = np.repeat(np.arange(begin, end), graphs.repeats[begin:end])[:count]
         lists.append(
             [(int(graphs.neighbours[edge]), float(graphs.distances[graphs.shells[edge]])) for edge in edges]

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,25 @@ def test_labels_are_formation_energies_unless_asked_otherwise(shipped):
 def test_batches_have_the_neighbours_that_were_asked_for(shipped):
     train, _, _ = load_data(max_num_nbr=9, progress=False)
     batch = next(train.batches(64))
-    assert batch.distances.shape == (len(batch.elements), 9)
+    neighbours = torch.zeros(len(batch.elements)).index_add_(
+        0, batch.edges.classes.long(), batch.edges.repeats
+    )
+    assert set(neighbours.tolist()) == {9.0}
     assert batch.element_features.shape == (100, 92)
+
+
+def test_folded_or_not_the_atoms_are_the_same(shipped):
+    unfolded, _, _ = load_data(quotient=False, progress=False)
+    folded, _, _ = shipped
+    assert unfolded.ids == folded.ids
+    assert torch.equal(unfolded.graphs.atom_counts, folded.graphs.atom_counts)
+    assert len(unfolded.graphs.elements) > 2 * len(folded.graphs.elements)
+
+
+def test_the_originals_ties_keep_exactly_what_was_asked_for(folder: Path):
+    graphs = label_graphs(folder, max_num_nbr=5, radius=6.0, ties="pymatgen").graphs
+    assert graphs.first_edge.diff().tolist() == [5] * 24
+    assert graphs.repeats.tolist() == [1] * 120
 
 
 def test_a_folder_and_its_archive_give_the_same_sets(folder: Path):
@@ -67,7 +85,7 @@ def test_a_label_that_was_changed_is_seen(folder: Path):
 def test_a_column_of_the_label_table_can_be_chosen(folder: Path):
     rows = [f"{identifier},{-position},salt" for position, identifier in enumerate(CRYSTALS)]
     (folder / "labels.csv").write_text("\n".join(["material_id,band_gap,kind", *rows]))
-    assert label_graphs(folder, label="band_gap").graphs.labels.tolist() == [-n for n in range(12)]
+    assert label_graphs(folder, label="band_gap").graphs.labels.tolist() == [[-n] for n in range(12)]
 
 
 def test_an_unknown_label_names_the_near_one_and_all(folder: Path):
@@ -134,12 +152,15 @@ def test_a_data_set_of_which_nothing_is_left_is_an_error(tmp_path: Path):
 
 def test_no_composition_is_in_two_sets_if_asked():
     sets = load_data(group_by_composition=True, progress=False)
-    first = sets[0].graphs.first_atom.tolist()
-    elements = sets[0].graphs.elements.tolist()
-    compositions = [
-        {reduced_composition(elements[first[row] : first[row + 1]]) for row in crystals.rows.tolist()}
-        for crystals in sets
+    graphs = sets[0].graphs
+    first = graphs.first_class.tolist()
+    atoms = [
+        (graphs.elements[begin:end].int() + 1)
+        .repeat_interleave(graphs.multiplicities[begin:end].int())
+        .tolist()
+        for begin, end in pairwise(first)
     ]
+    compositions = [{reduced_composition(atoms[row]) for row in crystals.rows.tolist()} for crystals in sets]
     assert len(set.union(*compositions)) == sum(map(len, compositions))
     assert [round(len(crystals) / 3938, 2) for crystals in sets] == [0.6, 0.2, 0.2]
 
@@ -168,6 +189,7 @@ def test_a_test_ratio_of_zero_gives_an_empty_test_set(folder: Path):
         ({"max_num_nbr": 0}, "max_num_nbr is 0"),
         ({"radius": -1.0}, "radius is -1"),
         ({"label": "gap"}, "unknown label 'gap'"),
+        ({"ties": "pymatgn"}, "did you mean 'pymatgen'"),
         ({"data": "/nowhere"}, "no data at /nowhere"),
         ({"split_files": "/nowhere", "group_by_composition": True}, "exclude each other"),
         ({"split_files": "/nowhere"}, "give a folder with train.txt"),

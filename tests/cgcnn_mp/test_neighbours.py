@@ -1,5 +1,6 @@
 """The neighbours of each atom, up to the end of a shell: pymatgen's, whatever the cell."""
 
+import itertools
 import time
 
 import numpy as np
@@ -15,9 +16,7 @@ from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
 def lists_of(cell: Cell, radius: float = 8.0, count: int = 16) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the neighbours of each atom, and how far they are."""
     first, others, distances = find_neighbours(cell.lattice, cell.fractional_coordinates, radius, count)
-    return [
-        (others[begin:end], distances[begin:end]) for begin, end in zip(first[:-1], first[1:], strict=True)
-    ]
+    return [(others[begin:end], distances[begin:end]) for begin, end in itertools.pairwise(first)]
 
 
 def assert_pymatgens(cell: Cell, radius: float = 8.0, count: int = 16) -> None:
