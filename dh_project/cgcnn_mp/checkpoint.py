@@ -48,18 +48,21 @@ class GraphSettings:
         step: Distance between Gaussian centres, Å.
         max_num_nbr: Neighbours an atom.
         element_features: SHA-256 of the table of element features.
+        ties: Which of equally far neighbours are kept; ``load_data`` says what there is.
     """
 
     radius: float
     step: float
     max_num_nbr: int
     element_features: str
+    ties: str = "environment"
 
     @classmethod
     def of(cls, crystals: CrystalSet) -> Self:
         """Return the settings that a set's graphs were made with."""
         graphs = crystals.graphs
-        return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, features_digest(graphs.element_features))
+        digest = features_digest(graphs.element_features)
+        return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, digest, graphs.ties)
 
 
 def features_digest(element_features: Tensor) -> str:
@@ -120,13 +123,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         OSError: It cannot be opened.
         CheckpointError: It is none, is damaged, or is of a newer schema.
     """
-    try:
-        with torch.serialization.safe_globals(_PLAIN_VALUES):
-            contents = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle may raise anything
-        raise CheckpointError(_why_unreadable(path, error)) from error
+    with path.open("rb") as file, torch.serialization.safe_globals(_PLAIN_VALUES):
+        try:
+            contents = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file may raise anything
+            raise CheckpointError(_why_unreadable(path, error)) from error
     if not isinstance(contents, dict) or not {"state_dict", "normalizer"} <= contents.keys():
         raise CheckpointError(f"{path} is no CGCNN checkpoint: it has no state_dict and normalizer")
     schema = contents.get("schema", 0)
@@ -139,7 +140,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def _why_unreadable(path: Path, error: Exception) -> str:
     """Return the one line for a file that ``torch.load`` refuses."""
-    held = re.search(r"Unsupported (?:global|class)[^:]*: (?:GLOBAL )?([\w.]+)", str(error))
+    held = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     if held:
         return (
             f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
@@ -203,6 +204,11 @@ class TrainedNetwork:
     graphs: GraphSettings | None
     element_features: Tensor | None
     label_names: tuple[str, ...]
+
+    @property
+    def targets(self) -> int:
+        """How many labels it predicts; a classification is one."""
+        return 1 if self.network.classification else self.network.fc_out.out_features
 
     @property
     def radius(self) -> float:

@@ -79,6 +79,7 @@ class CrystalGraphs:
         first_distance: int64 (C + 1,), the same of each crystal's distances.
         labels: float64 (C, targets); NaN where there is none.
         label_names: Name of each target.
+        ties: Which of equally far neighbours were kept; ``load_data`` says what there is.
     """
 
     ids: list[str]
@@ -96,6 +97,7 @@ class CrystalGraphs:
     first_distance: Tensor
     labels: Tensor
     label_names: tuple[str, ...] = ("label",)
+    ties: str = "environment"
 
     def __len__(self) -> int:
         return len(self.ids)

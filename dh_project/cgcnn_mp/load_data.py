@@ -150,7 +150,7 @@ def label_graphs(
 
     labels, unlabelled = _parse_labels(prepared.ids, chosen)
     features, described = element_table(tables.element_features)
-    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen)).nearest(
+    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen), ties).nearest(
         int(max_num_nbr), float(radius)
     )
     isolated = {
@@ -214,7 +214,7 @@ def _number(text: str) -> float:
 
 
 def _crystal_graphs(
-    prepared: PreparedGraphs, features: Tensor, labels: Tensor, names: tuple[str, ...]
+    prepared: PreparedGraphs, features: Tensor, labels: Tensor, names: tuple[str, ...], ties: str
 ) -> CrystalGraphs:
     arrays = prepared.arrays
     return CrystalGraphs(
@@ -224,6 +224,7 @@ def _crystal_graphs(
         element_features=features,
         labels=labels,
         label_names=names,
+        ties=ties,
         first_class=first_positions(arrays["class_counts"]),
         first_edge=first_positions(arrays["edge_counts"]),
         first_distance=first_positions(arrays["distance_counts"]),

@@ -3,7 +3,9 @@
 It writes a trained network in the form of the original code (github.com/txie-93/cgcnn), whose ``predict.py``
 and ``main.py --resume`` then read it, and so does ``cgcnn2``. CHECKPOINT is what ``deephyper predict`` takes: a
 path, SEARCH:TRIAL or SEARCH:best. The original builds its graphs of 12 neighbours within 8 Å and from the data's
-``atom_init.json``; weights trained otherwise are refused, and so are several targets, which it has not.
+``atom_init.json``; weights trained otherwise are refused, and so are several targets, which it has not. Where more
+neighbours are equally far than 12 leave room for, it keeps other ones than this program does by default
+(``load_data`` says which), and then its predictions differ.
 """
 
 from __future__ import annotations

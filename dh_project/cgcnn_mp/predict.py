@@ -2,7 +2,9 @@
 
 Graphs are made as the checkpoint says: its neighbours an atom, its radius, its element features. The original's
 checkpoints tell the radius (their 41 Gaussians reach to 8 Å) and not the other two: 12 neighbours, the default of its
-code, are assumed, and element features are those of the data, as in its ``predict.py``.
+code, are assumed, and element features are those of the data, as in its ``predict.py``. Of equally far neighbours
+those are kept for them that its code keeps, which goes by the order of atoms (where ours go by their surroundings):
+in cubic SrTiO3 this is worth 0.1 eV/atom.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, TrainedNetwork, features_digest, load_trained
 from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.devices import find_device, limited_threads
-from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.graph_workers import TIES
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.load_data import element_table, label_graphs
-from dh_project.cgcnn_mp.tables import Tables, shipped_element_features
+from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
 
 ORIGINAL_NEIGHBOURS = 12
-"""Neighbours an atom that the original's checkpoints are taken to have: the default of its code."""
-
-BATCH_SIZE = 256
+ORIGINAL_TIES = "pymatgen"
+"""What the original's checkpoints are taken to be trained on: the default of its code."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,12 @@ class Predictions:
                     yield f"error{ending}", value - label if is_there else ""
 
     def metrics(self) -> dict[str, tuple[int, dict[str, float]]]:
-        """Return, by target, how many crystals have a label, and what ``measure`` says of those.
-
-        Raises:
-            DataError: A label of a classification is neither 0 nor 1.
-        """
+        """Return, by target, how many crystals have a label, and what ``measure`` says of those."""
         found = {}
         for target, name in enumerate(self.label_names if self.labels is not None else ()):
             assert self.labels is not None
             has_label = self.labels[:, target].isfinite()
             labels = self.labels[has_label, target : target + 1]
-            if self.classification and not ((labels == 0) | (labels == 1)).all():
-                raise DataError(f"the checkpoint tells class 0 from 1, and label {name} has other values")
             if len(labels):
                 values = self.values[has_label, target : target + 1]
                 found[name] = len(labels), evaluation.measure(values, labels, self.classification)
@@ -103,8 +99,9 @@ def predict(
     label: str | Sequence[str] | None = None,
     max_num_nbr: int | None = None,
     radius: float | None = None,
+    ties: str | None = None,
     device: str = "auto",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int = 1,
     cache_folder: Location | None = None,
     progress: bool = True,
@@ -118,8 +115,10 @@ def predict(
             on where the data has them, else the data's first.
         max_num_nbr: Neighbours an atom; None: the checkpoint's. It must be that where the checkpoint tells.
         radius: Cutoff radius, Å; the same.
+        ties: Which of equally far neighbours are kept, as ``load_data`` says; None: the checkpoint's, and of the
+            original's those of its code. The same.
         device: ``auto``, ``cpu``, ``cuda``, …
-        batch_size: Crystals at a time.
+        batch_size: Crystals at a time; None: as many as suit the device.
         threads: CPU threads.
         cache_folder: Where graphs are kept.
         progress: Whether to show on standard error that graphs are being built.
@@ -132,7 +131,7 @@ def predict(
     """
     where = find_device(device)
     trained = load_trained(checkpoint)
-    max_num_nbr, radius = _graph_settings(checkpoint, trained, max_num_nbr, radius)
+    max_num_nbr, radius, ties = _graph_settings(checkpoint, trained, max_num_nbr, radius, ties)
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
     source = _Described(find_crystals(data, folder), checkpoint, trained)
     chosen = _labels(source, trained, label)
@@ -143,6 +142,7 @@ def predict(
         radius=radius,
         cache_folder=folder,
         progress=progress,
+        ties=ties,
         for_training=False,
     )
     if not found.usable:
@@ -155,14 +155,18 @@ def predict(
     with limited_threads(threads):
         values = evaluation.predict(trained.network.to(where), trained.normalizer, crystals, batch_size)
     has_labels = chosen is not None and bool(crystals.labels.isfinite().any())
+    if trained.network.classification and has_labels and not _are_classes(crystals.labels):
+        if label is not None:
+            raise DataError(f"the checkpoint tells class 0 from 1, and label {label} has other values")
+        has_labels = False  # the data's own label is of something else
     names = found.graphs.label_names if has_labels else trained.label_names
-    targets = 1 if trained.network.classification else trained.network.fc_out.out_features
+    targets = trained.targets
     if len(names) != targets:
         names = ("prediction",) if targets == 1 else tuple(str(target + 1) for target in range(targets))
     return Predictions(
         checkpoint=checkpoint,
         data=source.name,
-        graphs=f"{max_num_nbr} neighbours{'' if trained.graphs else ' (assumed)'} within {radius:g} Å",
+        graphs=f"{max_num_nbr} neighbours{'' if trained.graphs else ' (assumed)'} within {radius:g} Å, ties {ties}",
         ids=crystals.ids,
         values=values.reshape(len(crystals), targets),
         classification=trained.network.classification,
@@ -172,10 +176,17 @@ def predict(
     )
 
 
+def _are_classes(labels: Tensor) -> bool:
+    """Say whether all labels that there are are 0 or 1."""
+    return bool(((labels == 0) | (labels == 1) | labels.isnan()).all())
+
+
 def _graph_settings(
-    checkpoint: Path, trained: TrainedNetwork, max_num_nbr: int | None, radius: float | None
-) -> tuple[int, float]:
-    """Return neighbours an atom and radius; what is asked for must be what the checkpoint tells."""
+    checkpoint: Path, trained: TrainedNetwork, max_num_nbr: int | None, radius: float | None, ties: str | None
+) -> tuple[int, float, str]:
+    """Return neighbours an atom, radius and ties; what is asked for must be what the checkpoint tells."""
+    if ties not in (None, *TIES):
+        raise DataError(unknown("ties", str(ties), TIES))
     if trained.graphs is not None and max_num_nbr not in (None, trained.graphs.max_num_nbr):
         raise CheckpointError(
             f"{checkpoint} was trained on {trained.graphs.max_num_nbr} neighbours an atom, and max_num_nbr "
@@ -186,27 +197,33 @@ def _graph_settings(
             f"{checkpoint} was trained on neighbours within {trained.radius:g} Å, and radius {radius:g} is asked "
             "for: leave that out"
         )
-    known = trained.graphs.max_num_nbr if trained.graphs else max_num_nbr or ORIGINAL_NEIGHBOURS
-    return known, round(trained.radius, 6)
+    if trained.graphs is None:
+        return max_num_nbr or ORIGINAL_NEIGHBOURS, round(trained.radius, 6), ties or ORIGINAL_TIES
+    if ties not in (None, trained.graphs.ties):
+        raise CheckpointError(
+            f"{checkpoint} was trained with ties {trained.graphs.ties}, and {ties} is asked for: leave that out"
+        )
+    return trained.graphs.max_num_nbr, trained.graphs.radius, trained.graphs.ties
 
 
 def _labels(source: Source, trained: TrainedNetwork, label: str | Sequence[str] | None) -> Any:
-    """Return the labels to compare with: those asked for, else those trained on, else the data's first or none.
+    """Return the labels to compare with: those asked for, else those trained on, else the data's first.
 
-    None where they are as many as the targets cannot be found.
+    None where there are none, or the data's first is by its name another one than was trained on.
     """
     tables = source.tables()
-    targets = 1 if trained.network.classification else trained.network.fc_out.out_features
     if label is not None:
         chosen = tables.chosen_labels(label)
-        if len(chosen) != targets:
+        if len(chosen) != trained.targets:
             raise DataError(
-                f"label is {', '.join(chosen)}, and the checkpoint predicts {targets}: name as many labels"
+                f"label is {', '.join(chosen)}, and the checkpoint predicts {trained.targets}: name as many labels"
             )
         return list(chosen)
     if trained.label_names and set(trained.label_names) <= set(tables.labels):
         return list(trained.label_names)
-    return list(tables.chosen_labels(None)) if targets == 1 else None
+    first = list(tables.chosen_labels(None))
+    is_another = bool(trained.label_names) and ID_TABLE not in (*first, *trained.label_names)
+    return None if trained.targets > 1 or is_another else first
 
 
 class _Described:

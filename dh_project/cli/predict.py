@@ -22,7 +22,8 @@ crystals were left out and why; they are no failure as long as one crystal could
 EPILOG = """\
 CHECKPOINT is a file, or a training's folder, or a trial of a search: SEARCH:7, SEARCH:best.
 Files of the original CGCNN (.pth.tar) do not tell their graphs' neighbours an atom: 12, its default, are assumed, and
-its radius follows from its number of Gaussians (41: 8 Å).
+its radius follows from its number of Gaussians (41: 8 Å). Elements are described by the data's atom_init.json, or the
+paper's table where there is none.
 
 examples:
   deephyper predict search:best my_crystals -o predictions.csv
@@ -57,9 +58,15 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--radius", type=positive_float, metavar="R", help="cutoff radius, Å (the checkpoint's)"
     )
+    parser.add_argument(
+        "--ties",
+        metavar="T",
+        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
+        "original code does (the checkpoint's; of the original's files pymatgen)",
+    )
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
     parser.add_argument(
-        "--batch-size", type=positive_int, default=256, metavar="N", help="crystals at a time (256)"
+        "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
     )
     parser.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
     parser.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
@@ -78,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             label=arguments.label,
             max_num_nbr=arguments.max_num_nbr,
             radius=arguments.radius,
+            ties=arguments.ties,
             device=arguments.device,
             batch_size=arguments.batch_size,
             threads=arguments.threads,

