@@ -77,7 +77,7 @@ class Contestant:
         return {name: value.grad for name, value in self.network.named_parameters() if value.grad is not None}
 
 
-def load_crystals(folder: Path, **options: Any) -> CrystalSet:
+def load_crystals(folder: Path | str, **options: Any) -> CrystalSet:
     """Return all crystals of a folder in which every atom has its twelve neighbours; options: ``load_data``'s."""
     sets = load_data(folder, progress=False, **options)
     graphs = sets[0].graphs

@@ -54,7 +54,7 @@ def read_ids(folder: Path) -> list[str]:
 def _write_sample(data: str, crystals: int, cache: Path, folder: Path) -> None:
     source = find_source(data, cache)
     tables = source.tables()
-    _, labels = tables.label_values(None)
+    (labels,) = tables.chosen_labels(None).values()
     sizes = tables.labels.get("natoms", {})
     ids = [one for one in tables.ids if float(sizes.get(one) or 0) <= MOST_ATOMS][:crystals]
     wanted = set(ids)

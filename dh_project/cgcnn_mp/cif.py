@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from gemmi.cif import Block, read_string
-from numba import njit
 
+from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Cell, Written, decode
 from dh_project.cgcnn_mp.tables import HEAVIEST_ELEMENT
 
@@ -194,7 +194,7 @@ def _only_identity(block: Block) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finish_plain(
     parameters: np.ndarray,
     first: np.ndarray,
@@ -243,7 +243,7 @@ def finish_plain(
         plain[crystal] = good
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def thinnest(lattice: np.ndarray) -> float:
     """Return the smallest distance between opposite faces of a cell, Å; not a number or 0 where it has none."""
     volume = largest = 0.0

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from dh_project.cgcnn_mp.compiling import compiled
 
 SHELL_GAP = 1e-5
 """Å between one shell and the next, at least."""
@@ -24,7 +25,7 @@ FIRST_REACH = 1.5
 """Neighbours that the first sphere would hold at the mean density, over those asked for."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def triangular(lattice: np.ndarray) -> np.ndarray:
     """Return the lattice turned so that a lies along x, and b in the plane of x and y.
 
@@ -52,15 +53,16 @@ def triangular(lattice: np.ndarray) -> np.ndarray:
     return turned
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _longer(array: np.ndarray, used: int) -> np.ndarray:
     """Return an array of twice the length that begins with the first ``used`` elements."""
     grown = np.empty(2 * len(array), array.dtype)
-    grown[:used] = array[:used]
+    for place in range(used):  # an assignment of slices would take seconds to compile
+        grown[place] = array[place]
     return grown
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _within(
     lattice: np.ndarray,
     coordinates: np.ndarray,
@@ -109,7 +111,7 @@ def _within(
     return found, others, squares
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_by_distance(squares: np.ndarray, others: np.ndarray, found: int) -> None:
     """Sort the first ``found`` neighbours, nearest first (Shell's sort)."""
     for step in (132, 57, 23, 10, 4, 1):
@@ -122,7 +124,7 @@ def _sort_by_distance(squares: np.ndarray, others: np.ndarray, found: int) -> No
             squares[place], others[place] = square, other
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _end_of_shell(squares: np.ndarray, found: int, count: int) -> int:
     """Return where the shell ends that holds the ``count``-th nearest, as far as is known."""
     end = min(count, found)
@@ -131,7 +133,7 @@ def _end_of_shell(squares: np.ndarray, found: int, count: int) -> int:
     return end
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def find_neighbours(
     lattice: np.ndarray, coordinates: np.ndarray, radius: float, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

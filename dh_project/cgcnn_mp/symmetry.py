@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from dh_project.cgcnn_mp.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Written
 from dh_project.cgcnn_mp.graph_arrays import GraphArrays, first_positions
 from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
@@ -36,7 +36,7 @@ WIDEST_SHELL = 5 * SHELL_GAP
 """Å. A large glass has distances everywhere: without a bound, all would become one shell."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Return the order that sorts the distances of all atoms, each atom's being sorted: int64 (B,), by merging."""
     order, merged = np.arange(len(distances)), np.empty(len(distances), np.int64)
@@ -58,7 +58,7 @@ def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Group the distances of a crystal into shells.
 
@@ -89,7 +89,7 @@ def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, n
     return shells, means[: count + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) -> None:
     """Sort some keys, which are nearly sorted, and their partners with them; equal ones stay in order."""
     for last in range(begin + 1, end):
@@ -101,7 +101,7 @@ def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) ->
         keys[place], partners[place] = key, partner
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
     """Compare the keys of two atoms one by one: below 0, 0, or above 0."""
     lengths = first[one + 1] - first[one], first[other + 1] - first[other]
@@ -112,7 +112,7 @@ def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
     return lengths[0] - lengths[1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys: np.ndarray) -> None:
     """Sort some atoms by their keys, by merging; what is sorted already costs one comparison an atom."""
     merged = np.empty(end - begin, np.int64)
@@ -130,11 +130,12 @@ def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys
                 else:
                     merged[place] = order[right]
                     right += 1
-            order[here:last] = merged[: last - here]
+            for place in range(last - here):
+                order[here + place] = merged[place]
         step *= 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_classes(
     numbers: np.ndarray, first: np.ndarray, others: np.ndarray, shells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -151,14 +152,25 @@ def find_classes(
         (B,), ascending in an atom; the number of colours.
     """
     atoms = len(numbers)
-    colours, order = np.empty(atoms, np.int64), np.argsort(numbers)
+    colours, order = np.empty(atoms, np.int64), np.empty(atoms, np.int64)
     keys = np.empty(len(others), np.int64)
-    count = 0
+    after = np.zeros(256, np.int64)
+    for number in numbers:
+        after[number] += 1
+    count = ended = 0
+    for number in range(256):
+        if after[number]:
+            ended += after[number]
+            after[number] = ended
+            count += 1
+    for atom in range(atoms):
+        after[numbers[atom]] -= 1
+        order[after[numbers[atom]]] = atom
+    colour = 0
     for place in range(atoms):
         if place and numbers[order[place]] != numbers[order[place - 1]]:
-            count += 1
-        colours[order[place]] = count
-    count += 1
+            colour += 1
+        colours[order[place]] = colour
     starts = np.empty(atoms + 1, np.int64)
     while True:
         for atom in range(atoms):
@@ -189,7 +201,7 @@ def find_classes(
     return colours, keys, count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold_block(
     lattices: np.ndarray,
     first_atom: np.ndarray,

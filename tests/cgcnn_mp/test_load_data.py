@@ -51,6 +51,20 @@ def test_batches_have_the_neighbours_that_were_asked_for(shipped):
     assert batch.element_features.shape == (100, 92)
 
 
+def test_folded_or_not_the_atoms_are_the_same(shipped):
+    unfolded, _, _ = load_data(quotient=False, progress=False)
+    folded, _, _ = shipped
+    assert unfolded.ids == folded.ids
+    assert torch.equal(unfolded.graphs.atom_counts, folded.graphs.atom_counts)
+    assert len(unfolded.graphs.elements) > 2 * len(folded.graphs.elements)
+
+
+def test_the_originals_ties_keep_exactly_what_was_asked_for(folder: Path):
+    graphs = label_graphs(folder, max_num_nbr=5, radius=6.0, ties="pymatgen").graphs
+    assert graphs.first_edge.diff().tolist() == [5] * 24
+    assert graphs.repeats.tolist() == [1] * 120
+
+
 def test_a_folder_and_its_archive_give_the_same_sets(folder: Path):
     for one, other in zip(load_data(folder), load_data(pack(folder, ".xz")), strict=True):
         assert one.ids == other.ids
@@ -183,6 +197,7 @@ def test_a_test_ratio_of_zero_gives_an_empty_test_set(folder: Path):
         ({"max_num_nbr": 0}, "max_num_nbr is 0"),
         ({"radius": -1.0}, "radius is -1"),
         ({"label": "gap"}, "unknown label 'gap'"),
+        ({"ties": "pymatgn"}, "did you mean 'pymatgen'"),
         ({"data": "/nowhere"}, "no data at /nowhere"),
         ({"split_files": "/nowhere", "group_by": "composition"}, "exclude each other"),
         ({"group_by": "element"}, "unknown group_by 'element'; valid: composition, chemical_system"),

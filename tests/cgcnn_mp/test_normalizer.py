@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.checkpoint import load_checkpoint, load_network, save_checkpoint
+from dh_project.cgcnn_mp.checkpoint import load_network, save_checkpoint
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
 
@@ -45,6 +45,7 @@ def test_two_outputs_are_two_targets_or_two_classes(tmp_path):
     for targets, classification in ((2, False), (1, True)):
         network = CrystalGraphConvNet(92, 41, 4, 1, 4, targets=targets, classification=classification)
         normalizer = {"mean": torch.zeros(targets), "std": torch.ones(targets)}
-        save_checkpoint(tmp_path / "best.pt", {"state_dict": network.state_dict(), "normalizer": normalizer})
+        model = {"classification": True} if classification else {}
+        contents = {"state_dict": network.state_dict(), "normalizer": normalizer, "model": model}
+        save_checkpoint(tmp_path / "best.pt", contents)
         assert load_network(tmp_path / "best.pt")[0].classification == classification
-    assert load_checkpoint(tmp_path / "best.pt")["schema"] == 1
