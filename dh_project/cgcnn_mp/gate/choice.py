@@ -1,7 +1,6 @@
 """Which kernels compute the gated sum: the fastest that fit, or those one asks for.
 
-A module of kernels has ``variance``, ``forward`` and ``backward``, with the signatures of ``torch_gate``; instead of
-the first it may have ``statistics``, which returns mean and variance and is not told the mean.
+A module of kernels has ``statistics``, ``forward`` and ``backward``, with the signatures of ``torch_gate``.
 """
 
 from __future__ import annotations

@@ -55,9 +55,7 @@ def backward(
     if training:
         owed = d_norm * (scale / -edges.total)
         owed[0] /= deviation
-        numba_loops.add_through_statistics(
-            *rows, *lists, *_arrays(edges.multiplicities, mean, owed, *d_rows)
-        )
+        numba_loops.add_through_statistics(*rows, *lists, *_arrays(edges.multiplicities, mean, owed, *d_rows))
     d_own, d_other, d_bond = d_rows
     d_weight, d_bias = d_norm
     return d_own, d_other, d_bond, d_weight, d_bias

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -85,7 +85,12 @@ def _in_space(access: ir.Instruction, builder: ir.IRBuilder, space: int) -> ir.I
     return access
 
 
-@intrinsic(prefer_literal=True)
+def unchecked(definition: Callable[..., Any]) -> Any:
+    """Make an intrinsic that is compiled for each literal argument; its calls have other arguments than it."""
+    return intrinsic(prefer_literal=True)(definition)
+
+
+@unchecked
 def load(typing_context, array, row, column, space):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return ``array[row, column]``, with a promise that no access of another space touches it.
 
@@ -99,7 +104,7 @@ def load(typing_context, array, row, column, space):  # type: ignore[no-untyped-
     return array.dtype(array, row, column, space), generate
 
 
-@intrinsic(prefer_literal=True)
+@unchecked
 def store(typing_context, array, row, column, value, space):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Set ``array[row, column]``, with the same promise as ``load``."""
 
