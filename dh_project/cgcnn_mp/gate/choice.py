@@ -58,6 +58,12 @@ def kernels_for(values: Tensor) -> ModuleType:
     return module
 
 
+def warm_up() -> None:
+    """Import, and where that is not yet done compile, the kernels for the CPU: before processes are forked."""
+    if _module("numba") is not None:
+        import_module("dh_project.cgcnn_mp.gate.numba_layer")
+
+
 def _fitting(device: str, dtype: torch.dtype) -> str:
     if dtype != torch.float32:
         return "torch"

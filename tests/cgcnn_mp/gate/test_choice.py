@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dh_project.cgcnn_mp.gate import choice
-from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
+from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels, warm_up
 
 
 def name_of(values):
@@ -49,6 +49,7 @@ def no_numba(monkeypatch):
     monkeypatch.delattr("dh_project.cgcnn_mp.gate.numba_gate", raising=False)
     monkeypatch.delattr("dh_project.cgcnn_mp.gate.numba_loops", raising=False)
     choice._module.cache_clear()
+    warm_up()  # which is no error
     yield
     choice._module.cache_clear()
 
