@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from filelock import AcquireReturnProxy, FileLock
+from filelock import FileLock
 
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.files import replacing
+from dh_project.lock import WITHOUT_FLOCK
 
 FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 
@@ -32,22 +34,26 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         with replacing(path) as aside:
             write(aside)
     except OSError as error:
-        raise _unwritable(path.parent, error) from None
+        raise unwritable(path.parent, error) from None
 
 
-def lock(path: Path) -> AcquireReturnProxy:
+def lock(path: Path) -> AbstractContextManager[object]:
     """Wait until this process alone may write a file; use it in a ``with`` statement.
+
+    A file system without locks is no hindrance: several processes may then write the file, each of them whole.
 
     Raises:
         DataError: The folder cannot be written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{path}.lock").acquire()
+        return FileLock(f"{path}.lock", fallback_to_soft=False).acquire()
     except OSError as error:
-        raise _unwritable(path.parent, error) from None
+        if error.errno in WITHOUT_FLOCK:
+            return nullcontext()
+        raise unwritable(path.parent, error) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> DataError:
+def unwritable(folder: Path, error: OSError) -> DataError:
     """Return the error for a cache folder that cannot be written to."""
     return DataError(f"cannot write to the cache folder {folder}: {error.strerror}; set {FOLDER_VARIABLE}")

@@ -11,6 +11,7 @@ This module imports neither torch nor pymatgen: worker processes start with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +20,11 @@ import numpy as np
 class GraphArrays(NamedTuple):
     """The graphs of C crystals, end to end; indices count within a crystal.
 
+    In memory, integers are int32 (elements uint8); in the file, each array is of the narrowest type that holds it.
+
     Attributes:
-        class_counts: int64 (C,), classes of each crystal.
-        distance_counts: int64 (C,), distances of each crystal.
+        class_counts: (C,), classes of each crystal.
+        distance_counts: (C,), distances of each crystal.
         elements: (classes,), atomic number less one.
         multiplicities: (classes,), atoms that each class stands for.
         edge_counts: (classes,), edges of each class.
@@ -40,3 +43,22 @@ class GraphArrays(NamedTuple):
     shells: np.ndarray
     repeats: np.ndarray
     distances: np.ndarray
+
+
+LEVELS = {
+    "crystal": ("class_counts", "distance_counts"),
+    "class": ("elements", "multiplicities", "edge_counts"),
+    "edge": ("neighbours", "shells", "repeats"),
+    "distance": ("distances",),
+}
+"""The arrays that have an element a crystal, a class, an edge, a distance."""
+
+
+def end_to_end(graphs: Sequence[GraphArrays]) -> GraphArrays:
+    """Join the graphs of one or more sets of crystals."""
+    return GraphArrays(*map(np.concatenate, zip(*graphs, strict=True)))
+
+
+def first_positions(counts: np.ndarray) -> np.ndarray:
+    """Return where parts of these sizes begin when they lie end to end, and where the last ends, int64."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

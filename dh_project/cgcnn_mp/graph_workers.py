@@ -1,12 +1,13 @@
 """Making graphs in child processes that are fed through pipes.
 
 They are plain child processes, not multiprocessing's: those run the caller's main module once more, and a
-daemonic caller may not have them. A child imports pymatgen and no torch. It ends when its input does, so none
-outlives its parent.
+daemonic caller may not have them. A child imports no torch, and pymatgen only where it must. It ends when its
+input does, so none outlives its parent.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -17,29 +18,63 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
 from types import TracebackType
+from typing import NamedTuple
 
 from dh_project.cgcnn_mp.crystals import Written
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.neighbours import Graph, UnusableCrystal, build_graph
+from dh_project.cgcnn_mp.graph_arrays import GraphArrays
+
+TIES = ("environment", "pymatgen")
+"""Which neighbours of a shell are kept that the count cuts: see ``symmetry.py`` and ``original_graphs.py``."""
 
 Chunk = list[tuple[str, Written]]
-Built = list[tuple[str, Graph | str]]
-"""Ids with their graph, or with the reason why there is none."""
 
 
-def build_chunk(chunk: Chunk, radius: float, count: int) -> Built:
+class GraphRecipe(NamedTuple):
+    """What a graph depends on beside its crystal.
+
+    Attributes:
+        radius: Cutoff, Å.
+        most: Neighbours an atom, at most.
+        ties: One of ``TIES``.
+        quotient: Whether crystals are folded by symmetry; with ``pymatgen``'s ties they never are.
+    """
+
+    radius: float
+    most: int
+    ties: str = "environment"
+    quotient: bool = True
+
+
+class Built(NamedTuple):
+    """The graphs of a chunk.
+
+    Attributes:
+        ids: Of its C crystals.
+        reasons: Why one has no graph; empty where it has.
+        arrays: The graphs, end to end, without a class where there is none.
+    """
+
+    ids: list[str]
+    reasons: list[str]
+    arrays: GraphArrays
+
+
+def build_chunk(chunk: Chunk, recipe: GraphRecipe) -> Built:
     """Make the graphs of a few crystals."""
-    return [(identifier, _graph_or_reason(written, radius, count)) for identifier, written in chunk]
+    ids, written = [identifier for identifier, _ in chunk], [structure for _, structure in chunk]
+    if recipe.ties == "pymatgen":
+        from dh_project.cgcnn_mp.original_graphs import original_graphs  # imports pymatgen
+
+        arrays, reasons = original_graphs(written, recipe.radius, recipe.most)
+    else:
+        from dh_project.cgcnn_mp.symmetry import folded_graphs  # imports numba
+
+        arrays, reasons = folded_graphs(written, recipe.radius, recipe.most, recipe.quotient)
+    return Built(ids, reasons, arrays)
 
 
-def _graph_or_reason(written: Written, radius: float, count: int) -> Graph | str:
-    try:
-        return build_graph(written, radius, count)
-    except UnusableCrystal as reason:
-        return str(reason)
-
-
-def build_in_parallel(chunks: Iterable[Chunk], radius: float, count: int, workers: int) -> Iterator[Built]:
+def build_in_parallel(chunks: Iterable[Chunk], recipe: GraphRecipe, workers: int) -> Iterator[Built]:
     """Yield the graphs of chunks in their order, holding a few chunks at a time.
 
     Raises:
@@ -48,7 +83,7 @@ def build_in_parallel(chunks: Iterable[Chunk], radius: float, count: int, worker
     with ExitStack() as stack:
         idle: SimpleQueue[GraphWorker] = SimpleQueue()
         for _ in range(workers):
-            idle.put(stack.enter_context(GraphWorker(radius, count)))
+            idle.put(stack.enter_context(GraphWorker(recipe)))
 
         def build(chunk: Chunk) -> Built:
             worker = idle.get()
@@ -70,9 +105,9 @@ def build_in_parallel(chunks: Iterable[Chunk], radius: float, count: int, worker
 class GraphWorker:
     """One child process; it takes pickled chunks from its input and answers with pickled graphs."""
 
-    def __init__(self, radius: float, count: int) -> None:
+    def __init__(self, recipe: GraphRecipe) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(radius), str(count)],
+            [sys.executable, "-c", f"from {__name__} import main; main()", json.dumps(recipe)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -97,25 +132,29 @@ class GraphWorker:
             self._process.stdin.flush()
             return pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
-            status, first, last = self._process.wait(), chunk[0][0], chunk[-1][0]
+            status, first, last = self._end(), chunk[0][0], chunk[-1][0]
             raise DataError(
                 f"a process that built graphs ended with status {status} between {first} and {last}: "
                 "out of memory? Try again with fewer cores, or take these crystals out"
             ) from None
 
+    def _end(self) -> int:
+        """Return the status of a child that does not answer; end it if it lives."""
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
 
 def main() -> None:
     """Answer the parent until it closes the pipe (in the child process)."""
-    radius, count = float(sys.argv[1]), int(sys.argv[2])
+    recipe = GraphRecipe(*json.loads(sys.argv[1]))
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not get between the answers
     try:
         while True:
-            pickle.dump(build_chunk(pickle.load(sys.stdin.buffer), radius, count), answers)
+            pickle.dump(build_chunk(pickle.load(sys.stdin.buffer), recipe), answers)
             answers.flush()
     except (EOFError, BrokenPipeError):  # the parent is done, or gone
         os._exit(0)  # an ordinary exit would complain about answers that nobody reads
-
-
-if __name__ == "__main__":
-    main()

@@ -78,6 +78,8 @@ class CrystalGraphs:
         first_edge: int64 (classes + 1,), the same of each class's edges.
         first_distance: int64 (C + 1,), the same of each crystal's distances.
         labels: float64 (C, targets); NaN where there is none.
+        label_names: Name of each target.
+        ties: Which of equally far neighbours were kept; ``load_data`` says what there is.
     """
 
     ids: list[str]
@@ -94,6 +96,8 @@ class CrystalGraphs:
     first_edge: Tensor
     first_distance: Tensor
     labels: Tensor
+    label_names: tuple[str, ...] = ("label",)
+    ties: str = "environment"
 
     def __len__(self) -> int:
         return len(self.ids)

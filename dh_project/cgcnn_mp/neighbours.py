@@ -1,146 +1,182 @@
-"""The graph of one crystal: its atoms and, for each, the nearest periodic neighbours.
+"""The nearest periodic neighbours of each atom of a crystal, compiled.
 
-Distances are pymatgen's. The order of neighbours is this project's, because the K-th and the next neighbour
-often lie equally far and then "the K nearest" alone says too little:
+Of each atom, all neighbours are found up to the end of the shell that holds the K-th nearest: which ones of a
+shell that the count cuts are kept is decided later, when it is known which of them are equivalent
+(``symmetry.py``). Neighbours whose distances follow each other by no more than ``SHELL_GAP`` are one shell.
 
-1. Neighbours whose distances follow each other by less than ``SHELL_GAP`` form one shell; nearer shells come
-   first.
-2. Within a shell: lower atomic number first, then the neighbour whose own surroundings are tighter (its
-   sorted distances compared one by one, rounded to ``SURROUNDINGS_STEP``), then the lower index.
-
-So as far as their surroundings differ, which members of a shell are kept does not depend on the order of
-atoms. Distances ascend to within the gap. What noise in coordinates can still change: two shells about one
-gap apart merge, and surroundings that differ by about a rounding step swap places.
-
-This module imports neither torch nor the rest of the package's machinery: worker processes start with it.
+Lattice points within a sphere are enumerated plane by plane and row by row (Fincke and Pohst, Math. Comput. 44, 463
+(1985)), so that skewed and tiny cells need no special care and hardly a point outside the sphere is visited. The
+sphere grows until it is certain that it holds what is asked for.
 """
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, NamedTuple
+import math
 
 import numpy as np
 
-from dh_project.cgcnn_mp.crystals import Cell, Written, decode
-from dh_project.cgcnn_mp.tables import HEAVIEST_ELEMENT
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
+from dh_project.cgcnn_mp.compiling import compiled
 
 SHELL_GAP = 1e-5
 """Å between one shell and the next, at least."""
-SURROUNDINGS_STEP = 1e-3
-"""Å, the resolution at which the surroundings of two atoms are compared."""
-MOST_ATOMS = np.iinfo(np.int16).max
+ON_THE_EDGE = 1e-8
+"""Å that a neighbour may lie beyond the cutoff radius, as in pymatgen."""
+FIRST_REACH = 1.5
+"""Neighbours that the first sphere would hold at the mean density, over those asked for."""
 
 
-class UnusableCrystal(Exception):
-    """A crystal that no graph can be made of; the message is the reason."""
-
-
-class Graph(NamedTuple):
-    """The graph of one crystal of N atoms.
-
-    Attributes:
-        elements: uint8 (N,), atomic number less one.
-        neighbours: int16 (N, K), index of each neighbour, nearest first; 0 where there is none.
-        distances: float32 (N, K), Å; inf where there is none.
-    """
-
-    elements: np.ndarray
-    neighbours: np.ndarray
-    distances: np.ndarray
-
-
-def build_graph(written: Written, radius: float, count: int) -> Graph:
-    """Make the graph of a structure as its source has it.
+@compiled
+def triangular(lattice: np.ndarray) -> np.ndarray:
+    """Return the lattice turned so that a lies along x, and b in the plane of x and y.
 
     Args:
-        written: The content of a CIF file, or a cell.
-        radius: Cutoff, Å.
-        count: Neighbours an atom, K.
+        lattice: float64 (3, 3), rows a, b, c, Å; not flat.
 
-    Raises:
-        UnusableCrystal: The CIF is not readable, a site is partly occupied or holds no element, an atom has
-            no neighbour within the radius, or there are too many atoms.
+    Returns:
+        float64 (3, 3), lower triangular, its diagonal above 0.
     """
-    from pymatgen.core import Structure  # slow to import
-
-    if isinstance(written, Cell):
-        structure = Structure(
-            written.lattice, written.atomic_numbers.tolist(), written.fractional_coordinates
-        )
-    else:
-        structure = _parse(decode(written))
-    numbers = _atomic_numbers(structure)
-    centres, others, _, distances = structure.get_neighbor_list(radius)
-    isolated = np.flatnonzero(np.bincount(centres, minlength=len(numbers)) == 0)
-    if len(isolated):
-        site = structure[int(isolated[0])]
-        raise UnusableCrystal(f"isolated atom: {site.label} has no neighbour within {radius:g} Å")
-    return Graph((numbers - 1).astype(np.uint8), *_nearest(numbers, centres, others, distances, count))
-
-
-def _parse(cif: str) -> Structure:
-    """Return the first structure of a CIF, as ``Structure.from_file`` does."""
-    from pymatgen.core import Structure
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return Structure.from_str(cif, fmt="cif")
-        except Exception as error:  # whatever a parser may raise on garbage
-            raise UnusableCrystal(f"unparsable CIF: {_one_line(error)}") from None
+    turned = np.zeros((3, 3))
+    axes = np.empty((3, 3))
+    for row in range(3):
+        rest = lattice[row].copy()
+        for axis in range(row):
+            along = 0.0
+            for x in range(3):
+                along += lattice[row, x] * axes[axis, x]
+            turned[row, axis] = along
+            for x in range(3):
+                rest[x] -= along * axes[axis, x]
+        length = math.sqrt(rest[0] * rest[0] + rest[1] * rest[1] + rest[2] * rest[2])
+        turned[row, row] = length
+        for x in range(3):
+            axes[row, x] = rest[x] / length
+    return turned
 
 
-def _one_line(error: Exception) -> str:
-    """Return an error's type and the first 120 characters of its message, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]
+@compiled
+def _longer(array: np.ndarray, used: int) -> np.ndarray:
+    """Return an array of twice the length that begins with the first ``used`` elements."""
+    grown = np.empty(2 * len(array), array.dtype)
+    for place in range(used):  # an assignment of slices would take seconds to compile
+        grown[place] = array[place]
+    return grown
 
 
-def _atomic_numbers(structure: Structure) -> np.ndarray:
-    """Return the atomic number of each site, int64 (N,); a site must be one whole atom of an element."""
-    if not structure.is_ordered:
-        site = next(site for site in structure if not site.is_ordered)
-        raise UnusableCrystal(f"partial occupancy: {site.species_string} on one site")
-    if len(structure) > MOST_ATOMS:
-        raise UnusableCrystal(f"too many atoms: {len(structure)}, at most {MOST_ATOMS} fit")
-    for site in structure:
-        if not 1 <= site.specie.Z <= HEAVIEST_ELEMENT:
-            raise UnusableCrystal(f"no element: {site.species_string} on a site")
-    return np.array(structure.atomic_numbers, dtype=np.int64)
+@compiled
+def _within(
+    lattice: np.ndarray,
+    coordinates: np.ndarray,
+    atom: int,
+    reach: float,
+    others: np.ndarray,
+    squares: np.ndarray,
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Find all neighbours of one atom within ``reach``; return how many, who, and their squared distances.
+
+    ``lattice`` is triangular; the two arrays are used, or longer ones where they do not suffice.
+    """
+    a_x, b_x, b_y = lattice[0, 0], lattice[1, 0], lattice[1, 1]
+    c_x, c_y, c_z = lattice[2, 0], lattice[2, 1], lattice[2, 2]
+    found = 0
+    sphere = reach * reach
+    for other in range(len(coordinates)):
+        along_a = coordinates[other, 0] - coordinates[atom, 0]
+        along_b = coordinates[other, 1] - coordinates[atom, 1]
+        along_c = coordinates[other, 2] - coordinates[atom, 2]
+        extent = reach / c_z
+        for k in range(math.ceil(-along_c - extent), math.floor(-along_c + extent) + 1):
+            z = (along_c + k) * c_z
+            disc = sphere - z * z
+            if disc < 0:
+                continue
+            middle = -along_b - (along_c + k) * c_y / b_y
+            extent_b = math.sqrt(disc) / b_y
+            for j in range(math.ceil(middle - extent_b), math.floor(middle + extent_b) + 1):
+                y = (along_b + j) * b_y + (along_c + k) * c_y
+                segment = disc - y * y
+                if segment < 0:
+                    continue
+                shift = (along_b + j) * b_x + (along_c + k) * c_x
+                centre = -along_a - shift / a_x
+                extent_a = math.sqrt(segment) / a_x
+                for i in range(math.ceil(centre - extent_a), math.floor(centre + extent_a) + 1):
+                    if other == atom and i == 0 and j == 0 and k == 0:
+                        continue
+                    x = (along_a + i) * a_x + shift
+                    if found == len(others):
+                        others, squares = _longer(others, found), _longer(squares, found)
+                    others[found] = other
+                    squares[found] = x * x + y * y + z * z
+                    found += 1
+    return found, others, squares
 
 
-def _nearest(
-    numbers: np.ndarray, centres: np.ndarray, others: np.ndarray, distances: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose and order the nearest neighbours as the module's docstring says.
+@compiled
+def _sort_by_distance(squares: np.ndarray, others: np.ndarray, found: int) -> None:
+    """Sort the first ``found`` neighbours, nearest first (Shell's sort)."""
+    for step in (132, 57, 23, 10, 4, 1):
+        for end in range(step, found):
+            square, other = squares[end], others[end]
+            place = end
+            while place >= step and squares[place - step] > square:
+                squares[place], others[place] = squares[place - step], others[place - step]
+                place -= step
+            squares[place], others[place] = square, other
+
+
+@compiled
+def _end_of_shell(squares: np.ndarray, found: int, count: int) -> int:
+    """Return where the shell ends that holds the ``count``-th nearest, as far as is known."""
+    end = min(count, found)
+    while end < found and math.sqrt(squares[end]) - math.sqrt(squares[end - 1]) <= SHELL_GAP:
+        end += 1
+    return end
+
+
+@compiled
+def find_neighbours(
+    lattice: np.ndarray, coordinates: np.ndarray, radius: float, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the neighbours of each atom of a crystal, up to the end of the shell of the ``count``-th nearest.
 
     Args:
-        numbers: Atomic number of each atom, (N,).
-        centres: For each of E bonds, the atom that it belongs to, (E,); every atom has one at least.
-        others: The neighbour, (E,).
-        distances: Å, (E,).
+        lattice: float64 (3, 3), rows a, b, c, Å; any, but not flat.
+        coordinates: float64 (N, 3), fractional, in whatever cell.
+        radius: Cutoff, Å; neighbours farther away are none.
         count: K.
 
     Returns:
-        Neighbours, int16 (N, K), and distances, float32 (N, K), padded with 0 and inf.
+        Where each atom's neighbours begin, and the last one's end, int64 (N + 1,); the neighbours, nearest first,
+        int32 (B,); their distances, Å, float64 (B,). An atom may have fewer than K, or none.
     """
-    order = np.lexsort((distances, centres))
-    centres, others, distances = centres[order], others[order], distances[order]
-    first = np.searchsorted(centres, np.arange(len(numbers)))
-    rank = np.arange(len(centres)) - first[centres]
-    kept = rank < count
-
-    surroundings = np.full((len(numbers), count), np.inf)
-    surroundings[centres[kept], rank[kept]] = np.rint(distances[kept] / SURROUNDINGS_STEP)
-    _, kind = np.unique(np.column_stack((numbers, surroundings)), axis=0, return_inverse=True)
-
-    new_shell = (np.diff(distances, prepend=0) > SHELL_GAP) | (rank == 0)
-    order = np.lexsort((others, kind[others], np.cumsum(new_shell)))
-    nearest = np.zeros((len(numbers), count), dtype=np.int16)
-    nearest[centres[kept], rank[kept]] = others[order][kept]
-    lengths = np.full((len(numbers), count), np.inf, dtype=np.float32)
-    lengths[centres[kept], rank[kept]] = distances[order][kept]
-    return nearest, lengths
+    atoms = len(coordinates)
+    turned = triangular(lattice)
+    wrapped = np.empty((atoms, 3))
+    for atom in range(atoms):
+        for axis in range(3):
+            wrapped[atom, axis] = coordinates[atom, axis] - math.floor(coordinates[atom, axis])
+    volume = turned[0, 0] * turned[1, 1] * turned[2, 2] / atoms
+    cutoff = radius + ON_THE_EDGE
+    start = min(cutoff, (FIRST_REACH * count * volume * 0.75 / math.pi) ** (1 / 3))
+    near, squares = np.empty(128, np.int32), np.empty(128)
+    first = np.zeros(atoms + 1, np.int64)
+    others, distances = np.empty(atoms * (count + 8), np.int32), np.empty(atoms * (count + 8))
+    total = 0
+    for atom in range(atoms):
+        reach = start
+        while True:
+            found, near, squares = _within(turned, wrapped, atom, reach, near, squares)
+            if found >= count or reach >= cutoff:
+                _sort_by_distance(squares, near, found)
+                end = _end_of_shell(squares, found, count)
+                if reach >= cutoff or reach - math.sqrt(squares[end - 1]) > SHELL_GAP:
+                    break
+            reach = min(cutoff, reach * 1.2)
+        while total + end > len(others):
+            others, distances = _longer(others, total), _longer(distances, total)
+        for neighbour in range(end):
+            others[total] = near[neighbour]
+            distances[total] = math.sqrt(squares[neighbour])
+            total += 1
+        first[atom + 1] = total
+    return first, others[:total], distances[:total]

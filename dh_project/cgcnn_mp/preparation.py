@@ -13,49 +13,37 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
-from dh_project.cgcnn_mp.cache import lock, replace_file
+from dh_project.cgcnn_mp.cache import lock
 from dh_project.cgcnn_mp.crystals import Source, Written
-from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays
-from dh_project.cgcnn_mp.graph_workers import Chunk, build_chunk, build_in_parallel
-from dh_project.cgcnn_mp.neighbours import Graph
+from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
+from dh_project.cgcnn_mp.graph_workers import TIES, Chunk, GraphRecipe, build_chunk, build_in_parallel
 
-FORMAT = "dh_project crystal graphs 3"
-CHUNK = 64
-"""Crystals that a worker process gets at a time."""
-WORTH_A_PROCESS = 500
+FORMAT = "dh_project crystal graphs 4"
+CHUNK = {"environment": 256, "pymatgen": 16}
+"""Crystals that are built at a time, by the kind of ties."""
+WORTH_A_PROCESS = {"environment": 15_000, "pymatgen": 500}
 """Crystals that take about as long as a worker process takes to start."""
-
-
-@dataclass(frozen=True)
-class PreparedGraphs:
-    """The graphs of a source, mapped from their file.
-
-    Attributes:
-        ids: Material ids of the C crystals that have a graph, in the source's order.
-        left_out: Material id to reason, of those that have none.
-        arrays: The tensors that ``GraphArrays`` names, of the dtypes there or narrower ones.
-    """
-
-    ids: list[str]
-    left_out: dict[str, str]
-    arrays: dict[str, Tensor]
+WORTH_A_BAR = 2_000
+"""Crystals from which on progress is shown."""
 
 
 def prepare_graphs(
-    source: Source, radius: float, count: int, cache_folder: Path, progress: bool = True
+    source: Source,
+    radius: float,
+    count: int,
+    cache_folder: Path,
+    progress: bool = True,
+    ties: str = "environment",
+    quotient: bool = True,
 ) -> PreparedGraphs:
     """Open the graphs of a source, and build them first where that was not done yet.
 
-    Of several processes that come at once, one builds and the others wait for it.
+    Of several processes that come at once, one builds and the others wait for it. Where a file system has no locks,
+    each builds, and the last one's file stays, which is the same.
 
     Args:
         source: Where the crystals come from.
@@ -63,93 +51,51 @@ def prepare_graphs(
         count: Neighbours an atom, K.
         cache_folder: Where the file is kept.
         progress: Whether to show the building on standard error.
+        ties: ``environment`` keeps those of equally far neighbours that ``symmetry.py`` says; ``pymatgen`` those
+            that the original CGCNN keeps, whose graphs are never folded.
+        quotient: Whether to fold crystals by symmetry.
 
     Raises:
         DataError: The source cannot be read, or the folder not written to.
     """
-    key = hashlib.sha256(json.dumps([FORMAT, source.fingerprint(), radius, count]).encode()).hexdigest()
+    if ties not in TIES:
+        raise DataError(unknown("ties", ties, TIES))
+    recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties != "pymatgen")
+    key = hashlib.sha256(json.dumps([FORMAT, source.fingerprint(), *recipe]).encode()).hexdigest()
     path = cache_folder / f"{key}.graphs.safetensors"
     if prepared := open_graphs(path, key):
         return prepared
     with lock(path):
         if not (prepared := open_graphs(path, key)):
-            ids = source.tables().ids
-            results = _build(source, len(ids), radius, count, path if progress else None)
-            replace_file(path, partial(_save, ids=ids, results=results, key=key, count=count))
+            _build(source, recipe, path, key, progress)
             prepared = open_graphs(path, key)
     if prepared is None:
         raise DataError(f"the graphs in {path} cannot be read back: is the file system in order?")
     return prepared
 
 
-def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
-    """Map a file of graphs; None where there is none, or one that is cut short or not of this key."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            if facts.get("key") != key:
-                return None
-            return PreparedGraphs(
-                ids=json.loads(facts["ids"]),
-                left_out=json.loads(facts["left_out"]),
-                arrays={name: file.get_tensor(name) for name in GraphArrays._fields},
-            )
-    except (OSError, SafetensorError, KeyError):
-        return None
-
-
-def _save(path: Path, ids: list[str], results: dict[str, Graph | str], key: str, count: int) -> None:
-    """Write the graphs end to end, in the order of ``ids``."""
-    from safetensors.numpy import save
-
-    found = {identifier: results.get(identifier, f"no readable file {identifier}.cif") for identifier in ids}
-    graphs = {identifier: graph for identifier, graph in found.items() if isinstance(graph, Graph)}
-    left_out = {identifier: reason for identifier, reason in found.items() if isinstance(reason, str)}
-    blocks = [_folded(graph) for graph in graphs.values()]
-    arrays = GraphArrays(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
-    facts = {"key": key, "ids": json.dumps(list(graphs)), "left_out": json.dumps(left_out)}
-    path.write_bytes(save(arrays._asdict(), metadata=facts))
-
-
-def _folded(graph: Graph) -> GraphArrays:
-    """To be replaced."""
-    present = np.isfinite(graph.distances)
-    distances, shells = np.unique(graph.distances[present], return_inverse=True)
-    return GraphArrays(
-        class_counts=np.array([len(graph.elements)]),
-        distance_counts=np.array([len(distances)]),
-        elements=graph.elements,
-        multiplicities=np.ones(len(graph.elements), np.uint8),
-        edge_counts=present.sum(axis=1).astype(np.int16),
-        neighbours=graph.neighbours[present].astype(np.int16),
-        shells=shells.astype(np.int16),
-        repeats=np.ones(len(shells), np.uint8),
-        distances=distances.astype(np.float32),
-    )
-
-
-def _build(
-    source: Source, total: int, radius: float, count: int, shown: Path | None
-) -> dict[str, Graph | str]:
-    """Return graph or reason by id; ``shown`` is the file to name where progress is to be shown."""
-    workers = min(available_cores(), math.ceil(total / WORTH_A_PROCESS))
-    chunks = _chunks(source.structures())
-    if workers > 1:
-        parts = build_in_parallel(chunks, radius, count, workers)
-    else:
-        parts = (build_chunk(chunk, radius, count) for chunk in chunks)
-    results: dict[str, Graph | str] = {}
-    with _progress(f"Building the graphs of {source.name}", total, shown if workers > 1 else None) as advance:
+def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: bool) -> None:
+    """Build the graphs of a source, and write them to ``path``."""
+    ids = source.tables().ids
+    workers = min(available_cores(), math.ceil(len(ids) / WORTH_A_PROCESS[recipe.ties]))
+    chunks = _chunks(source.structures(), CHUNK[recipe.ties])
+    shown = path if progress and len(ids) >= WORTH_A_BAR else None
+    text = f"Building the graphs of {source.name}"
+    with GraphFileWriter(path) as writer, _progress(text, len(ids), shown) as advance:
+        if workers > 1:
+            if recipe.ties != "pymatgen":
+                build_chunk([], recipe)  # compiles what the workers then load
+            parts = build_in_parallel(chunks, recipe, workers)
+        else:
+            parts = (build_chunk(chunk, recipe) for chunk in chunks)
         for built in parts:
-            results.update(built)
-            advance(len(results))
-    return results
+            writer.add(*built)
+            advance(len(writer))
+        writer.write(ids, key)
 
 
-def _chunks(structures: Iterator[tuple[str, Written]]) -> Iterator[Chunk]:
-    while chunk := list(islice(structures, CHUNK)):
+def _chunks(structures: Iterator[tuple[str, Written]], size: int) -> Iterator[Chunk]:
+    while chunk := list(islice(structures, size)):
         yield chunk
 
 

@@ -1,108 +1,87 @@
-"""The graph of one crystal: the original's distances, a stated order, and reasons for having none."""
+"""The neighbours of each atom, up to the end of a shell: pymatgen's, whatever the cell."""
+
+import itertools
+import time
 
 import numpy as np
 import pytest
-from conftest import CRYSTALS
-from pymatgen.core import DummySpecies, Lattice, Structure
+from crystal_cells import SAMPLE, SAMPLE_IDS, glass, structure_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dh_project.cgcnn_mp.crystals import Cell, ShippedSource
-from dh_project.cgcnn_mp.neighbours import SHELL_GAP, Graph, UnusableCrystal, build_graph
-
-SAMPLE = list(ShippedSource().structures())[::400]
-
-
-def graph_of(structure: Structure, radius: float = 8.0, count: int = 16) -> Graph:
-    numbers = np.array(structure.atomic_numbers, dtype=np.uint8)
-    return build_graph(Cell(structure.lattice.matrix, numbers, structure.frac_coords), radius, count)
+from dh_project.cgcnn_mp.crystals import Cell
+from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
 
 
-def cif_of(structure: Structure) -> bytes:
-    return structure.to(fmt="cif").encode()
+def lists_of(cell: Cell, radius: float = 8.0, count: int = 16) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the neighbours of each atom, and how far they are."""
+    first, others, distances = find_neighbours(cell.lattice, cell.fractional_coordinates, radius, count)
+    return [(others[begin:end], distances[begin:end]) for begin, end in itertools.pairwise(first)]
 
 
-@pytest.mark.parametrize(("identifier", "cell"), SAMPLE, ids=[identifier for identifier, _ in SAMPLE])
-def test_distances_are_those_of_the_original_cgcnn(identifier: str, cell: Cell):
-    structure = Structure(cell.lattice, cell.atomic_numbers.tolist(), cell.fractional_coordinates)
-    neighbours = structure.get_all_neighbors(8.0)
-    expected = [sorted(neighbour.nn_distance for neighbour in row)[:16] for row in neighbours]
-    np.testing.assert_allclose(build_graph(cell, 8.0, 16).distances, expected, atol=SHELL_GAP)
+def assert_pymatgens(cell: Cell, radius: float = 8.0, count: int = 16) -> None:
+    """Compare with all neighbours that pymatgen finds, up to the end of the shell that holds the last asked for."""
+    centres, others, _, distances = structure_of(cell).get_neighbor_list(radius)
+    for atom, (near, away) in enumerate(lists_of(cell, radius, count)):
+        expected = np.sort(distances[centres == atom])
+        end = min(count, len(expected))
+        while end < len(expected) and expected[end] - expected[end - 1] <= SHELL_GAP:
+            end += 1
+        np.testing.assert_allclose(away, expected[:end], atol=1e-7)
+        pairs = {(other, round(distance, 4)) for other, distance in zip(others, distances, strict=True)}
+        for other, distance in zip(near, away, strict=True):
+            assert any((other, round(distance + shift, 4)) in pairs for shift in (-5e-5, 0, 5e-5))
 
 
-@pytest.mark.parametrize(("identifier", "cell"), SAMPLE, ids=[identifier for identifier, _ in SAMPLE])
-def test_each_neighbour_lies_at_its_distance(identifier: str, cell: Cell):
-    structure = Structure(cell.lattice, cell.atomic_numbers.tolist(), cell.fractional_coordinates)
-    graph = build_graph(cell, 8.0, 16)
-    for row, near in enumerate(structure.get_all_neighbors(8.0)):
-        bonds = {(neighbour.index, round(neighbour.nn_distance, 4)) for neighbour in near}
-        for other, distance in zip(
-            graph.neighbours[row].tolist(), graph.distances[row].tolist(), strict=True
-        ):
-            assert any((other, round(distance + shift, 4)) in bonds for shift in (-1e-5, 0, 1e-5))
+@pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE_IDS)
+def test_neighbours_are_those_of_pymatgen(cell: Cell):
+    assert_pymatgens(cell)
 
 
-def test_a_smaller_count_is_a_slice_of_a_larger_one():
-    structure = CRYSTALS["NaCl"]
-    np.testing.assert_array_equal(
-        graph_of(structure, count=6).distances, graph_of(structure).distances[:, :6]
-    )
-
-
-def test_the_order_of_atoms_changes_nothing_but_indices():
-    """The kinds of neighbours that are kept of a shell that the count cuts are the same."""
-    for _, cell in SAMPLE:
-        order = np.random.default_rng(0).permutation(len(cell.atomic_numbers))
-        shuffled = cell._replace(
-            atomic_numbers=cell.atomic_numbers[order],
-            fractional_coordinates=cell.fractional_coordinates[order],
-        )
-        graph, other = build_graph(cell, 8.0, 16), build_graph(shuffled, 8.0, 16)
-        np.testing.assert_allclose(graph.distances[order], other.distances, atol=SHELL_GAP)
-        np.testing.assert_array_equal(
-            graph.elements[graph.neighbours[order]], other.elements[other.neighbours]
-        )
-
-
-def test_lighter_neighbours_of_one_shell_come_first():
-    """A plane in which hydrogen has two chlorine and two fluorine atoms at one distance."""
-    square = Structure(Lattice.tetragonal(3.0, 7.9), ["H", "Cl", "F"], [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]])
-    graph = graph_of(square, radius=1.6)
-    assert graph.elements[graph.neighbours[0, :4]].tolist() == [8, 8, 16, 16]
-
-
-def test_missing_neighbours_are_at_infinity():
-    graph = graph_of(Structure(Lattice.cubic(5.0), ["Po"], [[0, 0, 0]]), radius=5.1)
-    assert np.isfinite(graph.distances[0]).tolist() == [True] * 6 + [False] * 10
-    assert graph.neighbours[0, 6:].tolist() == [0] * 10
-
-
-def test_a_cif_gives_the_graph_of_pymatgens_structure(tmp_path):
-    cif = cif_of(CRYSTALS["KBr"])
-    (tmp_path / "KBr.cif").write_bytes(cif)
-    for ours, expected in zip(
-        build_graph(cif, 8.0, 16), graph_of(Structure.from_file(tmp_path / "KBr.cif")), strict=True
-    ):
-        np.testing.assert_array_equal(ours, expected)
-
-
-HALF = Structure(Lattice.cubic(3.0), [{"Fe": 0.5, "Ni": 0.5}], [[0, 0, 0]])
-VACANT = Structure(Lattice.cubic(3.0), [{"Fe": 0.5}], [[0, 0, 0]])
-LONELY = Structure(Lattice.cubic(30.0), ["Xe"], [[0, 0, 0]])
-DUMMY = Structure(Lattice.cubic(3.0), [DummySpecies("X")], [[0, 0, 0]])
-
-
-@pytest.mark.parametrize(
-    ("cif", "reason"),
-    [
-        (b"\x00\xffgarbage", "unparsable CIF"),
-        (b"", "unparsable CIF"),
-        (cif_of(HALF), "partial occupancy"),
-        (cif_of(VACANT), "partial occupancy"),
-        (cif_of(LONELY), "isolated atom: Xe0? has no neighbour within 8 Å"),
-        (cif_of(DUMMY), "no element"),
-    ],
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 6), st.floats(1.0, 9.0), st.floats(2.0, 7.0), st.integers(1, 30)
 )
-def test_a_crystal_without_a_graph_says_why(cif: bytes, reason: str, recwarn: pytest.WarningsRecorder):
-    with pytest.raises(UnusableCrystal, match=reason) as caught:
-        build_graph(cif, 8.0, 16)
-    assert "\n" not in str(caught.value)
-    assert not recwarn.list
+def test_any_cell_gives_what_pymatgen_finds(seed: int, atoms: int, size: float, radius: float, count: int):
+    random = np.random.default_rng(seed)
+    lattice = size * (np.eye(3) + random.uniform(-0.45, 0.45, (3, 3)))
+    cell = Cell(lattice, np.ones(atoms, np.uint8), random.uniform(-2, 3, (atoms, 3)))
+    assert_pymatgens(cell, radius, count)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 20])
+def test_a_skewed_cell_has_the_neighbours_of_the_plain_one(steps: int):
+    plain = SAMPLE[2][1]
+    change = np.array([[1, 0, 0], [steps, 1, 0], [-steps, 2, 1]])
+    skewed = plain._replace(
+        lattice=change @ plain.lattice,
+        fractional_coordinates=plain.fractional_coordinates @ np.linalg.inv(change),
+    )
+    for (_, expected), (_, found) in zip(lists_of(plain), lists_of(skewed), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
+def test_a_shell_comes_whole():
+    """The twelfth neighbour in simple cubic is one of twelve at the same distance, the seventh to eighteenth."""
+    simple = Cell(np.eye(3) * 3.0, np.array([84], np.uint8), np.zeros((1, 3)))
+    assert len(lists_of(simple, count=12)[0][1]) == 18
+
+
+def test_neighbours_on_the_cutoff_count_and_farther_ones_do_not():
+    simple = Cell(np.eye(3) * 5.0, np.array([84], np.uint8), np.zeros((1, 3)))
+    assert len(lists_of(simple, radius=5.0)[0][1]) == 6
+    assert len(lists_of(simple, radius=4.999)[0][1]) == 0
+
+
+def test_two_atoms_at_one_place_are_neighbours_at_no_distance():
+    twice = Cell(np.eye(3) * 3.0, np.array([1, 1], np.uint8), np.array([[0.0, 0, 0], [1.0, 1, 1]]))
+    for near, away in lists_of(twice, count=1):
+        assert len(near) == 1
+        assert away[0] == 0
+
+
+@pytest.mark.parametrize("atoms", [200, 2000])
+def test_a_large_cell_takes_no_longer_than_it_must(atoms: int):
+    begin = time.monotonic()
+    assert all(len(near) >= 16 for near, _ in lists_of(glass(atoms)))
+    assert time.monotonic() - begin < 20

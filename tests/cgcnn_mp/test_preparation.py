@@ -1,29 +1,35 @@
 """The file of graphs: built once, whole or not at all, mapped by all."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import CRYSTALS, pack
+from conftest import CRYSTALS, pack, write_folder
+from crystal_cells import glass, structure_of
+from many_cells import ManyCells, prepare_many
 
 from dh_project.cgcnn_mp import preparation
 from dh_project.cgcnn_mp.crystals import FolderSource, find_source
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.preparation import PreparedGraphs, prepare_graphs
+from dh_project.cgcnn_mp.graph_file import PreparedGraphs
+from dh_project.cgcnn_mp.preparation import prepare_graphs
 
 
-def prepare(data: str | Path, cache: Path, count: int = 16) -> PreparedGraphs:
-    return prepare_graphs(find_source(data, cache), 8.0, count, cache, progress=False)
+def prepare(data: str | Path, cache: Path, count: int = 16, **options) -> PreparedGraphs:
+    return prepare_graphs(find_source(data, cache), 8.0, count, cache, progress=False, **options)
 
 
 def same(one: PreparedGraphs, other: PreparedGraphs) -> bool:
-    tensors = ("elements", "neighbours", "distances", "first_atom")
     return one.ids == other.ids and all(
-        torch.equal(getattr(one, name), getattr(other, name)) for name in tensors
+        torch.equal(array, other.arrays[name]) for name, array in one.arrays.items()
     )
 
 
@@ -41,12 +47,42 @@ def graph_file(cache: Path) -> Path:
 
 def test_graphs_lie_end_to_end_in_the_order_of_ids(folder: Path, tmp_path: Path):
     prepared = prepare(folder, tmp_path / "cache")
+    arrays = prepared.arrays
     assert prepared.ids == list(CRYSTALS)
-    assert prepared.first_atom.tolist() == list(range(0, 25, 2))
-    assert prepared.elements[:4].tolist() == [2, 8, 2, 16]
-    assert prepared.distances.shape == prepared.neighbours.shape == (24, 16)
-    assert (prepared.elements.dtype, prepared.neighbours.dtype) == (torch.uint8, torch.int16)
-    assert (prepared.distances.dtype, prepared.first_atom.dtype) == (torch.float32, torch.int64)
+    assert arrays["class_counts"].tolist() == [2] * 12
+    assert arrays["elements"][:4].tolist() == [2, 8, 2, 16]
+    assert arrays["repeats"][:4].tolist() == [6, 10, 6, 10]
+    assert arrays["distance_counts"].sum() == len(arrays["distances"])
+    assert arrays["edge_counts"].sum() == len(arrays["neighbours"]) == len(arrays["shells"])
+
+
+def test_each_array_is_of_the_narrowest_type(folder: Path, tmp_path: Path):
+    arrays = prepare(folder, tmp_path / "cache").arrays
+    assert arrays.pop("distances").dtype == torch.float32
+    assert {array.dtype for array in arrays.values()} == {torch.uint8}
+    write_folder(tmp_path / "glass", {"glass": structure_of(glass(300))})
+    arrays = prepare(tmp_path / "glass", tmp_path / "cache").arrays
+    assert arrays["neighbours"].dtype == arrays["shells"].dtype == torch.int16
+    assert arrays["repeats"].dtype == torch.uint8
+
+
+def test_without_quotient_every_atom_is_there(tmp_path: Path):
+    assert prepare("flla", tmp_path, quotient=False).arrays["elements"].shape == (46488,)
+    assert prepare("flla", tmp_path).arrays["multiplicities"].sum() == 46488
+
+
+def test_the_originals_ties_are_a_file_of_their_own(folder: Path, tmp_path: Path):
+    ours = prepare(folder, tmp_path / "cache")
+    original = prepare(folder, tmp_path / "cache", ties="pymatgen")
+    assert original.arrays["edge_counts"].tolist() == [16] * 24
+    assert ours.arrays["edge_counts"].tolist() == [2] * 24
+
+
+def test_unknown_ties_are_an_error_that_names_the_valid_ones(folder: Path, tmp_path: Path):
+    with pytest.raises(
+        DataError, match=r"'pymatgn' \(did you mean 'pymatgen'\?\); valid: environment, pymatgen"
+    ):
+        prepare(folder, tmp_path, ties="pymatgn")
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
@@ -62,7 +98,8 @@ def test_a_second_call_reads_no_structure(folder: Path, tmp_path: Path):
 
 def test_more_neighbours_are_another_file(folder: Path, tmp_path: Path):
     prepare(folder, tmp_path / "cache")
-    assert prepare(folder, tmp_path / "cache", count=20).distances.shape == (24, 20)
+    more = prepare(folder, tmp_path / "cache", count=20).arrays
+    assert more["repeats"].sum() == 24 * 20
 
 
 def test_a_changed_cif_is_seen(folder: Path, tmp_path: Path):
@@ -90,7 +127,8 @@ def test_another_sets_file_under_this_name_is_built_anew(folder: Path, tmp_path:
 
 def test_nothing_half_written_is_left_behind(folder: Path, tmp_path: Path):
     prepare(folder, tmp_path / "cache")
-    assert not list((tmp_path / "cache").glob("*.partial"))
+    (lock,) = {path.name for path in (tmp_path / "cache").iterdir()} - {graph_file(tmp_path / "cache").name}
+    assert lock.endswith(".lock")
 
 
 def test_ids_without_a_graph_are_left_out_with_their_reasons(folder: Path, tmp_path: Path):
@@ -100,12 +138,6 @@ def test_ids_without_a_graph_are_left_out_with_their_reasons(folder: Path, tmp_p
     assert prepared.left_out.keys() == {"LiF", "NaCl"}
     assert prepared.left_out["LiF"] == "no readable file LiF.cif"
     assert len(prepared.ids) == len(CRYSTALS) - 2
-
-
-def test_it_is_known_how_many_neighbours_every_atom_has(folder: Path, tmp_path: Path):
-    assert prepare(folder, tmp_path / "cache").fewest_neighbours == 16
-    source = find_source(folder, tmp_path)
-    assert prepare_graphs(source, 3.0, 16, tmp_path / "cache", progress=False).fewest_neighbours < 16
 
 
 def test_tensors_are_mapped_from_the_file_and_not_copied(folder: Path, tmp_path: Path):
@@ -119,44 +151,95 @@ def test_tensors_are_mapped_from_the_file_and_not_copied(folder: Path, tmp_path:
         if graph_file(tmp_path / "cache").name in line
     ]
     ranges = [tuple(int(end, 16) for end in span.split("-")) for span in mapped]
-    for tensor in (prepared.elements, prepared.neighbours, prepared.distances, prepared.first_atom):
+    for tensor in prepared.arrays.values():
         assert any(begin <= tensor.data_ptr() < end for begin, end in ranges)
 
 
 def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Path):
     script = (
-        "import sys; from pathlib import Path; from test_preparation import prepare\n"
-        "print(len(prepare(sys.argv[1], Path(sys.argv[2])).ids))"
+        "import sys; from pathlib import Path; from many_cells import prepare_many\n"
+        "print(prepare_many(*map(Path, sys.argv[1:])))"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
     here = Path(__file__).parent
     both = [subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["12", "12"]
+    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["1200", "1200"]
     assert graph_file(tmp_path / "cache").exists()
 
 
-class ManyCells(FolderSource):
-    """The same twelve crystals so often that worker processes are worth while."""
+@pytest.fixture
+def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a worker process were worth while for few crystals."""
+    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(preparation.TIES, 300))
+    monkeypatch.setattr(preparation, "available_cores", lambda: 3)
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._tables.ids[:] = [f"{identifier}#{n}" for n in range(100) for identifier in self._tables.ids]
+
+def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, tmp_path: Path, request):
+    prepare_graphs(ManyCells(folder), 8.0, 16, tmp_path / "one", progress=False)
+    request.getfixturevalue("many_processes")
+    prepare_graphs(ManyCells(folder), 8.0, 16, tmp_path / "other", progress=False)
+    assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
+
+
+class AnotherOrder(FolderSource):
+    """A folder that streams its crystals in another order."""
 
     def structures(self):
-        structures = {path.stem: path.read_bytes() for path in self._folder.glob("*.cif")}
-        for identifier in self._tables.ids:
-            yield identifier, structures[identifier.split("#")[0]]
+        yield from reversed(list(super().structures()))
 
 
-def test_worker_processes_build_what_one_process_builds(folder: Path, tmp_path: Path):
-    many = prepare_graphs(ManyCells(folder), 8.0, 16, tmp_path / "cache", progress=False)
-    once = prepare(folder, tmp_path / "cache")
-    assert torch.equal(many.distances[:24], once.distances)
-    assert torch.equal(many.distances[-24:], once.distances)
+def test_the_order_of_streaming_changes_not_a_bit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (folder / "NaCl.cif").write_text("garbage")
+    prepare(folder, tmp_path / "one")
+    monkeypatch.setattr(preparation, "CHUNK", dict.fromkeys(preparation.TIES, 5))
+    prepare_graphs(AnotherOrder(folder), 8.0, 16, tmp_path / "other", progress=False)
+    assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
+
+
+def test_where_there_are_no_locks_the_file_is_written_all_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    assert prepare(folder, tmp_path / "cache").ids == list(CRYSTALS)
+
+
+def leave_room(size: int) -> None:
+    """Let no file of this process grow beyond ``size``, as a full disk would not."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def _prepare_on_a_full_disk(folder: Path, cache: Path, size: int) -> None:
+    leave_room(size)
+    with pytest.raises(DataError, match=r"cannot write to the cache folder .* set DH_PROJECT_CACHE"):
+        prepare(folder, cache)
+
+
+@pytest.mark.parametrize("size", [100, 1200])
+def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, size: int):
+    """While graphs are put aside, and while the file is written."""
+    prepare(folder, tmp_path / "cache")
+    old = graph_file(tmp_path / "cache")
+    content, names = old.read_bytes(), set((tmp_path / "cache").iterdir())
+    (folder / "LiF.cif").write_bytes((folder / "RbBr.cif").read_bytes())  # another file is to be written
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_prepare_on_a_full_disk, args=(folder, tmp_path / "cache", size))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    assert old.read_bytes() == content
+    assert {path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"} == {
+        path for path in names if path.suffix != ".lock"
+    }
 
 
 def _prepare_many(folder: Path, cache: Path) -> None:
-    assert len(prepare_graphs(ManyCells(folder), 8.0, 16, cache, progress=False).ids) == 1200
+    assert prepare_many(folder, cache) == 1200
 
 
 def test_a_daemonic_process_builds_without_children(folder: Path, tmp_path: Path):
@@ -172,18 +255,17 @@ def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_p
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
-        "from test_preparation import _prepare_many\n"
-        f"_prepare_many(Path({str(folder)!r}), Path({str(tmp_path / 'cache')!r}))\n"
-        "print('prepared')\n"
+        "from many_cells import prepare_many\n"
+        f"print(prepare_many(Path({str(folder)!r}), Path({str(tmp_path / 'cache')!r})))\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200)
-    assert run.stdout.strip().endswith("prepared")
+    assert run.stdout.strip() == "1200"
 
 
 def test_one_line_is_shown_where_standard_error_is_no_terminal(
     folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", 1)  # as if the set were large
+    monkeypatch.setattr(preparation, "WORTH_A_BAR", 1)  # as if the set were large
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     shown = capsys.readouterr()
