@@ -11,11 +11,13 @@ one division. Softplus is in units of log 2 until the end of a class.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from dh_project.cgcnn_mp.gate.numba_math import (
     LN_2,
     LOG2_E,
     ONE,
+    OPTIONS,
     ZERO,
     Array,
     compiled,
@@ -114,6 +116,15 @@ def sum_messages(
             out[i, c] *= LN_2
 
 
+@njit(**OPTIONS)
+def clear(rows: Array, start: int, stop: int) -> int:
+    """Set rows from start to stop to zero, and return how many are clear from the first on."""
+    for k in range(start, stop):
+        for c in range(rows.shape[1]):
+            rows[k, c] = ZERO
+    return max(start, stop)
+
+
 @compiled(
     "void(f4[:,::1],f4[:,::1],f4[:,::1],f4[:,::1],i4[::1],i4[::1],i4[::1],f4[::1],f4[::1],f4[::1],f4[::1],"
     "f4[:,::1],f4[:,::1],f4[:,::1],f4[:,::1])"
@@ -145,11 +156,7 @@ def sum_gradients(
     # sums: 8, 9 d of a class; 10, 11 d (z - mean); 12, 13 d
     work = np.zeros((14, width), np.float32)
     totals = np.zeros((4, width))
-    pending = 0
-    for rows in (d_other, d_bond):
-        for k in range(len(rows)):
-            for c in range(2 * width):
-                rows[k, c] = ZERO
+    pending = other_rows = bond_rows = 0
     for c in range(width):
         work[0, c], work[1, c] = -LOG2_E * scale[c], LOG2_E * scale[width + c]
         work[2, c] = -LOG2_E * (shift[c] + mean[c] * scale[c])
@@ -162,6 +169,8 @@ def sum_gradients(
         for e in range(first[i], first[i + 1]):
             j, u, count = neighbours[e], shells[e], repeats[e]
             pending += 1
+            # rows are cleared right before they are first needed, so that they are in the cache then
+            other_rows, bond_rows = clear(d_other, other_rows, j + 1), clear(d_bond, bond_rows, u + 1)
             for c in range(width):
                 z1 = load(work, 6, c, 0) + (load(other, j, c, 0) + load(bond, u, c, 0))
                 z2 = load(work, 7, c, 0) + (load(other, j, width + c, 0) + load(bond, u, width + c, 0))
@@ -191,6 +200,8 @@ def sum_gradients(
                 for c in range(width):
                     totals[k, c] += work[10 + k, c]
                     work[10 + k, c] = ZERO
+    clear(d_other, other_rows, len(d_other))
+    clear(d_bond, bond_rows, len(d_bond))
     for k in range(2):
         for c in range(width):
             d_norm[k, c], d_norm[k, width + c] = totals[2 * k, c] * LN_2, totals[2 * k + 1, c]
