@@ -19,7 +19,7 @@ from dh_project.cgcnn_mp.errors import unknown
 
 NAMES = ("auto", "numba", "triton", "torch")
 
-_FITS = {"numba": "float32 tensors on the CPU", "triton": "float32 tensors on a CUDA device"}
+_FITS = {"numba": "float32 tensors on the CPU", "triton": "tensors of at most 32 bits on a CUDA device"}
 _chosen: ContextVar[str] = ContextVar("kernels", default="auto")
 
 
@@ -65,9 +65,8 @@ def warm_up() -> None:
 
 
 def _fitting(device: str, dtype: torch.dtype) -> str:
-    if dtype != torch.float32:
-        return "torch"
-    return {"cpu": "numba", "cuda": "triton"}.get(device, "torch")
+    name = {"cpu": "numba", "cuda": "triton"}.get(device, "torch")
+    return name if dtype in getattr(_module(name), "DTYPES", (torch.float32,)) else "torch"
 
 
 @cache
