@@ -1,7 +1,6 @@
 """Which kernels compute the gated sum: the fastest that fit, or those one asks for.
 
-A module of kernels has ``variance``, ``forward`` and ``backward``, with the signatures of ``torch_gate``; instead of
-the first it may have ``statistics``, which returns mean and variance and is not told the mean.
+A module of kernels has ``statistics``, ``forward`` and ``backward``, with the signatures of ``torch_gate``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from dh_project.cgcnn_mp.errors import unknown
 
 NAMES = ("auto", "numba", "triton", "torch")
 
-_FITS = {"numba": "float32 tensors on the CPU", "triton": "float32 tensors on a CUDA device"}
+_FITS = {"numba": "float32 tensors on the CPU", "triton": "tensors of at most 32 bits on a CUDA device"}
 _chosen: ContextVar[str] = ContextVar("kernels", default="auto")
 
 
@@ -59,10 +58,15 @@ def kernels_for(values: Tensor) -> ModuleType:
     return module
 
 
+def warm_up() -> None:
+    """Import, and where that is not yet done compile, the kernels for the CPU: before processes are forked."""
+    if _module("numba") is not None:
+        import_module("dh_project.cgcnn_mp.gate.numba_layer")
+
+
 def _fitting(device: str, dtype: torch.dtype) -> str:
-    if dtype != torch.float32:
-        return "torch"
-    return {"cpu": "numba", "cuda": "triton"}.get(device, "torch")
+    name = {"cpu": "numba", "cuda": "triton"}.get(device, "torch")
+    return name if dtype in getattr(_module(name), "DTYPES", (torch.float32,)) else "torch"
 
 
 @cache

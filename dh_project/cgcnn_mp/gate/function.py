@@ -33,7 +33,7 @@ def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: Batc
     with torch.no_grad():
         kernels = kernels_for(own)
         if training:
-            mean, variance = _statistics(own, other, bond, edges, kernels)
+            mean, variance = kernels.statistics(own, other, bond, edges)
             norm.observe(mean, variance, edges.total)
         else:
             mean, variance = norm.running_mean, norm.running_var
@@ -42,18 +42,6 @@ def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: Batc
         own, other, bond, norm.weight, norm.bias, edges, mean, deviation, training, kernels
     )
     return outputs
-
-
-def _statistics(
-    own: Tensor, other: Tensor, bond: Tensor, edges: Edges, kernels: ModuleType
-) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance over all bonds, (2 A,) each."""
-    if hasattr(kernels, "statistics"):  # both in one pass
-        mean, variance = kernels.statistics(own, other, bond, edges)
-        return mean, variance
-    sums = edges.class_weights @ own + edges.neighbour_weights @ other + edges.shell_weights @ bond
-    mean = sums / edges.total
-    return mean, kernels.variance(own, other, bond, edges, mean)
 
 
 class _GatedSum(torch.autograd.Function):

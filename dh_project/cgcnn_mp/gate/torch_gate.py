@@ -31,6 +31,14 @@ def _sums(rows: Tensor, edges: Edges, weights: Tensor | None = None) -> Tensor:
     )
 
 
+def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of the gates' inputs over all bonds, (2 A,) each."""
+    weights = (edges.class_weights, edges.neighbour_weights, edges.shell_weights)
+    sums = [weight.to(own.dtype) @ rows for weight, rows in zip(weights, (own, other, bond), strict=True)]
+    mean = sum(sums[1:], sums[0]) / edges.total
+    return mean, variance(own, other, bond, edges, mean)
+
+
 def variance(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor) -> Tensor:
     """Return the variance of the gates' inputs over all bonds about their ``mean``, (2 A,)."""
     shares = (edges.weights / edges.total).to(own.dtype)
