@@ -211,7 +211,7 @@ def _fold_block(
     most: int,
     quotient: bool,
 ) -> tuple[np.ndarray, ...]:
-    """Do the work of ``fold``; also return the total of classes, edges and distances."""
+    """Do the work of ``fold``: return which atoms are isolated, and the arrays."""
     crystals, atoms = len(lattices), len(numbers)
     isolated = np.full(crystals, -1, np.int64)
     sizes = np.zeros((crystals, 2), np.int32)
