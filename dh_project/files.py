@@ -64,12 +64,17 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         OSError: It cannot be written; the old content stays.
     """
+    write_whole(path, table_text(rows))
+
+
+def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV, with a header; the columns are in the order of their appearance."""
     columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    return text.getvalue()
 
 
 def write_whole(path: Path, text: str) -> None:

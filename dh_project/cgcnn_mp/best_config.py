@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dh_project.arguments import parse_key_values
+from dh_project.cgcnn_mp.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.retraining import exit_status, retrain
 from dh_project.errors import UserError
 
@@ -30,13 +31,7 @@ def _train_best(words: Sequence[str]) -> None:
     path = Path(names[0]) if names else _usual_file()
     given = parse_key_values([word for word in words if "=" in word])
     best = best_configuration(path)
-    if best.run is not None and Path(best.run).name not in (
-        "dh_project.cgcnn_mp.model_run.run",
-        "model_run.py",
-    ):
-        raise UserError(
-            f"{path}: its run function is {best.run}, and this command trains CGCNN's model_run.run alone"
-        )
+    check_is_cgcnn(path, best.run)
     print(f"trial {best.trial} of {path}: {best.point}")
     retrain(best.point, best.run_kwargs | given, folder="best_config", recorded=best.objective)
 

@@ -6,7 +6,9 @@ part and left to ``neighbours.py``, which runs in parallel.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import lzma
 import os
@@ -15,19 +17,28 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from dh_project.cgcnn_mp.cache import replace_file
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.tables import ID_TABLE, TABLE_NAMES, Tables, parse_tables, shipped_element_features
+from dh_project.cgcnn_mp.tables import (
+    FEATURE_TABLE,
+    ID_TABLE,
+    TABLE_NAMES,
+    Tables,
+    parse_tables,
+    shipped_element_features,
+)
 from dh_project.errors import did_you_mean
 
 SHIPPED = "flla"
 SHIPPED_FILE = Path(__file__).with_name("data") / f"{SHIPPED}.npz"
 SHIPPED_LABELS = ("formation_energy_per_atom", "e_above_hull")
 SHIPPED_UNITS = 10**8  # of lattices and coordinates, to the Å and to 1
+
+CIF = ".cif"
 
 ARCHIVE_ERRORS = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
 
@@ -52,6 +63,7 @@ Written = bytes | Cell
 """A structure as its source has it: the content of a CIF file, or a cell."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """A place that crystals come from.
 
@@ -112,12 +124,15 @@ class FolderSource:
 
     @cached_property
     def _tables(self) -> Tables:
-        paths = [self._folder / name for name in TABLE_NAMES]
+        return parse_tables(self._texts(TABLE_NAMES), self.name)
+
+    def _texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the texts of those tables that there are."""
+        paths = [self._folder / name for name in names]
         try:
-            texts = {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
+            return {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
         except OSError as error:
             raise DataError(f"cannot read the tables of {self.name}: {error}") from None
-        return parse_tables(texts, self.name)
 
     def fingerprint(self) -> str:
         """Return the digest of ids, sizes and modification times: CIF files need not be read for it."""
@@ -145,6 +160,29 @@ class FolderSource:
 
     def _cif(self, identifier: str) -> str:
         return f"{self._folder}{os.sep}{identifier}.cif"
+
+
+class CifSource(FolderSource):
+    """CIF files that nobody listed or labelled: one, or all of a folder; a file's name is its crystal's id.
+
+    Raises:
+        DataError: The folder holds no CIF file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path if path.is_dir() else path.parent)
+        self.name = str(path)
+        self._files = sorted(path.glob(f"*{CIF}")) if path.is_dir() else [path]
+        self._is_folder = path.is_dir()
+        if not self._files:
+            raise DataError(f"{path} is empty: it holds neither {ID_TABLE} nor any file that ends in {CIF}")
+
+    @cached_property
+    def _tables(self) -> Tables:
+        ids = io.StringIO()
+        csv.writer(ids).writerows([path.name.removesuffix(CIF)] for path in self._files)
+        features = self._texts([FEATURE_TABLE]) if self._is_folder else {}
+        return parse_tables({ID_TABLE: ids.getvalue(), **features}, self.name)
 
 
 class ArchiveSource:
@@ -211,17 +249,32 @@ class ArchiveSource:
             raise DataError(f"cannot read the archive {self.name}: {error}; is the file whole?") from None
 
 
-def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Source:
+def find_crystals(data: Location, cache_folder: Path) -> Source:
+    """Return where crystals to predict come from: what ``find_source`` takes, a CIF file, or a folder of some.
+
+    Raises:
+        DataError: There is no such place, or it is an empty folder.
+    """
+    path = Path(data).expanduser()
+    is_bare_folder = path.is_dir() and not (path / ID_TABLE).is_file()
+    if is_bare_folder or (path.is_file() and path.suffix == CIF):
+        return CifSource(path)
+    return find_source(data, cache_folder)
+
+
+def find_source(data: Location | Sequence[Location] | Source, cache_folder: Path) -> Source:
     """Return the first of the candidate sources that exists.
 
     Args:
         data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list
-            or in one string with commas between.
+            or in one string with commas between; or a source, which is returned as it is.
         cache_folder: Where an archive's tables are kept.
 
     Raises:
         DataError: None of the candidates exists.
     """
+    if isinstance(data, Source):
+        return data
     candidates = listed(data)
     for candidate in candidates:
         path = Path(candidate).expanduser()

@@ -1,51 +1,51 @@
-"""What a trained network predicts, how wrong it is, and the files that tell it."""
+"""What a trained network predicts, and the files that tell it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dh_project.cgcnn_mp.graphs import CrystalSet
+from dh_project.cgcnn_mp.metrics import finite_or_none
+from dh_project.cgcnn_mp.metrics import measure as measure
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
 from dh_project.files import write_table, write_whole
 
-BATCH_SIZE = 256
+PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+"""Files in a training's folder."""
+
+BATCH_SIZES = {"cpu": 128, "cuda": 1024}
+"""Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
 
 
-def predict(network: CrystalGraphConvNet, normalizer: Normalizer, crystals: CrystalSet) -> Tensor:
-    """Predict the label of each crystal of a set, which lies on the network's device.
+def predict(
+    network: CrystalGraphConvNet,
+    normalizer: Normalizer,
+    crystals: CrystalSet,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Predict the labels of each crystal of a set, which lies on the network's device.
+
+    Args:
+        network: It is in evaluation mode afterwards.
+        normalizer: Of its labels.
+        crystals: What to predict.
+        batch_size: Crystals at a time; None: those of ``BATCH_SIZES``.
 
     Returns:
-        float64 (C,) on the CPU: in the label's unit, or for classification the probability of class 1.
+        float64 (C, targets) on the CPU: in the labels' units, or for classification the probability of class 1.
     """
     network.eval()
+    size = batch_size or BATCH_SIZES[crystals.graphs.labels.device.type]
     with torch.inference_mode():
-        outputs = torch.cat([network(batch) for batch in crystals.batches(BATCH_SIZE)]).cpu().double()
-    return outputs[:, 1].exp() if network.classification else normalizer.denorm(outputs[:, 0])
-
-
-def measure(predictions: Tensor, labels: Tensor, classification: bool) -> dict[str, float]:
-    """Compare predictions with labels, float64 (C,) and (C, 1).
-
-    Returns:
-        ``mae`` and ``rmse`` in the label's unit; for classification ``nll`` (the mean negative
-        log-likelihood) and ``accuracy``. The first is the error that a training goes by.
-    """
-    labels = labels.squeeze(1)
-    if classification:
-        # a sure and wrong prediction is a large error, not an infinite one
-        likelihoods = torch.where(labels == 1, predictions, 1 - predictions).clamp(min=1e-12)
-        return {
-            "nll": -likelihoods.log().mean().item(),
-            "accuracy": (likelihoods > 0.5).double().mean().item(),
-        }
-    errors = predictions - labels
-    return {"mae": errors.abs().mean().item(), "rmse": errors.square().mean().sqrt().item()}
+        outputs = torch.cat([network(batch) for batch in crystals.batches(size)]).cpu().double()
+    return outputs[:, 1:].exp() if network.classification else normalizer.denorm(outputs)
 
 
 def write_evaluation(
@@ -54,23 +54,35 @@ def write_evaluation(
     predictions: Mapping[str, Tensor],
     metrics: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write ``predictions.csv`` (id, set, label, prediction) and ``metrics.json`` (by set) into a folder.
+    """Write ``predictions.csv`` and ``metrics.json`` (by set) into a folder.
+
+    The columns are id, set, label, prediction; of several targets ``label:<name>`` and ``prediction:<name>``.
 
     Args:
         folder: Where to write.
         sets: The sets by name.
         predictions: Of each set, as ``predict`` returns them.
-        metrics: Of each set, as ``measure`` returns them.
+        metrics: Of each set, as ``measure`` returns them; one that is not defined is null.
 
     Raises:
         OSError: They cannot be written.
     """
-    rows = [
-        {"id": crystal, "set": name, "label": label, "prediction": value}
-        for name, crystals in sets.items()
-        for crystal, label, value in zip(
-            crystals.ids, crystals.labels.squeeze(1).tolist(), predictions[name].tolist(), strict=True
-        )
+    rows = [row for name, crystals in sets.items() for row in _rows(name, crystals, predictions[name])]
+    write_table(folder / PREDICTIONS, rows)
+    values = {name: finite_or_none(of_set) for name, of_set in metrics.items()}
+    write_whole(folder / METRICS, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def _rows(name: str, crystals: CrystalSet, predictions: Tensor) -> list[dict[str, Any]]:
+    """Return a row of ``predictions.csv`` for each crystal of a set."""
+    targets = crystals.graphs.label_names
+    columns = [
+        f"{column}:{target}" if len(targets) > 1 else column
+        for target in targets
+        for column in ("label", "prediction")
     ]
-    write_table(folder / "predictions.csv", rows)
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    pairs = torch.stack([crystals.labels, predictions], dim=2).flatten(1)
+    return [
+        {"id": identifier, "set": name, **dict(zip(columns, row, strict=True))}
+        for identifier, row in zip(crystals.ids, pairs.tolist(), strict=True)
+    ]

@@ -78,6 +78,8 @@ class CrystalGraphs:
         first_edge: int64 (classes + 1,), the same of each class's edges.
         first_distance: int64 (C + 1,), the same of each crystal's distances.
         labels: float64 (C, targets); NaN where there is none.
+        label_names: Name of each target.
+        ties: Which of equally far neighbours were kept; ``load_data`` says what there is.
     """
 
     ids: list[str]
@@ -94,6 +96,8 @@ class CrystalGraphs:
     first_edge: Tensor
     first_distance: Tensor
     labels: Tensor
+    label_names: tuple[str, ...] = ("label",)
+    ties: str = "environment"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -111,6 +115,10 @@ class CrystalGraphs:
     @cached_property
     def _first_edge_of_crystal(self) -> Tensor:
         return self.first_edge[self.first_class]
+
+    @cached_property
+    def _edge_counts(self) -> Tensor:
+        return self.first_edge.diff()
 
     @cached_property
     def _sizes(self) -> Tensor:
@@ -141,25 +149,27 @@ class CrystalGraphs:
         classes, crystals, class_starts = _ranges(self.first_class, rows, sizes[0])
         edges, edge_crystals, _ = _ranges(self._first_edge_of_crystal, rows, sizes[1])
         distances, _, distance_starts = _ranges(self.first_distance, rows, sizes[2])
-        edge_counts = self.first_edge[classes + 1] - self.first_edge[classes]
+        edge_counts = self._edge_counts.index_select(0, classes)
         first = torch.zeros(sizes[0] + 1, dtype=torch.int32, device=rows.device)
         torch.cumsum(edge_counts, 0, out=first[1:])
+        neighbours = class_starts.index_select(0, edge_crystals) + self.neighbours.index_select(0, edges)
+        shells = distance_starts.index_select(0, edge_crystals) + self.shells.index_select(0, edges)
         return Batch(
             element_features=self.element_features,
-            elements=self.elements[classes].int(),
-            distances=self.distances[distances],
+            elements=self.elements.index_select(0, classes).int(),
+            distances=self.distances.index_select(0, distances),
             edges=Edges(
                 first=first,
                 classes=torch.repeat_interleave(edge_counts, output_size=sizes[1]).int(),
-                neighbours=(self.neighbours[edges] + class_starts[edge_crystals]).int(),
-                shells=(self.shells[edges] + distance_starts[edge_crystals]).int(),
-                repeats=self.repeats[edges].float(),
-                multiplicities=self.multiplicities[classes].float(),
+                neighbours=neighbours.int(),
+                shells=shells.int(),
+                repeats=self.repeats.index_select(0, edges).float(),
+                multiplicities=self.multiplicities.index_select(0, classes).float(),
                 distance_count=sizes[2],
             ),
             crystals=crystals.int(),
-            atom_counts=self.atom_counts[rows].float(),
-            labels=self.labels[rows].float(),
+            atom_counts=self.atom_counts.index_select(0, rows).float(),
+            labels=self.labels.index_select(0, rows).float(),
         )
 
     def nearest(self, max_num_nbr: int, radius: float) -> CrystalGraphs:
@@ -215,11 +225,11 @@ def _ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Tensor, Te
         Where each element comes from, int64 (total,); which of the R rows it belongs to, int64 (total,); where
         each row's part begins now, int64 (R,).
     """
-    begins = first[rows]
-    counts = first[rows + 1] - begins
+    begins = first.index_select(0, rows)
+    counts = first.index_select(0, rows + 1) - begins
     starts = counts.cumsum(0) - counts
     owners = torch.repeat_interleave(counts, output_size=total)
-    return torch.arange(total, device=rows.device) + (begins - starts)[owners], owners, starts
+    return torch.arange(total, device=rows.device) + (begins - starts).index_select(0, owners), owners, starts
 
 
 @dataclass(frozen=True)

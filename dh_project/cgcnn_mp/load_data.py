@@ -11,7 +11,7 @@ import logging
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals import SHIPPED, Location, find_source
+from dh_project.cgcnn_mp.crystals import SHIPPED, Location, Source, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.graph_file import PreparedGraphs
@@ -29,7 +29,7 @@ from dh_project.cgcnn_mp.preparation import prepare_graphs
 from dh_project.cgcnn_mp.splits import (
     SET_NAMES,
     check_ratios,
-    reduced_composition,
+    find_grouping,
     split_by_files,
     split_by_ratio,
     split_file_paths,
@@ -46,18 +46,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledGraphs:
-    """A whole data set with one of its labels.
+    """A whole data set with one or several of its labels.
 
     Attributes:
         source: The data set, as messages call it.
-        label: The label's name.
-        graphs: All graphs; the label is NaN where it is missing.
-        usable: Positions of the crystals that have a graph, features and a label.
+        graphs: All graphs; a label is NaN where it is missing.
+        usable: Positions of the crystals that have a graph, features and every label.
         left_out: Material id to reason, of all others.
     """
 
     source: str
-    label: str
     graphs: CrystalGraphs
     usable: list[int]
     left_out: dict[str, str]
@@ -65,7 +63,7 @@ class LabelledGraphs:
 
 def load_data(
     data: Location | Sequence[Location] = SHIPPED,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     max_num_nbr: int = 12,
     radius: float = 8.0,
     train_ratio: float = 0.6,
@@ -73,7 +71,7 @@ def load_data(
     test_ratio: float = 0.2,
     split_seed: int = 0,
     split_files: Location | Sequence[Location] | None = None,
-    group_by_composition: bool = False,
+    group_by: str | None = None,
     max_lost_share: float = 0.05,
     cache_folder: Location | None = None,
     progress: bool = True,
@@ -88,7 +86,8 @@ def load_data(
             tar file, compressed or not, of one such folder. Several candidates (a list, or one string with
             commas between) mean the first that exists.
         label: ``formation_energy_per_atom`` or ``e_above_hull`` (eV/atom) of ``flla``, a column of
-            ``labels.csv``, or None for the first of flla's and for ``id_prop.csv``.
+            ``labels.csv``, or None for the first of flla's and for ``id_prop.csv``. Several (a list, or one
+            string with commas) are learnt at once, by the crystals that have all of them.
         max_num_nbr: Nearest neighbours an atom.
         radius: Cutoff, Å.
         train_ratio: Share of training crystals, above 0.
@@ -97,7 +96,8 @@ def load_data(
         split_seed: Another seed gives another split.
         split_files: A folder with ``train.txt``, ``valid.txt`` and ``test.txt``, one id a line, or three such
             files; then ratios and seed do nothing.
-        group_by_composition: Whether crystals of one reduced formula shall all be in one set (by ratio only).
+        group_by: ``composition`` keeps crystals of one reduced formula all in one set, ``chemical_system`` those
+            of one set of elements (by ratio only); None: each crystal goes by itself.
         max_lost_share: The share of crystals that may be left out before it is an error.
         cache_folder: Where graphs are kept: by default ``$DH_PROJECT_CACHE``, else the user's cache folder.
         progress: Whether to show on standard error that graphs are being built.
@@ -116,12 +116,12 @@ def load_data(
     data_set = label_graphs(
         data, label, max_num_nbr, radius, max_lost_share, cache_folder, progress, ties, quotient
     )
-    return split_graphs(data_set, ratios, split_seed, split_files, group_by_composition)
+    return split_graphs(data_set, ratios, split_seed, split_files, group_by)
 
 
 def label_graphs(
-    data: Location | Sequence[Location] = SHIPPED,
-    label: str | None = None,
+    data: Location | Sequence[Location] | Source = SHIPPED,
+    label: str | Sequence[str] | None = None,
     max_num_nbr: int = 12,
     radius: float = 8.0,
     max_lost_share: float = 0.05,
@@ -129,8 +129,12 @@ def label_graphs(
     progress: bool = True,
     ties: str = "environment",
     quotient: bool = True,
+    for_training: bool = True,
 ) -> LabelledGraphs:
-    """Return a whole data set, not split; arguments and errors are those of ``load_data``."""
+    """Return a whole data set, not split; arguments and errors are those of ``load_data``.
+
+    To predict, not for training, a crystal needs no label, and any number of them may be left out.
+    """
     if max_num_nbr < 1 or int(max_num_nbr) != max_num_nbr:
         raise DataError(f"max_num_nbr is {max_num_nbr}: give a whole number from 1 on")
     if not 0 < radius < math.inf:
@@ -138,22 +142,26 @@ def label_graphs(
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
     source = find_source(data, folder)
     tables = source.tables()
-    label, values = tables.label_values(label)
+    chosen = tables.chosen_labels(label)
     kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr))
     if ties == "pymatgen":  # the original's order within a radius says nothing of another radius
         kept_radius, kept = radius, int(max_num_nbr)
     prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, quotient)
 
-    labels, unlabelled = _parse_labels(prepared.ids, values)
-    features, described = _feature_table(tables.element_features)
-    graphs = _crystal_graphs(prepared, features, labels).nearest(int(max_num_nbr), float(radius))
+    labels, unlabelled = _parse_labels(prepared.ids, chosen)
+    features, described = element_table(tables.element_features)
+    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen), ties).nearest(
+        int(max_num_nbr), float(radius)
+    )
     isolated = {
         graphs.ids[row]: f"isolated atom: no neighbour within {radius:g} Å" for row in graphs.isolated()
     }
-    left_out = prepared.left_out | isolated | unlabelled | _without_features(graphs, described)
+    left_out = prepared.left_out | isolated | (unlabelled if for_training else {})
+    left_out |= _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
-    _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
-    return LabelledGraphs(source.name, label, graphs, usable, left_out)
+    if for_training:
+        _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
+    return LabelledGraphs(source.name, graphs, usable, left_out)
 
 
 def split_graphs(
@@ -161,41 +169,53 @@ def split_graphs(
     ratios: Sequence[float] = (0.6, 0.2, 0.2),
     split_seed: int = 0,
     split_files: Location | Sequence[Location] | None = None,
-    group_by_composition: bool = False,
+    group_by: str | None = None,
 ) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
     """Return the three sets of a data set; arguments and errors are those of ``load_data``."""
-    if split_files is not None and group_by_composition:
-        raise DataError("split files and group_by_composition exclude each other: leave one out")
+    if split_files is not None and group_by is not None:
+        raise DataError("split files and group_by exclude each other: leave one out")
+    grouping = None if group_by is None else find_grouping(group_by)
     graphs, usable = data_set.graphs, data_set.usable
     if split_files is not None:
         ids = [graphs.ids[row] for row in usable]
         split = split_by_files(ids, data_set.left_out, split_file_paths(split_files))
     else:
-        groups = [_composition(graphs, row) if group_by_composition else graphs.ids[row] for row in usable]
+        groups = [grouping(atomic_numbers(graphs, row)) if grouping else graphs.ids[row] for row in usable]
         split = split_by_ratio(groups, ratios, split_seed)
     rows = torch.tensor(usable)
     train, valid, test = (CrystalSet(graphs, rows[positions]) for positions in split)
     return train, valid, test
 
 
-def _parse_labels(ids: Sequence[str], values: dict[str, str]) -> tuple[Tensor, dict[str, str]]:
-    """Return labels, float64 (C, 1), NaN where there is none, and the reasons why by id."""
-    numbers: list[float] = []
+def _parse_labels(
+    ids: Sequence[str], labels: Mapping[str, Mapping[str, str]]
+) -> tuple[Tensor, dict[str, str]]:
+    """Return labels, float64 (C, targets), NaN where there is none, and the first reason why by id."""
+    numbers = [[_number(values.get(identifier, "")) for values in labels.values()] for identifier in ids]
     reasons: dict[str, str] = {}
-    for identifier in ids:
-        text = values.get(identifier, "")
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            reasons[identifier] = f"label {text!r} is not a finite number" if text else "missing label"
-            number = math.nan
-        numbers.append(number)
-    return torch.tensor(numbers, dtype=torch.float64).unsqueeze(1), reasons
+    for identifier, row in zip(ids, numbers, strict=True):
+        for (name, values), number in zip(labels.items(), row, strict=True):
+            if math.isnan(number) and identifier not in reasons:
+                label = f"label {name}" if len(labels) > 1 else "label"
+                text = values.get(identifier, "")
+                reasons[identifier] = (
+                    f"{label} {text!r} is not a finite number" if text else f"missing {label}"
+                )
+    return torch.tensor(numbers, dtype=torch.float64).reshape(len(ids), len(labels)), reasons
 
 
-def _crystal_graphs(prepared: PreparedGraphs, features: Tensor, labels: Tensor) -> CrystalGraphs:
+def _number(text: str) -> float:
+    """Return a label as a number, NaN where it is no finite one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _crystal_graphs(
+    prepared: PreparedGraphs, features: Tensor, labels: Tensor, names: tuple[str, ...], ties: str
+) -> CrystalGraphs:
     arrays = prepared.arrays
     return CrystalGraphs(
         ids=prepared.ids,
@@ -203,6 +223,8 @@ def _crystal_graphs(prepared: PreparedGraphs, features: Tensor, labels: Tensor) 
         max_num_nbr=NEIGHBOURS_KEPT,
         element_features=features,
         labels=labels,
+        label_names=names,
+        ties=ties,
         first_class=first_positions(arrays["class_counts"]),
         first_edge=first_positions(arrays["edge_counts"]),
         first_distance=first_positions(arrays["distance_counts"]),
@@ -210,7 +232,7 @@ def _crystal_graphs(prepared: PreparedGraphs, features: Tensor, labels: Tensor) 
     )
 
 
-def _feature_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
+def element_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
     """Return features, float32 (elements, features), and whether there are any, bool (256,)."""
     table = torch.zeros(max(features), len(next(iter(features.values()))))
     described = torch.zeros(256, dtype=torch.bool)
@@ -245,30 +267,28 @@ def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_sh
     logger.warning("%s; they are left out", message)
 
 
-def _atomic_numbers(graphs: CrystalGraphs, row: int) -> list[int]:
-    """Return the atomic numbers of one crystal."""
+def atomic_numbers(graphs: CrystalGraphs, row: int) -> list[int]:
+    """Return the atomic number of each atom of one crystal."""
     classes = slice(*graphs.first_class[row : row + 2].tolist())
     return (
         (graphs.elements[classes].int() + 1).repeat_interleave(graphs.multiplicities[classes].int()).tolist()
     )
 
 
-def _composition(graphs: CrystalGraphs, row: int) -> str:
-    """Return the reduced composition of one crystal."""
-    return reduced_composition(_atomic_numbers(graphs, row))
-
-
 def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
     """Return sizes, shapes, label statistics and a few crystals of the sets, and what was left out."""
     graphs = data_set.graphs
     found = f"{len(graphs):,} graphs, {int(graphs.atom_counts.sum()):,} atoms, neighbours within {graphs.radius:g} Å"
-    lines = [f"data: {data_set.source} ({found})", f"label: {data_set.label}"]
+    lines = [f"data: {data_set.source} ({found})", f"label: {', '.join(graphs.label_names)}"]
     for name, crystals in zip(SET_NAMES, sets, strict=True):
         atoms = int(graphs.atom_counts[crystals.rows].sum())
         lines += [
             f"{name}_elements shape: ({atoms},)",
             f"{name}_distances shape: ({atoms}, {graphs.max_num_nbr})",
-            f"{name}_labels shape: ({len(crystals)},){_statistics(crystals.labels)}",
+            *(
+                f"{name}_labels shape: ({len(crystals)},){_statistics(labels)}"
+                for labels in crystals.labels.unbind(1)
+            ),
         ]
     lines += [_crystal_line(graphs, row) for row in sets[0].rows[:5].tolist()]
     lines.append(f"left out: {len(data_set.left_out):,}")
@@ -287,12 +307,13 @@ def _statistics(labels: Tensor) -> str:
 def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
     from pymatgen.core import Composition, Element  # slow to import
 
-    numbers = _atomic_numbers(graphs, row)
+    numbers = atomic_numbers(graphs, row)
     formula = Composition(Counter(Element.from_Z(number).symbol for number in numbers)).reduced_formula
-    return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {graphs.labels[row, 0]:.4f}"
+    labels = ", ".join(f"{label:.4f}" for label in graphs.labels[row].tolist())
+    return f"  {graphs.ids[row]}: {formula}, {len(numbers)} atoms, label {labels}"
 
 
-SPLIT_OPTIONS = ("split_seed", "split_files", "group_by_composition")
+SPLIT_OPTIONS = ("split_seed", "split_files", "group_by")
 GRAPH_OPTIONS = (
     "data",
     "label",

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dh_project.cgcnn_mp.batch_norm import BatchNorm, WeightedBatchNorm
 from dh_project.cgcnn_mp.gate import Edges, gated_sum
 from dh_project.cgcnn_mp.graphs import Batch
-from dh_project.cgcnn_mp.weighted_batch_norm import WeightedBatchNorm
 
 GAUSSIAN_STEP = 0.2
 """Distance between the centres of the Gaussian expansion, and their width, Å."""
@@ -29,14 +29,16 @@ def expand_distances(distances: Tensor, count: int) -> Tensor:
     """Expand distances in Gaussians, exp(-(d - µ)² / σ²), the bond features of the paper.
 
     Args:
-        distances: float32 (...), Å; inf gives zeros.
+        distances: float32 (...), Å.
         count: Number G of centres µ = 0, σ, 2σ, …
 
     Returns:
         float32 (..., G).
     """
     centres = torch.arange(count, dtype=distances.dtype, device=distances.device) * GAUSSIAN_STEP
-    return torch.exp(-(((distances.unsqueeze(-1) - centres) / GAUSSIAN_STEP) ** 2))
+    squares = (distances.unsqueeze(-1) - centres).div_(GAUSSIAN_STEP).square_()
+    # beyond exp(-50) lie denormal numbers, which cost a CPU ten times the time
+    return squares.clamp_(max=50.0).neg_().exp_()
 
 
 class ConvLayer(nn.Module):
@@ -50,16 +52,17 @@ class ConvLayer(nn.Module):
     def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
         super().__init__()
         self.fc_full = nn.Linear(2 * atom_fea_len + nbr_fea_len, 2 * atom_fea_len)
-        self.bn1 = nn.BatchNorm1d(2 * atom_fea_len)
+        self.bn1 = BatchNorm(2 * atom_fea_len)
         self.bn2 = WeightedBatchNorm(atom_fea_len)
 
-    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges) -> Tensor:
+    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges, rows: Tensor | None = None) -> Tensor:
         """Let each atom take in its neighbours.
 
         Args:
             atoms: float32 (N, A), features of each class of equivalent atoms.
             bonds: float32 (U, G), features of each distance.
             edges: Who is whose neighbour.
+            rows: int32 (N,), where classes share features: the row of ``atoms`` (now float32 (R, A)) of each.
 
         Returns:
             float32 (N, A).
@@ -67,8 +70,10 @@ class ConvLayer(nn.Module):
         size = atoms.shape[1]
         # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: atoms' terms once an atom, bonds' once a distance
         w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.shape[1]], dim=1)
-        own = F.linear(atoms, w_own, self.fc_full.bias)
-        messages = gated_sum(own, F.linear(atoms, w_other), F.linear(bonds, w_bond), edges, self.bn1)
+        own, other = F.linear(atoms, w_own, self.fc_full.bias), F.linear(atoms, w_other)
+        if rows is not None:
+            atoms, own, other = (values.index_select(0, rows) for values in (atoms, own, other))
+        messages = gated_sum(own, other, F.linear(bonds, w_bond), edges, self.bn1)
         return F.softplus(atoms + self.bn2(messages, edges.multiplicities))
 
 
@@ -122,9 +127,10 @@ class CrystalGraphConvNet(nn.Module):
             float32 (C, targets); for classification the log-probabilities, float32 (C, 2).
         """
         bonds = expand_distances(batch.distances, self.nbr_fea_len)
-        atoms = self.embedding(batch.element_features).index_select(0, batch.elements)
+        atoms = self.embedding(batch.element_features)
+        rows: Tensor | None = batch.elements  # at first, atoms of an element are alike
         for conv in self.convs:
-            atoms = conv(atoms, bonds, batch.edges)
+            atoms, rows = conv(atoms, bonds, batch.edges, rows), None
         atoms = atoms * batch.edges.multiplicities.unsqueeze(1)
         sums = atoms.new_zeros(len(batch.atom_counts), atoms.shape[1]).index_add(0, batch.crystals, atoms)
         means = sums / batch.atom_counts.unsqueeze(1)

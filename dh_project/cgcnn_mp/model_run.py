@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dh_project.cgcnn_mp.devices import find_device, peak_memory_mb
+from dh_project.cgcnn_mp.devices import peak_memory_mb
 from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.load_data import Location, load_data
+from dh_project.cgcnn_mp.metrics import finite_or_none
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import LAST, train
+from dh_project.cgcnn_mp.training import LAST, Outcome, train
 from dh_project.running import previous_folder, record, report, trial_folder
 
 ORIGINAL: dict[str, Any] = {
@@ -32,26 +34,34 @@ ORIGINAL: dict[str, Any] = {
 """The hyperparameters, with the defaults of the original code."""
 
 ARCHITECTURE = ("atom_fea_len", "h_fea_len", "n_conv", "n_h", "dropout")
+TASKS = ("regression", "classification")
 
 
 def run(
     point: Mapping[str, Any],
     *,
     data: Location | Sequence[Location] = "flla",
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
+    task: str = "regression",
+    loss: str = "mse",
     epochs: int = 30,
     patience: int | None = 10,
+    schedule: str = "multi-step",
     milestones: Sequence[int] = (100,),
+    clip_norm: float | None = None,
+    averaging: float = 0.0,
     seed: int = 0,
     device: str = "auto",
     threads: int = 1,
+    kernels: str = "auto",
+    mixed_precision: bool = False,
     radius: float = 8.0,
     train_ratio: float = 0.6,
     val_ratio: float = 0.2,
     test_ratio: float = 0.2,
     split_seed: int = 0,
     split_files: Location | Sequence[Location] | None = None,
-    group_by_composition: bool = False,
+    group_by: str | None = None,
     max_lost_share: float = 0.05,
     cache_folder: Location | None = None,
     folder: Location | None = None,
@@ -64,27 +74,39 @@ def run(
     Args:
         point: Hyperparameters, any of ``ORIGINAL``; one that is missing takes its value there.
         data: What to train on; it and the arguments from ``radius`` to ``cache_folder`` are ``load_data``'s.
-        label: Which of its labels to learn.
+        label: Which of its labels to learn; several, in a list or in one string with commas, are learnt at once.
+        task: ``regression``, or ``classification`` of a label that is 0 or 1; there dropout is the original's 0.5
+            unless the point says another.
+        loss: Of a regression: ``mse``, ``l1`` or ``huber``.
         epochs: Epochs at most.
-        patience: Epochs without a better validation MAE after which training ends; None: never.
-        milestones: Epochs after which the learning rate falls to a tenth.
+        patience: Epochs without a better validation error after which training ends; None: never.
+        schedule: Of the learning rate: ``multi-step``, ``cosine`` or ``one-cycle``; the last two take all of the
+            epochs, so let patience be None.
+        milestones: Epochs after which a ``multi-step`` learning rate falls to a tenth.
+        clip_norm: Norm of the gradients at most; None: any.
+        averaging: Decay a step of the moving average of the weights, such as 0.99, which is then what is validated
+            and kept; 0: no average.
         seed: Of initial weights, dropout and the order of crystals.
         device: ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
         threads: CPU threads. One a trial is the fastest use of many cores.
+        kernels: What computes the gated sum; ``auto`` is the fastest that fits the device.
+        mixed_precision: Whether a GPU multiplies matrices in bfloat16.
         radius: Cutoff radius, Å.
         train_ratio: Share of training crystals.
         val_ratio: Share of validation crystals.
         test_ratio: Share of test crystals.
         split_seed: Seed of the split.
         split_files: Files that say the split.
-        group_by_composition: Whether crystals of one composition are all in one set.
+        group_by: What crystals share that are all in one set: ``composition`` or ``chemical_system``.
         max_lost_share: Share of crystals that may be left out.
         cache_folder: Where graphs are kept.
         folder: Where to leave weights, checkpoints, history and predictions; None: the trial's folder, and
             outside a search nothing is written.
 
     Returns:
-        Minus the validation MAE of the best epoch, in the label's unit (formation energy: eV/atom).
+        Minus the validation error of the best epoch: of one label its MAE, in its unit (formation energy: eV/atom);
+        of several the mean over them of MAE / standard deviation of the training labels; of a classification the
+        mean negative log-likelihood.
 
     Raises:
         ValueError: A name or a value is wrong, or the data cannot be used.
@@ -93,14 +115,21 @@ def run(
     values = complete_point(point)
     settings = Settings(
         **{name: values[name] for name in ("lr", "weight_decay", "batch_size", "optim")},
+        loss=loss,
         epochs=epochs,
         patience=patience,
+        schedule=schedule,
         milestones=tuple(milestones),
+        clip_norm=clip_norm,
+        averaging=averaging,
         seed=seed,
         device=device,
         threads=threads,
+        kernels=kernels,
+        mixed_precision=mixed_precision,
     )
-    where = find_device(device)
+    where = settings.find_device()
+    architecture = {name: values[name] for name in ARCHITECTURE} | _head(task, point)
     sets = load_data(
         data,
         label,
@@ -111,7 +140,7 @@ def run(
         test_ratio=test_ratio,
         split_seed=split_seed,
         split_files=split_files,
-        group_by_composition=group_by_composition,
+        group_by=group_by,
         max_lost_share=max_lost_share,
         cache_folder=cache_folder,
     )
@@ -121,15 +150,14 @@ def run(
     before = previous_folder(holding=LAST)
     outcome = train(
         *sets,
-        architecture={name: values[name] for name in ARCHITECTURE},
+        architecture=architecture,
         settings=settings,
         folder=home,
         resume=before / LAST if before is not None else None,
         on_epoch=lambda epoch, error: report(epoch, -error),
     )
     record(
-        val_mae=outcome.validation["mae"],
-        test_mae=outcome.test.get("mae"),
+        **_errors(outcome),
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
         parameters=sum(weights.numel() for weights in outcome.network.parameters()),
@@ -138,8 +166,28 @@ def run(
         peak_memory_mb=peak_memory_mb(where),
         seed=seed,
         threads=threads,
+        kernels=outcome.kernels,
     )
-    return -outcome.validation["mae"]
+    return -outcome.error
+
+
+def _head(task: str, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the network that the task decides."""
+    if task not in TASKS:
+        raise ValueError(unknown("task", task, TASKS))
+    if task == "regression":
+        return {}
+    return {"classification": True, "dropout": point.get("dropout")}
+
+
+def _errors(outcome: Outcome) -> dict[str, float | None]:
+    """Return the facts of how wrong a training ended: the errors of a regression, all metrics of a classification.
+
+    A test set that is not there has the same facts, of None.
+    """
+    names = [name for name in outcome.validation if not name.startswith(("rmse", "r2"))]
+    sets = {"val": finite_or_none(outcome.validation), "test": finite_or_none(outcome.test)}
+    return {f"{which}_{name}": metrics.get(name) for which, metrics in sets.items() for name in names}
 
 
 def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,11 +225,10 @@ def prepare(**run_kwargs: Any) -> None:
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")
     arguments = {name: parameters[name].default for name in names} | run_kwargs
-    Settings(
-        **{name: arguments[name] for name in ("epochs", "patience", "seed", "device", "threads")},
-        milestones=tuple(arguments["milestones"]),
-    )
-    find_device(arguments["device"])
+    training = {field.name for field in fields(Settings)} & set(names)
+    settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
+    Settings(**settings).find_device()
+    _head(arguments["task"], {})
     load_data(
         **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}
     )

@@ -3,43 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, init=False)
 class Normalizer:
     """The affine map between labels and what the network predicts.
 
+    A single number stands for one target, so that the checkpoints of the original code load too.
+
     Attributes:
-        mean: In the label's unit.
-        std: Standard deviation, in the label's unit.
+        mean: float64 (targets,), in the labels' units.
+        std: float64 (targets,), standard deviation, in the labels' units.
     """
 
-    mean: float = 0.0
-    std: float = 1.0
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Any = 0.0, std: Any = 1.0) -> None:
+        for name, value in (("mean", mean), ("std", std)):
+            object.__setattr__(self, name, torch.as_tensor(value, dtype=torch.float64).cpu().reshape(-1))
 
     @classmethod
     def fit(cls, labels: Tensor) -> Self:
-        """Fit to the labels of a training set, float64 (crystals,).
+        """Fit to the labels of a training set, float64 (crystals, targets).
 
         Raises:
             ValueError: They are fewer than two, all one value, or not all finite.
         """
         if len(labels) < 2:
             raise ValueError(f"the training set has {len(labels)} crystals; a normaliser needs two at least")
-        mean, std = labels.mean().item(), labels.std().item()
-        if std == 0.0:
-            raise ValueError(f"all labels of the training set are {mean:g}: there is nothing to learn")
         if not labels.isfinite().all():
             raise ValueError("the training set has labels that are NaN or infinite; leave those crystals out")
-        return cls(mean, std)
+        for values in labels.unbind(1):
+            if (values == values[0]).all():
+                raise ValueError(
+                    f"all labels of the training set are {values[0]:g}: there is nothing to learn"
+                )
+        return cls(labels.mean(0), labels.std(0))
 
     def norm(self, labels: Tensor) -> Tensor:
-        """Return labels as the network learns them."""
-        return (labels - self.mean) / self.std
+        """Return labels, (crystals, targets), as the network learns them, in their own precision."""
+        return (labels - self.mean.to(labels)) / self.std.to(labels)
 
     def denorm(self, outputs: Tensor) -> Tensor:
-        """Return the network's outputs in the label's unit, in their own precision."""
-        return outputs * self.std + self.mean
+        """Return the network's outputs, (crystals, targets), in the labels' units, in their own precision."""
+        return outputs * self.std.to(outputs) + self.mean.to(outputs)
+
+
+def check_classes(labels: Tensor) -> None:
+    """Check that labels, (crystals, targets), are those of a classification, which go as they are.
+
+    Raises:
+        ValueError: There are several targets, or labels other than 0 and 1.
+    """
+    if labels.shape[1] > 1:
+        raise ValueError(f"classification learns one label, and there are {labels.shape[1]}")
+    if not ((labels == 0) | (labels == 1)).all():
+        raise ValueError("classification needs labels 0 and 1, and the training set has others")

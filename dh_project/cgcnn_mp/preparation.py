@@ -83,7 +83,8 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
     text = f"Building the graphs of {source.name}"
     with GraphFileWriter(path) as writer, _progress(text, len(ids), shown) as advance:
         if workers > 1:
-            build_chunk([], recipe)  # compiles what the workers then load
+            if recipe.ties != "pymatgen":
+                build_chunk([], recipe)  # compiles what the workers then load
             parts = build_in_parallel(chunks, recipe, workers)
         else:
             parts = (build_chunk(chunk, recipe) for chunk in chunks)

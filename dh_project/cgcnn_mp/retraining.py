@@ -1,46 +1,86 @@
-"""Training one point from the command line: what ``default_config`` and ``best_config`` share."""
+"""One training in a folder: what ``deephyper train``, ``default_config`` and ``best_config`` share."""
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from dh_project.cgcnn_mp.checkpoint import load_checkpoint
+from dh_project.cgcnn_mp.configuration import Configuration, checked, options, point_and_arguments
 from dh_project.cgcnn_mp.crystals import SHIPPED
-from dh_project.cgcnn_mp.model_run import prepare, run
-from dh_project.cgcnn_mp.training_curve import draw_training_curve
+from dh_project.cgcnn_mp.evaluation import METRICS
+from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
+from dh_project.cgcnn_mp.load_data import GRAPH_OPTIONS, label_graphs
+from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
+from dh_project.cgcnn_mp.settings import Settings
+from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST
 from dh_project.errors import UserError
+from dh_project.files import write_whole
 from dh_project.running import Connection, connect
+
+CONFIG = "config.json"
+"""The configuration of a training, in its folder; what it leaves out took its default."""
+
+FREE = ("epochs", "patience", "device", "threads", "kernels", "cache_folder", "max_lost_share")
+"""What may change when a training goes on."""
+
+ERROR_WORDS = {
+    "val_nll": "validation negative log-likelihood",
+    "val_scaled_mae": "validation MAE / standard deviation",
+}
+"""What the error of a training is called by its column in the history; of others it is the validation MAE."""
+
+Say = Callable[[str], None]
 
 
 class Console(Connection):
-    """Tells a person what the worker would be told in a search."""
+    """Tells a person what the worker would be told in a search.
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
-        self.facts: dict[str, Any] = {}
+    Args:
+        home: The training's folder.
+        unit: Of the label.
+        say: Prints a line.
+        resume: Whether to go on from the last epoch that lies in the folder.
+    """
+
+    def __init__(self, home: Path, unit: str, say: Say, resume: bool) -> None:
+        self._home, self._unit, self._say = home, unit, say
+        self.predecessors = [home] if resume else []
+        self.epochs = 0
 
     def report(self, step: int, objective: float) -> bool:
-        """Print the epoch's validation MAE."""
-        print(f"epoch {step}: validation MAE {-objective:.4f} {self.unit}", flush=True)
+        """Print the epoch's validation error."""
+        with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
+            column = next(name for name in next(csv.reader(file)) if name.startswith("val_"))
+        shown = ERROR_WORDS.get(column) or "validation MAE"
+        unit = "" if column in ERROR_WORDS else f" {self._unit}"
+        self._say(f"epoch {step}: {shown} {-objective:.4f}{unit}")
+        self.epochs = step
         return True
-
-    def record(self, facts: dict[str, Any]) -> None:
-        """Keep the facts."""
-        self.facts.update(facts)
 
 
 def retrain(
-    point: Mapping[str, Any], run_kwargs: Mapping[str, Any], folder: str, recorded: float | None = None
+    point: Mapping[str, Any],
+    run_kwargs: Mapping[str, Any],
+    folder: str,
+    recorded: float | None = None,
+    say: Say = print,
+    resume: bool = False,
 ) -> None:
-    """Train a point, print its objective, and leave the training's files and curve in a folder.
+    """Train a point, print its metrics, and leave the training's files and figures in a folder.
 
     Args:
         point: The hyperparameters.
         run_kwargs: Arguments of ``run``.
         folder: The folder, where ``run_kwargs`` names none.
         recorded: The objective that a search found, to print beside the new one.
+        say: Prints a line.
+        resume: Whether to go on from the last epoch that lies in the folder.
 
     Raises:
         ValueError: The point or an argument is wrong, or the data cannot be used.
@@ -48,20 +88,134 @@ def retrain(
         OSError: The folder cannot be written to.
     """
     constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
+    values = complete_point(point)
+    Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
     prepare(**constants)
     home = Path(run_kwargs.get("folder") or folder)
+    home.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        _record(home, point, constants)
     unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
-    console = Console(unit)
+    console = Console(home, unit, say, resume)
     connect(console)
     try:
         objective = run(point, **constants, folder=home)
     finally:
         connect(Connection())
-    picture = draw_training_curve(home, unit)
-    if console.facts["test_mae"] is not None:
-        print(f"test MAE: {console.facts['test_mae']:.4f} {unit}")
-    print(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
-    print(f"training curve: {picture}")
+    if resume:
+        _record(home, point, constants)
+    _draw(home, point, constants, unit)
+    for line in _metrics_table(home):
+        say(line)
+    say(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
+    say(f"files in {home}: {', '.join(sorted(path.name for path in home.iterdir() if path.name[0] != '.'))}")
+
+
+def _record(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
+    write_whole(home / CONFIG, json.dumps({**point, **constants}, indent=2, default=str) + "\n")
+
+
+def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
+    """Draw the figures of a training that has ended."""
+    draw_training_curve(home, unit)
+    if constants.get("task") == "classification":
+        draw_roc(home)
+        return
+    draw_parity(home, unit)
+    of_graphs = {**complete_point(point), **constants}
+    found = label_graphs(
+        **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
+    )
+    draw_residuals_by_element(home, found.graphs, unit)
+
+
+def _metrics_table(home: Path) -> list[str]:
+    """Return the metrics of each set, one line a set below the metrics' names."""
+    sets: dict[str, dict[str, float | None]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
+    names = list(dict.fromkeys(name for metrics in sets.values() for name in metrics))
+    rows = [["set", *names]]
+    for which, metrics in sets.items():
+        values = [metrics.get(name) for name in names]
+        rows.append([which, *("-" if value is None else f"{value:.4f}" for value in values)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[word.ljust(width) for word, width in zip(row, widths, strict=True)] for row in rows]
+    return ["  ".join(line).rstrip() for line in lines]
+
+
+def begin(folder: Path, given: Configuration, say: Say = print) -> None:
+    """Train a configuration into a folder that holds no training yet.
+
+    Raises:
+        UserError: It holds one.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--folder {folder}: this is a file; name a folder")
+    if any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
+        raise UserError(f"{folder} holds a training: go on with --resume, or name another --folder")
+    retrain(*point_and_arguments(given), folder=str(folder), say=say)
+
+
+def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
+    """Go on with the training in a folder, by the settings recorded there; given ones win where they may change.
+
+    Raises:
+        UserError: There is nothing to go on with, all is done, or another setting is given than that of then.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    last = folder / LAST
+    if not last.is_file():
+        raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
+    settings = _settings_of(folder, given)
+    _check_undone(folder, settings)
+    retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
+
+
+def _settings_of(folder: Path, given: Configuration) -> Configuration:
+    """Return the settings of a training that goes on; without a record, those that are given."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return given
+    try:
+        recorded = checked(json.loads(path.read_text(encoding="utf-8")), path)
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
+    defaults = {name: option.default for name, option in options().items()}
+    then = {name: recorded.get(name, defaults[name]) for name in given}
+    changed = [name for name in given if name not in FREE and not _same(given[name], then[name])]
+    if changed:
+        both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
+        raise UserError(f"the training in {folder} cannot go on otherwise: {both}")
+    return recorded | given
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other or (isinstance(one, list | tuple) and list(one) == list(other or ()))
+
+
+def _check_undone(folder: Path, settings: Configuration) -> None:
+    """Check that there are epochs to do, or an evaluation that was interrupted.
+
+    Raises:
+        UserError: There are none.
+        CheckpointError: What lies there is no checkpoint.
+        OSError: It cannot be opened.
+    """
+    last, metrics = folder / LAST, folder / METRICS
+    done = len(load_checkpoint(last).get("history", ()))
+    is_evaluated = metrics.is_file() and metrics.stat().st_mtime_ns >= last.stat().st_mtime_ns
+    if not is_evaluated:
+        return
+    epochs = settings.get("epochs", options()["epochs"].default)
+    if done >= epochs:
+        raise UserError(f"{done} epochs are done in {folder}; ask for more with --epochs")
+    patience = settings.get("patience", options()["patience"].default)
+    best = int(load_checkpoint(folder / BEST).get("epoch", 0)) if (folder / BEST).is_file() else done
+    if patience is not None and done - best >= patience:
+        raise UserError(
+            f"the training in {folder} ended after {done} epochs, for none after epoch {best} was better; to go on "
+            f"give a --patience above {done - best}, or none"
+        )
 
 
 def exit_status(command: Callable[[Sequence[str]], None], words: Sequence[str] | None) -> int:

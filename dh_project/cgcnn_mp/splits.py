@@ -1,19 +1,19 @@
 """Splitting crystals into a training, a validation and a test set.
 
-A split by ratio depends on the ids (or compositions) and the seed alone: not on the order of the crystals,
-the platform or a library's random numbers.
+A split by ratio depends on the ids (or what crystals are grouped by) and the seed alone: not on the order of the
+crystals, the platform or a library's random numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import gcd, isfinite
 from pathlib import Path
 
 from dh_project.cgcnn_mp.crystals import Location, listed
-from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.errors import DataError, unknown
 
 SET_NAMES = ("train", "valid", "test")
 
@@ -38,7 +38,7 @@ def split_by_ratio(groups: Sequence[str], ratios: Sequence[float], seed: int) ->
     cut goes where its middle lies.
 
     Args:
-        groups: The group of each crystal: its id, or its composition.
+        groups: The group of each crystal: its id, or what ``GROUPINGS`` makes of its atoms.
         ratios: Shares of training, validation and test crystals, as ``check_ratios`` lets them pass.
         seed: Another seed gives another split.
 
@@ -120,6 +120,29 @@ def reduced_composition(atomic_numbers: Sequence[int]) -> str:
     counts = Counter(atomic_numbers)
     divisor = gcd(*counts.values())
     return " ".join(f"{number}:{counts[number] // divisor}" for number in sorted(counts))
+
+
+def chemical_system(atomic_numbers: Sequence[int]) -> str:
+    """Return what crystals of one set of elements share: ``"11-17"`` for NaCl."""
+    return "-".join(map(str, sorted(set(atomic_numbers))))
+
+
+GROUPINGS: dict[str, Callable[[Sequence[int]], str]] = {
+    "composition": reduced_composition,
+    "chemical_system": chemical_system,
+}
+"""What crystals can be grouped by, as a function of the atomic numbers in a cell."""
+
+
+def find_grouping(name: str) -> Callable[[Sequence[int]], str]:
+    """Return how a name of ``GROUPINGS`` groups crystals.
+
+    Raises:
+        DataError: There is no such name.
+    """
+    if name not in GROUPINGS:
+        raise DataError(unknown("group_by", name, GROUPINGS))
+    return GROUPINGS[name]
 
 
 def _digest(seed: int, group: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +35,25 @@ class Tables:
     labels: dict[str, dict[str, str]]
     element_features: dict[int, list[float]]
 
-    def label_values(self, label: str | None) -> tuple[str, dict[str, str]]:
-        """Return the name and the values of a label, of the default one for None."""
-        name = next(iter(self.labels)) if label is None else label
-        if name not in self.labels:
-            raise DataError(unknown("label", name, self.labels))
-        return name, self.labels[name]
+    def chosen_labels(self, names: str | Sequence[str] | None) -> dict[str, dict[str, str]]:
+        """Return some of the labels.
+
+        Args:
+            names: One name, several in a list or in one string with commas, or None for the default.
+
+        Raises:
+            DataError: There is no label of a name, or a name stands twice.
+        """
+        if names is None:
+            names = [next(iter(self.labels))]
+        elif isinstance(names, str):
+            names = [names] if names in self.labels else [name.strip() for name in names.split(",")]
+        for name in names:
+            if name not in self.labels:
+                raise DataError(unknown("label", name, self.labels))
+        if not names or len(set(names)) < len(names):
+            raise DataError(f"label is {', '.join(names) or 'empty'}: name each label once")
+        return {name: self.labels[name] for name in names}
 
 
 def parse_tables(texts: Mapping[str, str], name: str) -> Tables:

@@ -14,22 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import (
-    CheckpointError,
-    GraphSettings,
-    check_same,
-    load_checkpoint,
-    save_checkpoint,
-)
-from dh_project.cgcnn_mp.devices import find_device, limited_threads
-from dh_project.cgcnn_mp.evaluation import measure, predict, write_evaluation
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint, save_checkpoint
+from dh_project.cgcnn_mp.devices import limited_threads
+from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
+from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
 from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
+from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
+from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
-from dh_project.cgcnn_mp.normalizer import Normalizer
-from dh_project.cgcnn_mp.settings import OPTIMIZERS, Settings
+from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.schedules import make_schedule
+from dh_project.cgcnn_mp.settings import Settings
+from dh_project.cgcnn_mp.weight_averaging import WeightAverage
 from dh_project.files import write_table
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
@@ -48,6 +47,7 @@ class Outcome:
         seconds: That they took, those before an interruption too.
         validation: Metrics of the best epoch, as ``measure`` names them.
         test: The same of the test set; empty where there is none.
+        kernels: That computed the gated sum.
     """
 
     network: CrystalGraphConvNet
@@ -57,20 +57,26 @@ class Outcome:
     seconds: float
     validation: dict[str, float]
     test: dict[str, float]
+    kernels: str
+
+    @property
+    def error(self) -> float:
+        """Validation error of the best epoch: the figure that the training went by."""
+        return next(iter(self.validation.values()))
 
 
 class Training:
     """A network on its way: the step from one epoch to the next, and all that a checkpoint must hold.
 
     Args:
-        architecture: Arguments of ``CrystalGraphConvNet``, but for the two that the graphs tell.
+        architecture: Arguments of ``CrystalGraphConvNet``, but for those that the graphs tell.
         settings: How to train.
         train_set: Crystals to learn from, on ``device``.
         valid_set: Crystals to choose the best epoch by, on ``device``.
         device: Where the network lies.
 
     Raises:
-        ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1).
+        ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1), or a set is empty.
     """
 
     def __init__(
@@ -81,31 +87,49 @@ class Training:
         valid_set: CrystalSet,
         device: torch.device,
     ) -> None:
-        self.settings, self.train_set, self.valid_set, self.device = settings, train_set, valid_set, device
+        self.settings, self.valid_set, self.device = settings, valid_set, device
+        self.names = train_set.graphs.label_names
         torch.manual_seed(settings.seed)
         self.shuffle = torch.Generator().manual_seed(settings.seed)
         self.network = CrystalGraphConvNet(
             orig_atom_fea_len=train_set.graphs.element_features.shape[1],
             nbr_fea_len=count_gaussians(train_set.graphs.radius),
+            targets=len(self.names),
             **architecture,
         ).to(device)
-        self.normalizer = self._fit_normalizer()
-        momentum = {"momentum": settings.momentum} if settings.optim == "SGD" else {}
-        self.optimizer = OPTIMIZERS[settings.optim](
-            self.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, **momentum
-        )
+        if not len(valid_set):
+            raise ValueError("the validation set is empty: the best epoch is chosen by it")
+        self.normalizer = Normalizer.fit(train_set.labels)
+        if self.network.classification:
+            check_classes(train_set.labels)
+            self.normalizer = Normalizer()
+        self.train_set = self._normalised(train_set)
+        self.valid_labels = valid_set.labels
+        self.loss = negative_log_likelihood if self.network.classification else LOSSES[settings.loss]
+        self.optimizer = settings.make_optimizer(self.network)
+        steps_per_epoch = math.ceil(len(train_set) / settings.batch_size)
+        self.schedule = make_schedule(self.optimizer, settings, steps_per_epoch)
+        self.average = WeightAverage(self.network, settings.averaging) if settings.averaging else None
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] = {}
         self._identity = {
             "graphs": asdict(GraphSettings.of(train_set)),
             "model": dict(architecture),
+            "data": {"labels": list(self.names), "training crystals": len(train_set)},
             "settings": settings.identity(),
         }
 
     @property
     def error_name(self) -> str:
         """Name of the validation error in the history."""
-        return "val_nll" if self.network.classification else "val_mae"
+        if self.network.classification:
+            return "val_nll"
+        return "val_mae" if len(self.names) == 1 else "val_scaled_mae"
+
+    @property
+    def result(self) -> CrystalGraphConvNet:
+        """The network that is validated and kept: the average of its weights, if there is one."""
+        return self.network if self.average is None else self.average.network
 
     @property
     def best_epoch(self) -> int:
@@ -127,12 +151,13 @@ class Training:
         """
         started = time.monotonic()
         epoch = len(self.history) + 1
-        rate = self.settings.learning_rate(epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = self.optimizer.param_groups[0]["lr"]
         loss = self._learn()
-        predictions = predict(self.network, self.normalizer, self.valid_set)
-        error = next(iter(measure(predictions, self.valid_set.labels, self.network.classification).values()))
+        predictions = predict(self.result, self.normalizer, self.valid_set)
+        errors = training_error(
+            predictions, self.valid_labels, self.network.classification, self.names, self.normalizer.std
+        )
+        error = next(iter(errors.values()))
         for name, value in (("training loss", loss), (f"validation error ({self.error_name})", error)):
             if not math.isfinite(value):
                 raise FloatingPointError(
@@ -143,13 +168,13 @@ class Training:
             {
                 "epoch": epoch,
                 "train_loss": loss,
-                self.error_name: error,
+                **{f"val_{name}": value for name, value in errors.items()},
                 "learning_rate": rate,
                 "seconds": time.monotonic() - started,
             }
         )
         if self.best_epoch == epoch:
-            self.best_weights = self._weights()
+            self.best_weights = _copied(self.result)
         return error
 
     def save(self, folder: Path) -> None:
@@ -158,14 +183,20 @@ class Training:
         Raises:
             OSError: One of them cannot be written; its older version stays.
         """
-        shared = {**self._identity, "normalizer": asdict(self.normalizer)}
+        shared = {
+            **self._identity,
+            "normalizer": asdict(self.normalizer),
+            "element_features": self.train_set.graphs.element_features.cpu(),
+        }
         if self.best_epoch == len(self.history) or not (folder / BEST).exists():
             best = self.history[self.best_epoch - 1]
             save_checkpoint(folder / BEST, {**shared, **best, "state_dict": self.best_weights})
         write_table(folder / HISTORY, self.history)
         state = {
-            "state_dict": self._weights(),
+            "state_dict": _copied(self.network),
+            "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "best_state_dict": self.best_weights,
             "history": self.history,
             "random": {
@@ -184,12 +215,12 @@ class Training:
             CheckpointError: It is none to go on from, or that of another training.
         """
         state = load_checkpoint(path)
-        for what, wanted in self._identity.items():
-            check_same(path, what, state.get(what, {}), wanted)
-        if "optimizer" not in state:
-            raise CheckpointError(f"{path} holds weights alone; to go on, name the {LAST} beside it")
+        check_resumable(path, state, self._identity)
         self.network.load_state_dict(state["state_dict"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
         self.normalizer = Normalizer(**state["normalizer"])
         self.best_weights, self.history = state["best_state_dict"], state["history"]
         self.shuffle.set_state(state["random"]["shuffle"])
@@ -197,34 +228,33 @@ class Training:
         if self.device.type == "cuda" and state["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
 
-    def _fit_normalizer(self) -> Normalizer:
-        labels = self.train_set.labels.squeeze(1)
-        if not self.network.classification:
-            return Normalizer.fit(labels)
-        if not ((labels == 0) | (labels == 1)).all():
-            raise ValueError("classification needs labels 0 and 1, and the training set has others")
-        return Normalizer()
+    def _normalised(self, crystals: CrystalSet) -> CrystalSet:
+        """Return a set with labels as the network learns them."""
+        labels = self.normalizer.norm(crystals.graphs.labels)
+        return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
+
+    def step(self, batch: Batch) -> Tensor:
+        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
+            outputs = self.network(batch)
+        loss = self.loss(outputs.float(), batch.labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.settings.clip_norm is not None:
+            clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return loss.detach()
 
     def _learn(self) -> float:
-        """Pass over the training set once and return the mean loss, which waits for the device only then."""
+        """Pass over the training set once and return the mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
         for batch in self.train_set.batches(self.settings.batch_size, self.shuffle):
-            loss = self._loss(batch)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            total += loss.detach() * len(batch.labels)
+            total += self.step(batch) * len(batch.labels)
         return total.item() / len(self.train_set)
-
-    def _loss(self, batch: Batch) -> Tensor:
-        outputs = self.network(batch)
-        if self.network.classification:
-            return F.nll_loss(outputs, batch.labels.squeeze(1).long())
-        return F.mse_loss(outputs, self.normalizer.norm(batch.labels))
-
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
 
 
 def train(
@@ -244,13 +274,13 @@ def train(
         train_set: Crystals to learn from; the label normaliser is fitted on them alone.
         valid_set: Crystals to choose the best epoch by.
         test_set: Crystals to test the best epoch on.
-        architecture: Arguments of ``CrystalGraphConvNet``, but for the two that the graphs tell.
+        architecture: Arguments of ``CrystalGraphConvNet``, but for those that the graphs tell.
         settings: How to train; None: the original's defaults.
         folder: Where to leave checkpoints, ``history.csv``, ``predictions.csv`` and ``metrics.json``; None:
             nothing is written.
         resume: Checkpoint ``last.pt`` of an interrupted training to go on from.
-        on_epoch: Called after each epoch with its number, from 1, and its validation error (MAE in the
-            label's unit, or the mean negative log-likelihood); training ends where it answers False.
+        on_epoch: Called after each epoch with its number, from 1, and its validation error, the
+            first figure of ``metrics.training_error``; training ends where it answers False.
 
     Returns:
         The outcome.
@@ -261,10 +291,14 @@ def train(
         OSError: The folder cannot be written to.
     """
     settings = settings or Settings()
-    device = find_device(settings.device)
+    device = settings.find_device()
     sets = {"train": train_set, "validation": valid_set} | ({"test": test_set} if test_set else {})
     sets = _on_device(sets, device)
-    with limited_threads(settings.threads), torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with (
+        limited_threads(settings.threads),
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        using_kernels(settings.kernels),
+    ):
         training = Training(architecture or {}, settings, sets.pop("train"), sets["validation"], device)
         if resume is not None:
             training.restore(resume)
@@ -280,9 +314,12 @@ def train(
         network.load_state_dict(training.best_weights)
         predictions = {name: predict(network, normalizer, crystals) for name, crystals in sets.items()}
         metrics = {
-            name: measure(predictions[name], crystals.labels, network.classification)
+            name: measure(
+                predictions[name], crystals.labels, network.classification, training.names, normalizer.std
+            )
             for name, crystals in sets.items()
         }
+        kernels = kernels_for(next(network.parameters())).__name__.rpartition(".")[2].removesuffix("_gate")
     if folder is not None:
         write_evaluation(folder, sets, predictions, metrics)
     return Outcome(
@@ -293,7 +330,13 @@ def train(
         seconds=sum(row["seconds"] for row in training.history),
         validation=metrics["validation"],
         test=metrics.get("test", {}),
+        kernels=kernels,
     )
+
+
+def _copied(network: CrystalGraphConvNet) -> dict[str, Tensor]:
+    """Return a copy of a network's weights, on the CPU."""
+    return {name: weight.detach().cpu().clone() for name, weight in network.state_dict().items()}
 
 
 def _on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:

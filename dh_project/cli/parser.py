@@ -12,11 +12,29 @@ from dh_project.errors import UserError, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """``argparse`` with one-line errors: what is wrong, the near match, and where the help is."""
+    """``argparse`` with one-line errors: what is wrong, the near match, and where the help is.
+
+    Attributes:
+        complete: Adds the options that are slow to find; called once the command is given, and not for others.
+    """
+
+    complete: Callable[[Parser], None] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{"allow_abbrev": False, **kwargs})
+
+    def group(self, title: str) -> argparse._ArgumentGroup:
+        """Return the group of options with a title, which is made where there is none."""
+        found = [group for group in self._action_groups if group.title == title]
+        return found[0] if found else self.add_argument_group(title)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is known, after the options that are slow to find are."""
+        if self.complete is not None:
+            complete, self.complete = self.complete, None
+            complete(self)
+        return super().parse_known_args(args, namespace)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is told with its near match, by the parser that does not know it."""

@@ -48,6 +48,11 @@ def quick(folder, tmp_path):
     return {"data": str(folder), "epochs": 3, "device": "cpu", "cache_folder": str(tmp_path / "cache")}
 
 
+def ids(folder):
+    """Return the ids of a folder's crystals."""
+    return [line.partition(",")[0] for line in (folder / "id_prop.csv").read_text().splitlines()]
+
+
 def test_it_runs_alone_and_writes_nothing(quick, tmp_path, monkeypatch):
     before = dict(POINT)
     prepare(**quick)
@@ -85,11 +90,60 @@ def test_what_it_records(quick, listen):
     facts = listener.facts
     assert set(facts) == {
         "val_mae", "test_mae", "best_epoch", "epochs", "parameters", "seconds", "device", "peak_memory_mb",
-        "seed", "threads",
+        "seed", "threads", "kernels",
     }  # fmt: skip
     assert facts["val_mae"] == -objective
     assert (facts["epochs"], facts["device"], facts["seed"], facts["threads"]) == (3, "cpu", 3, 1)
     json.dumps(facts, allow_nan=False)
+
+
+def test_the_kernels_that_were_asked_for_compute(quick, listen):
+    listener = listen()
+    run(POINT, **quick, kernels="torch")
+    assert listener.facts["kernels"] == "torch"
+
+
+def test_several_labels_at_once(quick, folder, listen):
+    rows = [f"{line},{position % 5}" for position, line in enumerate(ids(folder))]
+    (folder / "labels.csv").write_text("\n".join(["material_id,gap", *rows]))
+    listener = listen()
+    objective = run(POINT, **quick, label=["id_prop.csv", "gap"])
+    facts = listener.facts
+    errors = [name for name in facts if "mae" in name]
+    assert errors == [
+        f"{which}_{name}"
+        for which in ("val", "test")
+        for name in ("scaled_mae", "mae_id_prop.csv", "mae_gap")
+    ]
+    assert facts["val_scaled_mae"] == -objective == -max(value for _, value in listener.reports)
+
+
+def test_classification(quick, folder, listen):
+    table = "".join(f"{name},{position % 2}\n" for position, name in enumerate(ids(folder)))
+    (folder / "id_prop.csv").write_text(table)
+    listener = listen()
+    objective = run(POINT, **quick, task="classification")
+    assert listener.facts["val_nll"] == -objective
+    assert {f"{which}_{name}" for which in ("val", "test") for name in ("accuracy", "auc", "f1")} < set(
+        listener.facts
+    )
+    assert "val_mae" not in listener.facts
+    json.dumps(listener.facts, allow_nan=False)
+
+
+def test_dropout_of_a_classification_is_the_originals_unless_the_point_says_another(quick, folder, tmp_path):
+    table = "".join(f"{name},{position % 2}\n" for position, name in enumerate(ids(folder)))
+    (folder / "id_prop.csv").write_text(table)
+    for point, expected in ((POINT, None), (POINT | {"dropout": 0.0}, 0.0)):
+        run(point, **quick, task="classification", folder=tmp_path / "run")
+        assert load_checkpoint(tmp_path / "run/best.pt")["model"]["dropout"] == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"loss": "l1"}, {"schedule": "one-cycle"}, {"clip_norm": 0.01}, {"averaging": 0.9}], ids=str
+)
+def test_each_option_of_the_training_reaches_it(quick, options):
+    assert run(POINT, **quick, **options) != run(POINT, **quick)
 
 
 def test_an_answer_of_no_ends_it_with_what_there_is(quick, listen):
@@ -160,6 +214,12 @@ def test_a_point_takes_whole_numbers_that_came_as_floats():
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"task": "regresion"}, "did you mean 'regression'"),
+        ({"loss": "mae"}, "unknown loss 'mae'.*valid: mse, l1, huber"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'.*valid: multi-step, cosine, one-cycle"),
+        ({"kernels": "cuda"}, "unknown kernels 'cuda'"),
+        ({"mixed_precision": True}, "mixed_precision needs a GPU"),
+        ({"group_by": "formula"}, "unknown group_by 'formula'; valid: composition, chemical_system"),
         ({"data": "no_such_folder"}, "no_such_folder"),
     ],
 )
@@ -174,9 +234,7 @@ def test_preparing_builds_the_graphs(quick, tmp_path):
 
 
 def test_labels_of_one_value_are_refused(quick, folder):
-    table = folder / "id_prop.csv"
-    ids = [line.partition(",")[0] for line in table.read_text().splitlines()]
-    table.write_text("".join(f"{name},2.5\n" for name in ids))
+    (folder / "id_prop.csv").write_text("".join(f"{name},2.5\n" for name in ids(folder)))
     with pytest.raises(ValueError, match="all labels of the training set are 2"):
         run(POINT, **quick)
 
@@ -197,7 +255,7 @@ def test_importing_it_brings_in_no_search_and_no_gpu():
     code = (
         "import sys, torch; import dh_project.cgcnn_mp.model_run; "
         "assert not torch.cuda.is_initialized(); "
-        "assert not {'deephyper', 'ConfigSpace', 'ray', 'pymatgen', 'matplotlib'} & set(sys.modules)"
+        "assert not {'deephyper', 'ConfigSpace', 'ray', 'pymatgen', 'matplotlib', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

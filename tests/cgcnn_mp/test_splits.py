@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.splits import (
     check_ratios,
+    chemical_system,
     reduced_composition,
     split_by_files,
     split_by_ratio,
@@ -89,6 +90,11 @@ def test_an_empty_set_is_an_error():
 def test_a_reduced_composition_is_the_same_for_every_cell():
     assert reduced_composition([17, 11]) == reduced_composition([11] * 4 + [17] * 4) == "11:1 17:1"
     assert reduced_composition([26, 26, 8, 8, 8]) != reduced_composition([26, 8])
+
+
+def test_a_chemical_system_is_the_set_of_elements():
+    assert chemical_system([17, 11, 11]) == chemical_system([11, 17]) == "11-17"
+    assert chemical_system([11]) != chemical_system([11, 17])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from dh_project.cgcnn_mp import checkpoint
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_network, save_checkpoint
 from dh_project.cgcnn_mp.evaluation import measure, predict
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, train
+from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, Training, train
 
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.1}
 QUICK = Settings(epochs=4, batch_size=8, optim="Adam", device="cpu")
@@ -36,9 +37,16 @@ def assert_equal_bits(some, others):
     assert all(torch.equal(some[name], others[name]) for name in some)
 
 
-def with_labels(sets, labels):
-    graphs = replace(sets[0].graphs, labels=labels)
+def with_labels(sets, labels, names=("label",)):
+    graphs = replace(sets[0].graphs, labels=labels, label_names=names)
     return [replace(crystals, graphs=graphs) for crystals in sets]
+
+
+@pytest.fixture(scope="module")
+def two_targets(sets):
+    """The sets with two labels, of different units."""
+    labels = sets[0].graphs.labels
+    return with_labels(sets, torch.cat([labels, 500 - 100 * labels], dim=1), ("energy", "gap"))
 
 
 def test_training_learns(sets):
@@ -67,10 +75,21 @@ def test_the_callers_random_state_and_threads_stay(sets):
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize("optim", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optim": "SGD", "milestones": (2,)},
+        {"milestones": (2,)},
+        {"optim": "AdamW", "clip_norm": 0.1, "loss": "huber"},
+        {"optim": "SGD", "schedule": "cosine"},
+        {"schedule": "one-cycle"},
+        {"schedule": "one-cycle", "averaging": 0.9},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("interrupted_after", [1, 2, 3, 4])
-def test_an_interrupted_training_ends_as_the_uninterrupted(sets, tmp_path, interrupted_after, optim):
-    settings = replace(QUICK, optim=optim, milestones=(2,))
+def test_an_interrupted_training_ends_as_the_uninterrupted(sets, tmp_path, interrupted_after, options):
+    settings = replace(QUICK, **options)
     whole, parts, resumed = (tmp_path / name for name in ("whole", "parts", "resumed"))
     for folder in (whole, parts, resumed):
         folder.mkdir()
@@ -80,6 +99,7 @@ def test_an_interrupted_training_ends_as_the_uninterrupted(sets, tmp_path, inter
     for name in (BEST, LAST):
         expected, found = load_checkpoint(whole / name), load_checkpoint(resumed / name)
         assert_equal_bits(expected["state_dict"], found["state_dict"])
+    assert_equal_bits(expected["best_state_dict"], found["best_state_dict"])
     errors = [
         [row["val_mae"] for row in load_checkpoint(folder / LAST)["history"]] for folder in (whole, resumed)
     ]
@@ -107,7 +127,7 @@ def test_the_best_epoch_is_kept_and_tested(sets, tmp_path):
 def test_the_error_weighs_every_crystal_once():
     graphs = random_graphs(crystals=400)
     sets = random_sets(graphs)
-    sets = (sets[0], replace(sets[1], rows=torch.arange(257)), sets[2])  # one more than a batch
+    sets = (sets[0], replace(sets[1], rows=torch.arange(257)), sets[2])  # a last batch of one
     outcome = quick_training(sets, replace(QUICK, epochs=1))
     predictions = predict(outcome.network, outcome.normalizer, sets[1])
     assert outcome.validation["mae"] == (predictions - sets[1].labels).abs().mean().item()
@@ -126,9 +146,86 @@ def test_labels_of_one_value_are_refused(sets):
         quick_training(with_labels(sets, torch.full_like(sets[0].graphs.labels, 3.0)))
 
 
-def test_the_learning_rate_falls_after_its_milestones():
-    settings = Settings(lr=1.0, milestones=(2, 4), gamma=0.1)
-    assert [settings.learning_rate(epoch) for epoch in range(1, 6)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_training_set_of_one_crystal_or_none_is_refused(sets, rows):
+    few = replace(sets[0], rows=torch.arange(rows))
+    with pytest.raises(ValueError, match=f"the training set has {rows} crystals"):
+        quick_training([few, *sets[1:]])
+
+
+def test_an_empty_validation_set_is_refused(sets):
+    with pytest.raises(ValueError, match="the validation set is empty"):
+        quick_training([sets[0], replace(sets[1], rows=torch.arange(0)), sets[2]])
+
+
+def test_the_history_has_each_epochs_first_learning_rate(sets, tmp_path):
+    quick_training(sets, replace(QUICK, milestones=(2,), gamma=0.5), folder=tmp_path)
+    rates = [row["learning_rate"] for row in load_checkpoint(tmp_path / LAST)["history"]]
+    assert rates == [0.01, 0.01, 0.005, 0.005]
+
+
+@pytest.mark.parametrize("loss", ["l1", "huber"])
+def test_each_loss_learns_another_network(sets, loss):
+    usual, other = (quick_training(sets, replace(QUICK, loss=name)) for name in ("mse", loss))
+    assert not torch.equal(weights(usual)["fc_out.weight"], weights(other)["fc_out.weight"])
+
+
+def test_clipped_gradients_make_short_steps(sets):
+    settings = replace(QUICK, optim="SGD", momentum=0.0, epochs=1)
+    begin, free, clipped = (
+        weights(quick_training(sets, replace(settings, **options)))["embedding.weight"]
+        for options in ({"lr": 1e-30}, {}, {"clip_norm": 1e-6})
+    )
+    steps = math.ceil(len(sets[0]) / settings.batch_size)
+    longest = 1.01 * steps * settings.lr * 1e-6
+    assert (clipped - begin).norm() <= longest < (free - begin).norm()
+
+
+def test_averaged_weights_are_validated_and_kept(sets, tmp_path):
+    outcome = quick_training(sets, replace(QUICK, averaging=0.9), folder=tmp_path)
+    last = load_checkpoint(tmp_path / LAST)
+    assert not torch.equal(last["state_dict"]["fc_out.weight"], last["best_state_dict"]["fc_out.weight"])
+    assert_equal_bits(weights(outcome), last["best_state_dict"])
+    predictions = predict(outcome.network, outcome.normalizer, sets[1])
+    assert outcome.validation["mae"] == (predictions - sets[1].labels).abs().mean().item()
+
+
+def test_averaging_does_not_change_the_steps(sets, tmp_path):
+    for decay in (0.0, 0.9):
+        (tmp_path / str(decay)).mkdir()
+        quick_training(sets, replace(QUICK, averaging=decay), folder=tmp_path / str(decay))
+    without, averaged = (load_checkpoint(tmp_path / name / LAST)["state_dict"] for name in ("0.0", "0.9"))
+    assert_equal_bits(without, averaged)
+
+
+def test_several_targets_are_learnt_at_once(two_targets):
+    outcome = quick_training(two_targets, replace(QUICK, epochs=30, lr=0.02))
+    guesses = (two_targets[1].labels - two_targets[0].labels.mean(0)).abs().mean(0)
+    for name, guess in zip(("energy", "gap"), guesses.tolist(), strict=True):
+        assert outcome.validation[f"mae_{name}"] < 0.7 * guess
+    assert outcome.error == outcome.validation["scaled_mae"]
+    assert outcome.network.fc_out.out_features == 2
+    assert not outcome.network.classification
+
+
+def test_the_error_of_several_targets_is_their_mean_in_training_standard_deviations(two_targets):
+    outcome = quick_training(two_targets)
+    deviations = two_targets[0].labels.std(0)
+    errors = torch.tensor([outcome.validation["mae_energy"], outcome.validation["mae_gap"]])
+    assert outcome.error == pytest.approx((errors / deviations).mean().item())
+
+
+def test_what_a_training_of_several_targets_leaves(two_targets, tmp_path):
+    outcome = quick_training(two_targets, folder=tmp_path)
+    history = list(csv.DictReader((tmp_path / HISTORY).open()))
+    assert list(history[0])[2:5] == ["val_scaled_mae", "val_mae_energy", "val_mae_gap"]
+    predictions = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    pairs = ["label:energy", "prediction:energy", "label:gap", "prediction:gap"]
+    assert list(predictions[0]) == ["id", "set", *pairs]
+    network, normalizer = load_network(tmp_path / BEST)
+    expected = predict(network, normalizer, two_targets[1])[0].tolist()
+    assert [float(predictions[0][f"prediction:{name}"]) for name in ("energy", "gap")] == expected
+    assert json.loads((tmp_path / "metrics.json").read_text())["test"] == outcome.test
 
 
 def test_a_training_that_brings_nothing_more_ends(sets):
@@ -156,11 +253,34 @@ def test_the_classification_head_trains(sets):
     )
     assert outcome.validation["nll"] < 0.6931  # ln 2, that of a coin
     assert outcome.validation["accuracy"] > 0.6
+    assert outcome.validation["auc"] > 0.6
+    assert outcome.error == outcome.validation["nll"]
 
 
 def test_classification_refuses_labels_that_are_no_classes(sets):
     with pytest.raises(ValueError, match="labels 0 and 1"):
         train(*sets, architecture={"classification": True}, settings=QUICK)
+
+
+def test_classification_refuses_several_labels(two_targets):
+    with pytest.raises(ValueError, match="classification learns one label, and there are 2"):
+        train(*two_targets, architecture={"classification": True}, settings=QUICK)
+
+
+def test_classification_refuses_one_class_alone(sets):
+    with pytest.raises(ValueError, match="all labels of the training set are 1"):
+        train(
+            *with_labels(sets, torch.ones_like(sets[0].graphs.labels)),
+            architecture={"classification": True},
+            settings=QUICK,
+        )
+
+
+def test_metrics_that_are_not_defined_are_null_in_the_file(sets, tmp_path):
+    lone = replace(sets[2], rows=sets[2].rows[:1])
+    quick_training([sets[0], sets[1], lone], folder=tmp_path)
+    text = (tmp_path / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["test"]["r2"] is None
 
 
 def test_nothing_is_written_without_a_folder(sets, tmp_path, monkeypatch):
@@ -195,7 +315,7 @@ def test_an_unwritable_checkpoint_leaves_the_old_one(tmp_path):
 def test_a_checkpoint_of_other_graphs_is_refused(sets, tmp_path):
     quick_training(sets, folder=tmp_path)
     with pytest.raises(CheckpointError, match="max_num_nbr 12, not 6"):
-        quick_training(random_sets(max_num_nbr=6), resume=tmp_path / LAST)
+        quick_training(random_sets(random_graphs(neighbours=6)), resume=tmp_path / LAST)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(sets, tmp_path):
@@ -204,9 +324,32 @@ def test_a_checkpoint_of_other_settings_is_refused(sets, tmp_path):
         quick_training(sets, replace(QUICK, lr=0.02), resume=tmp_path / LAST)
 
 
+def test_a_checkpoint_of_other_labels_is_refused(sets, two_targets, tmp_path):
+    quick_training(two_targets, folder=tmp_path)
+    with pytest.raises(CheckpointError, match=r"data labels \['energy', 'gap'\], not \['label'\]"):
+        quick_training(sets, resume=tmp_path / LAST)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
+def test_a_schedule_over_all_epochs_cannot_go_on_for_another_number(sets, tmp_path, schedule):
+    settings = replace(QUICK, schedule=schedule)
+    quick_training(sets, settings, folder=tmp_path)
+    with pytest.raises(CheckpointError, match=r"planned for 4 epochs.* 6 are asked for: go on with epochs=4"):
+        quick_training(sets, replace(settings, epochs=6), resume=tmp_path / LAST)
+
+
+def test_a_checkpoint_without_a_schedule_is_refused(sets, tmp_path):
+    quick_training(sets, folder=tmp_path)
+    state = load_checkpoint(tmp_path / LAST)
+    del state["schedule"]
+    save_checkpoint(tmp_path / LAST, state)
+    with pytest.raises(CheckpointError, match="written by another program or version"):
+        quick_training(sets, resume=tmp_path / LAST)
+
+
 def test_weights_alone_cannot_be_resumed_from(sets, tmp_path):
     quick_training(sets, folder=tmp_path)
-    with pytest.raises(CheckpointError, match=r"holds weights alone; to go on, name the last\.pt"):
+    with pytest.raises(CheckpointError, match=r"holds weights alone; to go on, name a last\.pt"):
         quick_training(sets, resume=tmp_path / BEST)
 
 
@@ -241,6 +384,13 @@ def test_a_checkpoint_of_a_newer_schema_is_refused(tmp_path, monkeypatch):
         ({"batch_size": 0}, "batch_size is 0"),
         ({"epochs": 0}, "epochs is 0"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"loss": "mae"}, "unknown loss 'mae'.*valid: mse, l1, huber"),
+        ({"schedule": "cosin"}, r"did you mean 'cosine'\?"),
+        ({"kernels": "fast"}, "unknown kernels 'fast'"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0; it must be above 0"),
+        ({"averaging": 1.0}, "averaging is 1.0; it must be from 0"),
+        ({"lr": -1.0}, "lr is -1.0; it must be above 0"),
+        ({"mixed_precision": True}, "mixed_precision needs a GPU"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(sets, wrong, message):
@@ -255,8 +405,24 @@ def test_a_gpu_asked_for_where_there_is_none_is_refused(sets):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_training_on_a_gpu_learns(sets):
-    outcome = quick_training(sets, replace(QUICK, epochs=30, lr=0.02, device="cuda"))
+def test_a_step_does_not_wait_for_the_gpu(sets):
+    settings = replace(QUICK, device="cuda", schedule="one-cycle", clip_norm=1.0, averaging=0.9)
+    on_gpu = [crystals.to("cuda") for crystals in sets[:2]]
+    training = Training(SMALL, settings, *on_gpu, torch.device("cuda"))
+    batch = next(training.train_set.batches(8))
+    training.step(batch)  # what the first one compiles may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        training.step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_training_on_a_gpu_learns(sets, mixed_precision):
+    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", mixed_precision=mixed_precision)
+    outcome = quick_training(sets, settings)
     assert next(outcome.network.parameters()).is_cuda
     guess = (sets[1].labels - sets[0].labels.mean()).abs().mean().item()
     assert outcome.validation["mae"] < 0.6 * guess

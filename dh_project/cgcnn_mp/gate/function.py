@@ -6,13 +6,14 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from dh_project.cgcnn_mp.batch_norm import BatchNorm
 from dh_project.cgcnn_mp.gate.choice import kernels_for
 from dh_project.cgcnn_mp.gate.edges import Edges
 
 
-def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: nn.BatchNorm1d) -> Tensor:
+def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: BatchNorm) -> Tensor:
     """Sum what the neighbours of each class hand on (equation 5 of the paper, without the residual).
 
     The gate of an edge from class i to class j at distance u is z = own_i + other_j + bond_u, batch-normalised
@@ -33,7 +34,7 @@ def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: nn.B
         kernels = kernels_for(own)
         if training:
             mean, variance = _statistics(own, other, bond, edges, kernels)
-            _move_running_statistics(norm, mean, variance, edges.total)
+            norm.observe(mean, variance, edges.total)
         else:
             mean, variance = norm.running_mean, norm.running_var
         deviation = (variance + norm.eps).sqrt()
@@ -47,15 +48,12 @@ def _statistics(
     own: Tensor, other: Tensor, bond: Tensor, edges: Edges, kernels: ModuleType
 ) -> tuple[Tensor, Tensor]:
     """Return mean and biased variance over all bonds, (2 A,) each."""
+    if hasattr(kernels, "statistics"):  # both in one pass
+        mean, variance = kernels.statistics(own, other, bond, edges)
+        return mean, variance
     sums = edges.class_weights @ own + edges.neighbour_weights @ other + edges.shell_weights @ bond
     mean = sums / edges.total
     return mean, kernels.variance(own, other, bond, edges, mean)
-
-
-def _move_running_statistics(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, total: Tensor) -> None:
-    norm.num_batches_tracked += 1
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance * (total / (total - 1)), norm.momentum)
 
 
 class _GatedSum(torch.autograd.Function):
@@ -80,7 +78,7 @@ class _GatedSum(torch.autograd.Function):
         return kernels.forward(own, other, bond, edges, scale, shift)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         own, other, bond, scale, shift, mean, deviation = ctx.saved_tensors
         gradients = ctx.kernels.backward(
             gradient.contiguous(), own, other, bond, ctx.edges, scale, shift, mean, deviation, ctx.training

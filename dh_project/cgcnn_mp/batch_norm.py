@@ -1,4 +1,4 @@
-"""Batch normalisation of rows of which each stands for several."""
+"""Batch normalisation where each row stands for several."""
 
 from __future__ import annotations
 
@@ -7,13 +7,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class WeightedBatchNorm(nn.BatchNorm1d):
+class BatchNorm(nn.BatchNorm1d):
+    """``BatchNorm1d`` whose statistics are taken elsewhere (the gate takes them over all bonds)."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    @torch.no_grad()
+    def observe(self, mean: Tensor, variance: Tensor, total: Tensor) -> None:
+        """Move the running statistics towards a batch's mean and biased variance over ``total`` rows."""
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (total / (total - 1)), self.momentum)
+
+
+class WeightedBatchNorm(BatchNorm):
     """What ``BatchNorm1d`` gives where each row stands there as often as its weight says.
 
     It leans on its running statistics where one row or none cannot give any.
     """
 
-    def forward(self, rows: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, rows: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]
         """Normalise rows, float32 (rows, features), given how often each counts, float32 (rows,)."""
         if not self.training or (len(rows) < 2 and float(weights.sum()) < 2):
             return F.batch_norm(
@@ -24,8 +40,5 @@ class WeightedBatchNorm(nn.BatchNorm1d):
         mean = shares @ rows
         centred = rows - mean
         variance = shares @ centred.square()
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (total / (total - 1)), self.momentum)
+        self.observe(mean, variance, total)
         return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())

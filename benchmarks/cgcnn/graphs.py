@@ -1,0 +1,108 @@
+"""CIF files to graphs, crystals a second on one core; and what a graph takes.
+
+    python benchmarks/cgcnn/graphs.py --original CLONE
+
+Ours is the whole way from a folder of CIF files: tables, reading, parsing, neighbours, symmetry, the file written
+(16 neighbours an atom, of which 12 are a slice) and mapped again, with an empty cache each time. The original and
+cgcnn2 make each crystal by ``CIFData.__getitem__``, uncached, on the same files with their 12 neighbours; they keep
+nothing. They may be given a part of the crystals (``--peer-crystals``), evenly spaced: their time a crystal does not
+depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from options import parser, sample_folder
+from peers import CGCNN2, ORIGINAL, load_installed, load_original, missing_peers
+from rich.table import Table
+from samples import read_ids
+from timing import Timed, interleaved, print_speeds, print_table, use_one_core
+
+from dh_project.cgcnn_mp.crystals import find_source
+from dh_project.cgcnn_mp.load_data import label_graphs
+from dh_project.cgcnn_mp.preparation import prepare_graphs
+
+OURS = "ours"
+
+
+def measure(folder: Path, original: Path | None, peer_crystals: int | None, rounds: int) -> dict[str, Timed]:
+    """Time each that is here; it leaves this process bound to one core."""
+    use_one_core()
+    warnings.simplefilter("ignore")  # pymatgen tells of each coordinate that it rounds
+    ids = read_ids(folder)
+    count = min(peer_crystals or len(ids), len(ids))
+    chosen = [ids[place * len(ids) // count] for place in range(count)]
+    ways: dict[str, Callable[[], object]] = {OURS: lambda: _prepare(folder)}
+    for name, item in _peers(folder, original).items():
+        ways[name] = lambda item=item: [item(identifier) for identifier in chosen]  # type: ignore[misc]
+        item(chosen[0])
+    _prepare(folder)
+    return interleaved(ways, {name: len(ids) if name == OURS else count for name in ways}, rounds)
+
+
+def file_bytes(data: str) -> float:
+    """Return the bytes a crystal of a data set takes in our file at 12 neighbours."""
+    with TemporaryDirectory() as cache:
+        prepared = prepare_graphs(find_source(data, Path(cache)), 8.0, 12, Path(cache), progress=False)
+        size = sum(path.stat().st_size for path in Path(cache).glob("*.safetensors"))
+    return size / len(prepared.ids)
+
+
+def original_bytes(folder: Path, original: Path | None, sample: int = 200) -> float | None:
+    """Return the bytes a crystal takes in the original's tensors in memory, by a sample; None without it."""
+    item = _peers(folder, original).get(ORIGINAL)
+    if item is None:
+        return None
+    ids = read_ids(folder)
+    ids = ids[:: math.ceil(len(ids) / sample)]
+    crystals = [item(identifier)[0] for identifier in ids]
+    return sum(tensor.nbytes for tensors in crystals for tensor in tensors) / len(ids)
+
+
+def _prepare(folder: Path) -> None:
+    with TemporaryDirectory() as cache:
+        label_graphs(folder, cache_folder=cache, progress=False)
+
+
+def _peers(folder: Path, original: Path | None) -> dict[str, Callable[[str], Any]]:
+    """Return, by peer, what makes the graph of one id without its cache."""
+    found: dict[str, Callable[[str], Any]] = {}
+    if modules := load_original(original):
+        theirs = modules[0].CIFData(str(folder))
+        make = type(theirs).__getitem__.__wrapped__
+        rows = {row[0]: place for place, row in enumerate(theirs.id_prop_data)}
+        found[ORIGINAL] = lambda identifier: make(theirs, rows[identifier])
+    if packages := load_installed(CGCNN2, "data"):
+        other = packages[0].CIFData(str(folder), cache_size=0)
+        places = {row[0]: place for place, row in enumerate(other.id_prop_data)}
+        found[CGCNN2] = lambda identifier: other[places[identifier]]
+    return found
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    made = parser(__doc__)
+    made.add_argument(
+        "--peer-crystals", type=int, help="how many of them the peers are given; by default all"
+    )
+    options = made.parse_args()
+    folder = sample_folder(options)
+    missing = missing_peers(options.original, CGCNN2)
+    timed = measure(folder, options.original, options.peer_crystals, options.rounds)
+    print_speeds(f"{folder.name}: CIFs to graphs, crystals", timed, [ORIGINAL, CGCNN2], missing)
+    table = Table("", "kB a crystal", box=None)
+    sizes = {OURS: file_bytes(str(folder)), ORIGINAL: original_bytes(folder, options.original)}
+    for name, size in sizes.items():
+        if size is not None:
+            table.add_row(name, f"{size / 1000:.2f}")
+    print_table(f"{folder.name}: ours in the file, theirs in memory, 12 neighbours", table)
+
+
+if __name__ == "__main__":
+    main()

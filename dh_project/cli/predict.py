@@ -1,0 +1,149 @@
+"""``deephyper predict``: what a trained network says of crystals, as a CSV table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from dh_project.cli.model import import_part, refusals
+from dh_project.cli.parser import positive_float, positive_int
+
+DESCRIPTION = """\
+Predict crystals by a trained CGCNN.
+
+The table goes to standard output, or to a file by -o: id, prediction, and where the data has labels label and error
+(prediction less label). A classification's prediction is the probability of class 1. Columns of several targets are
+called prediction:<name> and so on. All else is told on standard error: how many were predicted, how well, and which
+crystals were left out and why; they are no failure as long as one crystal could be predicted.
+"""
+
+EPILOG = """\
+CHECKPOINT is a file, or a training's folder, or a trial of a search: SEARCH:7, SEARCH:best.
+Files of the original CGCNN (.pth.tar) do not tell their graphs' neighbours an atom: 12, its default, are assumed, and
+its radius follows from its number of Gaussians (41: 8 Å). Elements are described by the data's atom_init.json, or the
+paper's table where there is none.
+
+examples:
+  deephyper predict search:best my_crystals -o predictions.csv
+  deephyper predict formation-energy-per-atom.pth.tar NaCl.cif
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``predict`` to the commands."""
+    parser = commands.add_parser(
+        "predict",
+        help="predict crystals by a checkpoint, ours or the original CGCNN's",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.set_defaults(parser=parser, command=run)
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="best.pt, model.pth.tar, SEARCH:7, SEARCH:best"
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="a CIF file, a folder of some, or a data set: a folder with id_prop.csv, a tar file of one, flla",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the table")
+    parser.add_argument(
+        "--label", metavar="NAME", help="label to compare with, several with commas (those of the training)"
+    )
+    parser.add_argument(
+        "--max-num-nbr", type=positive_int, metavar="N", help="neighbours an atom (the checkpoint's)"
+    )
+    parser.add_argument(
+        "--radius", type=positive_float, metavar="R", help="cutoff radius, Å (the checkpoint's)"
+    )
+    parser.add_argument(
+        "--ties",
+        metavar="T",
+        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
+        "original code does (the checkpoint's; of the original's files pymatgen)",
+    )
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
+    parser.add_argument(
+        "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
+    )
+    parser.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
+    parser.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict, write the table, and tell how it went."""
+    output = arguments.output
+    with refusals():
+        checkpoint = import_part("checkpoint_path").find_checkpoint(arguments.checkpoint)
+        if output is not None:
+            _check_output(output)
+        predictions = import_part("predict").predict(
+            checkpoint,
+            arguments.data,
+            label=arguments.label,
+            max_num_nbr=arguments.max_num_nbr,
+            radius=arguments.radius,
+            ties=arguments.ties,
+            device=arguments.device,
+            batch_size=arguments.batch_size,
+            threads=arguments.threads,
+            cache_folder=arguments.cache_folder,
+        )
+        metrics = predictions.metrics()
+        _write(output, predictions.rows())
+    _tell(predictions, metrics, output)
+    return 0
+
+
+def _check_output(output: Path) -> None:
+    """See to it that a mistaken place is told before the work is done.
+
+    Raises:
+        ValueError: No file can be written there.
+    """
+    if output.is_dir():
+        raise ValueError(f"-o {output}: this is a folder; name a file")
+    if not output.parent.is_dir():
+        raise ValueError(f"-o {output}: there is no folder {output.parent}; make it first")
+
+
+def _write(output: Path | None, rows: list[dict[str, Any]]) -> None:
+    """Write the table to a file, whole or not at all, or to standard output as long as somebody reads.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from dh_project.files import table_text, write_whole
+
+    if output is not None:
+        try:
+            write_whole(output, table_text(rows))
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; nothing was written", str(output)) from error
+        return
+    try:
+        sys.stdout.write(table_text(rows))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 (for the rest of the process)
+
+
+def _tell(predictions: Any, metrics: dict[str, tuple[int, dict[str, float]]], output: Path | None) -> None:
+    """Say on standard error what was predicted, how well, and what was left out."""
+    left_out = predictions.left_out
+    lines = [
+        f"checkpoint  {predictions.checkpoint}",
+        f"graphs      {predictions.graphs}",
+        f"predicted   {len(predictions.ids):,} crystals of {predictions.data}",
+    ]
+    for name, (number, values) in metrics.items():
+        shown = ", ".join(f"{metric} {value:.6g}" for metric, value in values.items())
+        lines.append(f"error       {shown} (of {number:,} with the label {name})")
+    if left_out:
+        lines.append(f"left out    {len(left_out):,}")
+        lines += [f"  {identifier}: {reason}" for identifier, reason in left_out.items()]
+    if output is not None:
+        lines.append(f"wrote       {output}")
+    print("\n".join(lines), file=sys.stderr)

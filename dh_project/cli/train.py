@@ -1,0 +1,116 @@
+"""``deephyper train``: train one configuration, without any search."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dh_project.cli.console import tell
+from dh_project.cli.model import import_part, refusals
+from dh_project.cli.parser import Parser
+
+FOLDER = "training"
+
+DESCRIPTION = """\
+Train one configuration of CGCNN, without any search.
+
+It leaves in the folder: best.pt and last.pt (weights of the best epoch, state after the last one), history.csv,
+metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json,
+which is a --config too.
+"""
+
+EPILOG = """\
+examples:
+  deephyper train my_crystals --lr 0.02 --optim Adam --epochs 100
+  deephyper train --config best.json --folder best --epochs 300 --patience none
+  deephyper train --folder best --resume
+
+Its weights for the original CGCNN's programs:
+  python -m dh_project.cgcnn_mp.original_checkpoint training weights.pth.tar
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``train`` to the commands; what the model can be told is added when the command is given."""
+    parser = commands.add_parser(
+        "train",
+        help="train one configuration, without any search",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.set_defaults(parser=parser, command=run, config=None, folder=Path(FOLDER), resume=False)
+    parser.add_argument(
+        "data", nargs="?", metavar="DATA", help="flla, a folder with id_prop.csv, or a tar file of one (flla)"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a JSON object of what the options below name, a search's best.json or results.csv; options win over it",
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the folder's last epoch, with its settings"
+    )
+    parser.complete = add_options
+
+
+def add_options(parser: Parser) -> None:
+    """Add an option for each hyperparameter and each argument of the model's run function."""
+    configuration = import_part("configuration")
+    for name, option in configuration.options().items():
+        group = "hyperparameters" if name in configuration.ORIGINAL else "how to train"
+        if name == "data":
+            continue
+        flag, text = f"--{name.replace('_', '-')}", option.text.rstrip(".").replace("%", "%%")
+        help_text = f"{text} ({_shown(option.default)})"
+        if option.kinds == (bool,):
+            parser.group(group).add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
+        else:
+            read = partial(_read, option)
+            parser.group(group).add_argument(flag, type=read, metavar=name[0].upper(), help=help_text)
+
+
+def _read(option: Any, text: str) -> Any:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _shown(default: Any) -> str:
+    if default is None:
+        return "none"
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on with a training, and print what it came to."""
+    with refusals():
+        configuration, retraining = import_part("configuration"), import_part("retraining")
+        given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
+        if arguments.config is not None:
+            given = configuration.read_configuration(arguments.config) | given
+        start = retraining.go_on if arguments.resume else retraining.begin
+        try:
+            start(arguments.folder, given, say=tell)
+        except FloatingPointError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(_interrupted(arguments.folder, retraining.LAST), file=sys.stderr)
+            return 130
+    return 0
+
+
+def _interrupted(folder: Path, last: str) -> str:
+    """Say how to go on."""
+    if not (folder / last).is_file():
+        return "interrupted before the first epoch was done; the same command begins again"
+    where = "" if folder == Path(FOLDER) else f" --folder {shlex.quote(str(folder))}"
+    return f"interrupted; the epochs that were done are kept, go on with: deephyper train{where} --resume"

@@ -1,0 +1,61 @@
+"""Small data sets and trainings for the tests of ``train`` and ``predict``."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from dh_project.cli import main
+
+SMALL = ["--atom-fea-len", "8", "--h-fea-len", "8", "--n-conv", "1", "--batch-size", "4", "--device", "cpu"]
+"""Options of a training that takes a moment."""
+
+
+def rock_salt(cation: str, anion: str, edge: float) -> Structure:
+    return Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(edge), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).get_primitive_structure()
+
+
+HALIDES = {
+    f"{cation}{anion}": rock_salt(cation, anion, 4 + 0.1 * position)
+    for position, (cation, anion) in enumerate(
+        (a, b) for a in ("Li", "Na", "K", "Rb") for b in ("F", "Cl", "Br")
+    )
+}
+
+
+def write_cifs(folder: Path, crystals: dict[str, Structure]) -> Path:
+    folder.mkdir(parents=True)
+    for identifier, structure in crystals.items():
+        structure.to(str(folder / f"{identifier}.cif"), fmt="cif")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def halides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve alkali halides, labelled 0 to 11; also with a class, and twice the label, in ``labels.csv``."""
+    folder = write_cifs(tmp_path_factory.mktemp("data") / "halides", HALIDES)
+    (folder / "id_prop.csv").write_text("".join(f"{name},{i}\n" for i, name in enumerate(HALIDES)))
+    rows = [f"{name},{i % 2},{2 * i}\n" for i, name in enumerate(HALIDES)]
+    (folder / "labels.csv").write_text("material_id,odd,double\n" + "".join(rows))
+    return folder
+
+
+def train(halides: Path, folder: Path, *options: str) -> Path:
+    """Train two epochs in a folder."""
+    words = ["train", str(halides), "--folder", str(folder), *SMALL, "--epochs", "2", *options]
+    assert main.main(words) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_once(halides: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(halides, tmp_path_factory.mktemp("trained") / "training")
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A training of two epochs over the halides, the test's own copy."""
+    return Path(shutil.copytree(trained_once, tmp_path / "training"))

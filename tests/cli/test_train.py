@@ -1,0 +1,270 @@
+"""``deephyper train`` as a user types it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import small_trainings
+import torch
+from small_trainings import SMALL, train
+
+from dh_project.cli import main
+
+halides, trained, trained_once = (
+    small_trainings.halides,
+    small_trainings.trained,
+    small_trainings.trained_once,
+)
+
+
+@pytest.fixture
+def deephyper(tmp_path, monkeypatch, capsys):
+    """Return a function that runs a command line in ``tmp_path`` and gives status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+
+    def deephyper(*words):
+        try:
+            status = main.main([str(word) for word in words])
+        except SystemExit as leaving:
+            status = leaving.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return deephyper
+
+
+def refused(answer):
+    """Check that an answer is a refusal in one line, and return the line."""
+    status, _, error = answer
+    assert status == 2
+    assert len(error.strip().splitlines()) == 1
+    return error
+
+
+def epochs_of(folder):
+    return len((folder / "history.csv").read_text().splitlines()) - 1
+
+
+def test_a_training_prints_an_epoch_a_line_and_its_metrics(deephyper, halides):
+    status, said, _ = deephyper("train", halides, *SMALL, "--epochs", "2")
+    assert status == 0
+    assert [line.split(":")[0] for line in said.splitlines()[:2]] == ["epoch 1", "epoch 2"]
+    assert re.search(r"^set +mae +rmse +r2", said, re.MULTILINE)
+    assert re.search(r"^validation( +\S+){3}$", said, re.MULTILINE)
+    assert re.search(r"^test( +\S+){3}$", said, re.MULTILINE)
+
+
+def test_a_training_leaves_its_files(trained):
+    assert {path.name for path in trained.iterdir()} == {
+        "best.pt",
+        "last.pt",
+        "history.csv",
+        "metrics.json",
+        "predictions.csv",
+        "config.json",
+        "training_curve.png",
+        "parity.png",
+        "residuals_by_element.csv",
+        "residuals_by_element.png",
+    }
+
+
+def test_the_default_folder_is_called_training(deephyper, halides, tmp_path):
+    deephyper("train", halides, *SMALL, "--epochs", "1")
+    assert (tmp_path / "training" / "best.pt").exists()
+
+
+def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, trained):
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    assert "go on with --resume" in refused(deephyper("train", halides, "--folder", trained))
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_every_argument_of_the_run_function_is_an_option(deephyper):
+    import inspect
+
+    from dh_project.cgcnn_mp.model_run import ORIGINAL, run
+
+    status, said, _ = deephyper("train", "--help")
+    assert status == 0
+    names = {*ORIGINAL, *inspect.signature(run).parameters} - {"point", "data"}
+    assert all(f"--{name.replace('_', '-')}" in said for name in names)
+
+
+def test_options_reach_the_training(deephyper, halides, tmp_path):
+    words = [
+        "--lr",
+        "0.02",
+        "--milestones",
+        "1,2",
+        "--optim",
+        "Adam",
+        "--label",
+        "double",
+        "--patience",
+        "none",
+    ]
+    assert deephyper("train", halides, *SMALL, "--epochs", "1", *words)[0] == 0
+    last = torch.load(tmp_path / "training" / "last.pt", weights_only=True)
+    assert last["settings"]["lr"] == 0.02
+    assert last["settings"]["milestones"] == (1, 2)
+    assert last["settings"]["optim"] == "Adam"
+    assert last["data"]["labels"] == ["double"]
+
+
+def test_a_configuration_in_json_says_the_same_as_options(deephyper, halides, trained, tmp_path):
+    deephyper("train", "--config", trained / "config.json", "--folder", "again")
+    assert (tmp_path / "again" / "history.csv").read_text().split(",")[:6] == (
+        (trained / "history.csv").read_text().split(",")[:6]
+    )
+    again, first = (torch.load(folder / "best.pt")["state_dict"] for folder in (tmp_path / "again", trained))
+    assert all(torch.equal(again[name], first[name]) for name in first)
+
+
+def test_options_win_over_the_configuration(deephyper, trained, tmp_path):
+    deephyper("train", "--config", trained / "config.json", "--folder", "again", "--epochs", "1")
+    assert epochs_of(tmp_path / "again") == 1
+
+
+def test_the_best_trial_of_a_search_is_a_configuration(deephyper, halides, tmp_path):
+    best = {
+        "id": "4",
+        "objective": -1.0,
+        **{"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1},
+        "rerun": {
+            "run": "dh_project.cgcnn_mp.model_run.run",
+            "run_kwargs": {"data": str(halides), "epochs": 1, "device": "cpu"},
+            "seed": 7,
+        },
+    }
+    (tmp_path / "best.json").write_text(json.dumps({"0": best}))
+    assert deephyper("train", "--config", "best.json")[0] == 0
+    settings = torch.load(tmp_path / "training" / "last.pt", weights_only=True)["settings"]
+    assert (settings["lr"], settings["seed"]) == (0.02, 7)
+
+
+def test_a_resumed_training_equals_one_that_was_not_interrupted(deephyper, halides, trained, tmp_path):
+    assert deephyper("train", "--folder", trained, "--resume", "--epochs", "4")[0] == 0
+    whole = train(halides, tmp_path / "whole", "--epochs", "4")
+    resumed, wanted = (torch.load(folder / "last.pt")["state_dict"] for folder in (trained, whole))
+    assert all(torch.equal(resumed[name], wanted[name]) for name in wanted)
+    assert json.loads((trained / "config.json").read_text())["epochs"] == 4
+
+
+def test_a_training_that_is_done_says_so(deephyper, trained):
+    said = refused(deephyper("train", "--folder", trained, "--resume"))
+    assert "2 epochs are done" in said
+    assert "ask for more with --epochs" in said
+
+
+def test_a_training_that_ended_by_patience_says_so(deephyper, halides, tmp_path):
+    train(halides, tmp_path / "short", "--lr", "0.1", "--patience", "1", "--epochs", "500")
+    said = refused(deephyper("train", "--folder", "short", "--resume"))
+    assert "give a --patience above 1" in said
+
+
+def test_an_evaluation_that_was_interrupted_is_made_up_for(deephyper, trained):
+    (trained / "metrics.json").unlink()
+    assert deephyper("train", "--folder", trained, "--resume")[0] == 0
+    assert (trained / "metrics.json").exists()
+
+
+def test_another_setting_than_that_of_then_is_named(deephyper, trained):
+    said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9", "--lr", "0.5"))
+    assert "lr was 0.01 and is 0.5 now" in said
+    assert epochs_of(trained) == 2
+
+
+def test_nothing_to_resume_is_said(deephyper):
+    assert "there is nothing to resume in training" in refused(deephyper("train", "--resume"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epoch", "3"], "did you mean '--epochs'?"),
+        (["--epochs", "three"], "epochs is 'three'; it must be a whole number"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--n-conv", "0"], "n_conv is 0"),
+        (["--lr", "nan"], "lr is 'nan'; it must be a number"),
+        (["--milestones", "50,x"], "milestones is 'x'"),
+        (["--optim", "Adm"], "did you mean 'Adam'?"),
+        (["--label", "dbl"], "unknown label 'dbl'"),
+        (["--config", "nowhere.json"], "nowhere.json: No such file"),
+        (["--folder", "file"], "this is a file"),
+        (["--device", "gpu"], "unknown device 'gpu'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(deephyper, halides, tmp_path, words, said):
+    (tmp_path / "file").write_text("mine")
+    assert said in refused(deephyper("train", halides, *words))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"epoch": 3}', "unknown setting 'epoch' (did you mean 'epochs'?)"),
+        ('{"epochs": "ten"}', "epochs is 'ten'; it must be a whole number"),
+        ('{"epochs": true}', "epochs is True"),
+        ("[1]", "no JSON object"),
+        ("{", "is no JSON"),
+        (
+            '{"0": {"id": "1", "objective": 1.0, "rerun": {"run": "mine.run"}}}',
+            "its run function is mine.run",
+        ),
+    ],
+)
+def test_a_configuration_that_is_not_in_order(deephyper, tmp_path, text, said):
+    (tmp_path / "c.json").write_text(text)
+    assert said in refused(deephyper("train", "--config", "c.json"))
+
+
+def test_a_training_that_diverges_is_one_line_and_status_1(deephyper, halides):
+    status, _, error = deephyper("train", halides, *SMALL, "--lr", "1e30")
+    assert status == 1
+    assert "try a smaller learning rate" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_several_labels_are_trained_at_once(deephyper, halides, tmp_path):
+    words = ["--label", "id_prop.csv,double", "--epochs", "1"]
+    status, said, _ = deephyper("train", halides, *SMALL, *words)
+    assert status == 0
+    assert "epoch 1: validation MAE / standard deviation" in said
+
+
+def test_a_classification_says_its_auc(deephyper, halides, tmp_path):
+    words = ["--label", "odd", "--task", "classification", "--epochs", "1"]
+    status, said, _ = deephyper("train", halides, *SMALL, *words)
+    assert status == 0
+    assert "epoch 1: validation negative log-likelihood" in said
+    assert "auc" in said
+    assert (tmp_path / "training" / "roc.png").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
+    command = [sys.executable, "-m", "dh_project.cli.main", "train"]
+    words = [str(halides), *SMALL, "--epochs", "100000", "--patience", "none", "--folder", "mine"]
+    training = subprocess.Popen(
+        [*command, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    limit = time.monotonic() + 100
+    while not (tmp_path / "mine" / "last.pt").exists() and time.monotonic() < limit:
+        time.sleep(0.02)
+    training.send_signal(signal.SIGINT)
+    _, error = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert error.strip().splitlines() == [
+        "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
+    ]
+    done = epochs_of(tmp_path / "mine")
+    goes_on = [*command, "--folder", "mine", "--resume", "--epochs", str(done + 2)]
+    subprocess.run(goes_on, cwd=tmp_path, check=True, capture_output=True)
+    assert epochs_of(tmp_path / "mine") in (done + 1, done + 2)
