@@ -41,7 +41,9 @@ setup(
         "ConfigSpace>=1.2",
         "deephyper>=0.13.2,<0.14",
         "filelock",
+        "gemmi>=0.7",
         "matplotlib",
+        "numba>=0.61",
         "numpy",
         "pandas>=3.1",  # reads floats back to the last digit
         "psutil",

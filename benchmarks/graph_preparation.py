@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dh_project.cgcnn_mp.crystals import Cell, Written, find_source
-from dh_project.cgcnn_mp.neighbours import build_graph
+from dh_project.cgcnn_mp.symmetry import folded_graphs
 
 SAMPLE = 200
 OPEN = """\
@@ -69,10 +69,10 @@ def main() -> None:
         count = int(answers[0].split()[1])
         size = sum(path.stat().st_size for path in Path(cache).glob("*.safetensors"))
         sample = [written for _, written in islice(find_source(data, Path(cache)).structures(), SAMPLE)]
-    build_graph(sample[0], 8.0, 16)
+    folded_graphs(sample[:1], 8.0, 16)
     ours, theirs = 0.0, 0.0
     for written in sample:
-        ours += seconds_of(lambda w: build_graph(w, 8.0, 16), written)
+        ours += seconds_of(lambda w: folded_graphs([w], 8.0, 16), written)
         theirs += seconds_of(original_graph, written)
 
     table = Table("", "", title=f"{Path(data).name}, {count:,} crystals; {describe_machine()}", box=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -15,8 +15,7 @@ def compiled(function: F) -> F:
 
     Where nothing can be kept (neither the installation nor the home folder can be written to), each process compiles.
     """
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:  # numba finds no place for its cache
-        return njit(**options)(function)
+        return cast(F, njit(nogil=True, error_model="numpy")(function))

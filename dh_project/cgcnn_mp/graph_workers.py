@@ -27,6 +27,9 @@ from dh_project.cgcnn_mp.graph_arrays import GraphArrays
 TIES = ("environment", "pymatgen")
 """Which neighbours of a shell are kept that the count cuts: see ``symmetry.py`` and ``original_graphs.py``."""
 
+PATIENCE = 5.0
+"""Seconds that a child which answers no more has to end by itself."""
+
 Chunk = list[tuple[str, Written]]
 
 
@@ -141,7 +144,7 @@ class GraphWorker:
     def _end(self) -> int:
         """Return the status of a child that does not answer; end it if it lives."""
         try:
-            return self._process.wait(5)
+            return self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()

@@ -25,7 +25,7 @@ from dh_project.cgcnn_mp.graph_workers import TIES, Chunk, GraphRecipe, build_ch
 FORMAT = "dh_project crystal graphs 4"
 CHUNK = {"environment": 256, "pymatgen": 16}
 """Crystals that are built at a time, by the kind of ties."""
-WORTH_A_PROCESS = {"environment": 15_000, "pymatgen": 500}
+WORTH_A_PROCESS = {"environment": 10_000, "pymatgen": 200}
 """Crystals that take about as long as a worker process takes to start."""
 WORTH_A_BAR = 2_000
 """Crystals from which on progress is shown."""

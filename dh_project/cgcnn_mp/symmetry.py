@@ -10,14 +10,14 @@ no more colours than before (colour refinement; Weisfeiler and Leman, 1968). The
 surroundings, however far one looks, and carry the same features in every layer.
 
 *The rule for ties.* The nearest shell comes first, and within a shell the neighbour of the lower colour; the first K
-are kept. So which members of a shell are kept that the count cuts does not depend on the order of atoms, on the
-choice of cell, origin or orientation; members of one colour are interchangeable. Atoms of one class have the same
-list, and the same first k of it: every smaller count is exact too. Neighbours that only space-group symmetry relates
-and that the centre tells apart (left and right of a mirror plane, say) are of one colour all the same.
+are kept. So which members of a shell are kept that the count cuts depends on their surroundings alone, not on the
+order of atoms, nor on the choice of cell, origin or orientation; members of one colour are interchangeable. Atoms of
+one class have the same list, and the same first k of it: each smaller count is exact too.
 
 *What noise can still change.* Two distances about ``SHELL_GAP`` apart may be one shell or two. Noise above the gap
-makes equivalent atoms different: the graph is then larger and as exact as without folding. Where a shell is cut,
-colours that differ by the order of two nearly equal distances may swap ranks, and with them who is kept.
+makes equivalent atoms different: the graph is then larger, and as exact. Where a shell is cut, colours that differ by
+the order of two nearly equal distances may swap ranks, and with them who is kept. A shell at the cutoff radius may
+lie half within it.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _fold_block(
     most: int,
     quotient: bool,
 ) -> tuple[np.ndarray, ...]:
-    """Do the work of ``fold``; also return the total of classes, edges and distances."""
+    """Do the work of ``fold``: return which atoms are isolated, and the arrays."""
     crystals, atoms = len(lattices), len(numbers)
     isolated = np.full(crystals, -1, np.int64)
     sizes = np.zeros((crystals, 2), np.int32)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import CRYSTALS
 
+from dh_project.cgcnn_mp import graph_workers
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.cgcnn_mp.graph_workers import (
     Chunk,
@@ -42,6 +43,7 @@ def test_a_dead_child_is_one_line_that_names_the_crystals():
 
 
 def test_an_answer_that_is_none_does_not_hang(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(graph_workers, "PATIENCE", 0.1)
     with GraphWorker(RECIPE) as worker:
         monkeypatch.setattr(worker._process, "stdout", open("/dev/zero", "rb"))  # noqa: PTH123, SIM115
         with pytest.raises(DataError, match="between NaCl and NaCl"):
