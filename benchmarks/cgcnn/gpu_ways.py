@@ -14,9 +14,10 @@ from peers import Item
 from torch import Tensor, nn
 
 from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
+from dh_project.cgcnn_mp.gate import count_gaussians
 from dh_project.cgcnn_mp.gate.choice import using_kernels
 from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
+from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 
 RATE = 0.01
 

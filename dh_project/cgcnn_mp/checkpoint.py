@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dh_project.cgcnn_mp.gate import GAUSSIAN_STEP
 from dh_project.cgcnn_mp.graphs import CrystalSet
-from dh_project.cgcnn_mp.model import GAUSSIAN_STEP, CrystalGraphConvNet
+from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
 from dh_project.errors import one_line
 from dh_project.files import replacing

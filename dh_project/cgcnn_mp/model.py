@@ -13,32 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dh_project.cgcnn_mp.batch_norm import BatchNorm, WeightedBatchNorm
-from dh_project.cgcnn_mp.gate import Edges, gated_sum
+from dh_project.cgcnn_mp.gate import Bonds, Edges, gated_sum, residual
 from dh_project.cgcnn_mp.graphs import Batch
-
-GAUSSIAN_STEP = 0.2
-"""Distance between the centres of the Gaussian expansion, and their width, Å."""
-
-
-def count_gaussians(radius: float) -> int:
-    """Return how many Gaussian centres, from 0 Å on, cover a cutoff radius in Å (8 Å: 41)."""
-    return round(radius / GAUSSIAN_STEP) + 1
-
-
-def expand_distances(distances: Tensor, count: int) -> Tensor:
-    """Expand distances in Gaussians, exp(-(d - µ)² / σ²), the bond features of the paper.
-
-    Args:
-        distances: float32 (...), Å.
-        count: Number G of centres µ = 0, σ, 2σ, …
-
-    Returns:
-        float32 (..., G).
-    """
-    centres = torch.arange(count, dtype=distances.dtype, device=distances.device) * GAUSSIAN_STEP
-    squares = (distances.unsqueeze(-1) - centres).div_(GAUSSIAN_STEP).square_()
-    # beyond exp(-50) lie denormal numbers, which cost a CPU ten times the time
-    return squares.clamp_(max=50.0).neg_().exp_()
 
 
 class ConvLayer(nn.Module):
@@ -55,12 +31,12 @@ class ConvLayer(nn.Module):
         self.bn1 = BatchNorm(2 * atom_fea_len)
         self.bn2 = WeightedBatchNorm(atom_fea_len)
 
-    def forward(self, atoms: Tensor, bonds: Tensor, edges: Edges, rows: Tensor | None = None) -> Tensor:
+    def forward(self, atoms: Tensor, bonds: Bonds, edges: Edges, rows: Tensor | None = None) -> Tensor:
         """Let each atom take in its neighbours.
 
         Args:
             atoms: float32 (N, A), features of each class of equivalent atoms.
-            bonds: float32 (U, G), features of each distance.
+            bonds: Features of each distance.
             edges: Who is whose neighbour.
             rows: int32 (N,), where classes share features: the row of ``atoms`` (now float32 (R, A)) of each.
 
@@ -69,12 +45,16 @@ class ConvLayer(nn.Module):
         """
         size = atoms.shape[1]
         # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: atoms' terms once an atom, bonds' once a distance
-        w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.shape[1]], dim=1)
+        w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.count], dim=1)
         own, other = F.linear(atoms, w_own, self.fc_full.bias), F.linear(atoms, w_other)
         if rows is not None:
             atoms, own, other = (values.index_select(0, rows) for values in (atoms, own, other))
-        messages = gated_sum(own, other, F.linear(bonds, w_bond), edges, self.bn1)
-        return F.softplus(atoms + self.bn2(messages, edges.multiplicities))
+        terms = (atoms, own, other, bonds.times(w_bond))
+        # matrix products may have been of lower precision; sums and statistics are not
+        atoms, own, other, bond = (term.to(self.bn1.weight.dtype) for term in terms)
+        with torch.autocast(atoms.device.type, enabled=False):
+            messages = gated_sum(own, other, bond, edges, self.bn1)
+            return residual(atoms, messages, edges.multiplicities, self.bn2)
 
 
 class CrystalGraphConvNet(nn.Module):
@@ -126,7 +106,7 @@ class CrystalGraphConvNet(nn.Module):
         Returns:
             float32 (C, targets); for classification the log-probabilities, float32 (C, 2).
         """
-        bonds = expand_distances(batch.distances, self.nbr_fea_len)
+        bonds = Bonds(batch.distances, self.nbr_fea_len)
         atoms = self.embedding(batch.element_features)
         rows: Tensor | None = batch.elements  # at first, atoms of an element are alike
         for conv in self.convs:

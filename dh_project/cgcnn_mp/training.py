@@ -20,11 +20,12 @@ from torch.nn.utils import clip_grad_norm_
 from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint, save_checkpoint
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
+from dh_project.cgcnn_mp.gate import count_gaussians
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
 from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians
+from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.schedules import make_schedule
 from dh_project.cgcnn_mp.settings import Settings

@@ -11,10 +11,10 @@ from random_graphs import FEATURES, random_graphs, unfolded
 
 from dh_project.cgcnn_mp.checkpoint import load_network
 from dh_project.cgcnn_mp.evaluation import predict
-from dh_project.cgcnn_mp.gate import Edges
+from dh_project.cgcnn_mp.gate import Edges, count_gaussians, expand_distances
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.load_data import label_graphs
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet, count_gaussians, expand_distances
+from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 
 ARCHITECTURES = [
     {},

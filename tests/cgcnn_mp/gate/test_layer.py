@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from dh_project.cgcnn_mp.batch_norm import WeightedBatchNorm
+from dh_project.cgcnn_mp.gate import Bonds, expand_distances, residual
 from dh_project.cgcnn_mp.gate.choice import using_kernels
-from dh_project.cgcnn_mp.gate.layer import bond_shares, expand_distances, residual
 
 WIDTHS = [1, 3, 16, 20, 64, 128]
 
@@ -30,7 +30,7 @@ def test_bond_shares_are_the_expansion_times_the_matrix(width, gaussians):
     distances = torch.cat([torch.linspace(0, reach, 53), torch.tensor([reach + 0.5, 60.0])])
     weight = drawn(width, gaussians).requires_grad_()
     gradient = drawn(len(distances), width, seed=1)
-    found = bond_shares(distances, weight)
+    found = Bonds(distances, weight.shape[1]).times(weight)
     right = expand_distances(distances.double(), gaussians) @ weight.double().t()
     gradients = [torch.autograd.grad(rows, weight, gradient.to(rows.dtype))[0] for rows in (found, right)]
     assert_close([found, gradients[0]], [right.float(), gradients[1]])

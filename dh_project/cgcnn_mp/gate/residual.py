@@ -1,0 +1,66 @@
+"""What a convolution does after its gate: normalise the messages, add them to the atoms, and activate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dh_project.cgcnn_mp.batch_norm import WeightedBatchNorm
+from dh_project.cgcnn_mp.gate.arrays import arrays, by_numba
+
+
+def residual(atoms: Tensor, messages: Tensor, weights: Tensor, norm: WeightedBatchNorm) -> Tensor:
+    """Return softplus(atoms + norm(messages)), all (N, A), where rows count as often as weights, (N,), say."""
+    training = norm.training and len(messages) > 1
+    if training != norm.training or not by_numba(atoms, messages):
+        return F.softplus(atoms + norm(messages, weights))
+    outputs: Tensor = _Residual.apply(atoms, messages, norm.weight, norm.bias, weights, norm)
+    return outputs
+
+
+class _Residual(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        atoms: Tensor,
+        messages: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        weights: Tensor,
+        norm: WeightedBatchNorm,
+    ) -> Tensor:
+        from dh_project.cgcnn_mp.gate import numba_layer
+
+        if norm.training:
+            statistics = torch.empty(2, messages.shape[1])
+            numba_layer.sum_moments(*arrays(messages, weights, statistics))
+            mean, variance = statistics
+            norm.observe(mean, variance, weights.sum())
+        else:
+            mean, variance = norm.running_mean, norm.running_var
+        deviation = (variance + norm.eps).sqrt()
+        constants = torch.stack([mean, weight / deviation, bias])
+        out = torch.empty_like(messages)
+        numba_layer.add_and_activate(*arrays(atoms, messages, constants, out))
+        ctx.training = norm.training
+        ctx.save_for_backward(atoms, messages, weights, constants, deviation)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        from dh_project.cgcnn_mp.gate import numba_layer
+
+        atoms, messages, weights, constants, deviation = ctx.saved_tensors
+        d_atoms, d_messages = torch.empty_like(atoms), torch.empty_like(messages)
+        d_norm = torch.empty(2, atoms.shape[1])
+        numba_layer.sum_activation_gradients(*arrays(gradient, atoms, messages, constants, d_atoms, d_norm))
+        d_norm[0] /= deviation
+        owed = torch.zeros_like(d_norm)
+        if ctx.training:
+            owed = d_norm * (constants[1] / -weights.sum())
+            owed[0] /= deviation
+        numba_layer.through_normalisation(*arrays(messages, weights, constants, owed, d_atoms, d_messages))
+        return d_atoms, d_messages, d_norm[0], d_norm[1], None, None
