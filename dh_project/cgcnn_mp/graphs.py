@@ -1,6 +1,6 @@
 """Crystal graphs as a few flat tensors, and batches of them by index arithmetic.
 
-All graphs of a data set lie end to end in the same tensors (``graph_arrays`` says how), so that they can be
+All graphs of a data set lie end to end in the same tensors (``preparation.arrays`` says how), so that they can be
 mapped from one file, shared by every trial of a node, moved to a GPU as a whole, and batched without visiting
 single crystals. A step never asks the GPU for a size: those are kept on the CPU beside.
 """

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CRYSTALS, pack, write_folder
 from crystal_cells import glass, structure_of
 from many_cells import ManyCells, prepare_many
+from small_crystals import CRYSTALS, pack, write_folder
 
-from dh_project.cgcnn_mp import preparation
 from dh_project.cgcnn_mp.crystals import FolderSource, find_source
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.graph_file import PreparedGraphs
-from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.preparation import prepare
+from dh_project.cgcnn_mp.preparation.graph_file import PreparedGraphs
+from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 
 
 def prepare(data: str | Path, cache: Path, count: int = 16, **options) -> PreparedGraphs:
@@ -161,7 +161,7 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
         "print(prepare_many(*map(Path, sys.argv[1:])))"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
-    here = Path(__file__).parent
+    here = Path(many_cells.__file__).parent
     both = [subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=120)[0].strip() for process in both] == ["1200", "1200"]
     assert graph_file(tmp_path / "cache").exists()
@@ -170,8 +170,8 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
 @pytest.fixture
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker process were worth while for few crystals."""
-    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(preparation.TIES, 300))
-    monkeypatch.setattr(preparation, "available_cores", lambda: 3)
+    monkeypatch.setattr(prepare, "WORTH_A_PROCESS", dict.fromkeys(prepare.TIES, 300))
+    monkeypatch.setattr(prepare, "available_cores", lambda: 3)
 
 
 def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, tmp_path: Path, request):
@@ -193,7 +193,7 @@ def test_the_order_of_streaming_changes_not_a_bit(
 ):
     (folder / "NaCl.cif").write_text("garbage")
     prepare(folder, tmp_path / "one")
-    monkeypatch.setattr(preparation, "CHUNK", dict.fromkeys(preparation.TIES, 5))
+    monkeypatch.setattr(prepare, "CHUNK", dict.fromkeys(prepare.TIES, 5))
     prepare_graphs(AnotherOrder(folder), 8.0, 16, tmp_path / "other", progress=False)
     assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
 
@@ -253,7 +253,7 @@ def test_a_daemonic_process_builds_without_children(folder: Path, tmp_path: Path
 def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path.insert(0, {str(Path(many_cells.__file__).parent)!r})\n"
         "from pathlib import Path\n"
         "from many_cells import prepare_many\n"
         f"print(prepare_many(Path({str(folder)!r}), Path({str(tmp_path / 'cache')!r})))\n"
@@ -265,7 +265,7 @@ def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_p
 def test_one_line_is_shown_where_standard_error_is_no_terminal(
     folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(preparation, "WORTH_A_BAR", 1)  # as if the set were large
+    monkeypatch.setattr(prepare, "WORTH_A_BAR", 1)  # as if the set were large
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     shown = capsys.readouterr()
