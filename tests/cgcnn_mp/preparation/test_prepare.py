@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import many_cells
 import pytest
 import torch
 from crystal_cells import glass, structure_of
@@ -18,7 +19,7 @@ from small_crystals import CRYSTALS, pack, write_folder
 
 from dh_project.cgcnn_mp.crystals import FolderSource, find_source
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.preparation import prepare
+from dh_project.cgcnn_mp.preparation import prepare as preparation
 from dh_project.cgcnn_mp.preparation.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 
@@ -170,8 +171,8 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
 @pytest.fixture
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker process were worth while for few crystals."""
-    monkeypatch.setattr(prepare, "WORTH_A_PROCESS", dict.fromkeys(prepare.TIES, 300))
-    monkeypatch.setattr(prepare, "available_cores", lambda: 3)
+    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(preparation.TIES, 300))
+    monkeypatch.setattr(preparation, "available_cores", lambda: 3)
 
 
 def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, tmp_path: Path, request):
@@ -193,7 +194,7 @@ def test_the_order_of_streaming_changes_not_a_bit(
 ):
     (folder / "NaCl.cif").write_text("garbage")
     prepare(folder, tmp_path / "one")
-    monkeypatch.setattr(prepare, "CHUNK", dict.fromkeys(prepare.TIES, 5))
+    monkeypatch.setattr(preparation, "CHUNK", dict.fromkeys(preparation.TIES, 5))
     prepare_graphs(AnotherOrder(folder), 8.0, 16, tmp_path / "other", progress=False)
     assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
 
@@ -265,7 +266,7 @@ def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_p
 def test_one_line_is_shown_where_standard_error_is_no_terminal(
     folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(prepare, "WORTH_A_BAR", 1)  # as if the set were large
+    monkeypatch.setattr(preparation, "WORTH_A_BAR", 1)  # as if the set were large
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     shown = capsys.readouterr()
