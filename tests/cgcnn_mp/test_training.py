@@ -37,6 +37,12 @@ def assert_equal_bits(some, others):
     assert all(torch.equal(some[name], others[name]) for name in some)
 
 
+def predictions_of(folder, which):
+    """Return the rows of one set in a training's table of predictions."""
+    with (folder / "predictions.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["set"] == which]
+
+
 def with_labels(sets, labels, names=("label",)):
     graphs = replace(sets[0].graphs, labels=labels, label_names=names)
     return [replace(crystals, graphs=graphs) for crystals in sets]
@@ -219,7 +225,7 @@ def test_what_a_training_of_several_targets_leaves(two_targets, tmp_path):
     outcome = quick_training(two_targets, folder=tmp_path)
     history = list(csv.DictReader((tmp_path / HISTORY).open()))
     assert list(history[0])[2:5] == ["val_scaled_mae", "val_mae_energy", "val_mae_gap"]
-    predictions = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    predictions = predictions_of(tmp_path, "validation")
     pairs = ["label:energy", "prediction:energy", "label:gap", "prediction:gap"]
     assert list(predictions[0]) == ["id", "set", *pairs]
     network, normalizer = load_network(tmp_path / BEST)
@@ -296,9 +302,20 @@ def test_what_a_training_leaves(sets, tmp_path):
     history = list(csv.DictReader((tmp_path / HISTORY).open()))
     assert list(history[0]) == ["epoch", "train_loss", "val_mae", "learning_rate", "seconds"]
     assert [row["epoch"] for row in history] == ["1", "2", "3", "4"]
-    predictions = list(csv.DictReader((tmp_path / "predictions.csv").open()))
-    assert [row["id"] for row in predictions] == sets[1].ids + sets[2].ids
-    assert json.loads((tmp_path / "metrics.json").read_text())["test"] == outcome.test
+    for name, crystals in zip(("train", "validation", "test"), sets, strict=True):
+        assert [row["id"] for row in predictions_of(tmp_path, name)] == crystals.ids
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics == {"train": outcome.training, "validation": outcome.validation, "test": outcome.test}
+
+
+def test_the_training_set_is_predicted_in_its_own_units(sets, tmp_path):
+    outcome = quick_training(sets, replace(QUICK, averaging=0.9), folder=tmp_path)
+    rows = predictions_of(tmp_path, "train")
+    labels, found = (torch.tensor([[float(row[name])] for row in rows]) for name in ("label", "prediction"))
+    assert torch.equal(labels.double(), sets[0].labels.float().double())
+    assert outcome.training["mae"] == pytest.approx((found - labels).abs().mean().item(), rel=1e-5)
+    predictions = predict(outcome.network, outcome.normalizer, sets[0])
+    assert measure(predictions, sets[0].labels, False) == outcome.training
 
 
 def test_an_unwritable_checkpoint_leaves_the_old_one(tmp_path):
