@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from operator_recorder import OperatorRecorder
 from random_graphs import random_graphs, random_sets
 
-from dh_project.cgcnn_mp import checkpoint
+from dh_project.cgcnn_mp import checkpoint, cuda_graphs
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_network, save_checkpoint
 from dh_project.cgcnn_mp.evaluation import measure, predict
+from dh_project.cgcnn_mp.gate.choice import using_kernels
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, Training, train
 
@@ -408,11 +410,49 @@ def test_a_checkpoint_of_a_newer_schema_is_refused(tmp_path, monkeypatch):
         ({"averaging": 1.0}, "averaging is 1.0; it must be from 0"),
         ({"lr": -1.0}, "lr is -1.0; it must be above 0"),
         ({"mixed_precision": True}, "mixed_precision needs a GPU"),
+        ({"cuda_graphs": True}, "cuda_graphs needs a GPU, and the device is the CPU: leave it out"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(sets, wrong, message):
     with pytest.raises(ValueError, match=message):
         quick_training(sets, replace(QUICK, **wrong))
+
+
+@using_kernels("torch")  # the stand-in for the recording sees no others
+@pytest.mark.parametrize("optim", ["SGD", "Adam"])
+def test_recorded_steps_train_as_ordinary_ones(sets, tmp_path, monkeypatch, optim):
+    settings = replace(QUICK, optim=optim, lr=0.003, schedule="one-cycle", averaging=0.9, clip_norm=1.0)
+    settings = replace(settings, epochs=5)
+
+    def training(**options):
+        return Training(
+            SMALL | {"dropout": 0.0}, replace(settings, **options), *sets[:2], torch.device("cpu")
+        )
+
+    ordinary, begun, recorded = training(), training(), training(cuda_graphs=True)
+    errors = [ordinary.run_epoch() for _ in range(5)]
+    begun.run_epoch()  # the recording begins with a state that a checkpoint gave
+    recorded.restore(_saved(tmp_path / LAST, begun))
+
+    def state():
+        moments = [value for one in recorded.optimizer.state.values() for value in one.values()]
+        return [*recorded.network.state_dict().values(), *filter(torch.is_tensor, moments)]
+
+    recorder = OperatorRecorder(state)
+    monkeypatch.setattr(cuda_graphs, "CudaRecorder", lambda: recorder)
+    assert [recorded.run_epoch() for _ in range(4)] == pytest.approx(errors[1:], rel=1e-3)
+    assert recorder.recorded > 0
+    rates = [[row["learning_rate"] for row in one.history] for one in (ordinary, recorded)]
+    assert rates[0] == rates[1]
+    begun.restore(
+        _saved(tmp_path / "recorded.pt", recorded)
+    )  # and an ordinary training goes on with its state
+    assert begun.optimizer.param_groups[0]["lr"] == ordinary.optimizer.param_groups[0]["lr"]
+
+
+def _saved(path, training):
+    save_checkpoint(path, training.checkpoints().last)
+    return path
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -428,17 +468,19 @@ def test_a_step_does_not_wait_for_the_gpu(sets):
     training = Training(SMALL, settings, *on_gpu, torch.device("cuda"))
     batch = next(training.train_set.batches(8))
     training.step(batch)  # what the first one compiles may wait
+    training._after_step()
     torch.cuda.set_sync_debug_mode("error")
     try:
         training.step(batch)
+        training._after_step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("mixed_precision", [False, True])
-def test_training_on_a_gpu_learns(sets, mixed_precision):
-    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", mixed_precision=mixed_precision)
+@pytest.mark.parametrize("options", [{}, {"mixed_precision": True}, {"cuda_graphs": True}], ids=str)
+def test_training_on_a_gpu_learns(sets, options):
+    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", **options)
     outcome = quick_training(sets, settings)
     assert next(outcome.network.parameters()).is_cuda
     guess = (sets[1].labels - sets[0].labels.mean()).abs().mean().item()
