@@ -79,14 +79,14 @@ def test_residuals_by_element(one_target):
     assert_picture(draw_residuals_by_element(folder, elements, "eV/atom"), folder)
     rows = residuals(folder)
     assert [(row["set"], row["element"]) for row in rows] == [
-        (name, element) for name in ("validation", "test") for element in ("H", "O")
+        (name, element) for name in ("train", "validation", "test") for element in ("H", "O")
     ]
     errors = predict(outcome.network, outcome.normalizer, sets[2]) - sets[2].labels
     oxides = torch.tensor([name.endswith("1") for name in sets[2].ids])
-    assert int(rows[3]["crystals"]) == oxides.sum()
-    assert float(rows[3]["mae"]) == pytest.approx(errors[oxides].abs().mean().item())
-    assert float(rows[3]["mean_error"]) == pytest.approx(errors[oxides].mean().item())
-    assert float(rows[2]["mae"]) == pytest.approx(outcome.test["mae"])
+    assert int(rows[5]["crystals"]) == oxides.sum()
+    assert float(rows[5]["mae"]) == pytest.approx(errors[oxides].abs().mean().item())
+    assert float(rows[5]["mean_error"]) == pytest.approx(errors[oxides].mean().item())
+    assert float(rows[4]["mae"]) == pytest.approx(outcome.test["mae"])
 
 
 def test_residuals_of_several_targets_with_elements_from_the_graphs(two_targets):
