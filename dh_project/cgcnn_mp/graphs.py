@@ -7,7 +7,7 @@ single crystals. A step never asks the GPU for a size: those are kept on the CPU
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -278,3 +278,10 @@ class CrystalSet:
     def shuffled(self, generator: torch.Generator) -> Tensor:
         """Return the set's rows in a random order, int64 (crystals,); all is on the CPU."""
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+
+def on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
+    """Move sets to a device; graphs that they share are moved once."""
+    graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
+    moved = {key: value.to(device) for key, value in graphs.items()}
+    return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

@@ -24,7 +24,7 @@ from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
 from dh_project.cgcnn_mp.gate import count_gaussians
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
-from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
+from dh_project.cgcnn_mp.graphs import Batch, CrystalSet, on_device
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
@@ -306,7 +306,7 @@ def train(
     settings = settings or Settings()
     device = settings.find_device()
     sets = {TRAIN: train_set, VALIDATION: valid_set} | ({TEST: test_set} if test_set else {})
-    sets = _on_device(sets, device)
+    sets = on_device(sets, device)
     with (
         limited_threads(settings.threads),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
@@ -345,10 +345,3 @@ def train(
         test=metrics.get(TEST, {}),
         kernels=kernels,
     )
-
-
-def _on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
-    """Move sets to a device; graphs that they share are moved once."""
-    graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
-    moved = {key: value.to(device) for key, value in graphs.items()}
-    return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

@@ -7,6 +7,7 @@ import pytest
 import torch
 from random_graphs import random_sets
 
+from dh_project.cgcnn_mp import figures
 from dh_project.cgcnn_mp.evaluation import predict
 from dh_project.cgcnn_mp.figures import (
     draw_parity,
@@ -62,6 +63,16 @@ def test_the_training_curve_of_every_task(training, request):
 def test_parity(training, request):
     folder, _, _ = request.getfixturevalue(training)
     assert_picture(draw_parity(folder, "eV/atom"), folder)
+
+
+def test_parity_shows_the_training_set_behind_the_others(one_target, monkeypatch):
+    monkeypatch.setattr(figures, "_saved", lambda figure, path: figure)
+    sets = draw_parity(one_target[0], "").axes[0].collections
+    assert [drawn.get_label().partition(":")[0] for drawn in sets] == ["train", "validation", "test"]
+    assert len({drawn.get_zorder() for drawn in sets}) == 1  # so that their order decides
+    looks = [tuple(drawn.get_facecolor()[0]) for drawn in sets]
+    assert len(set(looks)) == 3
+    assert looks[0][3] < min(looks[1][3], looks[2][3])
 
 
 def test_the_roc_curve_of_a_classification(classes):
