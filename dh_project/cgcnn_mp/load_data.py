@@ -144,8 +144,8 @@ def label_graphs(
     tables = source.tables()
     chosen = tables.chosen_labels(label)
     kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr))
-    if ties == "pymatgen":  # the original's order within a radius says nothing of another radius
-        kept_radius, kept = radius, int(max_num_nbr)
+    if ties == "pymatgen":  # in which order it has equally far neighbours depends on the radius
+        kept_radius = radius
     prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, quotient)
 
     labels, unlabelled = _parse_labels(prepared.ids, chosen)
