@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,15 +23,14 @@ def compiled(function: F, signature: str | None = None, **options: Any) -> F:
         signature: Types of its arguments, with which it is compiled now; None: at its first call.
         options: Others of ``numba.njit``.
     """
-    options = {"nogil": True, "error_model": "numpy"} | options
-    signatures = () if signature is None else (signature,)
+    compiler = partial(cast(Any, njit), signature, **{"nogil": True, "error_model": "numpy"} | options)
     # numba looks at the function's own file alone, and what it calls is compiled into it: a name of its own for each
     # state of the sources, so that a new version never runs with parts of an old one
     function.__qualname__ += f"-{_sources(Path(function.__code__.co_filename).parent)}"
     try:
-        return cast(F, njit(*signatures, cache=True, **options)(function))
+        return cast(F, compiler(cache=True)(function))
     except (RuntimeError, OSError):  # numba finds no place for its cache, or a full one
-        return cast(F, njit(*signatures, **options)(function))
+        return cast(F, compiler()(function))
 
 
 @cache

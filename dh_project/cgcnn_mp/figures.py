@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp.evaluation import PREDICTIONS, TRAIN
 from dh_project.cgcnn_mp.graphs import CrystalGraphs
-from dh_project.cgcnn_mp.load_data import atomic_numbers
+from dh_project.cgcnn_mp.labelled_graphs import atomic_numbers
 from dh_project.cgcnn_mp.metrics import measure
 from dh_project.cgcnn_mp.saving import HISTORY
 from dh_project.files import replacing, write_table

@@ -15,7 +15,7 @@ from dh_project.cgcnn_mp.configuration import Configuration, checked, options, p
 from dh_project.cgcnn_mp.crystals import SHIPPED
 from dh_project.cgcnn_mp.evaluation import METRICS
 from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
-from dh_project.cgcnn_mp.load_data import GRAPH_OPTIONS, label_graphs
+from dh_project.cgcnn_mp.labelled_graphs import GRAPH_OPTIONS, label_graphs
 from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
 from dh_project.cgcnn_mp.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.settings import Settings

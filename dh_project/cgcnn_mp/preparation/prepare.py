@@ -1,7 +1,7 @@
 """Building the graphs of a source once, on all cores, into one file that every trial maps.
 
-The file's name is a digest of the structures, the graph settings, pymatgen's version and ``FORMAT``: a file under the right name
-is the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
+The file's name is a digest of the structures, the graph settings, pymatgen's version and ``FORMAT``: a file under
+the right name is the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
 """
 
 from __future__ import annotations
