@@ -74,10 +74,6 @@ class Cells(NamedTuple):
     coordinates: np.ndarray
 
 
-class UnusualCif(Exception):
-    """A CIF that is not plain."""
-
-
 def read_structures(written: Sequence[Written]) -> tuple[Cells, list[str]]:
     """Read structures.
 
