@@ -156,8 +156,8 @@ def _convert(words: Sequence[str]) -> None:
     print(f"wrote {path}, of {checkpoint}")
     if not has_its_ties:
         print(
-            "it was trained with ties=environment, and the original keeps other ones of equally far neighbours: where "
-            "12 cut a shell, its predictions differ; train with ties=pymatgen for weights that agree",
+            "it was trained with ties=environment, and the original keeps other ones of equally far neighbours: "
+            "where 12 cut a shell, its predictions differ; train with ties=pymatgen for weights that agree",
             file=sys.stderr,
         )
 
