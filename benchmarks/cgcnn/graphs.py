@@ -25,7 +25,7 @@ from samples import read_ids
 from timing import Timed, interleaved, print_speeds, print_table, use_one_core
 
 from dh_project.cgcnn_mp.crystals import find_source
-from dh_project.cgcnn_mp.load_data import label_graphs
+from dh_project.cgcnn_mp.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 
 OURS = "ours"

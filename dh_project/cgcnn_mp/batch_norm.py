@@ -20,7 +20,8 @@ class BatchNorm(nn.BatchNorm1d):
         """Move the running statistics towards a batch's mean and biased variance over ``total`` rows."""
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * (total / (total - 1)), self.momentum)
+        # one row, and padding beside it, has no variance: 0 of 1, not of 0
+        self.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), self.momentum)
 
 
 class WeightedBatchNorm(BatchNorm):

@@ -15,6 +15,7 @@ from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.retraining import exit_status, retrain
 from dh_project.errors import UserError
+from dh_project.results import best_configuration
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -23,8 +24,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _train_best(words: Sequence[str]) -> None:
-    from dh_project.results import best_configuration
-
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         raise UserError(f"one file of results is enough, and {len(names)} are given: {', '.join(names)}")

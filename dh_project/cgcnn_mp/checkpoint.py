@@ -66,6 +66,13 @@ class GraphSettings:
         return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, digest, graphs.ties)
 
 
+def fingerprint(crystals: CrystalSet) -> str:
+    """Return what tells one set of crystals and their labels from another."""
+    digest = hashlib.sha256("\n".join(crystals.ids).encode())
+    digest.update(crystals.labels.contiguous().numpy().tobytes())
+    return f"{len(crystals)} crystals, digest {digest.hexdigest()[:12]}"
+
+
 def features_digest(element_features: Tensor) -> str:
     """Return what tells one table of element features, float32 (elements, features), from another."""
     return hashlib.sha256(element_features.cpu().contiguous().numpy().tobytes()).hexdigest()

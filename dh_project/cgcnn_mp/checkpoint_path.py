@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dh_project.cgcnn_mp.training import BEST
+from dh_project.cgcnn_mp.saving import BEST
 from dh_project.errors import UserError, did_you_mean
 from dh_project.history import History
 from dh_project.journal import scan

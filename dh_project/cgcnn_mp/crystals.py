@@ -151,12 +151,20 @@ class FolderSource:
         return self._tables
 
     def structures(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the CIF files of the ids that have one."""
+        """Yield the CIF files of the ids that have one.
+
+        Raises:
+            DataError: A file is there and cannot be read; were it left out, it would stay so once it can.
+        """
         for identifier in self._tables.ids:
+            path = Path(self._cif(identifier))
             try:
-                yield identifier, Path(self._cif(identifier)).read_bytes()
-            except OSError:
-                continue
+                yield identifier, path.read_bytes()
+            except OSError as error:
+                if os.access(path, os.F_OK):
+                    raise DataError(
+                        f"cannot read {path}: {error.strerror}; mend that, and begin again"
+                    ) from None
 
     def _cif(self, identifier: str) -> str:
         return f"{self._folder}{os.sep}{identifier}.cif"

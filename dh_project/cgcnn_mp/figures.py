@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp.evaluation import PREDICTIONS, TRAIN
 from dh_project.cgcnn_mp.graphs import CrystalGraphs
-from dh_project.cgcnn_mp.load_data import atomic_numbers
+from dh_project.cgcnn_mp.labelled_graphs import atomic_numbers
 from dh_project.cgcnn_mp.metrics import measure
-from dh_project.cgcnn_mp.training import HISTORY
-from dh_project.files import write_table
+from dh_project.cgcnn_mp.saving import HISTORY
+from dh_project.files import replacing, write_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -240,7 +240,8 @@ def _panels(count: int, width: float = 5, stacked: bool = False) -> tuple[Figure
 
 
 def _saved(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=150)
+    with replacing(path) as aside:
+        figure.savefig(aside, dpi=150, format=path.suffix.removeprefix("."))
     return path
 
 

@@ -16,8 +16,9 @@ from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.gate.choice import warm_up
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.metrics import finite_or_none
+from dh_project.cgcnn_mp.saving import LAST
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import LAST, Outcome, train
+from dh_project.cgcnn_mp.training import Outcome, train
 from dh_project.running import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there

@@ -63,4 +63,4 @@ def check_classes(labels: Tensor) -> None:
     if labels.shape[1] > 1:
         raise ValueError(f"classification learns one label, and there are {labels.shape[1]}")
     if not ((labels == 0) | (labels == 1)).all():
-        raise ValueError("classification needs labels 0 and 1, and the training set has others")
+        raise ValueError("classification needs labels 0 and 1, and there are others")

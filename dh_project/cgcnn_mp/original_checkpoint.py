@@ -19,7 +19,6 @@ import torch
 
 from dh_project.cgcnn_mp.checkpoint import (
     CheckpointError,
-    GraphSettings,
     TrainedNetwork,
     load_checkpoint,
     load_trained,
@@ -99,8 +98,11 @@ def _new_optimizer(network: CrystalGraphConvNet, settings: Mapping[str, Any]) ->
     return optimizer.state_dict()
 
 
-def convert(checkpoint: Path, path: Path) -> None:
+def convert(checkpoint: Path, path: Path) -> bool:
     """Write a checkpoint of ours in the original's form.
+
+    Returns:
+        Whether it was trained on the neighbours that the original code keeps of equally far ones.
 
     Raises:
         OSError: A file cannot be opened or written.
@@ -119,6 +121,7 @@ def convert(checkpoint: Path, path: Path) -> None:
         settings={name: settings[name] for name in SETTINGS if name in settings},
         optimizer=contents.get("optimizer"),
     )
+    return trained.graphs is None or trained.graphs.ties == "pymatgen"
 
 
 SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
@@ -126,10 +129,10 @@ SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
 
 def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:
     """Refuse weights that the original code would use for other graphs than they were trained on."""
-    graphs = trained.graphs or GraphSettings(trained.radius, 0.2, NEIGHBOURS, "")
-    if (graphs.max_num_nbr, round(graphs.radius, 6)) != (NEIGHBOURS, RADIUS):
+    neighbours = trained.graphs.max_num_nbr if trained.graphs else NEIGHBOURS
+    if (neighbours, round(trained.radius, 6)) != (NEIGHBOURS, RADIUS):
         raise CheckpointError(
-            f"{checkpoint} was trained on {graphs.max_num_nbr} neighbours within {graphs.radius:g} Å, and the "
+            f"{checkpoint} was trained on {neighbours} neighbours within {trained.radius:g} Å, and the "
             f"original code makes graphs of {NEIGHBOURS} within {RADIUS:g} Å"
         )
 
@@ -149,8 +152,14 @@ def _convert(words: Sequence[str]) -> None:
     if not path.name.endswith(".pth.tar"):
         raise UserError(f"{path}: the original's checkpoints end in .pth.tar; name it so")
     checkpoint = find_checkpoint(words[0])
-    convert(checkpoint, path)
+    has_its_ties = convert(checkpoint, path)
     print(f"wrote {path}, of {checkpoint}")
+    if not has_its_ties:
+        print(
+            "it was trained with ties=environment, and the original keeps other ones of equally far neighbours: "
+            "where 12 cut a shell, its predictions differ; train with ties=pymatgen for weights that agree",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

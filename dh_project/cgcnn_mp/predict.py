@@ -24,7 +24,7 @@ from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystal
 from dh_project.cgcnn_mp.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.errors import DataError, unknown
 from dh_project.cgcnn_mp.graphs import CrystalSet
-from dh_project.cgcnn_mp.load_data import element_table, label_graphs
+from dh_project.cgcnn_mp.labelled_graphs import element_table, label_graphs
 from dh_project.cgcnn_mp.preparation.workers import TIES
 from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
 

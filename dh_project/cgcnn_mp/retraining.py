@@ -15,19 +15,16 @@ from dh_project.cgcnn_mp.configuration import Configuration, checked, options, p
 from dh_project.cgcnn_mp.crystals import SHIPPED
 from dh_project.cgcnn_mp.evaluation import METRICS
 from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
-from dh_project.cgcnn_mp.load_data import GRAPH_OPTIONS, label_graphs
+from dh_project.cgcnn_mp.labelled_graphs import GRAPH_OPTIONS, label_graphs
 from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
-from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST
+from dh_project.cgcnn_mp.saving import BEST, HISTORY, LAST
+from dh_project.cgcnn_mp.settings import FREE, Settings
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 from dh_project.running import Connection, connect
 
 CONFIG = "config.json"
 """The configuration of a training, in its folder; what it leaves out took its default."""
-
-FREE = ("epochs", "patience", "device", "threads", "kernels", "cuda_graphs", "cache_folder", "max_lost_share")
-"""What may change when a training goes on."""
 
 ERROR_WORDS = {
     "val_nll": "validation negative log-likelihood",
@@ -182,7 +179,8 @@ def _settings_of(folder: Path, given: Configuration) -> Configuration:
         raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
     defaults = {name: option.default for name, option in options().items()}
     then = {name: recorded.get(name, defaults[name]) for name in given}
-    changed = [name for name in given if name not in FREE and not _same(given[name], then[name])]
+    may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
+    changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
         raise UserError(f"the training in {folder} cannot go on otherwise: {both}")

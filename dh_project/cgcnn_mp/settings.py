@@ -22,6 +22,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "AdamW": torch.optim.AdamW,
 }
 
+FREE = ("patience", "device", "threads", "kernels", "cuda_graphs")
+"""Settings that may change when a training goes on; so may ``epochs``, but for a schedule over all of them."""
+
 SCHEDULES = ("multi-step", "cosine", "one-cycle")
 """``schedules`` says what each does."""
 
@@ -98,9 +101,7 @@ class Settings:
 
         A schedule that is laid out over all epochs fixes their number too.
         """
-        free = ["patience", "device", "threads", "kernels", "cuda_graphs"]
-        if self.schedule == "multi-step":
-            free.append("epochs")
+        free = (*FREE, "epochs") if self.schedule == "multi-step" else FREE
         return {name: value for name, value in asdict(self).items() if name not in free}
 
     def find_device(self) -> torch.device:

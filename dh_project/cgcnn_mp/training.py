@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, fingerprint, load_checkpoint
 from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
@@ -106,7 +106,8 @@ class Training:
             raise ValueError("the validation set is empty: the best epoch is chosen by it")
         self.normalizer = Normalizer.fit(train_set.labels)
         if self.network.classification:
-            check_classes(train_set.labels)
+            for crystals in (train_set, valid_set):
+                check_classes(crystals.labels)
             self.normalizer = Normalizer()
         self.train_set = self._normalised(train_set)
         self.valid_labels = valid_set.labels
@@ -120,7 +121,11 @@ class Training:
         self._identity = {
             "graphs": asdict(GraphSettings.of(train_set)),
             "model": dict(architecture),
-            "data": {"labels": list(self.names), "training crystals": len(train_set)},
+            "data": {
+                "labels": list(self.names),
+                "training set": fingerprint(train_set),
+                "validation set": fingerprint(valid_set),
+            },
             "settings": settings.identity(),
         }
 
@@ -313,6 +318,8 @@ def train(
         using_kernels(settings.kernels),
     ):
         training = Training(architecture or {}, settings, sets[TRAIN], sets[VALIDATION], device)
+        if training.network.classification and test_set:
+            check_classes(test_set.labels)
         with Saver(training.checkpoints, folder) as saver:
             if resume is not None:
                 training.restore(resume)

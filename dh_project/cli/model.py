@@ -19,7 +19,7 @@ def import_part(name: str) -> ModuleType:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell what the model refuses (data, a checkpoint, a setting, a file) as a user's mistake, in one line.
+    """Tell what the model refuses (data, a setting, a file, a batch too large) as a user's mistake, in one line.
 
     Raises:
         UserError: In its place.
@@ -31,3 +31,9 @@ def refusals() -> Iterator[None]:
         raise UserError(f"{where}{error.strerror or one_line(error)}") from error
     except ValueError as error:
         raise UserError(one_line(error)) from error
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for this
+            raise
+        raise UserError(
+            f"the GPU's memory is full: take a smaller --batch-size ({one_line(error)})"
+        ) from error

@@ -169,6 +169,13 @@ def test_the_command_writes_the_originals_form(trained, tmp_path, capsys):
     assert "args" in load_checkpoint(tmp_path / "m.pth.tar")
 
 
+@pytest.mark.parametrize(("ties", "warned"), [("environment", True), ("pymatgen", False)])
+def test_the_command_tells_where_the_original_keeps_other_neighbours(data, tmp_path, capsys, ties, warned):
+    run(SMALL, data=str(data), epochs=1, device="cpu", folder=tmp_path, ties=ties)
+    original_checkpoint.main([str(tmp_path), str(tmp_path / "m.pth.tar")])
+    assert ("train with ties=pymatgen" in capsys.readouterr().err) == warned
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

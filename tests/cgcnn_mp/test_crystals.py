@@ -46,6 +46,13 @@ def test_a_folder_yields_its_cif_files(folder: Path):
     assert structures["LiF"] == (folder / "LiF.cif").read_bytes()
 
 
+def test_a_cif_file_that_is_there_and_cannot_be_read_is_an_error(folder: Path):
+    (folder / "LiF.cif").unlink()
+    (folder / "LiF.cif").mkdir()
+    with pytest.raises(DataError, match=r"cannot read .*LiF\.cif: Is a directory"):
+        dict(FolderSource(folder).structures())
+
+
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
 def test_an_archive_holds_what_its_folder_holds(folder: Path, tmp_path: Path, ending: str):
     archive = ArchiveSource(pack(folder, ending), tmp_path / "cache")

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from operator_recorder import OperatorRecorder, WouldWait
 
+from dh_project.cgcnn_mp.batch_norm import WeightedBatchNorm
 from dh_project.cgcnn_mp.cuda_graphs import WARM_UPS, RecordedSteps, Sizes, padded_batch
 from dh_project.cgcnn_mp.gate.choice import using_kernels
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, first_positions
@@ -48,6 +49,12 @@ def graphs():
         first_distance=first_positions(distances),
         labels=torch.randn(CRYSTALS, 1, generator=generator).double(),
     )
+
+
+def test_a_padded_batch_of_one_atom_leaves_statistics_finite():
+    norm = WeightedBatchNorm(3)
+    norm(torch.ones(16, 3), torch.tensor([1.0] + 15 * [0.0]))
+    assert norm.running_var.isfinite().all()
 
 
 def make_network(device="cpu"):

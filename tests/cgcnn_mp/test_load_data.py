@@ -7,11 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
 
-from dh_project.cgcnn_mp.load_data import DataError, atomic_numbers, label_graphs, load_data, main
+from dh_project.cgcnn_mp.labelled_graphs import atomic_numbers, label_graphs
+from dh_project.cgcnn_mp.load_data import DataError, load_data, main
+from dh_project.cgcnn_mp.preparation.original_graphs import original_graph
 from dh_project.cgcnn_mp.splits import find_grouping
 
 
@@ -63,6 +66,19 @@ def test_the_originals_ties_keep_exactly_what_was_asked_for(folder: Path):
     graphs = label_graphs(folder, max_num_nbr=5, radius=6.0, ties="pymatgen").graphs
     assert graphs.first_edge.diff().tolist() == [5] * 24
     assert graphs.repeats.tolist() == [1] * 120
+
+
+def test_fewer_of_the_originals_neighbours_are_its_first_ones(folder: Path, tmp_path: Path):
+    """Any number up to 16 is a slice of one file."""
+    sliced = label_graphs(folder, max_num_nbr=5, ties="pymatgen", cache_folder=tmp_path / "cache").graphs
+    label_graphs(folder, max_num_nbr=12, ties="pymatgen", cache_folder=tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
+    right = [original_graph((folder / f"{one}.cif").read_bytes(), 8.0, 5) for one in sliced.ids]
+    batch = sliced.batch(torch.arange(len(right)))
+    neighbours = np.concatenate([graph.neighbours + 2 * row for row, graph in enumerate(right)])
+    distances = np.concatenate([graph.distances[graph.shells] for graph in right])
+    np.testing.assert_array_equal(batch.edges.neighbours, neighbours)
+    np.testing.assert_array_equal(batch.distances[batch.edges.shells], distances)
 
 
 def test_a_folder_and_its_archive_give_the_same_sets(folder: Path):

@@ -13,7 +13,7 @@ from dh_project.cgcnn_mp.checkpoint import load_network
 from dh_project.cgcnn_mp.evaluation import predict
 from dh_project.cgcnn_mp.gate import Edges, count_gaussians, expand_distances
 from dh_project.cgcnn_mp.graphs import CrystalSet
-from dh_project.cgcnn_mp.load_data import label_graphs
+from dh_project.cgcnn_mp.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 
 ARCHITECTURES = [

@@ -270,6 +270,14 @@ def test_classification_refuses_labels_that_are_no_classes(sets):
         train(*sets, architecture={"classification": True}, settings=QUICK)
 
 
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_set_without_training_may_hold_no_other_classes_either(sets, which):
+    labels = (sets[0].graphs.labels > sets[0].graphs.labels.median()).double()
+    labels[sets[which].rows[0]] = 2
+    with pytest.raises(ValueError, match="labels 0 and 1"):
+        train(*with_labels(sets, labels), architecture={"classification": True}, settings=QUICK)
+
+
 def test_classification_refuses_several_labels(two_targets):
     with pytest.raises(ValueError, match="classification learns one label, and there are 2"):
         train(*two_targets, architecture={"classification": True}, settings=QUICK)
@@ -347,6 +355,16 @@ def test_a_checkpoint_of_other_labels_is_refused(sets, two_targets, tmp_path):
     quick_training(two_targets, folder=tmp_path)
     with pytest.raises(CheckpointError, match=r"data labels \['energy', 'gap'\], not \['label'\]"):
         quick_training(sets, resume=tmp_path / LAST)
+
+
+@pytest.mark.parametrize("which", ["training", "validation"])
+def test_a_checkpoint_of_another_split_is_refused(sets, tmp_path, which):
+    quick_training(sets, folder=tmp_path)
+    train_rows, valid_rows = sets[0].rows.clone(), sets[1].rows.clone()
+    (train_rows if which == "training" else valid_rows)[0] = sets[2].rows[0]
+    others = [replace(sets[0], rows=train_rows), replace(sets[1], rows=valid_rows)]
+    with pytest.raises(CheckpointError, match=rf"data {which} set '\d+ crystals, digest"):
+        quick_training(others, resume=tmp_path / LAST)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dh_project.cgcnn_mp.gate import numba_loops
+from dh_project.cgcnn_mp.gate.arrays import arrays
 from dh_project.cgcnn_mp.gate.edges import Edges
 
 
@@ -19,7 +20,7 @@ def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[
     """Return mean and biased variance of the gates' inputs over all bonds, (2 A,) each."""
     results = torch.empty(2, own.shape[1])
     numba_loops.sum_statistics(
-        *_arrays(own, other, bond), *_lists(edges), *_arrays(edges.multiplicities, results)
+        *arrays(own, other, bond), *_lists(edges), *arrays(edges.multiplicities, results)
     )
     mean, variance = results
     return mean, variance
@@ -28,7 +29,7 @@ def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[
 def forward(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, scale: Tensor, shift: Tensor) -> Tensor:
     """Return the sum over the neighbours of each class, (N, A)."""
     out = torch.empty(len(own), own.shape[1] // 2)
-    numba_loops.sum_messages(*_arrays(own, other, bond), *_lists(edges), *_arrays(scale, shift, out))
+    numba_loops.sum_messages(*arrays(own, other, bond), *_lists(edges), *arrays(scale, shift, out))
     return out
 
 
@@ -45,25 +46,19 @@ def backward(
     training: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias."""
-    rows, lists = _arrays(own, other, bond), _lists(edges)
+    rows, lists = arrays(own, other, bond), _lists(edges)
     d_rows = [torch.empty_like(part) for part in (own, other, bond)]
     d_norm = torch.empty(2, own.shape[1])
-    numba_loops.sum_gradients(
-        *_arrays(gradient), *rows, *lists, *_arrays(scale, shift, mean, *d_rows, d_norm)
-    )
+    numba_loops.sum_gradients(*arrays(gradient), *rows, *lists, *arrays(scale, shift, mean, *d_rows, d_norm))
     d_norm[0] /= deviation
     if training:
         owed = d_norm * (scale / -edges.total)
         owed[0] /= deviation
-        numba_loops.add_through_statistics(*rows, *lists, *_arrays(edges.multiplicities, mean, owed, *d_rows))
+        numba_loops.add_through_statistics(*rows, *lists, *arrays(edges.multiplicities, mean, owed, *d_rows))
     d_own, d_other, d_bond = d_rows
     d_weight, d_bias = d_norm
     return d_own, d_other, d_bond, d_weight, d_bias
 
 
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
 def _lists(edges: Edges) -> list[np.ndarray]:
-    return _arrays(edges.first, edges.neighbours, edges.shells, edges.repeats)
+    return arrays(edges.first, edges.neighbours, edges.shells, edges.repeats)

@@ -83,9 +83,12 @@ def sum_moments(rows: Array, weights: Array, statistics: Array) -> None:
     work = np.zeros((3, width), np.float32)  # a row, and sums of offsets from it and of their squares
     totals = np.zeros((2, width))
     total = 0.0
-    for i in range(0, len(rows), len(rows) // 16 + 1):
+    # about the mean of some of the rows: sums lose no digits where the mean is large
+    step = len(rows) // 16 + 1
+    samples = np.float32((len(rows) + step - 1) // step)
+    for i in range(0, len(rows), step):
         for c in range(width):
-            work[0, c] += rows[i, c] / np.float32(16)
+            work[0, c] += rows[i, c] / samples
     for i in range(len(rows)):
         weight = weights[i]
         total += weight

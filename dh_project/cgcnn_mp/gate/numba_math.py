@@ -2,14 +2,12 @@
 
 A loop that calls ``exp`` or ``log`` does not vectorise: here they are polynomials, of relative error below 4e-7.
 Exponents are taken to base 2, so that softplus comes in units of log 2. NaN stays NaN.
-
-numba compiles again only where the file of the loop itself has changed: after a change here, touch the files that
-import this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from dh_project.cgcnn_mp import compiling
 
 Array = np.ndarray
 
@@ -46,15 +46,8 @@ SPACES = 10
 
 
 def compiled(signature: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Compile now, or load what an earlier process compiled; where nothing can be kept, only compile."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        try:
-            return njit(signature, cache=True, **OPTIONS)(function)
-        except RuntimeError:  # no folder for the cache can be written to
-            return njit(signature, **OPTIONS)(function)
-
-    return decorate
+    """Compile now, or load what an earlier process compiled."""
+    return partial(compiling.compiled, signature=signature, **OPTIONS)
 
 
 def _element(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:

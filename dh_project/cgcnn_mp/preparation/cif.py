@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from gemmi.cif import Block, read_string
 
+from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Cell, Written, decode
-from dh_project.cgcnn_mp.preparation.compiling import compiled
+from dh_project.cgcnn_mp.preparation.arrays import first_positions
 from dh_project.cgcnn_mp.tables import HEAVIEST_ELEMENT
 
 if TYPE_CHECKING:
@@ -71,10 +72,6 @@ class Cells(NamedTuple):
     atom_counts: np.ndarray
     numbers: np.ndarray
     coordinates: np.ndarray
-
-
-class UnusualCif(Exception):
-    """A CIF that is not plain."""
 
 
 def read_structures(written: Sequence[Written]) -> tuple[Cells, list[str]]:
@@ -164,10 +161,9 @@ class _PlainCifs:
         counts = np.array(self._counts, np.int64)
         parameters = np.array(self._parameters, np.float64).reshape(-1, 6)
         coordinates = np.array(self._coordinates, np.float64).T.copy()
-        first = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         lattices = np.empty((len(counts), 3, 3))
         plain = np.empty(len(counts), np.bool_)
-        finish_plain(parameters, first, coordinates, lattices, plain)
+        finish_plain(parameters, first_positions(counts), coordinates, lattices, plain)
         numbers = np.array(self._numbers, np.uint8)
         if not plain.all():
             kept = np.repeat(plain, counts)

@@ -1,7 +1,7 @@
 """Building the graphs of a source once, on all cores, into one file that every trial maps.
 
-The file's name is a digest of the structures, the graph settings and ``FORMAT``: a file under the right name
-is the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
+The file's name is a digest of the structures, the graph settings, pymatgen's version and ``FORMAT``: a file under
+the right name is the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def prepare_graphs(
     if ties not in TIES:
         raise DataError(unknown("ties", ties, TIES))
     recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties != "pymatgen")
-    key = hashlib.sha256(json.dumps([FORMAT, source.fingerprint(), *recipe]).encode()).hexdigest()
+    facts = [FORMAT, _pymatgen(), source.fingerprint(), *recipe]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     path = cache_folder / f"{key}.graphs.safetensors"
     if prepared := open_graphs(path, key):
         return prepared
@@ -72,6 +74,14 @@ def prepare_graphs(
     if prepared is None:
         raise DataError(f"the graphs in {path} cannot be read back: is the file system in order?")
     return prepared
+
+
+def _pymatgen() -> str:
+    """Return its version, which decides what can be read, and the order of its neighbours."""
+    try:
+        return version("pymatgen")
+    except PackageNotFoundError:  # importable, but not installed
+        return ""
 
 
 def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: bool) -> None:

@@ -61,6 +61,14 @@ def test_the_residual_is_softplus_after_batch_normalisation(width, training, siz
     assert_close(results[0], [value.float() for value in results[1]])
 
 
+@pytest.mark.parametrize("rows", [2, 5, 17, 40])
+def test_statistics_keep_their_digits_where_the_mean_is_large(rows):
+    norm = WeightedBatchNorm(3, momentum=1.0)
+    messages = 1000 + drawn(rows, 3)
+    residual(drawn(rows, 3), messages, torch.ones(rows), norm)
+    torch.testing.assert_close(norm.running_var, messages.double().var(0).float(), rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_nan_shows(training):
     norm = WeightedBatchNorm(3).train(training)

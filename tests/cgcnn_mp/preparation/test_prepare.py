@@ -103,6 +103,13 @@ def test_more_neighbours_are_another_file(folder: Path, tmp_path: Path):
     assert more["repeats"].sum() == 24 * 20
 
 
+def test_another_version_of_pymatgen_reads_anew(folder: Path, tmp_path: Path, monkeypatch):
+    prepare(folder, tmp_path / "cache")
+    monkeypatch.setattr(preparation, "version", lambda package: f"another {package}")
+    prepare(folder, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
+
+
 def test_a_changed_cif_is_seen(folder: Path, tmp_path: Path):
     before = prepare(folder, tmp_path / "cache")
     (folder / "LiF.cif").write_bytes((folder / "RbBr.cif").read_bytes())
