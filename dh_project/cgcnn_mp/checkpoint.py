@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,8 +114,19 @@ def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written.
     """
+    write_saved(path, {"schema": SCHEMA, **contents})
+
+
+def write_saved(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write what ``torch.load`` reads, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    content = io.BytesIO()  # torch.save itself tells a full disk by whatever error
+    torch.save(contents, content)
     with replacing(path) as aside:
-        torch.save({"schema": SCHEMA, **contents}, aside)
+        aside.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class FolderSource:
                 state = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
             except OSError:
                 state = "missing"
-            digest.update(f"{identifier}\0{state}\0".encode())
+            digest.update(os.fsencode(f"{identifier}\0{state}\0"))
         return digest.hexdigest()
 
     def tables(self) -> Tables:
