@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dh_project.cgcnn_mp.crystals import Cell, Written, find_source
-from dh_project.cgcnn_mp.symmetry import folded_graphs
+from dh_project.cgcnn_mp.preparation.symmetry import folded_graphs
 
 SAMPLE = 200
 OPEN = """\

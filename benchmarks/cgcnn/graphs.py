@@ -26,7 +26,7 @@ from timing import Timed, interleaved, print_speeds, print_table, use_one_core
 
 from dh_project.cgcnn_mp.crystals import find_source
 from dh_project.cgcnn_mp.load_data import label_graphs
-from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 
 OURS = "ours"
 

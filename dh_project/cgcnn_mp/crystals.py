@@ -1,7 +1,7 @@
 """Where crystals come from: the set that ships, a folder of CIF files, or an archive of such a folder.
 
 A source hands out structures as they are written (a CIF's bytes, or a cell); making sense of them is the slow
-part and left to ``neighbours.py``, which runs in parallel.
+part and left to ``preparation``, which runs in parallel.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ Crystals are never padded, since all batches but an epoch's last have equally ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dh_project.cgcnn_mp.gate import Edges
-from dh_project.cgcnn_mp.graphs import Batch, CrystalGraphs
+from dh_project.cgcnn_mp.graphs import Batch, CrystalGraphs, sent
 
 Action = Callable[[], Tensor]
 
@@ -67,7 +68,7 @@ def padded_batch(graphs: CrystalGraphs, rows: Tensor, sizes: Sizes) -> Batch:
         What ``graphs.batch`` returns, and padding behind it.
     """
     classes, crystals, class_starts, class_there = _padded_ranges(graphs.first_class, rows, sizes.classes)
-    edges, edge_crystals, _, edge_there = _padded_ranges(graphs._first_edge_of_crystal, rows, sizes.edges)
+    edges, edge_crystals, _, edge_there = _padded_ranges(graphs.first_edge_of_crystal, rows, sizes.edges)
     distances, _, distance_starts, _ = _padded_ranges(graphs.first_distance, rows, sizes.distances)
     counts = (graphs.first_edge[classes + 1] - graphs.first_edge[classes]) * class_there
     first = torch.zeros(sizes.classes + 1, dtype=torch.int32, device=rows.device)
@@ -209,9 +210,7 @@ class RecordedSteps:
         self._recorded: dict[Sizes, _Recorded] = {}
         # a recording would keep a rate that is a number for ever
         self._rates = [torch.zeros((), device=graphs.labels.device) for _ in optimizer.param_groups]
-        for group in optimizer.param_groups:
-            if "capturable" in group:
-                group["capturable"] = True
+        self._told: list[float | None] = [None for _ in optimizer.param_groups]
 
     def losses(self, rows: Tensor, batch_size: int) -> Iterator[Tensor]:
         """Take a step for each batch of some crystals, and yield its loss, float32 ().
@@ -220,13 +219,14 @@ class RecordedSteps:
             rows: int64 (crystals,), on the CPU.
             batch_size: Crystals a step; the last may have fewer.
         """
-        parts = [(len(part), *part.sum(0).tolist()) for part in self._graphs._sizes[rows].split(batch_size)]
+        parts = [(len(part), *part.sum(0).tolist()) for part in self._graphs.sizes[rows].split(batch_size)]
         device = self._graphs.labels.device
-        for part, sizes in zip(rows.to(device).split(batch_size), parts, strict=True):
-            yield self._take(part, Sizes(*sizes))
+        for part, sizes in zip(sent(rows, device).split(batch_size), parts, strict=True):
+            with self._optimizer_on_device():
+                loss = self._take(part, Sizes(*sizes))
+            yield loss
 
     def _take(self, rows: Tensor, sizes: Sizes) -> Tensor:
-        self._tell_learning_rates()
         padded = self._sizes_for(sizes)
         if padded is None:
             return self._step(padded_batch(self._graphs, rows, sizes))
@@ -250,8 +250,20 @@ class RecordedSteps:
             return min(fitting, key=lambda known: known.edges)
         return sizes.padded() if len(self._recorded) < self._limit else None
 
-    def _tell_learning_rates(self) -> None:
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            if group["lr"] is not rate:
+    @contextmanager
+    def _optimizer_on_device(self) -> Iterator[None]:
+        """Let the optimizer read its learning rates on the device during a step; outside they are plain numbers."""
+        groups = self._optimizer.param_groups
+        before = [dict(group) for group in groups]
+        for position, (group, rate) in enumerate(zip(groups, self._rates, strict=True)):
+            if group["lr"] != self._told[position]:
+                self._told[position] = group["lr"]
                 rate.fill_(group["lr"])
-                group["lr"] = rate
+            group["lr"] = rate
+            if "capturable" in group:
+                group["capturable"] = True
+        try:
+            yield
+        finally:
+            for group, values in zip(groups, before, strict=True):
+                group.update(values)

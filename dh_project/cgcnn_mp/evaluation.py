@@ -20,6 +20,9 @@ from dh_project.files import write_table, write_whole
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""Names of the sets in these files, where they stand in this order."""
+
 BATCH_SIZES = {"cpu": 128, "cuda": 1024}
 """Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dh_project.cgcnn_mp.evaluation import PREDICTIONS
+from dh_project.cgcnn_mp.evaluation import PREDICTIONS, TRAIN
 from dh_project.cgcnn_mp.graphs import CrystalGraphs
 from dh_project.cgcnn_mp.load_data import atomic_numbers
 from dh_project.cgcnn_mp.metrics import measure
@@ -65,7 +65,7 @@ def draw_training_curve(folder: Path, unit: str) -> Path:
 
 
 def draw_parity(folder: Path, unit: str) -> Path:
-    """Draw predictions against labels, a panel a target, with MAE and R² of each set.
+    """Draw predictions against labels, a panel a target, with MAE and R² of each set; the training set is pale.
 
     Args:
         folder: A training's folder; the picture goes there too.
@@ -87,7 +87,8 @@ def draw_parity(folder: Path, unit: str) -> Path:
         for which, (labels, predictions) in sets.items():
             metrics = measure(predictions, labels, classification=False)
             legend = f"{which}: MAE {_value(metrics['mae'], unit_here)}, R² {metrics['r2']:.3f}"
-            axes.scatter(labels, predictions, s=6, alpha=0.5, linewidths=0, label=legend)
+            look = {"alpha": 0.3, "color": "silver"} if which == TRAIN else {"alpha": 0.5}
+            axes.scatter(labels, predictions, s=6, linewidths=0, label=legend, **look)
         every = torch.cat([values for pair in sets.values() for values in pair])
         ends = [every.min().item(), every.max().item()]
         axes.plot(ends, ends, color="black", linewidth=0.8)

@@ -1,13 +1,13 @@
 """Crystal graphs as a few flat tensors, and batches of them by index arithmetic.
 
-All graphs of a data set lie end to end in the same tensors (``graph_arrays`` says how), so that they can be
+All graphs of a data set lie end to end in the same tensors (``preparation.arrays`` says how), so that they can be
 mapped from one file, shared by every trial of a node, moved to a GPU as a whole, and batched without visiting
 single crystals. A step never asks the GPU for a size: those are kept on the CPU beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -113,7 +113,8 @@ class CrystalGraphs:
         return atoms[self.first_class].diff()
 
     @cached_property
-    def _first_edge_of_crystal(self) -> Tensor:
+    def first_edge_of_crystal(self) -> Tensor:
+        """Where each crystal's edges begin, and where the last one's end, int64 (C + 1,)."""
         return self.first_edge[self.first_class]
 
     @cached_property
@@ -121,9 +122,9 @@ class CrystalGraphs:
         return self.first_edge.diff()
 
     @cached_property
-    def _sizes(self) -> Tensor:
+    def sizes(self) -> Tensor:
         """Classes, edges and distances of each crystal, int64 (C, 3), on the CPU."""
-        firsts = (self.first_class, self._first_edge_of_crystal, self.first_distance)
+        firsts = (self.first_class, self.first_edge_of_crystal, self.first_distance)
         return torch.stack([first.diff() for first in firsts], dim=1).cpu()
 
     def batch(self, rows: Tensor) -> Batch:
@@ -135,19 +136,19 @@ class CrystalGraphs:
         Returns:
             The batch, on the graphs' device.
         """
-        return self._gathered(rows.to(self.labels.device), self._sizes[rows].sum(0).tolist())
+        return self._gathered(sent(rows, self.labels.device), self.sizes[rows].sum(0).tolist())
 
     def batches(self, rows: Tensor, batch_size: int) -> Iterator[Batch]:
         """Yield crystals, int64 rows on the CPU, in batches of ``batch_size``; the last may be smaller."""
-        sizes = [part.sum(0).tolist() for part in self._sizes[rows].split(batch_size)]
-        parts = rows.to(self.labels.device).split(batch_size)
+        sizes = [part.sum(0).tolist() for part in self.sizes[rows].split(batch_size)]
+        parts = sent(rows, self.labels.device).split(batch_size)
         for part, size in zip(parts, sizes, strict=True):
             yield self._gathered(part, size)
 
     def _gathered(self, rows: Tensor, sizes: Sequence[int]) -> Batch:
         """Return the batch of ``rows``, which lie on the graphs' device, given its classes, edges, distances."""
         classes, crystals, class_starts = _ranges(self.first_class, rows, sizes[0])
-        edges, edge_crystals, _ = _ranges(self._first_edge_of_crystal, rows, sizes[1])
+        edges, edge_crystals, _ = _ranges(self.first_edge_of_crystal, rows, sizes[1])
         distances, _, distance_starts = _ranges(self.first_distance, rows, sizes[2])
         edge_counts = self._edge_counts.index_select(0, classes)
         first = torch.zeros(sizes[0] + 1, dtype=torch.int32, device=rows.device)
@@ -208,6 +209,11 @@ class CrystalGraphs:
         return torch.unique(torch.searchsorted(self.first_class, lonely, right=True) - 1).tolist()
 
 
+def sent(rows: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device; a GPU takes it while the CPU goes on."""
+    return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
+
+
 def first_positions(counts: Tensor) -> Tensor:
     """Return where parts of these sizes begin when they lie end to end, and where the last ends."""
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
@@ -259,14 +265,23 @@ class CrystalSet:
     @property
     def labels(self) -> Tensor:
         """Labels, float64 (crystals, targets), on the CPU."""
-        return self.graphs.labels.cpu()[self.rows]
+        return self.graphs.labels[self.rows.to(self.graphs.labels.device)].cpu()
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """Yield the set in batches, in its order, or shuffled by a generator that lives on the CPU.
 
         The last batch may be smaller. A last batch of a single atom is yielded too.
         """
-        rows = self.rows
-        if generator is not None:
-            rows = rows[torch.randperm(len(rows), generator=generator)]
+        rows = self.rows if generator is None else self.shuffled(generator)
         yield from self.graphs.batches(rows, batch_size)
+
+    def shuffled(self, generator: torch.Generator) -> Tensor:
+        """Return the set's rows in a random order, int64 (crystals,); all is on the CPU."""
+        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+
+def on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
+    """Move sets to a device; graphs that they share are moved once."""
+    graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
+    moved = {key: value.to(device) for key, value in graphs.items()}
+    return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

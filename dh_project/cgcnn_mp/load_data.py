@@ -23,9 +23,9 @@ from dh_project.cgcnn_mp.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals import SHIPPED, Location, Source, find_source
 from dh_project.cgcnn_mp.errors import DataError as DataError
 from dh_project.cgcnn_mp.errors import unknown
-from dh_project.cgcnn_mp.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet, first_positions
-from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.preparation.graph_file import PreparedGraphs
+from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 from dh_project.cgcnn_mp.splits import (
     SET_NAMES,
     check_ratios,

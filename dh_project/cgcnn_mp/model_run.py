@@ -13,11 +13,14 @@ from typing import Any
 
 from dh_project.cgcnn_mp.devices import peak_memory_mb
 from dh_project.cgcnn_mp.errors import unknown
+from dh_project.cgcnn_mp.gate.choice import warm_up
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.metrics import finite_or_none
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.training import LAST, Outcome, train
 from dh_project.running import previous_folder, record, report, trial_folder
+
+warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
 
 ORIGINAL: dict[str, Any] = {
     "lr": 0.01,
@@ -55,6 +58,7 @@ def run(
     threads: int = 1,
     kernels: str = "auto",
     mixed_precision: bool = False,
+    cuda_graphs: bool = False,
     radius: float = 8.0,
     train_ratio: float = 0.6,
     val_ratio: float = 0.2,
@@ -63,6 +67,7 @@ def run(
     split_files: Location | Sequence[Location] | None = None,
     group_by: str | None = None,
     max_lost_share: float = 0.05,
+    ties: str = "environment",
     cache_folder: Location | None = None,
     folder: Location | None = None,
 ) -> float:
@@ -91,6 +96,7 @@ def run(
         threads: CPU threads. One a trial is the fastest use of many cores.
         kernels: What computes the gated sum; ``auto`` is the fastest that fits the device.
         mixed_precision: Whether a GPU multiplies matrices in bfloat16.
+        cuda_graphs: Whether a GPU repeats recorded steps, which spares the CPU's work. Experimental.
         radius: Cutoff radius, Å.
         train_ratio: Share of training crystals.
         val_ratio: Share of validation crystals.
@@ -99,6 +105,8 @@ def run(
         split_files: Files that say the split.
         group_by: What crystals share that are all in one set: ``composition`` or ``chemical_system``.
         max_lost_share: Share of crystals that may be left out.
+        ties: Which of equally far neighbours are kept that the count cuts: ``environment``, or ``pymatgen`` as the
+            original does.
         cache_folder: Where graphs are kept.
         folder: Where to leave weights, checkpoints, history and predictions; None: the trial's folder, and
             outside a search nothing is written.
@@ -127,6 +135,7 @@ def run(
         threads=threads,
         kernels=kernels,
         mixed_precision=mixed_precision,
+        cuda_graphs=cuda_graphs,
     )
     where = settings.find_device()
     architecture = {name: values[name] for name in ARCHITECTURE} | _head(task, point)
@@ -142,6 +151,7 @@ def run(
         split_files=split_files,
         group_by=group_by,
         max_lost_share=max_lost_share,
+        ties=ties,
         cache_folder=cache_folder,
     )
     home = trial_folder() if folder is None else Path(folder)

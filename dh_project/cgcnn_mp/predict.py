@@ -23,9 +23,9 @@ from dh_project.cgcnn_mp.checkpoint import CheckpointError, TrainedNetwork, feat
 from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.errors import DataError, unknown
-from dh_project.cgcnn_mp.graph_workers import TIES
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.load_data import element_table, label_graphs
+from dh_project.cgcnn_mp.preparation.workers import TIES
 from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
 
 ORIGINAL_NEIGHBOURS = 12

@@ -26,7 +26,7 @@ from dh_project.running import Connection, connect
 CONFIG = "config.json"
 """The configuration of a training, in its folder; what it leaves out took its default."""
 
-FREE = ("epochs", "patience", "device", "threads", "kernels", "cache_folder", "max_lost_share")
+FREE = ("epochs", "patience", "device", "threads", "kernels", "cuda_graphs", "cache_folder", "max_lost_share")
 """What may change when a training goes on."""
 
 ERROR_WORDS = {

@@ -50,6 +50,7 @@ class Settings:
         threads: CPU threads.
         mixed_precision: Whether a GPU multiplies matrices in bfloat16.
         kernels: What computes the gated sum: ``auto``, or a name that ``gate.choice`` knows.
+        cuda_graphs: Whether a GPU repeats recorded steps, which spares the CPU's work. Experimental.
     """
 
     lr: float = 0.01
@@ -70,6 +71,7 @@ class Settings:
     threads: int = 1
     mixed_precision: bool = False
     kernels: str = "auto"
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         choices: dict[str, Collection[str]] = {
@@ -96,7 +98,7 @@ class Settings:
 
         A schedule that is laid out over all epochs fixes their number too.
         """
-        free = ["patience", "device", "threads", "kernels"]
+        free = ["patience", "device", "threads", "kernels", "cuda_graphs"]
         if self.schedule == "multi-step":
             free.append("epochs")
         return {name: value for name, value in asdict(self).items() if name not in free}
@@ -108,8 +110,9 @@ class Settings:
             ValueError: It is not here, or cannot do what is asked for.
         """
         device = find_device(self.device)
-        if self.mixed_precision and device.type != "cuda":
-            raise ValueError("mixed_precision needs a GPU, and the device is the CPU: leave it out")
+        for name in ("mixed_precision", "cuda_graphs"):
+            if getattr(self, name) and device.type != "cuda":
+                raise ValueError(f"{name} needs a GPU, and the device is the CPU: leave it out")
         if device.type == "cpu":  # a GPU stays untouched before a search has forked its trials
             with using_kernels(self.kernels):
                 kernels_for(torch.empty(0))

@@ -1,4 +1,4 @@
-"""Training: epochs until they are done, or bring nothing more, with a checkpoint after each.
+"""Training: epochs until they are done, or bring nothing more, with checkpoints on the way.
 
 A training is a pure function of its sets, architecture and settings: on a CPU two of them are equal in every
 bit of their weights, also where one was interrupted after any epoch and went on from its checkpoint.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,24 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint, save_checkpoint
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, load_checkpoint
+from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
 from dh_project.cgcnn_mp.devices import limited_threads
-from dh_project.cgcnn_mp.evaluation import predict, write_evaluation
+from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
 from dh_project.cgcnn_mp.gate import count_gaussians
 from dh_project.cgcnn_mp.gate.choice import kernels_for, using_kernels
-from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
+from dh_project.cgcnn_mp.graphs import Batch, CrystalSet, on_device
 from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.saving import BEST as BEST
+from dh_project.cgcnn_mp.saving import HISTORY as HISTORY
+from dh_project.cgcnn_mp.saving import LAST as LAST
+from dh_project.cgcnn_mp.saving import Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.schedules import make_schedule
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.weight_averaging import WeightAverage
-from dh_project.files import write_table
-
-BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
-"""Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Outcome:
         best_epoch: Counted from 1.
         epochs: That were run.
         seconds: That they took, those before an interruption too.
-        validation: Metrics of the best epoch, as ``measure`` names them.
+        training: Metrics of the best epoch on the training set, as ``measure`` names them.
+        validation: The same of the validation set.
         test: The same of the test set; empty where there is none.
         kernels: That computed the gated sum.
     """
@@ -56,6 +59,7 @@ class Outcome:
     best_epoch: int
     epochs: int
     seconds: float
+    training: dict[str, float]
     validation: dict[str, float]
     test: dict[str, float]
     kernels: str
@@ -175,38 +179,31 @@ class Training:
             }
         )
         if self.best_epoch == epoch:
-            self.best_weights = _copied(self.result)
+            self.best_weights = copied(self.result.state_dict())
         return error
 
-    def save(self, folder: Path) -> None:
-        """Write the best weights, the history, and last the checkpoint to go on from.
-
-        Raises:
-            OSError: One of them cannot be written; its older version stays.
-        """
+    def checkpoints(self) -> Checkpoints:
+        """Return what the checkpoints hold after the last epoch; training on does not change it."""
         shared = {
             **self._identity,
             "normalizer": asdict(self.normalizer),
             "element_features": self.train_set.graphs.element_features.cpu(),
         }
-        if self.best_epoch == len(self.history) or not (folder / BEST).exists():
-            best = self.history[self.best_epoch - 1]
-            save_checkpoint(folder / BEST, {**shared, **best, "state_dict": self.best_weights})
-        write_table(folder / HISTORY, self.history)
         state = {
-            "state_dict": _copied(self.network),
-            "average": None if self.average is None else self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "state_dict": copied(self.network.state_dict()),
+            "average": None if self.average is None else copied(self.average.state_dict()),
+            "optimizer": copied(self.optimizer.state_dict()),
+            "schedule": copied(self.schedule.state_dict()),
             "best_state_dict": self.best_weights,
-            "history": self.history,
+            "history": list(self.history),
             "random": {
                 "cpu": torch.get_rng_state(),
                 "cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
                 "shuffle": self.shuffle.get_state(),
             },
         }
-        save_checkpoint(folder / LAST, {**shared, **state})
+        best = {**self.history[self.best_epoch - 1], "state_dict": self.best_weights}
+        return Checkpoints(best={**shared, **best}, last={**shared, **state})
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -235,7 +232,10 @@ class Training:
         return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
 
     def step(self, batch: Batch) -> Tensor:
-        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for."""
+        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for.
+
+        A CUDA graph repeats this; what Python counts is in ``_after_step``.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
             outputs = self.network(batch)
         loss = self.loss(outputs.float(), batch.labels)
@@ -244,18 +244,30 @@ class Training:
         if self.settings.clip_norm is not None:
             clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
+        return loss.detach()
+
+    def _after_step(self) -> None:
         self.schedule.step()
         if self.average is not None:
             self.average.update(self.network)
-        return loss.detach()
+
+    @cached_property
+    def _losses(self) -> Callable[[Tensor, int], Iterator[Tensor]]:
+        """Takes a step for each batch of some rows; made at the first, for a recording keeps what was restored."""
+        graphs = self.train_set.graphs
+        if self.settings.cuda_graphs:
+            return RecordedSteps(graphs, self.step, self.optimizer).losses
+        return lambda rows, batch_size: map(self.step, graphs.batches(rows, batch_size))
 
     def _learn(self) -> float:
         """Pass over the training set once and return the mean loss."""
         self.network.train()
+        rows, batch_size = self.train_set.shuffled(self.shuffle), self.settings.batch_size
         total = torch.zeros((), device=self.device)
-        for batch in self.train_set.batches(self.settings.batch_size, self.shuffle):
-            total += self.step(batch) * len(batch.labels)
-        return total.item() / len(self.train_set)
+        for part, loss in zip(rows.split(batch_size), self._losses(rows, batch_size), strict=True):
+            self._after_step()
+            total += loss * len(part)
+        return total.item() / len(rows)
 
 
 def train(
@@ -293,24 +305,23 @@ def train(
     """
     settings = settings or Settings()
     device = settings.find_device()
-    sets = {"train": train_set, "validation": valid_set} | ({"test": test_set} if test_set else {})
-    sets = _on_device(sets, device)
+    sets = {TRAIN: train_set, VALIDATION: valid_set} | ({TEST: test_set} if test_set else {})
+    sets = on_device(sets, device)
     with (
         limited_threads(settings.threads),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         using_kernels(settings.kernels),
     ):
-        training = Training(architecture or {}, settings, sets.pop("train"), sets["validation"], device)
-        if resume is not None:
-            training.restore(resume)
-            if folder is not None:
-                training.save(folder)
-        go_on = True
-        while go_on and not training.finished:
-            error = training.run_epoch()
-            if folder is not None:
-                training.save(folder)
-            go_on = on_epoch is None or on_epoch(len(training.history), error)
+        training = Training(architecture or {}, settings, sets[TRAIN], sets[VALIDATION], device)
+        with Saver(training.checkpoints, folder) as saver:
+            if resume is not None:
+                training.restore(resume)
+                saver.save()
+            go_on = True
+            while go_on and not training.finished:
+                error = training.run_epoch()
+                saver.save_if_worth_it()
+                go_on = on_epoch is None or on_epoch(len(training.history), error)
         network, normalizer = training.network, training.normalizer
         network.load_state_dict(training.best_weights)
         predictions = {name: predict(network, normalizer, crystals) for name, crystals in sets.items()}
@@ -329,19 +340,8 @@ def train(
         best_epoch=training.best_epoch,
         epochs=len(training.history),
         seconds=sum(row["seconds"] for row in training.history),
-        validation=metrics["validation"],
-        test=metrics.get("test", {}),
+        training=metrics[TRAIN],
+        validation=metrics[VALIDATION],
+        test=metrics.get(TEST, {}),
         kernels=kernels,
     )
-
-
-def _copied(network: CrystalGraphConvNet) -> dict[str, Tensor]:
-    """Return a copy of a network's weights, on the CPU."""
-    return {name: weight.detach().cpu().clone() for name, weight in network.state_dict().items()}
-
-
-def _on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
-    """Move sets to a device; graphs that they share are moved once."""
-    graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
-    moved = {key: value.to(device) for key, value in graphs.items()}
-    return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

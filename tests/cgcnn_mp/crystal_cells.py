@@ -7,7 +7,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from dh_project.cgcnn_mp.crystals import Cell, ShippedSource
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays, first_positions
+from dh_project.cgcnn_mp.preparation.arrays import GraphArrays, first_positions
 
 SHIPPED = list(ShippedSource().structures())
 SAMPLE = SHIPPED[::400]

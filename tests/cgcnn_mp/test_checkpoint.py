@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CRYSTALS, write_folder
+from small_crystals import CRYSTALS, write_folder
 
 from dh_project.cgcnn_mp import original_checkpoint
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_trained

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CRYSTALS, pack
+from small_crystals import CRYSTALS, pack
 
 from dh_project.cgcnn_mp.crystals import (
     ArchiveSource,

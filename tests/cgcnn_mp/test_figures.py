@@ -7,6 +7,7 @@ import pytest
 import torch
 from random_graphs import random_sets
 
+from dh_project.cgcnn_mp import figures
 from dh_project.cgcnn_mp.evaluation import predict
 from dh_project.cgcnn_mp.figures import (
     draw_parity,
@@ -64,6 +65,16 @@ def test_parity(training, request):
     assert_picture(draw_parity(folder, "eV/atom"), folder)
 
 
+def test_parity_shows_the_training_set_behind_the_others(one_target, monkeypatch):
+    monkeypatch.setattr(figures, "_saved", lambda figure, path: figure)
+    sets = draw_parity(one_target[0], "").axes[0].collections
+    assert [drawn.get_label().partition(":")[0] for drawn in sets] == ["train", "validation", "test"]
+    assert len({drawn.get_zorder() for drawn in sets}) == 1  # so that their order decides
+    looks = [tuple(drawn.get_facecolor()[0]) for drawn in sets]
+    assert len(set(looks)) == 3
+    assert looks[0][3] < min(looks[1][3], looks[2][3])
+
+
 def test_the_roc_curve_of_a_classification(classes):
     assert_picture(draw_roc(classes[0]), classes[0])
 
@@ -79,14 +90,14 @@ def test_residuals_by_element(one_target):
     assert_picture(draw_residuals_by_element(folder, elements, "eV/atom"), folder)
     rows = residuals(folder)
     assert [(row["set"], row["element"]) for row in rows] == [
-        (name, element) for name in ("validation", "test") for element in ("H", "O")
+        (name, element) for name in ("train", "validation", "test") for element in ("H", "O")
     ]
     errors = predict(outcome.network, outcome.normalizer, sets[2]) - sets[2].labels
     oxides = torch.tensor([name.endswith("1") for name in sets[2].ids])
-    assert int(rows[3]["crystals"]) == oxides.sum()
-    assert float(rows[3]["mae"]) == pytest.approx(errors[oxides].abs().mean().item())
-    assert float(rows[3]["mean_error"]) == pytest.approx(errors[oxides].mean().item())
-    assert float(rows[2]["mae"]) == pytest.approx(outcome.test["mae"])
+    assert int(rows[5]["crystals"]) == oxides.sum()
+    assert float(rows[5]["mae"]) == pytest.approx(errors[oxides].abs().mean().item())
+    assert float(rows[5]["mean_error"]) == pytest.approx(errors[oxides].mean().item())
+    assert float(rows[4]["mae"]) == pytest.approx(outcome.test["mae"])
 
 
 def test_residuals_of_several_targets_with_elements_from_the_graphs(two_targets):

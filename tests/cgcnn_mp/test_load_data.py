@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
+from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
 
 from dh_project.cgcnn_mp.load_data import DataError, atomic_numbers, label_graphs, load_data, main
 from dh_project.cgcnn_mp.splits import find_grouping

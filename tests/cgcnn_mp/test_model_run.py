@@ -139,6 +139,12 @@ def test_dropout_of_a_classification_is_the_originals_unless_the_point_says_anot
         assert load_checkpoint(tmp_path / "run/best.pt")["model"]["dropout"] == expected
 
 
+def test_the_rule_for_ties_reaches_the_graphs_and_the_checkpoint(quick, tmp_path):
+    for options, expected in (({}, "environment"), ({"ties": "pymatgen"}, "pymatgen")):
+        run(POINT, **quick, **options, folder=tmp_path / "run")
+        assert load_checkpoint(tmp_path / "run/best.pt")["graphs"]["ties"] == expected
+
+
 @pytest.mark.parametrize(
     "options", [{"loss": "l1"}, {"schedule": "one-cycle"}, {"clip_norm": 0.01}, {"averaging": 0.9}], ids=str
 )
@@ -219,6 +225,8 @@ def test_a_point_takes_whole_numbers_that_came_as_floats():
         ({"schedule": "linear"}, "unknown schedule 'linear'.*valid: multi-step, cosine, one-cycle"),
         ({"kernels": "cuda"}, "unknown kernels 'cuda'"),
         ({"mixed_precision": True}, "mixed_precision needs a GPU"),
+        ({"cuda_graphs": True}, "cuda_graphs needs a GPU"),
+        ({"ties": "pymatgn"}, "did you mean 'pymatgen'"),
         ({"group_by": "formula"}, "unknown group_by 'formula'; valid: composition, chemical_system"),
         ({"data": "no_such_folder"}, "no_such_folder"),
     ],
@@ -258,6 +266,18 @@ def test_importing_it_brings_in_no_search_and_no_gpu():
         "assert not {'deephyper', 'ConfigSpace', 'ray', 'pymatgen', 'matplotlib', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_it_brings_in_the_kernels_so_that_no_trial_must(quick):
+    pytest.importorskip("numba")
+    prepare(**quick)
+    code = (
+        "import sys, dh_project.cgcnn_mp.model_run as model_run; before = set(sys.modules); "
+        f"model_run.run({POINT!r}, data=sys.argv[1], epochs=1, device='cpu', cache_folder=sys.argv[2]); "
+        "late = {name for name in set(sys.modules) - before if name.startswith(('numba', 'dh_project'))}; "
+        "assert not late, late"
+    )
+    subprocess.run([sys.executable, "-c", code, quick["data"], quick["cache_folder"]], check=True)
 
 
 def test_prepare_refuses_one_folder_for_all_trials():

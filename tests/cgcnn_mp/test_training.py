@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from operator_recorder import OperatorRecorder
 from random_graphs import random_graphs, random_sets
 
-from dh_project.cgcnn_mp import checkpoint
+from dh_project.cgcnn_mp import checkpoint, cuda_graphs
 from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_network, save_checkpoint
 from dh_project.cgcnn_mp.evaluation import measure, predict
+from dh_project.cgcnn_mp.gate.choice import using_kernels
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, Training, train
 
@@ -35,6 +37,12 @@ def weights(outcome):
 def assert_equal_bits(some, others):
     assert some.keys() == others.keys()
     assert all(torch.equal(some[name], others[name]) for name in some)
+
+
+def predictions_of(folder, which):
+    """Return the rows of one set in a training's table of predictions."""
+    with (folder / "predictions.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["set"] == which]
 
 
 def with_labels(sets, labels, names=("label",)):
@@ -219,7 +227,7 @@ def test_what_a_training_of_several_targets_leaves(two_targets, tmp_path):
     outcome = quick_training(two_targets, folder=tmp_path)
     history = list(csv.DictReader((tmp_path / HISTORY).open()))
     assert list(history[0])[2:5] == ["val_scaled_mae", "val_mae_energy", "val_mae_gap"]
-    predictions = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    predictions = predictions_of(tmp_path, "validation")
     pairs = ["label:energy", "prediction:energy", "label:gap", "prediction:gap"]
     assert list(predictions[0]) == ["id", "set", *pairs]
     network, normalizer = load_network(tmp_path / BEST)
@@ -296,9 +304,20 @@ def test_what_a_training_leaves(sets, tmp_path):
     history = list(csv.DictReader((tmp_path / HISTORY).open()))
     assert list(history[0]) == ["epoch", "train_loss", "val_mae", "learning_rate", "seconds"]
     assert [row["epoch"] for row in history] == ["1", "2", "3", "4"]
-    predictions = list(csv.DictReader((tmp_path / "predictions.csv").open()))
-    assert [row["id"] for row in predictions] == sets[1].ids + sets[2].ids
-    assert json.loads((tmp_path / "metrics.json").read_text())["test"] == outcome.test
+    for name, crystals in zip(("train", "validation", "test"), sets, strict=True):
+        assert [row["id"] for row in predictions_of(tmp_path, name)] == crystals.ids
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics == {"train": outcome.training, "validation": outcome.validation, "test": outcome.test}
+
+
+def test_the_training_set_is_predicted_in_its_own_units(sets, tmp_path):
+    outcome = quick_training(sets, replace(QUICK, averaging=0.9), folder=tmp_path)
+    rows = predictions_of(tmp_path, "train")
+    labels, found = (torch.tensor([[float(row[name])] for row in rows]) for name in ("label", "prediction"))
+    assert torch.equal(labels.double(), sets[0].labels.float().double())
+    assert outcome.training["mae"] == pytest.approx((found - labels).abs().mean().item(), rel=1e-5)
+    predictions = predict(outcome.network, outcome.normalizer, sets[0])
+    assert measure(predictions, sets[0].labels, False) == outcome.training
 
 
 def test_an_unwritable_checkpoint_leaves_the_old_one(tmp_path):
@@ -391,11 +410,49 @@ def test_a_checkpoint_of_a_newer_schema_is_refused(tmp_path, monkeypatch):
         ({"averaging": 1.0}, "averaging is 1.0; it must be from 0"),
         ({"lr": -1.0}, "lr is -1.0; it must be above 0"),
         ({"mixed_precision": True}, "mixed_precision needs a GPU"),
+        ({"cuda_graphs": True}, "cuda_graphs needs a GPU, and the device is the CPU: leave it out"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(sets, wrong, message):
     with pytest.raises(ValueError, match=message):
         quick_training(sets, replace(QUICK, **wrong))
+
+
+@using_kernels("torch")  # the stand-in for the recording sees no others
+@pytest.mark.parametrize("optim", ["SGD", "Adam"])
+def test_recorded_steps_train_as_ordinary_ones(sets, tmp_path, monkeypatch, optim):
+    settings = replace(QUICK, optim=optim, lr=0.003, schedule="one-cycle", averaging=0.9, clip_norm=1.0)
+    settings = replace(settings, epochs=5)
+
+    def training(**options):
+        return Training(
+            SMALL | {"dropout": 0.0}, replace(settings, **options), *sets[:2], torch.device("cpu")
+        )
+
+    ordinary, begun, recorded = training(), training(), training(cuda_graphs=True)
+    errors = [ordinary.run_epoch() for _ in range(5)]
+    begun.run_epoch()  # the recording begins with a state that a checkpoint gave
+    recorded.restore(_saved(tmp_path / LAST, begun))
+
+    def state():
+        moments = [value for one in recorded.optimizer.state.values() for value in one.values()]
+        return [*recorded.network.state_dict().values(), *filter(torch.is_tensor, moments)]
+
+    recorder = OperatorRecorder(state)
+    monkeypatch.setattr(cuda_graphs, "CudaRecorder", lambda: recorder)
+    assert [recorded.run_epoch() for _ in range(4)] == pytest.approx(errors[1:], rel=1e-3)
+    assert recorder.recorded > 0
+    rates = [[row["learning_rate"] for row in one.history] for one in (ordinary, recorded)]
+    assert rates[0] == rates[1]
+    begun.restore(
+        _saved(tmp_path / "recorded.pt", recorded)
+    )  # and an ordinary training goes on with its state
+    assert begun.optimizer.param_groups[0]["lr"] == ordinary.optimizer.param_groups[0]["lr"]
+
+
+def _saved(path, training):
+    save_checkpoint(path, training.checkpoints().last)
+    return path
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -411,17 +468,19 @@ def test_a_step_does_not_wait_for_the_gpu(sets):
     training = Training(SMALL, settings, *on_gpu, torch.device("cuda"))
     batch = next(training.train_set.batches(8))
     training.step(batch)  # what the first one compiles may wait
+    training._after_step()
     torch.cuda.set_sync_debug_mode("error")
     try:
         training.step(batch)
+        training._after_step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@pytest.mark.parametrize("mixed_precision", [False, True])
-def test_training_on_a_gpu_learns(sets, mixed_precision):
-    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", mixed_precision=mixed_precision)
+@pytest.mark.parametrize("options", [{}, {"mixed_precision": True}, {"cuda_graphs": True}], ids=str)
+def test_training_on_a_gpu_learns(sets, options):
+    settings = replace(QUICK, epochs=30, lr=0.02, device="cuda", **options)
     outcome = quick_training(sets, settings)
     assert next(outcome.network.parameters()).is_cuda
     guess = (sets[1].labels - sets[0].labels.mean()).abs().mean().item()

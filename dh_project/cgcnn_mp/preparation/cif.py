@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from gemmi.cif import Block, read_string
 
-from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Cell, Written, decode
+from dh_project.cgcnn_mp.preparation.compiling import compiled
 from dh_project.cgcnn_mp.tables import HEAVIEST_ELEMENT
 
 if TYPE_CHECKING:

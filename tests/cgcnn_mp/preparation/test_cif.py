@@ -6,14 +6,14 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from conftest import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive
 from crystal_cells import SHIPPED, structure_of
 from pymatgen.core import DummySpecies, Element, Lattice, Structure
+from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive
 
-from dh_project.cgcnn_mp import cif
-from dh_project.cgcnn_mp.cif import MOST_ATOMS, SYMBOLS, read_structures
 from dh_project.cgcnn_mp.crystals import Cell
-from dh_project.cgcnn_mp.symmetry import folded_graphs
+from dh_project.cgcnn_mp.preparation import cif
+from dh_project.cgcnn_mp.preparation.cif import MOST_ATOMS, SYMBOLS, read_structures
+from dh_project.cgcnn_mp.preparation.symmetry import folded_graphs
 
 NACL = CRYSTALS["NaCl"].to(fmt="cif")
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dh_project.cgcnn_mp.cif import UnusableCrystal, isolated_atom, structure_of
 from dh_project.cgcnn_mp.crystals import Written
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays, end_to_end
+from dh_project.cgcnn_mp.preparation.arrays import GraphArrays, end_to_end
+from dh_project.cgcnn_mp.preparation.cif import UnusableCrystal, isolated_atom, structure_of
 
 
 def original_graphs(written: Sequence[Written], radius: float, count: int) -> tuple[GraphArrays, list[str]]:

@@ -10,17 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import many_cells
 import pytest
 import torch
-from conftest import CRYSTALS, pack, write_folder
 from crystal_cells import glass, structure_of
 from many_cells import ManyCells, prepare_many
+from small_crystals import CRYSTALS, pack, write_folder
 
-from dh_project.cgcnn_mp import preparation
 from dh_project.cgcnn_mp.crystals import FolderSource, find_source
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.graph_file import PreparedGraphs
-from dh_project.cgcnn_mp.preparation import prepare_graphs
+from dh_project.cgcnn_mp.preparation import prepare as preparation
+from dh_project.cgcnn_mp.preparation.graph_file import PreparedGraphs
+from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
 
 
 def prepare(data: str | Path, cache: Path, count: int = 16, **options) -> PreparedGraphs:
@@ -161,7 +162,7 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
         "print(prepare_many(*map(Path, sys.argv[1:])))"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
-    here = Path(__file__).parent
+    here = Path(many_cells.__file__).parent
     both = [subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=120)[0].strip() for process in both] == ["1200", "1200"]
     assert graph_file(tmp_path / "cache").exists()
@@ -253,7 +254,7 @@ def test_a_daemonic_process_builds_without_children(folder: Path, tmp_path: Path
 def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path.insert(0, {str(Path(many_cells.__file__).parent)!r})\n"
         "from pathlib import Path\n"
         "from many_cells import prepare_many\n"
         f"print(prepare_many(Path({str(folder)!r}), Path({str(tmp_path / 'cache')!r})))\n"

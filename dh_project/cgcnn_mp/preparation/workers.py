@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from dh_project.cgcnn_mp.crystals import Written
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays
+from dh_project.cgcnn_mp.preparation.arrays import GraphArrays
 
 TIES = ("environment", "pymatgen")
 """Which neighbours of a shell are kept that the count cuts: see ``symmetry.py`` and ``original_graphs.py``."""
@@ -67,11 +67,11 @@ def build_chunk(chunk: Chunk, recipe: GraphRecipe) -> Built:
     """Make the graphs of a few crystals."""
     ids, written = [identifier for identifier, _ in chunk], [structure for _, structure in chunk]
     if recipe.ties == "pymatgen":
-        from dh_project.cgcnn_mp.original_graphs import original_graphs  # imports pymatgen
+        from dh_project.cgcnn_mp.preparation.original_graphs import original_graphs  # imports pymatgen
 
         arrays, reasons = original_graphs(written, recipe.radius, recipe.most)
     else:
-        from dh_project.cgcnn_mp.symmetry import folded_graphs  # imports numba
+        from dh_project.cgcnn_mp.preparation.symmetry import folded_graphs  # imports numba
 
         arrays, reasons = folded_graphs(written, recipe.radius, recipe.most, recipe.quotient)
     return Built(ids, reasons, arrays)

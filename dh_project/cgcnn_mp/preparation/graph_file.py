@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from dh_project.cgcnn_mp.cache import replace_file, unwritable
-from dh_project.cgcnn_mp.graph_arrays import LEVELS, GraphArrays, first_positions
+from dh_project.cgcnn_mp.preparation.arrays import LEVELS, GraphArrays, first_positions
 
 TYPE_NAMES = {"uint8": "U8", "int16": "I16", "int32": "I32", "int64": "I64", "float32": "F32"}
 """NumPy's names of types to safetensors'."""

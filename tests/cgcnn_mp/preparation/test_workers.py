@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import CRYSTALS
+from small_crystals import CRYSTALS
 
-from dh_project.cgcnn_mp import graph_workers
 from dh_project.cgcnn_mp.errors import DataError
-from dh_project.cgcnn_mp.graph_workers import (
+from dh_project.cgcnn_mp.preparation import workers as graph_workers
+from dh_project.cgcnn_mp.preparation.workers import (
     Chunk,
     GraphRecipe,
     GraphWorker,

@@ -19,8 +19,8 @@ from pathlib import Path
 from dh_project.cgcnn_mp.cache import lock
 from dh_project.cgcnn_mp.crystals import Source, Written
 from dh_project.cgcnn_mp.errors import DataError, unknown
-from dh_project.cgcnn_mp.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
-from dh_project.cgcnn_mp.graph_workers import TIES, Chunk, GraphRecipe, build_chunk, build_in_parallel
+from dh_project.cgcnn_mp.preparation.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
+from dh_project.cgcnn_mp.preparation.workers import TIES, Chunk, GraphRecipe, build_chunk, build_in_parallel
 
 FORMAT = "dh_project crystal graphs 4"
 CHUNK = {"environment": 256, "pymatgen": 16}

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from conftest import CRYSTALS
 from crystal_cells import (
     SAMPLE,
     SAMPLE_IDS,
@@ -17,12 +16,13 @@ from crystal_cells import (
 )
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from small_crystals import CRYSTALS
 
 from dh_project.cgcnn_mp.crystals import Cell
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays
-from dh_project.cgcnn_mp.neighbours import SHELL_GAP
-from dh_project.cgcnn_mp.original_graphs import original_graph
-from dh_project.cgcnn_mp.symmetry import WIDEST_SHELL, folded_graphs
+from dh_project.cgcnn_mp.preparation.arrays import GraphArrays
+from dh_project.cgcnn_mp.preparation.neighbours import SHELL_GAP
+from dh_project.cgcnn_mp.preparation.original_graphs import original_graph
+from dh_project.cgcnn_mp.preparation.symmetry import WIDEST_SHELL, folded_graphs
 
 CELLS = pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE_IDS)
 

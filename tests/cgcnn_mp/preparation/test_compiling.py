@@ -2,7 +2,7 @@
 
 import math
 
-from dh_project.cgcnn_mp.compiling import compiled
+from dh_project.cgcnn_mp.preparation.compiling import compiled
 
 
 def test_a_function_that_cannot_be_kept_is_compiled_all_the_same():

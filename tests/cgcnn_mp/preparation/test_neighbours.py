@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dh_project.cgcnn_mp.crystals import Cell
-from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
+from dh_project.cgcnn_mp.preparation.neighbours import SHELL_GAP, find_neighbours
 
 
 def lists_of(cell: Cell, radius: float = 8.0, count: int = 16) -> list[tuple[np.ndarray, np.ndarray]]:

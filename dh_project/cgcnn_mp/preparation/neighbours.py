@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from dh_project.cgcnn_mp.compiling import compiled
+from dh_project.cgcnn_mp.preparation.compiling import compiled
 
 SHELL_GAP = 1e-5
 """Å between one shell and the next, at least."""

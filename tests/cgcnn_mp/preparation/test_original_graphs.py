@@ -5,7 +5,7 @@ import pytest
 from crystal_cells import SAMPLE, SAMPLE_IDS, structure_of
 
 from dh_project.cgcnn_mp.crystals import Cell
-from dh_project.cgcnn_mp.original_graphs import original_graph, original_graphs
+from dh_project.cgcnn_mp.preparation.original_graphs import original_graph, original_graphs
 
 
 @pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE_IDS)

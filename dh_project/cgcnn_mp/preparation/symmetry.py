@@ -26,11 +26,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dh_project.cgcnn_mp.cif import SYMBOLS, Cells, isolated_atom, read_structures
-from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Written
-from dh_project.cgcnn_mp.graph_arrays import GraphArrays, first_positions
-from dh_project.cgcnn_mp.neighbours import SHELL_GAP, find_neighbours
+from dh_project.cgcnn_mp.preparation.arrays import GraphArrays, first_positions
+from dh_project.cgcnn_mp.preparation.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.preparation.compiling import compiled
+from dh_project.cgcnn_mp.preparation.neighbours import SHELL_GAP, find_neighbours
 
 WIDEST_SHELL = 5 * SHELL_GAP
 """Å. A large glass has distances everywhere: without a bound, all would become one shell."""
