@@ -15,7 +15,7 @@ from torch import Tensor
 from dh_project.cgcnn_mp.gate import numba_loops
 from dh_project.cgcnn_mp.gate.edges import Edges
 
-if numba.config.DISABLE_JIT:
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise ImportError("NUMBA_DISABLE_JIT is set, and these loops are none of Python's")
 
 
