@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     share one; the last to end wins. If the block fails, the old content stays and nothing else is left.
 
     Raises:
-        OSError: The folder cannot be written to.
+        OSError: It cannot be written; it names ``path``.
     """
     aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
@@ -29,6 +29,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         aside.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(aside)):  # a full disk names no file
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -135,15 +135,19 @@ class FolderSource:
             raise DataError(f"cannot read the tables of {self.name}: {error}") from None
 
     def fingerprint(self) -> str:
-        """Return the digest of ids, sizes and modification times: CIF files need not be read for it."""
-        digest = hashlib.sha256()
+        """Return the digest of path, ids, sizes and times: CIF files need not be read for it.
+
+        An unpacked or copied file has the time of modification that it had elsewhere, and CIF files of one
+        formula often have one size; path and time of change tell them apart all the same.
+        """
+        digest = hashlib.sha256(os.fsencode(self._folder.resolve()) + b"\0")
         for identifier in self._tables.ids:
             try:
                 status = os.stat(self._cif(identifier))  # noqa: PTH116 (half the time of Path.stat)
-                state = f"{status.st_size} {status.st_mtime_ns}"
+                state = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
             except OSError:
                 state = "missing"
-            digest.update(f"{identifier}\0{state}\0".encode())
+            digest.update(os.fsencode(f"{identifier}\0{state}\0"))
         return digest.hexdigest()
 
     def tables(self) -> Tables:

@@ -16,6 +16,7 @@ from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.gate.choice import warm_up
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.metrics import finite_or_none
+from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.saving import LAST
 from dh_project.cgcnn_mp.settings import Settings
 from dh_project.cgcnn_mp.training import Outcome, train
@@ -226,7 +227,7 @@ def prepare(**run_kwargs: Any) -> None:
     """Check the arguments of ``run`` and build its graphs, once before a search, so that no trial must.
 
     Raises:
-        ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used.
+        ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used or learnt.
     """
     parameters = inspect.signature(run).parameters
     names = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
@@ -240,6 +241,9 @@ def prepare(**run_kwargs: Any) -> None:
     settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
     Settings(**settings).find_device()
     _head(arguments["task"], {})
-    load_data(
+    train_set, _, _ = load_data(
         **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}
     )
+    Normalizer.fit(train_set.labels)
+    if arguments["task"] == "classification":
+        check_classes(train_set.labels)

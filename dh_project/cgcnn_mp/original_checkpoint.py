@@ -23,6 +23,7 @@ from dh_project.cgcnn_mp.checkpoint import (
     load_checkpoint,
     load_trained,
     original_args,
+    write_saved,
 )
 from dh_project.cgcnn_mp.checkpoint_path import find_checkpoint
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
@@ -30,7 +31,6 @@ from dh_project.cgcnn_mp.normalizer import Normalizer
 from dh_project.cgcnn_mp.retraining import exit_status
 from dh_project.cgcnn_mp.settings import OPTIMIZERS
 from dh_project.errors import UserError
-from dh_project.files import replacing
 
 NEIGHBOURS, RADIUS = 12, 8.0
 """What the original's predict.py makes its graphs of; radius in Å."""
@@ -86,8 +86,7 @@ def save_original(
             "n_h": 1 + len(network.fcs),
         },
     }
-    with replacing(path) as aside:
-        torch.save(contents, aside)
+    write_saved(path, contents)
 
 
 def _new_optimizer(network: CrystalGraphConvNet, settings: Mapping[str, Any]) -> dict[str, Any]:

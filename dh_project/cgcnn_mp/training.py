@@ -18,7 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, fingerprint, load_checkpoint
+from dh_project.cgcnn_mp.checkpoint import (
+    GraphSettings,
+    check_resumable,
+    check_same_labels,
+    fingerprint,
+    load_checkpoint,
+)
 from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
@@ -219,12 +225,12 @@ class Training:
         """
         state = load_checkpoint(path)
         check_resumable(path, state, self._identity)
+        check_same_labels(path, Normalizer(**state["normalizer"]), self.normalizer)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.normalizer = Normalizer(**state["normalizer"])
         self.best_weights, self.history = state["best_state_dict"], state["history"]
         self.shuffle.set_state(state["random"]["shuffle"])
         torch.set_rng_state(state["random"]["cpu"])

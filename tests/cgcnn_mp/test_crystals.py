@@ -1,6 +1,7 @@
 """Where crystals come from, and what is said of sources and tables that are not in order."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,43 @@ def test_a_changed_cif_changes_the_fingerprint(folder: Path):
     before = FolderSource(folder).fingerprint()
     os.utime(folder / "LiF.cif", ns=(0, 0))
     assert FolderSource(folder).fingerprint() != before
+
+
+def set_times(*files: Path) -> None:
+    """Give files one time of modification, as unpacking an archive does."""
+    for file in files:
+        os.utime(file, ns=(0, 0))
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_files_of_one_name_size_and_time_are_told_apart_by_their_folder(
+    folder: Path, tmp_path: Path, is_folder: bool
+):
+    other = tmp_path / "strained"
+    other.mkdir()
+    (other / "LiF.cif").write_bytes((folder / "LiF.cif").read_bytes().replace(b"4.0", b"4.1"))
+    (other / "id_prop.csv").write_text("LiF,0\n")
+    (folder / "id_prop.csv").write_text("LiF,0\n")
+    set_times(folder / "LiF.cif", other / "LiF.cif")
+    places = (folder, other) if is_folder else (folder / "LiF.cif", other / "LiF.cif")
+    one, another = (find_crystals(place, tmp_path).fingerprint() for place in places)
+    assert one != another
+
+
+def test_a_file_that_another_of_its_size_and_time_took_the_place_of_changes_the_fingerprint(folder: Path):
+    other = folder / "other"
+    other.write_bytes((folder / "LiF.cif").read_bytes().replace(b"4.0", b"4.1"))
+    set_times(folder / "LiF.cif", other)
+    before = FolderSource(folder).fingerprint()
+    time.sleep(0.02)  # clocks of file systems tick some hundred times a second
+    other.replace(folder / "LiF.cif")
+    assert FolderSource(folder).fingerprint() != before
+
+
+def test_the_way_to_a_folder_is_no_part_of_its_fingerprint(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    before = FolderSource(folder).fingerprint()
+    monkeypatch.chdir(folder.parent)
+    assert FolderSource(Path(folder.name)).fingerprint() == before
 
 
 def test_the_first_candidate_that_exists_is_taken(folder: Path, tmp_path: Path):

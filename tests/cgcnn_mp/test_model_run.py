@@ -245,6 +245,13 @@ def test_labels_of_one_value_are_refused(quick, folder):
     (folder / "id_prop.csv").write_text("".join(f"{name},2.5\n" for name in ids(folder)))
     with pytest.raises(ValueError, match="all labels of the training set are 2"):
         run(POINT, **quick)
+    with pytest.raises(ValueError, match="all labels of the training set are 2"):
+        prepare(**quick)
+
+
+def test_labels_that_are_no_classes_are_told_before_the_first_trial(quick):
+    with pytest.raises(ValueError, match="classification needs labels 0 and 1"):
+        prepare(**quick | {"task": "classification"})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

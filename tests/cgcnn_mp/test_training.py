@@ -367,6 +367,17 @@ def test_a_checkpoint_of_another_split_is_refused(sets, tmp_path, which):
         quick_training(others, resume=tmp_path / LAST)
 
 
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 5.0), (2.0, 0.0)])
+def test_labels_that_were_changed_since_are_refused(sets, tmp_path, factor, shift):
+    quick_training(sets, folder=tmp_path)
+    changed = replace(sets[0].graphs, labels=factor * sets[0].graphs.labels + shift)
+    others = tuple(replace(crystals, graphs=changed) for crystals in sets)
+    with pytest.raises(
+        CheckpointError, match=r"of the training labels was -?\d.*, and is -?\d.* now; train anew"
+    ):
+        quick_training(others, resume=tmp_path / LAST)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
 def test_a_schedule_over_all_epochs_cannot_go_on_for_another_number(sets, tmp_path, schedule):
     settings = replace(QUICK, schedule=schedule)

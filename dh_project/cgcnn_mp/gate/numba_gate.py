@@ -7,6 +7,7 @@ many there are. Importing compiles the loops, once a machine and version, or loa
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from torch import Tensor
 from dh_project.cgcnn_mp.gate import numba_loops
 from dh_project.cgcnn_mp.gate.arrays import arrays
 from dh_project.cgcnn_mp.gate.edges import Edges
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    raise ImportError("NUMBA_DISABLE_JIT is set, and these loops are none of Python's")
 
 
 def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ THIRDS_TOLERANCE = SITE_TOLERANCE = 1e-4
 """pymatgen's: how far from 1/3 or 2/3, relatively, is that, and how near two sites are one (fractional)."""
 THINNEST_CELL = 0.011
 """Å between opposite faces; pymatgen refuses 0.01."""
+FLAT = "the cell is flat, or not finite"
 
 _PERIODS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar",
@@ -264,7 +265,9 @@ def _checked(cell: Cell) -> Cell:
     if not len(numbers):
         raise UnusableCrystal("no atoms in the cell")
     if not thinnest(np.asarray(cell.lattice, np.float64)) > THINNEST_CELL:
-        raise UnusableCrystal("the cell is flat")
+        raise UnusableCrystal(FLAT)
+    if not np.isfinite(cell.fractional_coordinates).all():
+        raise UnusableCrystal("a coordinate is not finite")
     return Cell(cell.lattice, numbers.astype(np.uint8), cell.fractional_coordinates)
 
 
@@ -310,6 +313,8 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         raise UnusableCrystal(f"partial occupancy: {site.species_string} on one site")
     if len(structure) > MOST_ATOMS:
         raise UnusableCrystal(_too_many(len(structure)))
+    if not thinnest(np.array(structure.lattice.matrix)) > THINNEST_CELL:
+        raise UnusableCrystal(FLAT)
     for site in structure:
         if not 1 <= site.specie.Z <= HEAVIEST_ELEMENT:
             raise UnusableCrystal(f"no element: {site.species_string} on a site")

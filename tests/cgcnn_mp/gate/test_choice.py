@@ -1,5 +1,7 @@
 """Kernels are chosen by what the tensors are, or by name; what cannot be is refused in one line."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -63,3 +65,18 @@ def test_plain_torch_takes_over_where_numba_is_not_installed():
 def test_kernels_that_are_not_installed_are_refused():
     with pytest.raises(ValueError, match="'numba' need the package numba"), using_kernels("numba"):
         pass
+
+
+def test_plain_torch_takes_over_where_numba_may_not_compile():
+    code = (
+        "import torch; from dh_project.cgcnn_mp.gate.choice import kernels_for, warm_up; warm_up(); "
+        "print(kernels_for(torch.zeros(1)).__name__)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip().endswith("torch_gate")

@@ -128,6 +128,13 @@ CUBE = Cell(np.eye(3) * 3, np.array([0], np.uint8), np.zeros((1, 3)))
         (CUBE, "no element: atomic number 0"),
         (CUBE._replace(atomic_numbers=np.array([119])), "no element: atomic number 119"),
         (CUBE._replace(atomic_numbers=np.array([9]), lattice=np.ones((3, 3))), "flat"),
+        (
+            CUBE._replace(atomic_numbers=np.array([9]), fractional_coordinates=np.full((1, 3), np.nan)),
+            "finite",
+        ),
+        (re.sub("(_length_c +).*", r"\1nan", NACL).encode(), "not finite"),
+        (re.sub("(_length_c +).*", r"\1inf", NACL).encode(), "not finite"),
+        (re.sub("(_angle_alpha +).*", r"\1 0", NACL).encode(), "not finite"),
     ],
 )
 def test_a_crystal_without_a_graph_says_why(written, reason: str, recwarn: pytest.WarningsRecorder):
