@@ -20,7 +20,7 @@ from options import parser, sample_folder
 from peers import CGCNN2, GEOMETRIC, missing_peers
 from timing import Timed, interleaved, print_speeds
 
-from dh_project.cgcnn_mp.settings import OPTIMIZERS
+from dh_project.cgcnn_mp.settings import Settings
 
 RATE = 0.01
 
@@ -35,9 +35,11 @@ def measure(
     mean, std = labels.mean().item(), labels.std().item()
     ways = {}
     for name, one in found.items():
-        made = OPTIMIZERS if name in (OURS, UNFOLDED, PURE) else vars(torch.optim)
-        momentum = {"momentum": 0.9} if optimizer == "SGD" else {}
-        steps = made[optimizer](one.network.parameters(), lr=RATE, **momentum)
+        if name in (OURS, UNFOLDED, PURE):
+            steps = Settings(lr=RATE, optim=optimizer).make_optimizer(one.network)
+        else:  # as the original makes it
+            momentum = {"momentum": 0.9} if optimizer == "SGD" else {}
+            steps = getattr(torch.optim, optimizer)(one.network.parameters(), lr=RATE, **momentum)
         ways[name] = partial(one.train_epoch, steps, mean, std)
         ways[name]()
     return interleaved(ways, len(crystals), rounds), missing

@@ -115,24 +115,6 @@ def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, M
         check_same(path, what, state[what], values)
 
 
-def check_same_labels(path: Path, saved: Normalizer, wanted: Normalizer) -> None:
-    """Check that the training labels are still those of a checkpoint, whose weights would mean nothing else.
-
-    Raises:
-        CheckpointError: Their mean or standard deviation is another one.
-    """
-    for what, then, now in (
-        ("mean", saved.mean, wanted.mean),
-        ("standard deviation", saved.std, wanted.std),
-    ):
-        if not torch.allclose(then, now, rtol=1e-9, atol=1e-12):
-            old, new = (", ".join(f"{value:.6g}" for value in values.tolist()) for values in (then, now))
-            raise CheckpointError(
-                f"{path} is of another training: the {what} of the training labels was {old}, and is {new} now; "
-                "train anew"
-            )
-
-
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
     """Write a checkpoint; until it is on disk, an older one of that name stays.
 

@@ -184,7 +184,7 @@ class CifSource(FolderSource):
     def __init__(self, path: Path) -> None:
         super().__init__(path if path.is_dir() else path.parent)
         self.name = str(path)
-        self._files = sorted(path.glob(f"*{CIF}")) if path.is_dir() else [path]
+        self._files = sorted(path.glob("*.[cC][iI][fF]")) if path.is_dir() else [path]
         self._is_folder = path.is_dir()
         if not self._files:
             raise DataError(f"{path} is empty: it holds neither {ID_TABLE} nor any file that ends in {CIF}")
@@ -192,7 +192,7 @@ class CifSource(FolderSource):
     @cached_property
     def _tables(self) -> Tables:
         ids = io.StringIO()
-        csv.writer(ids).writerows([path.name.removesuffix(CIF)] for path in self._files)
+        csv.writer(ids).writerows([path.name[: -len(CIF)]] for path in self._files)
         features = self._texts([FEATURE_TABLE]) if self._is_folder else {}
         return parse_tables({ID_TABLE: ids.getvalue(), **features}, self.name)
 
@@ -269,7 +269,7 @@ def find_crystals(data: Location, cache_folder: Path) -> Source:
     """
     path = Path(data).expanduser()
     is_bare_folder = path.is_dir() and not (path / ID_TABLE).is_file()
-    if is_bare_folder or (path.is_file() and path.suffix == CIF):
+    if is_bare_folder or (path.is_file() and path.suffix.lower() == CIF):
         return CifSource(path)
     return find_source(data, cache_folder)
 

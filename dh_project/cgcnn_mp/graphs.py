@@ -1,8 +1,9 @@
 """Crystal graphs as a few flat tensors, and batches of them by index arithmetic.
 
 All graphs of a data set lie end to end in the same tensors (``preparation.arrays`` says how), so that they can be
-mapped from one file, shared by every trial of a node, moved to a GPU as a whole, and batched without visiting
-single crystals. A step never asks the GPU for a size: those are kept on the CPU beside.
+mapped from one file, moved to a GPU as a whole, and batched without visiting single crystals. What ``nearest`` leaves
+as it is in the file is shared by the trials of a node; edges and distances are each trial's own. A step never asks
+the GPU for a size: those are kept on the CPU beside.
 """
 
 from __future__ import annotations

@@ -5,11 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+from rich.console import Console as RichConsole
+from rich.table import Table
+
+from dh_project.cgcnn_mp.cache import WITHOUT_FLOCK
 from dh_project.cgcnn_mp.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.configuration import Configuration, checked, options, point_and_arguments
 from dh_project.cgcnn_mp.crystals import SHIPPED
@@ -25,6 +32,7 @@ from dh_project.running import Connection, connect
 
 CONFIG = "config.json"
 """The configuration of a training, in its folder; what it leaves out took its default."""
+LOCK = ".training.lock"
 
 ERROR_WORDS = {
     "val_nll": "validation negative log-likelihood",
@@ -90,15 +98,15 @@ def retrain(
     prepare(**constants)
     home = Path(run_kwargs.get("folder") or folder)
     home.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        _record(home, point, constants)
     unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
-    console = Console(home, unit, say, resume)
-    connect(console)
-    try:
-        objective = run(point, **constants, folder=home)
-    finally:
-        connect(Connection())
+    with _alone_in(home):
+        if not resume:
+            _record(home, point, constants)
+        connect(Console(home, unit, say, resume))
+        try:
+            objective = run(point, **constants, folder=home)
+        finally:
+            connect(Connection())
     if resume:
         _record(home, point, constants)
     _draw(home, point, constants, unit)
@@ -106,6 +114,29 @@ def retrain(
         say(line)
     say(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
     say(f"files in {home}: {', '.join(sorted(path.name for path in home.iterdir() if path.name[0] != '.'))}")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder.
+
+    Raises:
+        UserError: One is at work in it.
+    """
+    try:
+        lock: AbstractContextManager[object] = FileLock(
+            folder / LOCK, blocking=False, fallback_to_soft=False
+        ).acquire()
+    except Timeout:
+        raise UserError(
+            f"another training is at work in {folder}: wait for it, or name another --folder"
+        ) from None
+    except OSError as error:
+        if error.errno not in WITHOUT_FLOCK:
+            raise
+        lock = nullcontext()
+    with lock:
+        yield
 
 
 def _record(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
@@ -130,13 +161,13 @@ def _metrics_table(home: Path) -> list[str]:
     """Return the metrics of each set, one line a set below the metrics' names."""
     sets: dict[str, dict[str, float | None]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
     names = list(dict.fromkeys(name for metrics in sets.values() for name in metrics))
-    rows = [["set", *names]]
+    table = Table("set", *names, box=None, pad_edge=False)
     for which, metrics in sets.items():
         values = [metrics.get(name) for name in names]
-        rows.append([which, *("-" if value is None else f"{value:.4f}" for value in values)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[word.ljust(width) for word, width in zip(row, widths, strict=True)] for row in rows]
-    return ["  ".join(line).rstrip() for line in lines]
+        table.add_row(which, *("-" if value is None else f"{value:.4f}" for value in values))
+    printer = RichConsole(file=StringIO(), width=1000)
+    printer.print(table)
+    return [line.rstrip() for line in printer.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
 def begin(folder: Path, given: Configuration, say: Say = print) -> None:

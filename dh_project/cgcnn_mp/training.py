@@ -21,7 +21,6 @@ from torch.nn.utils import clip_grad_norm_
 from dh_project.cgcnn_mp.checkpoint import (
     GraphSettings,
     check_resumable,
-    check_same_labels,
     fingerprint,
     load_checkpoint,
 )
@@ -225,7 +224,6 @@ class Training:
         """
         state = load_checkpoint(path)
         check_resumable(path, state, self._identity)
-        check_same_labels(path, Normalizer(**state["normalizer"]), self.normalizer)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])

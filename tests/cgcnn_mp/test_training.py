@@ -372,9 +372,7 @@ def test_labels_that_were_changed_since_are_refused(sets, tmp_path, factor, shif
     quick_training(sets, folder=tmp_path)
     changed = replace(sets[0].graphs, labels=factor * sets[0].graphs.labels + shift)
     others = tuple(replace(crystals, graphs=changed) for crystals in sets)
-    with pytest.raises(
-        CheckpointError, match=r"of the training labels was -?\d.*, and is -?\d.* now; train anew"
-    ):
+    with pytest.raises(CheckpointError, match="data training set"):
         quick_training(others, resume=tmp_path / LAST)
 
 

@@ -10,8 +10,10 @@ import time
 import pytest
 import small_trainings
 import torch
+from filelock import FileLock
 from small_trainings import SMALL, train
 
+from dh_project.cgcnn_mp.retraining import LOCK
 from dh_project.cli import main
 
 halides, trained, trained_once = (
@@ -268,3 +270,11 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
     goes_on = [*command, "--folder", "mine", "--resume", "--epochs", str(done + 2)]
     subprocess.run(goes_on, cwd=tmp_path, check=True, capture_output=True)
     assert epochs_of(tmp_path / "mine") in (done + 1, done + 2)
+
+
+def test_a_second_training_in_one_folder_is_refused(deephyper, halides, tmp_path):
+    folder = tmp_path / "training"
+    folder.mkdir()
+    with FileLock(folder / LOCK):
+        assert "another training is at work in" in refused(deephyper("train", halides, *SMALL))
+        assert [path.name for path in folder.iterdir()] == [LOCK]

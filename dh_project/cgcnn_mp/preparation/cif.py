@@ -306,6 +306,8 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         warnings.simplefilter("ignore")
         try:
             structure = Structure.from_str(decode(content), fmt="cif")
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a parser may raise on garbage
             raise UnusableCrystal(f"unparsable CIF: {_one_line(error)}") from None
     if not structure.is_ordered:
