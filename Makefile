@@ -37,12 +37,12 @@ docs: $(VENV)/installed-docs
 	@echo "wrote     docs/_build/index.html"
 
 bench: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/cgcnn/required.py
 	$(BIN)/python benchmarks/search_overhead.py
 	$(BIN)/python benchmarks/graph_preparation.py
 	$(BIN)/python benchmarks/search/driver_time.py
 	$(BIN)/python benchmarks/search/resume.py
 	$(BIN)/python benchmarks/search/cluster.py 1000 0.5
-	$(BIN)/python benchmarks/cgcnn/required.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache
