@@ -255,7 +255,13 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
     command = [sys.executable, "-m", "dh_project.cli.main", "train"]
     words = [str(halides), *SMALL, "--epochs", "100000", "--patience", "none", "--folder", "mine"]
     training = subprocess.Popen(
-        [*command, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background lets them ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = time.monotonic() + 100
     while not (tmp_path / "mine" / "last.pt").exists() and time.monotonic() < limit:
