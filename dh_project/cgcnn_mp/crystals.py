@@ -186,15 +186,23 @@ class CifSource(FolderSource):
         self.name = str(path)
         self._files = sorted(path.glob("*.[cC][iI][fF]")) if path.is_dir() else [path]
         self._is_folder = path.is_dir()
+        self._path_of = {_id_of(file): str(file) for file in self._files}
         if not self._files:
             raise DataError(f"{path} is empty: it holds neither {ID_TABLE} nor any file that ends in {CIF}")
 
     @cached_property
     def _tables(self) -> Tables:
         ids = io.StringIO()
-        csv.writer(ids).writerows([path.name[: -len(CIF)]] for path in self._files)
+        csv.writer(ids).writerows([_id_of(file)] for file in self._files)
         features = self._texts([FEATURE_TABLE]) if self._is_folder else {}
         return parse_tables({ID_TABLE: ids.getvalue(), **features}, self.name)
+
+    def _cif(self, identifier: str) -> str:
+        return self._path_of.get(identifier) or super()._cif(identifier)
+
+
+def _id_of(cif: Path) -> str:
+    return cif.name[: -len(CIF)].strip()
 
 
 class ArchiveSource:

@@ -232,3 +232,13 @@ def test_a_source_is_found_as_it_is(folder: Path, tmp_path: Path):
 def test_an_empty_folder_holds_no_crystals(tmp_path: Path):
     with pytest.raises(DataError, match=r"is empty: it holds neither id_prop\.csv nor any file"):
         find_crystals(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".cif", ".CIF"])
+def test_a_cif_without_a_table_is_read_whatever_the_case_of_its_ending(folder, tmp_path, ending):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    content = (folder / "LiF.cif").read_bytes()
+    (bare / f"salt{ending}").write_bytes(content)
+    for place in (bare, bare / f"salt{ending}"):
+        assert list(find_crystals(place, tmp_path).structures()) == [("salt", content)]
