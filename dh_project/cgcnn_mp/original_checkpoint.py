@@ -18,6 +18,9 @@ from typing import Any
 import torch
 
 from dh_project.cgcnn_mp.checkpoint import (
+    ORIGINAL_NEIGHBOURS,
+    ORIGINAL_RADIUS,
+    ORIGINAL_TIES,
     CheckpointError,
     TrainedNetwork,
     load_checkpoint,
@@ -32,8 +35,8 @@ from dh_project.cgcnn_mp.retraining import exit_status
 from dh_project.cgcnn_mp.settings import OPTIMIZERS
 from dh_project.errors import UserError
 
-NEIGHBOURS, RADIUS = 12, 8.0
-"""What the original's predict.py makes its graphs of; radius in Å."""
+SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
+"""What the original's command line has of ``Settings``."""
 
 
 def save_original(
@@ -120,19 +123,16 @@ def convert(checkpoint: Path, path: Path) -> bool:
         settings={name: settings[name] for name in SETTINGS if name in settings},
         optimizer=contents.get("optimizer"),
     )
-    return trained.graphs is None or trained.graphs.ties == "pymatgen"
-
-
-SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
+    return trained.graphs is None or trained.graphs.ties == ORIGINAL_TIES
 
 
 def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:
     """Refuse weights that the original code would use for other graphs than they were trained on."""
-    neighbours = trained.graphs.max_num_nbr if trained.graphs else NEIGHBOURS
-    if (neighbours, round(trained.radius, 6)) != (NEIGHBOURS, RADIUS):
+    neighbours = trained.graphs.max_num_nbr if trained.graphs else ORIGINAL_NEIGHBOURS
+    if (neighbours, round(trained.radius, 6)) != (ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS):
         raise CheckpointError(
             f"{checkpoint} was trained on {neighbours} neighbours within {trained.radius:g} Å, and the "
-            f"original code makes graphs of {NEIGHBOURS} within {RADIUS:g} Å"
+            f"original code makes graphs of {ORIGINAL_NEIGHBOURS} within {ORIGINAL_RADIUS:g} Å"
         )
 
 

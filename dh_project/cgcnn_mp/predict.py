@@ -19,7 +19,14 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp import evaluation
 from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.checkpoint import CheckpointError, TrainedNetwork, features_digest, load_trained
+from dh_project.cgcnn_mp.checkpoint import (
+    ORIGINAL_NEIGHBOURS,
+    ORIGINAL_TIES,
+    CheckpointError,
+    TrainedNetwork,
+    features_digest,
+    load_trained,
+)
 from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.errors import DataError, unknown
@@ -27,10 +34,6 @@ from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.labelled_graphs import element_table, label_graphs
 from dh_project.cgcnn_mp.preparation.workers import TIES
 from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
-
-ORIGINAL_NEIGHBOURS = 12
-ORIGINAL_TIES = "pymatgen"
-"""What the original's checkpoints are taken to be trained on: the default of its code."""
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import fields
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from rich.console import Console as RichConsole
 from rich.table import Table
 
-from dh_project.cgcnn_mp.cache import WITHOUT_FLOCK
 from dh_project.cgcnn_mp.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.configuration import Configuration, checked, options, point_and_arguments
 from dh_project.cgcnn_mp.crystals import SHIPPED
@@ -28,6 +28,7 @@ from dh_project.cgcnn_mp.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.settings import FREE, Settings
 from dh_project.errors import UserError
 from dh_project.files import write_whole
+from dh_project.lock import file_lock
 from dh_project.running import Connection, connect
 
 CONFIG = "config.json"
@@ -58,12 +59,16 @@ class Console(Connection):
         self.predecessors = [home] if resume else []
         self.epochs = 0
 
+    @cached_property
+    def _error_name(self) -> str:
+        """What the history calls the error; the file is there from the first epoch on."""
+        with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
+            return next(name for name in next(csv.reader(file)) if name.startswith("val_"))
+
     def report(self, step: int, objective: float) -> bool:
         """Print the epoch's validation error."""
-        with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
-            column = next(name for name in next(csv.reader(file)) if name.startswith("val_"))
-        shown = ERROR_WORDS.get(column) or "validation MAE"
-        unit = "" if column in ERROR_WORDS else f" {self._unit}"
+        shown = ERROR_WORDS.get(self._error_name) or "validation MAE"
+        unit = "" if self._error_name in ERROR_WORDS else f" {self._unit}"
         self._say(f"epoch {step}: {shown} {-objective:.4f}{unit}")
         self.epochs = step
         return True
@@ -124,17 +129,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
         UserError: One is at work in it.
     """
     try:
-        lock: AbstractContextManager[object] = FileLock(
-            folder / LOCK, blocking=False, fallback_to_soft=False
-        ).acquire()
+        lock = file_lock(folder / LOCK, wait=False)
     except Timeout:
         raise UserError(
             f"another training is at work in {folder}: wait for it, or name another --folder"
         ) from None
-    except OSError as error:
-        if error.errno not in WITHOUT_FLOCK:
-            raise
-        lock = nullcontext()
     with lock:
         yield
 

@@ -18,12 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from dh_project.cgcnn_mp.checkpoint import (
-    GraphSettings,
-    check_resumable,
-    fingerprint,
-    load_checkpoint,
-)
+from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, fingerprint, load_checkpoint
 from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
@@ -34,9 +29,6 @@ from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
-from dh_project.cgcnn_mp.saving import BEST as BEST
-from dh_project.cgcnn_mp.saving import HISTORY as HISTORY
-from dh_project.cgcnn_mp.saving import LAST as LAST
 from dh_project.cgcnn_mp.saving import Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.schedules import make_schedule
 from dh_project.cgcnn_mp.settings import Settings

@@ -15,7 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from random_graphs import unfolded
 from torch.testing import assert_close
 
-from dh_project.cgcnn_mp.checkpoint import load_checkpoint, load_network
+from dh_project.cgcnn_mp.checkpoint import load_checkpoint, load_trained
 from dh_project.cgcnn_mp.crystals import Cell
 from dh_project.cgcnn_mp.evaluation import predict
 from dh_project.cgcnn_mp.gate import expand_distances
@@ -125,7 +125,8 @@ def published() -> Path:
 @pytest.fixture(scope="module")
 def energies(published: Path) -> Callable[..., np.ndarray]:
     """Return a function that predicts crystals in memory, eV/atom."""
-    network, normalizer = load_network(published)
+    trained = load_trained(published)
+    network, normalizer = trained.network, trained.normalizer
 
     def energies(cells: dict[str, Cell], ties: str = "environment") -> np.ndarray:
         found = crystal_set(cells, ties=ties)

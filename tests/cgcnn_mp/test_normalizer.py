@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.checkpoint import load_network, save_checkpoint
+from dh_project.cgcnn_mp.checkpoint import load_trained, save_checkpoint
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
 
@@ -36,7 +36,8 @@ def test_a_checkpoint_may_hold_a_number_a_scalar_or_one_for_each_target(tmp_path
     network = CrystalGraphConvNet(92, 41, atom_fea_len=4, n_conv=1, h_fea_len=4)
     contents = {"state_dict": network.state_dict(), "normalizer": {"mean": mean, "std": mean}}
     save_checkpoint(tmp_path / "best.pt", contents)
-    loaded, normalizer = load_network(tmp_path / "best.pt")
+    trained = load_trained(tmp_path / "best.pt")
+    loaded, normalizer = trained.network, trained.normalizer
     assert not loaded.classification
     assert normalizer.denorm(torch.ones(1, 1)).item() == 1.0
 
@@ -48,4 +49,4 @@ def test_two_outputs_are_two_targets_or_two_classes(tmp_path):
         model = {"classification": True} if classification else {}
         contents = {"state_dict": network.state_dict(), "normalizer": normalizer, "model": model}
         save_checkpoint(tmp_path / "best.pt", contents)
-        assert load_network(tmp_path / "best.pt")[0].classification == classification
+        assert load_trained(tmp_path / "best.pt").network.classification == classification

@@ -11,11 +11,12 @@ from operator_recorder import OperatorRecorder
 from random_graphs import random_graphs, random_sets
 
 from dh_project.cgcnn_mp import checkpoint, cuda_graphs
-from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_network, save_checkpoint
+from dh_project.cgcnn_mp.checkpoint import CheckpointError, load_checkpoint, load_trained, save_checkpoint
 from dh_project.cgcnn_mp.evaluation import measure, predict
 from dh_project.cgcnn_mp.gate.choice import using_kernels
+from dh_project.cgcnn_mp.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import BEST, HISTORY, LAST, Training, train
+from dh_project.cgcnn_mp.training import Training, train
 
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.1}
 QUICK = Settings(epochs=4, batch_size=8, optim="Adam", device="cpu")
@@ -127,7 +128,8 @@ def test_the_best_epoch_is_kept_and_tested(sets, tmp_path):
     errors = [row["val_mae"] for row in history]
     assert outcome.best_epoch == errors.index(min(errors)) + 1
     assert outcome.validation["mae"] == min(errors)
-    network, normalizer = load_network(tmp_path / BEST)
+    trained = load_trained(tmp_path / BEST)
+    network, normalizer = trained.network, trained.normalizer
     predictions = predict(network, normalizer, sets[2])
     assert measure(predictions, sets[2].labels, False) == outcome.test
 
@@ -230,7 +232,8 @@ def test_what_a_training_of_several_targets_leaves(two_targets, tmp_path):
     predictions = predictions_of(tmp_path, "validation")
     pairs = ["label:energy", "prediction:energy", "label:gap", "prediction:gap"]
     assert list(predictions[0]) == ["id", "set", *pairs]
-    network, normalizer = load_network(tmp_path / BEST)
+    trained = load_trained(tmp_path / BEST)
+    network, normalizer = trained.network, trained.normalizer
     expected = predict(network, normalizer, two_targets[1])[0].tolist()
     assert [float(predictions[0][f"prediction:{name}"]) for name in ("energy", "gap")] == expected
     assert json.loads((tmp_path / "metrics.json").read_text())["test"] == outcome.test

@@ -20,6 +20,7 @@ from dh_project.cgcnn_mp.compiling import compiled
 from dh_project.cgcnn_mp.crystals import Cell, Written, decode
 from dh_project.cgcnn_mp.preparation.arrays import first_positions
 from dh_project.cgcnn_mp.tables import HEAVIEST_ELEMENT
+from dh_project.errors import one_line
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -309,7 +310,9 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         except MemoryError:
             raise
         except Exception as error:  # whatever a parser may raise on garbage
-            raise UnusableCrystal(f"unparsable CIF: {_one_line(error)}") from None
+            raise UnusableCrystal(
+                f"unparsable CIF: {type(error).__name__}: {one_line(error)}"[:136]
+            ) from None
     if not structure.is_ordered:
         site = next(site for site in structure if not site.is_ordered)
         raise UnusableCrystal(f"partial occupancy: {site.species_string} on one site")
@@ -321,11 +324,6 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         if not 1 <= site.specie.Z <= HEAVIEST_ELEMENT:
             raise UnusableCrystal(f"no element: {site.species_string} on a site")
     return structure
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error's type and the first 120 characters of its message, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]
 
 
 def _cell_of(structure: Structure) -> Cell:
