@@ -310,9 +310,8 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         except MemoryError:
             raise
         except Exception as error:  # whatever a parser may raise on garbage
-            raise UnusableCrystal(
-                f"unparsable CIF: {type(error).__name__}: {one_line(error)}"[:136]
-            ) from None
+            reason = f"{type(error).__name__}: {one_line(error)}"[:120]
+            raise UnusableCrystal(f"unparsable CIF: {reason}") from None
     if not structure.is_ordered:
         site = next(site for site in structure if not site.is_ordered)
         raise UnusableCrystal(f"partial occupancy: {site.species_string} on one site")
