@@ -102,7 +102,9 @@ def _below(folder: Path, name: Path) -> Iterator[Path]:
             elif entry.is_dir(follow_symlinks=False):
                 yield from _below(folder, name / entry.name)
             elif entry.is_dir():
-                raise UserError(f"{entry.path}: a link to a folder in input data; put the folder itself there")
+                raise UserError(
+                    f"{entry.path}: a link to a folder in input data; put the folder itself there"
+                )
 
 
 def _sizes(source: Path) -> dict[Path, int]:

@@ -16,6 +16,9 @@ from dh_project.files import write_whole
 SUBMISSION, OVER = "submission.json", "over"
 """In the driver's folder. The app ``search`` lets Balsam start a driver again that ended without ``over``."""
 
+OUTPUT = "job.out"
+"""Where Balsam writes what a job prints."""
+
 LONGEST_NAME = 100
 
 Searcher = Literal["ambs", "random"]
@@ -110,7 +113,7 @@ def check_name(workflow: str) -> None:
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", workflow):
         raise UserError(
-            f"workflow {workflow!r}: a name has letters, digits, '_', '-' and '.', and begins with none of the last two"
+            f"workflow {workflow!r}: a name has letters, digits, '_', '-' and '.', beginning with none of the last two"
         )
     if len(workflow) > LONGEST_NAME:
         raise UserError(f"workflow {workflow[:20]}…: {len(workflow)} characters; give at most {LONGEST_NAME}")
