@@ -23,6 +23,7 @@ from dh_project.balsam.chain import Chain
 from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
 from dh_project.balsam.installation import active_installation
 from dh_project.balsam.orders import Orders
+from dh_project.balsam.programs import die_with_the_parent, forget_ranks
 from dh_project.balsam.staging import bring_back
 from dh_project.balsam.submission import OUTPUT, Over, Submission
 from dh_project.errors import UserError, one_line
@@ -55,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """How a session ended: the kind (of :class:`dh_project.limits.Ending`, or another), why, and hps's exit status."""
+    """How a session ended: the kind, as :class:`dh_project.limits.Ending` has it, why, and hps's exit status."""
 
     kind: str
     reason: str
@@ -204,6 +205,8 @@ def main() -> NoReturn:
     """Run the search of the folder that this process is in."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    die_with_the_parent()
+    forget_ranks(os.environ)
     folder = Path.cwd()
     try:
         submission = Submission.read(folder)

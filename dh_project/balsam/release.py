@@ -1,8 +1,8 @@
 """Before a launcher: frees what a launcher before it, which died, left as running or as taken.
 
 The server itself finds out that a launcher has died after five minutes. Until then the search's own job would not be
-started in the next batch job. A trial's job that a dead launcher held is never run again: the driver, which comes
-back, gives the trial another attempt.
+started in the next batch job. A trial's job that ran is never run again: the driver, which comes back, gives the
+trial another attempt.
 """
 
 from __future__ import annotations
@@ -42,14 +42,16 @@ def release(client: BalsamClient, site_id: int, workflow: str, after: int | None
     ]
     batch_jobs = {each.id: each for each in client.batch_jobs(site_id, {tags.WORKFLOW: workflow})}
     freed = [job for job in held if _has_ended(batch_jobs.get(job.batch_job_id or 0), after)]
+    trials = [job for job in freed if job.tags.get(tags.KIND) != tags.SEARCH]
     for job in freed:
-        if job.tags.get(tags.KIND) == tags.SEARCH:
-            # a change of its state is what frees a job that was taken and not started
+        if job not in trials:
             again = JobState.PREPROCESSED if job.state is JobState.RESTART_READY else JobState.RESTART_READY
             client.update_job(job.id, state=again)
-    client.update_jobs(
-        [job.id for job in freed if job.tags.get(tags.KIND) != tags.SEARCH], state=JobState.FAILED
-    )
+    client.update_jobs([job.id for job in trials if job.state is JobState.RUNNING], state=JobState.FAILED)
+    # a change of its state is what frees a job that was taken and not started
+    taken = [job.id for job in trials if job.state is JobState.PREPROCESSED]
+    client.update_jobs(taken, state=JobState.RESTART_READY)
+    client.update_jobs(taken, state=JobState.PREPROCESSED)
     return freed
 
 

@@ -14,23 +14,30 @@ from dh_project.files import replacing, sync_folder
 from dh_project.trial import SearchPaths
 
 
-def stage_in(source: Path, work: Path) -> Path:
-    """Return ``WORK/inputs/<sha256>/NAME``: a copy of a file or a folder, made where there is none that is whole.
+def place_of(source: Path, work: Path) -> Path:
+    """Return where input data stands in a work directory: ``inputs/<sha256>/NAME``, or where it is if that is there.
 
-    A copy stands under the hash of its content, is read again before it takes its name, and is used by every search
-    of the same data. One from which a clean-up of the work directory took files is made anew.
+    Raises:
+        UserError: It cannot be read, or holds nothing.
+    """
+    if source.resolve().is_relative_to(work.resolve()):
+        return source
+    return work / "inputs" / content_hash(source) / source.name
+
+
+def stage_in(source: Path, place: Path) -> None:
+    """Copy a file or a folder to its place, where no copy is that is whole.
+
+    A copy is read again before it takes its name, and serves every search of the same data. One from which a
+    clean-up of the work directory took files is made anew.
 
     Raises:
         UserError: The source cannot be read, or changes meanwhile.
         OSError: The copy cannot be written.
     """
-    if source.resolve().is_relative_to(work.resolve()):
-        return source
-    digest = content_hash(source)
-    home = work / "inputs" / digest
-    target = home / source.name
-    if target.exists() and _sizes(target) == _sizes(source):
-        return target
+    if place == source or (place.exists() and _sizes(place) == _sizes(source)):
+        return
+    home = place.parent
     home.mkdir(parents=True, exist_ok=True)
     aside = home / f".{source.name}.{socket.gethostname()}.{os.getpid()}"
     _remove(aside)
@@ -39,19 +46,18 @@ def stage_in(source: Path, work: Path) -> Path:
             copy = aside / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, copy)
-        if content_hash(aside) != digest:
+        if content_hash(aside) != home.name:
             raise UserError(f"{source}: it changed while it was copied to {home}; submit again when it rests")
-        if target.exists():
-            _remove(target)
+        if place.exists():
+            _remove(place)
         try:
-            aside.rename(target)
+            aside.rename(place)
         except OSError:
-            if not target.exists():  # else another submission was faster
+            if not place.exists():  # else another submission was faster
                 raise
         sync_folder(home)
     finally:
         _remove(aside)
-    return target
 
 
 def content_hash(source: Path) -> str:

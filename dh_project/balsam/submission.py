@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field, ValidationError
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 
-SUBMISSION, OVER = "submission.json", "over"
-"""In the driver's folder. The app ``search`` lets Balsam start a driver again that ended without ``over``."""
+SUBMISSION, OVER, CRASHES = "submission.json", "over", "crashes"
+"""In the driver's folder. The app ``search`` lets Balsam start a driver again that ended without ``over``, and counts
+in ``crashes`` how often."""
 
 OUTPUT = "job.out"
 """Where Balsam writes what a job prints."""
@@ -113,7 +114,7 @@ def check_name(workflow: str) -> None:
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", workflow):
         raise UserError(
-            f"workflow {workflow!r}: a name has letters, digits, '_', '-' and '.', beginning with none of the last two"
+            f"workflow {workflow!r}: a name has letters, digits, '_', '-' and '.', and begins with no '-' or '.'"
         )
     if len(workflow) > LONGEST_NAME:
         raise UserError(f"workflow {workflow[:20]}…: {len(workflow)} characters; give at most {LONGEST_NAME}")
