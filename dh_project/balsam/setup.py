@@ -12,8 +12,9 @@ from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
 from dh_project.balsam.environment import BALSAM, make_environment, python_version, works
 from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation
 from dh_project.balsam.login import check_url, is_logged_in, log_in_to, ways_to_log_in
+from dh_project.balsam.server import HOST
 from dh_project.balsam.services import Services, Tell, at_work
-from dh_project.balsam.site import LOCAL, check_site_type, make_site
+from dh_project.balsam.site import LOCAL, RETIRED, check_site_type, make_site
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps
 from dh_project.cli.parser import Parser
@@ -164,12 +164,10 @@ def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> All
     from dh_project.balsam.allocation import Allocation
 
     last = made[-1] if made else None
-    names = {
-        "queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min", "mode": "job_mode"
-    }  # fmt: skip
-    values = {
-        name: getattr(arguments, name) or (getattr(last, field) if last else None)
-        for name, field in names.items()
+    fields = {"queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min"}
+    values: dict[str, Any] = {
+        name: getattr(arguments, name) or getattr(last, field, None)
+        for name, field in {**fields, "mode": "job_mode"}.items()
     }
     missing = [NEEDED[name] for name, value in values.items() if value is None]
     if missing:

@@ -15,7 +15,7 @@ from balsam.api import ApplicationDefinition
 SITE, VERSION = int(sys.argv[1]), sys.argv[2]
 
 
-class search(ApplicationDefinition):
+class search(ApplicationDefinition):  # noqa: N801 (the app's name)
     """The driver of a search: runs again after a crash, in this batch job or a later one."""
 
     site = SITE
@@ -36,7 +36,7 @@ class search(ApplicationDefinition):
         self.job.state = JobState.restart_ready
 
 
-class trial(ApplicationDefinition):
+class trial(ApplicationDefinition):  # noqa: N801 (the app's name)
     """An attempt at a trial: its driver decides about another, so that Balsam starts none."""
 
     site = SITE
