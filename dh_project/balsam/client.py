@@ -124,8 +124,14 @@ class BalsamClient:
         return BatchJob.model_validate(self._request("POST", "/batch-jobs/", json=request.model_dump()))
 
     def delete_batch_job(self, batch_job_id: int) -> None:
-        """Ask the site's agent to take a batch job out of the queue, or to end it."""
-        self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": BatchState.PENDING_DELETION})
+        """Ask the site's agent to take a batch job out of the queue, or to end it.
+
+        One that is not in the queue yet is marked finished instead: to be asked to delete what has no number in the
+        queue ends the agent's scheduler service.
+        """
+        [batch_job] = self.batch_jobs(ids=[batch_job_id])
+        state = BatchState.FINISHED if batch_job.scheduler_id is None else BatchState.PENDING_DELETION
+        self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": state})
 
     # ---- jobs
 
