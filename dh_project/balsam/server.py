@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import secrets
 import signal
 import socket
@@ -27,6 +28,12 @@ START_SECONDS, STOP_SECONDS = 60.0, 20.0
 
 TOKEN_HOURS = 720.0
 """How long tokens are good, where nothing else is said."""
+
+NO_REDIS = {"unix_socket_path": "/dev/null/redis", "retry": None}
+"""For Balsam's server, which tells every change to a Redis where there is one.
+
+It would look for it in ``/tmp``, where another user may listen, and try for four seconds at each change.
+"""
 
 
 class ServerSettings(BaseModel):
@@ -171,8 +178,7 @@ class OwnServer:
             "BALSAM_AUTH_SECRET_KEY": settings.secret,
             "BALSAM_AUTH_TOKEN_TTL": str(round(settings.token_hours * 3600)),
             "BALSAM_LOG_LEVEL": "WARNING",
-            # there is no Redis; where Balsam looks for it, in /tmp, another user could listen
-            "BALSAM_REDIS_PARAMS": f'{{"unix_socket_path": "{self._at.private / "no-redis"}"}}',
+            "BALSAM_REDIS_PARAMS": json.dumps(NO_REDIS),
         }
 
 
