@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import httpx
@@ -89,6 +89,9 @@ class CountedClient(BalsamClient):
         client = cls(installation.token_file, installation.login_file)
         client.requests = []
         return client
+
+    def __enter__(self) -> Self:
+        return self
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         sent = time.perf_counter()
