@@ -57,8 +57,11 @@ def balsam_folder() -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="balsam-") as folder:
         installation = Installation(Path(folder) / "balsam")
         try:
-            set_up(installation, Wishes(), tell)
-            yield installation
+            description = set_up(installation, Wishes(), tell)
+            try:
+                yield installation
+            finally:
+                Services(installation).end_batch_jobs(description, tell)
         finally:
             Services(installation).stop(tell)
 

@@ -129,8 +129,9 @@ def watch(searches: list[Polled], seconds: float, reporter: BalsamClient | None)
     number = 0
     while (left := began + seconds - time.perf_counter()) > 0:
         time.sleep(min(left, SECONDS_BETWEEN))
-        for search in searches if reporter else ():
-            search.report(reporter, number)
+        if reporter is not None:
+            for search in searches:
+                search.report(reporter, number)
         number += 1
     return [search.row(began, began + seconds) for search in searches]
 

@@ -57,7 +57,10 @@ def run(point, seconds):
     above = psutil.Process().parents()
     job = next((each for each in above if "dh_project.balsam.trial_job" in " ".join(each.cmdline())), None)
     time.sleep(began + seconds - time.time())
-    record(job=job.create_time() if job else began, began=began, ended=time.time())
+    ended = time.time()
+    # psutil counts from a start of the machine that is rounded to a second
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - (job.create_time() - psutil.boot_time()) if job else 0.0
+    record(job=time.time() - age if job else began, began=began, ended=ended)
     return point["x"]
 """
 
@@ -175,6 +178,7 @@ def main() -> None:
             else:
                 found = search_as_jobs(installation, row.name.split()[-1], options, slots)
             row.add(read_trials(found))
+            tell(str(row.cells()))
     table = Table(title=f"random search, {slots} slots; {describe_machine()}", box=None)
     table.add_column("")
     for column in (
