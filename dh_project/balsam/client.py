@@ -116,8 +116,16 @@ class BalsamClient:
         return BatchJob.model_validate(self._request("POST", "/batch-jobs/", json=request.model_dump()))
 
     def delete_batch_job(self, batch_job_id: int) -> None:
-        """Ask the site's agent to take a batch job out of the queue, or to end it."""
-        self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": BatchState.PENDING_DELETION})
+        """Ask the site's agent to take a batch job out of the queue, or to end it.
+
+        One that it has not submitted yet is finished at once, for Balsam's agent dies of such a deletion (and of
+        that of one which was never submitted), and again at every start, as long as the server holds it.
+        """
+        for batch_job in self.batch_jobs(ids=[batch_job_id]):
+            if batch_job.state.is_ahead:
+                waits = batch_job.state is BatchState.PENDING_SUBMISSION
+                state = BatchState.FINISHED if waits else BatchState.PENDING_DELETION
+                self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": state})
 
     # ---- jobs
 
@@ -171,10 +179,22 @@ class BalsamClient:
         """Change one job: ``state=``, ``data=``, ``tags=``."""
         self._request("PUT", f"/jobs/{job_id}", json=fields)
 
-    def update_jobs(self, ids: Collection[int], **fields: Any) -> None:
-        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields."""
-        if ids:
-            self._request("PUT", "/jobs/", params=_query({"id": list(ids)}), json=fields)
+    def update_jobs(self, ids: Collection[int], states: Collection[JobState] = (), **fields: Any) -> int:
+        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields.
+
+        Args:
+            ids: Which.
+            states: Only those that are in one of these states when the server changes them.
+            fields: What changes.
+
+        Returns:
+            How many were changed.
+        """
+        if not ids:
+            return 0
+        query = _query({"id": list(ids), "state": [str(state) for state in states]})
+        changed: int = self._request("PUT", "/jobs/", params=query, json=fields)
+        return changed
 
     def delete_job(self, job_id: int) -> None:
         """Delete a job, unless a launcher has taken it (:meth:`job` tells)."""
