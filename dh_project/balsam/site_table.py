@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.models import BatchState
+from dh_project.balsam.models import BatchState, Queue
 from dh_project.balsam.tasks import in_utc
 from dh_project.balsam.tasks_table import shown_time
 
@@ -47,10 +47,11 @@ def site_rows(client: BalsamClient) -> list[dict[str, Any]]:
             "last_heard": shown_time(site.last_refresh),
             "projects": " ".join(site.allowed_projects),
         }
-        for queue, limits in site.allowed_queues.items() or [(None, None)]:
+        queues: dict[str, Queue | None] = {**site.allowed_queues} or {"": None}
+        for queue, limits in queues.items():
             cells = {
                 **told,
-                "queue": queue,
+                "queue": queue or None,
                 **(limits.model_dump() if limits else {}),
                 "queued": number[site.id, queue, False],
                 "running": number[site.id, queue, True],

@@ -118,7 +118,7 @@ class Killer:
         """
         fields: dict[str, Any] = {"state": JobState.FAILED, "state_data": {"message": self._reason}}
         if kind_of(job) == tags.TRIAL:
-            end = {
+            end: dict[str, Any] = {
                 "state": State.CANCELLED,
                 "objective": None,
                 "reason": self._reason,

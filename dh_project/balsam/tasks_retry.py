@@ -71,7 +71,7 @@ class Retrier:
         if end.get("objective") is not None:
             return _refused(job, f"has an objective ({end['objective']:g}), and its row is final")
         if tags.RETRY in job.tags:
-            return Said(Verdict.NOTHING, f"{titled(job)}: another attempt is asked for already")
+            return Said(Verdict.DONE, f"{titled(job)}: another attempt is asked for already")
         self._client.update_job(job.id, tags={**job.tags, tags.RETRY: "1"})
         return Said(
             Verdict.DONE, f"{titled(job)}: its search starts another attempt{self._if_search_is_over(job)}"

@@ -23,8 +23,8 @@ LIMIT = 1000
 SHOW = """\
 List jobs, the newest first: of all your sites on the Balsam server, unless filters say less.
 
-A trial's job names its trial as number/attempt; "kind" is search for the job that drives a search, trial for a trial's,
-and empty for a job that this program did not make.
+A trial's job names its trial as number/attempt; "kind" is search for the job that drives a search, trial for a
+trial's, and empty for a job that this program did not make.
 """
 
 SHOW_EXAMPLES = """\
@@ -38,8 +38,8 @@ examples:
 KILL = """\
 Kill jobs.
 
-One that waits is failed on the server. One that runs is told to end, if this program made it, and ends within seconds;
-Balsam cannot stop others. --workflow kills a whole search: its own job, its trials, and its batch jobs.
+One that waits is failed on the server. One that runs is told to end, if this program made it, and ends within
+seconds; Balsam cannot stop others. --workflow kills a whole search: its own job, its trials, and its batch jobs.
 """
 
 RETRY = """\
@@ -219,6 +219,6 @@ def _tell(outcomes: Iterable[Said]) -> int:
 
     verdicts = set()
     for said in outcomes:
-        print(said.line, flush=True, file=sys.stderr if said.verdict is Verdict.REFUSED else sys.stdout)
+        print(said.line, flush=True, file=sys.stdout if said.verdict is Verdict.DONE else sys.stderr)
         verdicts.add(said.verdict)
     return 0 if Verdict.REFUSED not in verdicts and Verdict.DONE in verdicts else 2
