@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-from dh_project.trial import RESULT, Cause, Ended, SearchPaths, State, Trial
+from dh_project.trial import RESULT, Cause, Ended, Point, SearchPaths, State, Trial
 
 
 def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
@@ -16,22 +18,30 @@ def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
         paths: The search's paths.
         trials: Trials that ran when the last session ended.
     """
-    found = (_end_of(paths, trial) for trial in trials)
-    return [end for end in found if end is not None]
+    folders = ((trial, paths.trial(trial.id, trial.attempt)) for trial in trials)
+    found = (end_in(folder, trial.id, trial.attempt, trial.point, trial.worker) for trial, folder in folders)
+    return [end for end in found if end is not None and end.state.has_ended and end.state is not State.LOST]
 
 
-def _end_of(paths: SearchPaths, trial: Trial) -> Ended | None:
+def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | None = None) -> Ended | None:
+    """Return the end of an attempt as its worker wrote it into its folder; None where there is none, or another's."""
     try:
-        result = json.loads((paths.trial(trial.id, trial.attempt) / RESULT).read_text())
-        if (result["trial"], result["attempt"], result["point"]) != (trial.id, trial.attempt, trial.point):
+        result = json.loads((folder / RESULT).read_text())
+        if (result["trial"], result["attempt"], result["point"]) != (trial, attempt, point):
             return None
-        state, objective = State(result["state"]), result["objective"]
-        cause = Cause(result["cause"]) if result.get("cause") else None
-        facts = dict(result["facts"])
+        return end_of(trial, attempt, result, worker)
     except (OSError, ValueError, KeyError, TypeError):  # none, or not one that a worker wrote
         return None
-    if not state.has_ended or state is State.LOST:
-        return None
+
+
+def end_of(trial: int, attempt: int, result: Mapping[str, Any], worker: str | None = None) -> Ended:
+    """Return the end that a worker's result tells.
+
+    Raises:
+        KeyError, TypeError, ValueError: No worker wrote it.
+    """
+    state, objective = State(result["state"]), result["objective"]
+    cause = Cause(result["cause"]) if result.get("cause") else None
     if state.has_objective and not (isinstance(objective, float) and math.isfinite(objective)):
-        return None
-    return Ended(trial.id, trial.attempt, state, objective, result.get("reason"), cause, facts, trial.worker)
+        raise ValueError("no objective")
+    return Ended(trial, attempt, state, objective, result.get("reason"), cause, dict(result["facts"]), worker)

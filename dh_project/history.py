@@ -126,6 +126,14 @@ class History:
                 trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
                 if trial.submitted is None:
                     trial.submitted = record["at"]
+            case "adopt":
+                trial = self.trials[record["trial"]]
+                self._move(trial, State.RUNNING)
+                trial.has_reported = True  # how long it took to is not known
+            case "retry":
+                trial = self.trials[record["trial"]]
+                self.ended.remove(trial)
+                self._move(trial, State.PAUSED)
             case "report":
                 trial = self.trials[record["trial"]]
                 trial.reports.append((record["step"], record["objective"]))

@@ -54,6 +54,16 @@ def start(at: float, trial: Trial, attempt: int) -> Record:
     }
 
 
+def adopt(at: float, trial: Trial) -> Record:
+    """Return that an attempt of an earlier session goes on in this one."""
+    return {"kind": "adopt", "at": at, "trial": trial.id, "attempt": trial.attempt}
+
+
+def retry(at: float, trial: Trial) -> Record:
+    """Return that a trial which had ended without an objective is to be attempted again."""
+    return {"kind": "retry", "at": at, "trial": trial.id}
+
+
 def report(at: float, reported: Reported) -> Record:
     """Return what an attempt reported."""
     return {"kind": "report", "at": at, **asdict(reported)}

@@ -67,6 +67,11 @@ class ResultsFile:
         self._count = 0
         self._due = -math.inf
 
+    def begin_anew(self) -> None:
+        """Forget the rows, for one of them is to change."""
+        self._text.clear()
+        self._count = 0
+
     def write_if_due(self, ended: Sequence[Trial], clock: Callable[[], float]) -> None:
         """Do the same as :meth:`write`, but not so often.
 

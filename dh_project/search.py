@@ -28,7 +28,7 @@ from dh_project.results_file import ResultsFile
 from dh_project.searchers.base import Searcher
 from dh_project.signals import SignalNote
 from dh_project.stoppers.base import Stopper
-from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
+from dh_project.trial import Ended, Event, Reported, Retried, SearchPaths, State, Trial
 from dh_project.warm_start import Source
 from dh_project.worker.trial_process import GRACE_SECONDS
 
@@ -111,6 +111,10 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
+        self._adopted: dict[
+            int, set[tuple[int, float]]
+        ] = {}  # trials of an earlier session, and what they had reported
+        self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials that are to be told of that in this turn
         self._losses_in_a_row = 0
         self._failures = FailureCount()
@@ -145,7 +149,8 @@ class Search:
             OSError: The journal or ``results.csv`` cannot be written. What was committed before stays.
         """
         with self.journal, self._signals:
-            unheard = unheard_ends(self.paths, list(self.history.running.values()))
+            interrupted = list(self.history.running.values())
+            unheard = unheard_ends(self.paths, interrupted)
             over = [trial for event in unheard if (trial := self._take(event))]
             self._write(
                 records.session(
@@ -159,6 +164,8 @@ class Search:
                     },
                 )
             )
+            self._adopt([trial for trial in interrupted if trial.state is State.PAUSED])
+            over += [trial for event in self.evaluator.wait(0.0) if (trial := self._take(event))]
             self._turn(over)
             while not self._is_over():
                 over = [trial for event in self._events() if (trial := self._take(event))]
@@ -192,7 +199,7 @@ class Search:
         self.observer.turn(self.history, self.elapsed)
 
     def _is_over(self) -> bool:
-        if self.history.running and self._clock() < self._patience_ends:
+        if self.history.running.keys() - self.left_running and self._clock() < self._patience_ends:
             return False
         return self._ending is not None or self._left() <= 0
 
@@ -246,6 +253,19 @@ class Search:
         if trial.id in self._condemned:  # the attempt before did not live to hear it
             self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
+        return self._assignment(trial, attempt)
+
+    def _adopt(self, trials: list[Trial]) -> None:
+        """Go on with the attempts that outlived the session before, where the evaluator can."""
+        adopted = self.evaluator.adopt([self._assignment(trial, trial.attempt) for trial in trials])
+        for trial in trials:
+            if trial.id in adopted:
+                self._write(records.adopt(self.elapsed, trial))
+                self._adopted[trial.id] = set(trial.reports)
+                self._stops += [trial.id] if trial.id in self._condemned else []
+                log.info("trial %d, attempt %d, goes on", trial.id, trial.attempt)
+
+    def _assignment(self, trial: Trial, attempt: int) -> Assignment:
         return Assignment(
             trial=trial.id,
             attempt=attempt,
@@ -269,10 +289,15 @@ class Search:
     def _take(self, event: Event) -> Trial | None:
         """Record an event; return the trial where it is over for good."""
         trial = self.history.trials[event.trial]
+        if isinstance(event, Retried):
+            self._retry(trial, event)
+            return None
         if event.attempt != trial.attempt or trial.state is not State.RUNNING:
             log.warning("an event of an attempt that is over was refused: %s", event)
             return None
         if isinstance(event, Reported):
+            if (event.step, event.objective) in self._adopted.get(trial.id, ()):
+                return None
             self._losses_in_a_row = 0
             self._write(records.report(self.elapsed, event))
             if self._judge(trial):
@@ -289,6 +314,13 @@ class Search:
         self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
         return None if again else trial
+
+    def _retry(self, trial: Trial, event: Retried) -> None:
+        """Let a trial that ended without an objective be attempted again; its row goes until it ends anew."""
+        if event.attempt == trial.attempt and trial.state.has_ended and trial.objective is None:
+            self._write(records.retry(self.elapsed, trial))
+            self._results.begin_anew()
+            log.info("trial %d is attempted again, as the user wants", trial.id)
 
     def _judge(self, trial: Trial) -> bool:
         """Let the stopper see a report; say whether it ends the trial. Its first verdict stands for all attempts."""
@@ -334,6 +366,10 @@ class Search:
         if kind == "time" and now >= last + LAST_SECONDS - self.limits.margin:  # which is for them
             patience, self._patience_ends = max(0.0, last - now - KILL_SECONDS), last
         for trial in self.history.running:
+            if kind in ("time", "signal") and self.evaluator.leave(trial):
+                self.left_running.add(trial)
+                log.info("trial %d goes on without this driver; the next one adopts it", trial)
+                continue
             self.evaluator.kill(trial, State.PAUSED, reason, patience)
 
     # ---- what is left on disk

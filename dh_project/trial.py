@@ -169,4 +169,12 @@ class Ended:
     worker: str | None = None
 
 
-Event = Reported | Ended
+@dataclass(frozen=True)
+class Retried:
+    """The user wants another attempt at a trial that ended without an objective."""
+
+    trial: int
+    attempt: int
+
+
+Event = Reported | Ended | Retried

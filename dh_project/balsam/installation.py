@@ -11,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 
+TOKEN_NAME, LOGIN_NAME = "client.yml", "login.json"
+"""In the private folder: the token, as Balsam's own client reads it, and the login that renews it."""
+
 FOLDER_VARIABLE = "DH_PROJECT_BALSAM"
 """What ``activate`` sets: the folder of ``balsam-init``."""
 
@@ -87,12 +90,12 @@ class Installation:
     @property
     def token_file(self) -> Path:
         """The token, as Balsam's own client reads it."""
-        return self.private / "client.yml"
+        return self.private / TOKEN_NAME
 
     @property
     def login_file(self) -> Path:
         """Name and password on a server of one's own, by which a token is renewed; a hosted server has none here."""
-        return self.private / "login.json"
+        return self.private / LOGIN_NAME
 
     @property
     def server(self) -> Path:

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
 
-    evaluator_name(arguments.evaluator)
+    evaluator = evaluator_name(arguments.evaluator)
+    options.check_places(arguments, evaluator)
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
     stopper = options.stopper(arguments)
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_same_search(paths, history, identity)  # the search checks again, under the lock
     sources = _sources(arguments, paths, history, problem)
     done = _what_is_done(history, limits)
-    if done is not None:
+    if done is not None and evaluator != "balsam":  # whose trials may be wanted again
         tell(f"{paths.folder.resolve()}: {done}")
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         identity.run, dict(identity.run_kwargs), str(Path.cwd()), [path for path in sys.path if path]
     )
     with ExitStack() as stack:
-        evaluator = stack.enter_context(create_evaluator(arguments.evaluator, setting, resources))
+        trials = stack.enter_context(create_evaluator(evaluator, setting, resources))
         searcher = create_searcher(arguments.searcher, problem, identity.seed, settings)
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)
@@ -98,9 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             tell(f"learns from {len(source.results)} trials of {source.path}{outside}")
         observer = stack.enter_context(progress(limits))
-        search = Search(paths, identity, problem, searcher, evaluator, limits, observer, stopper, sources)
+        search = Search(paths, identity, problem, searcher, trials, limits, observer, stopper, sources)
         ending = search.run()
     print_summary(search.history, paths, problem, ending, limits)
+    if search.left_running:
+        tell(f"{len(search.left_running)} trials go on as jobs; the same command adopts them")
     return _exit_status(search.history, ending)
 
 

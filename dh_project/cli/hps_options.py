@@ -21,11 +21,7 @@ REFUSED = {
     "--backend": "Keras backends are not used any more",
     "--driver-num-cpus": "the driver needs no share of its own",
     "--driver-num-gpus": "the driver uses no GPU",
-    "--num-ranks-per-node": "it belonged to the balsam evaluator",
-    "--num-evals-per-node": "it belonged to the balsam evaluator",
-    "--num-nodes-per-eval": "it belonged to the balsam evaluator",
-    "--num-threads-per-rank": "it belonged to the balsam evaluator; cores of a trial: --num-cpus-per-task",
-    "--num-threads-per-node": "it belonged to the balsam evaluator; cores of a trial: --num-cpus-per-task",
+    "--num-threads-per-node": "cores of a trial on a Balsam site: --num-threads-per-rank",
 }
 """Options of old DeepHyper that are not here, and why (docs/options.rst has all of them)."""
 
@@ -80,7 +76,7 @@ def add_options(parser: Parser) -> None:
     )
 
     where = parser.add_argument_group("where trials run")
-    where.add_argument("--evaluator", default="ray", metavar="E", help="process or ray (ray)")
+    where.add_argument("--evaluator", default="ray", metavar="E", help="process, ray or balsam (ray)")
     where.add_argument(
         "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
     )
@@ -107,6 +103,30 @@ def add_options(parser: Parser) -> None:
         help="Ray cluster, auto for this job's (one of its own)",
     )
     where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
+
+    jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
+    jobs.add_argument(
+        "--workflow", metavar="W", help="whose batch jobs run them (name of the results' folder)"
+    )
+    jobs.add_argument(
+        "--num-evals-per-node",
+        type=positive_int,
+        metavar="N",
+        help="trials on a node (all GPUs, or all cores)",
+    )
+    jobs.add_argument("--num-nodes-per-eval", type=positive_int, metavar="N", help="nodes of a trial (1)")
+    jobs.add_argument(
+        "--num-ranks-per-node", type=positive_int, metavar="N", help="processes of a trial on a node (1)"
+    )
+    jobs.add_argument(
+        "--num-threads-per-rank", type=positive_int, metavar="N", help="cores of each (an even share)"
+    )
+    jobs.add_argument(
+        "--num-evals-ahead",
+        type=natural,
+        metavar="N",
+        help="trials that wait while all slots are busy (one a node)",
+    )
 
     limits = parser.add_argument_group("when to end")
     limits.add_argument(
@@ -280,6 +300,29 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
         raise UserError(f"--stopper {name}: {error}") from None
 
 
+JOB_OPTIONS = (
+    "--workflow",
+    "--num-evals-per-node",
+    "--num-nodes-per-eval",
+    "--num-ranks-per-node",
+    "--num-threads-per-rank",
+    "--num-evals-ahead",
+)
+
+
+def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
+    """Check that what is said of trials as jobs is said where they are.
+
+    Raises:
+        UserError: It is not.
+    """
+    for option in JOB_OPTIONS if evaluator != "balsam" else ():
+        if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
+            raise UserError(
+                f"{option}: it belongs to --evaluator balsam, and this is {evaluator}; leave it out"
+            )
+
+
 def resources(arguments: argparse.Namespace) -> Resources:
     """Return what the trials may use."""
     from dh_project.evaluators import Resources
@@ -288,6 +331,13 @@ def resources(arguments: argparse.Namespace) -> Resources:
         num_workers=arguments.num_workers,
         cpus_per_trial=arguments.num_cpus_per_task,
         gpus_per_trial=arguments.num_gpus_per_task,
+        trials_per_node=arguments.num_evals_per_node,
+        nodes_per_trial=arguments.num_nodes_per_eval or 1,
+        ranks_per_node=arguments.num_ranks_per_node or 1,
+        threads_per_rank=arguments.num_threads_per_rank,
+        workflow=arguments.workflow or "",
+        folder=arguments.log_dir,
+        trials_ahead=arguments.num_evals_ahead,
         ray_address=arguments.ray_address,
         ray_password=arguments.ray_password,
     )

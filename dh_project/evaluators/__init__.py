@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dh_project.assignment import Setting
-from dh_project.errors import UserError, unknown
+from dh_project.errors import unknown
 from dh_project.evaluators.base import Evaluator, Resources
 
-EVALUATORS = ("process", "ray")
+EVALUATORS = ("process", "ray", "balsam")
 ALIASES = {"subprocess": "process", "processPool": "process", "threadPool": "process", "thread": "process"}
 """Old DeepHyper's names, and what does their work."""
 
@@ -17,8 +17,6 @@ def evaluator_name(name: str) -> str:
     Raises:
         UserError: It means none.
     """
-    if name == "balsam":
-        raise UserError("--evaluator balsam: not in this version; on one machine or a Ray cluster use ray")
     name = ALIASES.get(name, name)
     if name not in EVALUATORS:
         raise unknown("evaluator", name, EVALUATORS)
@@ -36,6 +34,11 @@ def create_evaluator(name: str, setting: Setting, resources: Resources) -> Evalu
             from dh_project.evaluators.ray import RayEvaluator
 
             return RayEvaluator(setting, resources)
+        case "balsam":
+            from dh_project.balsam.place import find_place
+            from dh_project.evaluators.balsam import BalsamEvaluator
+
+            return BalsamEvaluator(setting, find_place(setting.run, resources))
         case _:
             from dh_project.evaluators.process import ProcessEvaluator
 

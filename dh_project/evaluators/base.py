@@ -35,14 +35,20 @@ attempt that has exceeded its memory limit is killed at once.
 
 Both pass over a trial that does not run.
 
-``close`` ends what still runs, without events, and leaves no process behind. Nor does a driver that dies in
-any other way: a worker that sees the end of its commands kills all below itself and leaves.
+An evaluator whose workers outlive its driver (jobs of a batch system) can ``leave`` an attempt running when its
+session ends, and the next session's evaluator ``adopt`` it: it then owes that session the attempt's end. The others
+do neither.
+
+``close`` ends what still runs and was not left, without events, and leaves no process behind. Nor does a driver that
+dies in any other way, jobs excepted: a worker that sees the end of its commands kills all below itself and leaves.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -58,6 +64,13 @@ class Resources:
         num_workers: Trials at a time; None for as many as the machines hold.
         cpus_per_trial: Cores a trial.
         gpus_per_trial: GPUs a trial, or a share of one; None for one where there are GPUs.
+        trials_per_node: Trials on one node at a time; None for as many as it holds.
+        nodes_per_trial: Nodes of one trial.
+        ranks_per_node: Processes of one trial on each of its nodes.
+        threads_per_rank: Cores of each; None for an even share of the node's.
+        workflow: Name of the search among the jobs of a site; empty for its folder's name.
+        folder: Where the search stands.
+        trials_ahead: Trials that wait while all slots are busy; None for one a node.
         ray_address: Address of a Ray cluster; empty for one started on this machine.
         ray_password: Its password, where it has one.
     """
@@ -65,6 +78,13 @@ class Resources:
     num_workers: int | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
+    trials_per_node: int | None = None
+    nodes_per_trial: int = 1
+    ranks_per_node: int = 1
+    threads_per_rank: int | None = None
+    workflow: str = ""
+    folder: Path = Path()
+    trials_ahead: int | None = None
     ray_address: str = ""
     ray_password: str | None = None
 
@@ -93,6 +113,14 @@ class Evaluator(ABC):
     @abstractmethod
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt, as this state, in so many seconds and a time of grace."""
+
+    def leave(self, trial: int) -> bool:
+        """Let a trial's running attempt go on without this driver, for a later one to adopt; say whether it will."""
+        return False
+
+    def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
+        """Take up attempts that ran when an earlier session ended; return the trials whose ends will come."""
+        return set()
 
     @abstractmethod
     def close(self) -> None:

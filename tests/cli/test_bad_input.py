@@ -45,7 +45,7 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
     ("more", "said"),
     [
         (["--evaluator", "rya"], "did you mean 'ray'?"),
-        (["--evaluator", "balsam"], "not in this version"),
+        (["--evaluator", "balsam"], "no Balsam folder is activated"),
         (["--surrogate-model", "ETT"], "did you mean 'ET'?"),
         (["--acq-func", "UCBB"], "did you mean 'UCB"),
         (["--max-eval", "3"], "did you mean '--max-evals'?"),

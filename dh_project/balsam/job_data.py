@@ -1,0 +1,81 @@
+"""What a trial's job says of itself in its ``data`` on the server: its last reports, and its end.
+
+The job's own worker writes it, one job a request, and always all of it. Balsam's way for results is not used: its
+update of several jobs at once loses them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
+
+log = logging.getLogger("dh_project")
+
+MOST_REPORTS = 100
+"""The last ones are told; who has missed more reads them in the folder's log of reports."""
+
+SECONDS_BETWEEN = 1.0
+"""Reports are sent at most so often."""
+
+LAST_PATIENCE = 60.0
+"""Seconds for which the end is tried to be told; after that its file has to do."""
+
+
+class JobData:
+    """Tells the server of one job, in a thread, whatever the server does.
+
+    Args:
+        client: Speaks with the server; None where there is none to speak with.
+        job_id: The job.
+    """
+
+    def __init__(self, client: BalsamClient | None, job_id: int) -> None:
+        self._client, self._job_id = client, job_id
+        self._reports: list[tuple[int, float]] = []
+        self._number = 0
+        self._end: dict[str, Any] | None = None
+        self._news = threading.Event()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread.start()
+
+    def report(self, step: int, objective: float) -> None:
+        """Add a report."""
+        self._reports = [*self._reports, (step, objective)][-MOST_REPORTS:]
+        self._number += 1
+        self._news.set()
+
+    def end(self, end: dict[str, Any]) -> None:
+        """Tell the end, and wait until the server knows it or patience ends."""
+        self._end = end
+        if self._client is not None:
+            self._client.patience = LAST_PATIENCE
+        self._is_over.set()
+        self._news.set()
+        self._thread.join(LAST_PATIENCE + 5)
+
+    def content(self) -> dict[str, Any]:
+        """Return what there is to tell: ``first`` is the number of the first report in it."""
+        reports, number = self._reports, self._number
+        data: dict[str, Any] = {"first": number - len(reports), "reports": reports}
+        return data if self._end is None else {**data, "end": self._end}
+
+    def _tell(self) -> None:
+        is_last = False
+        while self._client is not None and not is_last:
+            self._news.wait()
+            self._news.clear()
+            is_last = self._is_over.is_set()
+            try:
+                self._client.update_job(self._job_id, data=self.content())
+            except (Unavailable, Unauthorized) as error:
+                log.warning("%s", error)
+                if not is_last:
+                    self._news.set()  # with the next round
+            except Refused as error:
+                log.warning("%s", error)
+            if not is_last:
+                self._is_over.wait(SECONDS_BETWEEN)

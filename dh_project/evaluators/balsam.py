@@ -1,0 +1,306 @@
+"""The ``balsam`` evaluator: each attempt at a trial is a job of a Balsam site, run by a worker of its own.
+
+One thread speaks with the server for all trials: it hands out jobs in bulk, and asks, more seldom while nothing
+happens, for the jobs that have changed. A server that does not answer holds nothing up but new trials: those that
+run go on, and their ends are read from their folders meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from dh_project.assignment import Assignment, Setting
+from dh_project.balsam.client import Refused, Unauthorized, Unavailable
+from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
+from dh_project.balsam.orders import give_order, kill_order, stop_order
+from dh_project.balsam.place import Place
+from dh_project.balsam.states import READINGS
+from dh_project.balsam.watch import Attempt, Attempts, key_of
+from dh_project.evaluators.base import Evaluator, lost
+from dh_project.trial import Ended, Event, State
+
+log = logging.getLogger("dh_project")
+
+SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 8.0, 1.5
+"""Seconds between two questions to the server: after news, at most, and by what they grow while there is none."""
+
+OVERLAP = timedelta(seconds=30)
+"""What changed is asked for from so long before the last change: changes become visible out of order."""
+
+ALL_SECONDS = 120.0
+"""So often all jobs are asked for, and the batch jobs."""
+
+WORD_SECONDS = 60.0
+"""So often it is said again that the server does not answer, or that nothing takes the jobs."""
+
+CLOSING_SECONDS = 10.0
+
+STARTING_PATIENCE = 120.0
+"""Seconds for which a server that is away is waited for when jobs of an earlier session are to be found."""
+
+
+class BalsamEvaluator(Evaluator):
+    """Runs trials as jobs of a Balsam site.
+
+    Args:
+        setting: What all trials share.
+        place: Where they run, and what they take.
+    """
+
+    def __init__(self, setting: Setting, place: Place) -> None:
+        self._setting, self._place, self._client = setting, place, place.client
+        self.num_workers = place.num_workers
+        self._attempts = Attempts()
+        self._lock = threading.RLock()
+        self._unsent: list[Assignment] = []
+        self._to_withdraw: list[tuple[int, Ended]] = []
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._left: set[int] = set()
+        self._is_unsure = False  # whether the last request for new jobs may have made some
+        self._newest: datetime | None = None
+        self._all_due = self._word_due = 0.0
+        self._wake, self._is_closing = threading.Event(), False
+        self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
+        self._thread.start()
+
+    # ---- the contract
+
+    def start(self, assignment: Assignment) -> None:
+        """Hand over one attempt; it becomes a job with the next request."""
+        with self._lock:
+            self._attempts.add(Attempt(assignment))
+            self._unsent.append(assignment)
+        self._wake.set()
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        events: list[Event] = []
+        try:
+            events.append(self._events.get(timeout=timeout) if timeout != 0 else self._events.get_nowait())
+            while True:
+                events.append(self._events.get_nowait())
+        except queue.Empty:
+            return events
+
+    def stop(self, trial: int, after: int) -> None:
+        """Let a trial's next report above a step be answered with a stop."""
+        with self._lock:
+            attempt = self._attempts.get(trial)
+            if attempt is not None:
+                give_order(self._place.job_folder(attempt.assignment), stop_order(after))
+
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
+        """Ask for the end of a trial's running attempt; a job that nothing has taken yet is withdrawn."""
+        with self._lock:
+            attempt = self._attempts.get(trial)
+            if attempt is None:
+                return
+            end = Ended(trial, attempt.assignment.attempt, state, reason=reason)
+            give_order(self._place.job_folder(attempt.assignment), kill_order(state, reason, patience))
+            if attempt.assignment in self._unsent:
+                self._unsent.remove(attempt.assignment)
+                self._put(self._attempts.end(end))
+                return
+            if attempt.job_id is not None and attempt.state is State.WAITING:
+                self._to_withdraw.append((attempt.job_id, end))
+        self._wake.set()
+
+    def leave(self, trial: int) -> bool:
+        """Let an attempt go on whose launcher goes on: one of another batch job than the driver's own."""
+        with self._lock:
+            attempt = self._attempts.get(trial)
+            if attempt is None or attempt.state is not State.RUNNING or attempt.batch_job_id is None:
+                return False
+            if attempt.batch_job_id == self._place.own_batch_job:
+                return False
+            self._left.add(trial)
+            return True
+
+    def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
+        """Take up attempts whose jobs wait, run, or have told their end; dead ones are left to be started again."""
+        self._client.patience = STARTING_PATIENCE
+        try:
+            jobs = {key_of(job): job for job in self._client.jobs(self._place.tags_of_trials())}
+            finished = {
+                batch.id
+                for batch in self._client.batch_jobs(tags=self._place.tag_of_workflow())
+                if batch.state is BatchState.FINISHED
+            }
+        except (Unavailable, Unauthorized, Refused) as error:
+            log.warning("%s; trials that run are started again", error)
+            return set()
+        finally:
+            self._client.patience = 0.0
+        adopted = set()
+        with self._lock:
+            for job in jobs.values():  # those that the user wants again are heard of at once
+                self._put(self._attempts.hear(job))
+            for assignment in assignments:
+                own = jobs.get((assignment.trial, assignment.attempt))
+                if own is not None and _is_alive(own, finished):
+                    self._attempts.add(Attempt(assignment, own.id, own.batch_job_id))
+                    adopted.add(assignment.trial)
+        self._all_due = 0.0
+        self._wake.set()
+        return adopted
+
+    def close(self) -> None:
+        """End all that runs and was not left, and speak with the server no more."""
+        if not self._thread.is_alive():
+            return
+        with self._lock:
+            trials = [attempt.assignment.trial for attempt in self._attempts]
+        for trial in trials:
+            if trial not in self._left:
+                self.kill(trial, State.CANCELLED, "the search ended")
+        limit = time.monotonic() + CLOSING_SECONDS
+        while len(self._attempts) > len(self._left) and time.monotonic() < limit:
+            time.sleep(0.1)
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join(CLOSING_SECONDS)
+        self._client.close()
+
+    # ---- the thread
+
+    def _serve(self) -> None:
+        """Speak with the server until the search ends."""
+        wait = SHORTEST_WAIT
+        while not self._is_closing:
+            self._wake.clear()
+            try:
+                self._send()
+                self._withdraw()
+                has_news = self._ask()
+            except (Unavailable, Unauthorized) as error:
+                self._say(f"{error}; trials that run go on, and it is tried again")
+                has_news = self._put(self._read_results())
+            except Refused as error:
+                self._refuse(error)
+                has_news = True
+            wait = SHORTEST_WAIT if has_news else min(wait * GROWTH, LONGEST_WAIT)
+            if self._wake.wait(wait):
+                wait = SHORTEST_WAIT
+
+    def _send(self) -> None:
+        """Make jobs of the attempts that were handed over, and let launchers take them."""
+        with self._lock:
+            unsent = list(self._unsent)
+        if not unsent:
+            return
+        made = self._made_before(unsent) if self._is_unsure else {}
+        missing = [each for each in unsent if (each.trial, each.attempt) not in made]
+        requests = [self._request(assignment) for assignment in missing]
+        self._is_unsure = True
+        made |= {key_of(job): job for job in self._client.create_jobs(requests)}
+        resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
+        self._client.update_jobs(resting, state=JobState.PREPROCESSED)
+        self._is_unsure = False
+        with self._lock:
+            for assignment in unsent:
+                job = made[assignment.trial, assignment.attempt]
+                attempt = self._attempts.get(assignment.trial)
+                if assignment in self._unsent:
+                    self._unsent.remove(assignment)
+                if attempt is None or attempt.assignment is not assignment:  # killed meanwhile
+                    end = Ended(assignment.trial, assignment.attempt, State.CANCELLED)
+                    self._to_withdraw.append((job.id, end))
+                else:
+                    attempt.job_id = job.id
+
+    def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], Job]:
+        """Return the jobs of these attempts that an earlier request made, though its answer was not heard."""
+        wanted = {(each.trial, each.attempt) for each in assignments}
+        jobs = self._client.jobs(self._place.tags_of_trials())
+        return {key_of(job): job for job in jobs if key_of(job) in wanted}
+
+    def _request(self, assignment: Assignment) -> JobRequest:
+        self._place.job_folder(assignment).mkdir(
+            parents=True, exist_ok=True
+        )  # no agent sees the job before it runs
+        return self._place.request(self._setting, assignment)
+
+    def _withdraw(self) -> None:
+        """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""
+        while self._to_withdraw:
+            job_id, end = self._to_withdraw[0]
+            self._client.delete_job(job_id)
+            is_gone = not self._client.jobs(ids=[job_id])
+            self._to_withdraw.pop(0)
+            if is_gone:
+                with self._lock:
+                    self._put(self._attempts.end(end))
+
+    def _ask(self) -> bool:
+        """Ask for what has changed; say whether anything had."""
+        now = time.monotonic()
+        is_all = now >= self._all_due
+        if not is_all and not len(self._attempts):
+            return False
+        after = None if is_all or self._newest is None else self._newest - OVERLAP
+        jobs = self._client.jobs(self._place.tags_of_trials(), updated_after=after)
+        newest = max((job.last_update for job in jobs), default=self._newest)
+        has_news, self._newest = newest != self._newest, newest
+        with self._lock:
+            for job in jobs:
+                has_news = self._put(self._attempts.hear(job)) or has_news
+            has_news = has_news or any(attempt.over_since is not None for attempt in self._attempts)
+        if is_all:
+            self._all_due = now + ALL_SECONDS
+        if is_all or now >= self._word_due:
+            self._look_at_launchers()
+        return has_news
+
+    def _look_at_launchers(self) -> None:
+        """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""
+        self._word_due = time.monotonic() + WORD_SECONDS
+        batches = self._client.batch_jobs(tags=self._place.tag_of_workflow())
+        finished = {batch.id for batch in batches if batch.state is BatchState.FINISHED}
+        with self._lock:
+            for attempt in self._attempts:
+                if attempt.state is State.RUNNING and attempt.batch_job_id in finished:
+                    self._put(self._attempts.lose(attempt, "its batch job ended under it"))
+            waiting = sum(attempt.state is State.WAITING for attempt in self._attempts)
+        if waiting and not any(batch.state is BatchState.RUNNING for batch in batches):
+            log.warning(
+                "%d trials wait, and no batch job of workflow %s runs; look with: deephyper balsam-status",
+                waiting,
+                self._place.workflow,
+            )
+
+    def _read_results(self) -> list[Event]:
+        with self._lock:
+            return self._attempts.read_results()
+
+    def _refuse(self, error: Refused) -> None:
+        """Lose the attempts that the server takes no jobs for."""
+        log.error("%s", error)
+        with self._lock:
+            unsent, self._unsent = self._unsent, []
+            self._to_withdraw.clear()
+            for assignment in unsent:
+                self._put(
+                    self._attempts.end(lost(assignment, "balsam", f"the server took no job for it: {error}"))
+                )
+
+    def _put(self, events: Sequence[Event]) -> bool:
+        for event in events:
+            self._events.put(event)
+        return bool(events)
+
+    def _say(self, text: str) -> None:
+        if time.monotonic() >= self._word_due:
+            self._word_due = time.monotonic() + WORD_SECONDS
+            log.warning("%s", text)
+
+
+def _is_alive(job: Job, finished: set[int]) -> bool:
+    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
+    if (job.data or {}).get("end"):
+        return True
+    return READINGS[job.state].state is not State.LOST and job.batch_job_id not in finished
