@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dh_project.balsam import tags
 from dh_project.balsam.client import BalsamClient
@@ -91,6 +91,12 @@ def name_of(job: Job) -> str:
 def kind_of(job: Job) -> str:
     """Return ``search``, ``trial``, or nothing for a job of another's making."""
     return job.tags.get(tags.KIND, "")
+
+
+def end_of(job: Job) -> dict[str, Any]:
+    """Return how a trial ended, as its worker told it; empty where it has not."""
+    end = (job.data or {}).get("end")
+    return end if isinstance(end, dict) else {}
 
 
 def titled(job: Job) -> str:

@@ -13,6 +13,7 @@ from dh_project.balsam.models import BatchJob, BatchState, Job, JobState
 from dh_project.balsam.orders import give_order, kill_order
 from dh_project.balsam.tasks import ENDED, OURS, Said, Verdict, jobs_of_workflow, kind_of, titled
 from dh_project.trial import State
+from dh_project.worker.outcome import outcome
 
 HELD_SECONDS = 10.0
 """How long it is waited for a job that the site's agent is just handling."""
@@ -95,7 +96,10 @@ class Killer:
             if time.monotonic() > deadline:
                 return _said_of_held(job, is_ordered)
             time.sleep(PERIOD)
-            job = self._client.job(job.id)
+            found = self._client.jobs(ids=[job.id])
+            if not found:
+                return Said(Verdict.DONE, f"{titled(job)}: deleted meanwhile, by its search")
+            job = found[0]
 
     def _is_run(self, job: Job) -> bool:
         """Return whether a launcher runs a job, as far as the server knows."""
@@ -118,18 +122,14 @@ class Killer:
         """
         fields: dict[str, Any] = {"state": JobState.FAILED, "state_data": {"message": self._reason}}
         if kind_of(job) == tags.TRIAL:
-            end: dict[str, Any] = {
-                "state": State.CANCELLED,
-                "objective": None,
-                "reason": self._reason,
-                "cause": None,
-                "facts": {},
-            }
-            fields["data"] = {**(job.data or {}), "end": end}
+            end = {**outcome(State.CANCELLED, self._reason), "facts": {}}
+            fields["data"] = {"end": end, **(job.data or {})}  # an end that its worker has told stays
         if not self._client.update_jobs([job.id], states=[job.state], **fields):
             return False
-        after = self._client.job(job.id)
-        taken = after.state is not JobState.FAILED or after.batch_job_id != job.batch_job_id
+        after = self._client.jobs(ids=[job.id])
+        taken = any(
+            each.state is not JobState.FAILED or each.batch_job_id != job.batch_job_id for each in after
+        )
         if taken or job.state in AGENT_HANDLES:
             self._order(job)  # whoever has taken it and starts it nevertheless ends it at once
         return True

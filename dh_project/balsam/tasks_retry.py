@@ -10,7 +10,7 @@ from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.job_folders import JobFolders
 from dh_project.balsam.models import BatchJob, Job, JobState
 from dh_project.balsam.orders import ORDERS
-from dh_project.balsam.tasks import ENDED, Said, Verdict, kind_of, titled
+from dh_project.balsam.tasks import ENDED, Said, Verdict, end_of, kind_of, titled
 
 OVER = "over"
 """What a driver that is over leaves in its folder; with it, Balsam does not run it again."""
@@ -65,17 +65,27 @@ class Retrier:
         )
 
     def _retry_trial(self, job: Job) -> Said:
-        end = (job.data or {}).get("end") or {}
-        if job.state not in ENDED:
-            return _refused(job, f"has not ended ({job.state})")
-        if end.get("objective") is not None:
-            return _refused(job, f"has an objective ({end['objective']:g}), and its row is final")
+        for attempt in (job, *self._other_attempts(job)):
+            objective = end_of(attempt).get("objective")
+            where = "" if attempt is job else f", by job {attempt.id}"
+            if objective is not None:
+                return _refused(
+                    job, f"the trial has an objective ({objective:g}{where}), and its row is final"
+                )
+            if attempt.state not in ENDED:
+                return _refused(job, f"the trial has not ended ({attempt.state}{where})")
         if tags.RETRY in job.tags:
             return Said(Verdict.DONE, f"{titled(job)}: another attempt is asked for already")
         self._client.update_job(job.id, tags={**job.tags, tags.RETRY: "1"})
         return Said(
             Verdict.DONE, f"{titled(job)}: its search starts another attempt{self._if_search_is_over(job)}"
         )
+
+    def _other_attempts(self, job: Job) -> list[Job]:
+        """Return the jobs of the other attempts at the same trial."""
+        same = (tags.WORKFLOW, tags.RUN, tags.KIND, tags.NUMBER)
+        jobs = self._client.jobs({name: job.tags[name] for name in same if name in job.tags})
+        return [other for other in jobs if other.id != job.id]
 
     def _if_search_is_over(self, job: Job) -> str:
         """Return what is to be done besides, where nobody is there to start another attempt."""

@@ -9,7 +9,7 @@ from typing import Any
 from dh_project.balsam import tags
 from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.models import Job
-from dh_project.balsam.tasks import in_utc, kind_of, name_of
+from dh_project.balsam.tasks import end_of, in_utc, kind_of, name_of
 from dh_project.errors import unknown
 
 Row = dict[str, Any]
@@ -26,7 +26,7 @@ def _tag(name: str) -> Callable[[Job], str | None]:
 
 def _end(name: str) -> Callable[[Job], Any]:
     """Return what reads a fact of how a trial ended, as its worker told it."""
-    return lambda job: ((job.data or {}).get("end") or {}).get(name)
+    return lambda job: end_of(job).get(name)
 
 
 def _trial(job: Job) -> str | None:
