@@ -65,35 +65,31 @@ class Retrier:
         )
 
     def _retry_trial(self, job: Job) -> Said:
-        for attempt in (job, *self._other_attempts(job)):
+        attempts = self._attempts(job)
+        for attempt in attempts:
             objective = end_of(attempt).get("objective")
-            where = "" if attempt is job else f", by job {attempt.id}"
+            where = "" if attempt.id == job.id else f", job {attempt.id}"
             if objective is not None:
-                return _refused(
-                    job, f"the trial has an objective ({objective:g}{where}), and its row is final"
-                )
+                return _refused(job, f"the trial has an objective ({objective:g}{where}), and its row is final")
             if attempt.state not in ENDED:
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
-        if tags.RETRY in job.tags:
-            return Said(Verdict.DONE, f"{titled(job)}: another attempt is asked for already")
-        self._client.update_job(job.id, tags={**job.tags, tags.RETRY: "1"})
-        return Said(
-            Verdict.DONE, f"{titled(job)}: its search starts another attempt{self._if_search_is_over(job)}"
-        )
+        last = attempts[-1]  # the one that its search knows
+        if tags.RETRY in last.tags:
+            return Said(Verdict.DONE, f"{titled(last)}: another attempt is asked for already")
+        self._client.update_job(last.id, tags={**last.tags, tags.RETRY: "1"})
+        return Said(Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}")
 
-    def _other_attempts(self, job: Job) -> list[Job]:
-        """Return the jobs of the other attempts at the same trial."""
+    def _attempts(self, job: Job) -> list[Job]:
+        """Return the jobs of all attempts at the same trial."""
         same = (tags.WORKFLOW, tags.RUN, tags.KIND, tags.NUMBER)
-        jobs = self._client.jobs({name: job.tags[name] for name in same if name in job.tags})
-        return [other for other in jobs if other.id != job.id]
+        jobs = self._client.jobs({name: job.tags[name] for name in same})
+        return sorted(jobs, key=lambda each: int(each.tags[tags.ATTEMPT]))
 
     def _if_search_is_over(self, job: Job) -> str:
         """Return what is to be done besides, where nobody is there to start another attempt."""
-        same = {name: job.tags[name] for name in (tags.WORKFLOW, tags.RUN) if name in job.tags}
-        over = [
-            search for search in self._client.jobs({**same, tags.KIND: tags.SEARCH}) if search.state in ENDED
-        ]
-        return f" when it goes on: deephyper tasks retry {over[-1].id}" if over else ""
+        searches = self._client.jobs({tags.WORKFLOW: job.tags[tags.WORKFLOW], tags.KIND: tags.SEARCH})
+        is_over = bool(searches) and searches[-1].state in ENDED
+        return f" when it goes on: deephyper tasks retry {searches[-1].id}" if is_over else ""
 
     def _retry_other(self, job: Job) -> Said:
         if job.state is not JobState.FAILED:
