@@ -118,14 +118,12 @@ class BalsamClient:
     def delete_batch_job(self, batch_job_id: int) -> None:
         """Ask the site's agent to take a batch job out of the queue, or to end it.
 
-        One that it has not submitted yet is finished at once, for Balsam's agent dies of such a deletion (and of
-        that of one which was never submitted), and again at every start, as long as the server holds it.
+        One that is not in the queue yet is marked finished instead: to be asked to delete what has no number in the
+        queue ends the agent's scheduler service.
         """
-        for batch_job in self.batch_jobs(ids=[batch_job_id]):
-            if batch_job.state.is_ahead:
-                waits = batch_job.state is BatchState.PENDING_SUBMISSION
-                state = BatchState.FINISHED if waits else BatchState.PENDING_DELETION
-                self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": state})
+        [batch_job] = self.batch_jobs(ids=[batch_job_id])
+        state = BatchState.FINISHED if batch_job.scheduler_id is None else BatchState.PENDING_DELETION
+        self._request("PUT", f"/batch-jobs/{batch_job_id}", json={"state": state})
 
     # ---- jobs
 
