@@ -23,6 +23,9 @@ ENDING_SECONDS = 40.0
 
 PERIOD = 0.5
 
+TRIES = 5
+"""At deleting batch jobs: one that the site's agent submits just now comes back."""
+
 AGENT_HANDLES = frozenset({JobState.READY, JobState.STAGED_IN, JobState.RUN_ERROR, JobState.RUN_TIMEOUT})
 """In these states the site's agent may hold an older copy of a job, and put its state over ours."""
 
@@ -68,16 +71,22 @@ class Killer:
         yield from self.kill(
             job for job in jobs_of_workflow(self._client, workflow) if job.state not in ENDED
         )
-        ahead = [
-            each for each in self._client.batch_jobs(tags={tags.WORKFLOW: workflow}) if each.state.is_ahead
-        ]
-        for batch_job in sorted(ahead, key=lambda each: each.state is BatchState.RUNNING):
-            if batch_job.state is BatchState.RUNNING:
-                self._wait_until_none_runs(workflow)
-            self._client.delete_batch_job(batch_job.id)
-            yield Said(Verdict.DONE, f"batch job {batch_job.id} ({batch_job.state}): deleted")
+        yield from self._delete_batch_jobs(workflow)
         over = (*ENDED, JobState.RUNNING)  # the rest was set up to run again, or made meanwhile
         yield from self.kill(job for job in jobs_of_workflow(self._client, workflow) if job.state not in over)
+
+    def _delete_batch_jobs(self, workflow: str) -> Iterator[Said]:
+        for _ in range(TRIES):
+            batch_jobs = self._client.batch_jobs(tags={tags.WORKFLOW: workflow})
+            ahead = [batch_job for batch_job in batch_jobs if batch_job.state.is_ahead]
+            for batch_job in sorted(ahead, key=lambda each: each.state is BatchState.RUNNING):
+                if batch_job.state is BatchState.RUNNING:
+                    self._wait_until_none_runs(workflow)
+                self._client.delete_batch_job(batch_job.id)
+                yield Said(Verdict.DONE, f"batch job {batch_job.id} ({batch_job.state}): deleted")
+            if all(batch_job.scheduler_id is not None for batch_job in ahead):
+                return
+            time.sleep(2 * PERIOD)
 
     def _kill(self, job: Job) -> Said:
         deadline, is_ordered = time.monotonic() + self._held, False

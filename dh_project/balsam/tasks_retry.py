@@ -70,14 +70,18 @@ class Retrier:
             objective = end_of(attempt).get("objective")
             where = "" if attempt.id == job.id else f", job {attempt.id}"
             if objective is not None:
-                return _refused(job, f"the trial has an objective ({objective:g}{where}), and its row is final")
+                return _refused(
+                    job, f"the trial has an objective ({objective:g}{where}), and its row is final"
+                )
             if attempt.state not in ENDED:
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
         last = attempts[-1]  # the one that its search knows
         if tags.RETRY in last.tags:
             return Said(Verdict.DONE, f"{titled(last)}: another attempt is asked for already")
         self._client.update_job(last.id, tags={**last.tags, tags.RETRY: "1"})
-        return Said(Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}")
+        return Said(
+            Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}"
+        )
 
     def _attempts(self, job: Job) -> list[Job]:
         """Return the jobs of all attempts at the same trial."""
