@@ -40,6 +40,8 @@ setup(
     packages=find_packages(include=["dh_project", "dh_project.*"]),
     package_data={
         "dh_project": ["py.typed"],
+        "dh_project.balsam": ["requirements.txt"],
+        "dh_project.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
     },
     install_requires=[

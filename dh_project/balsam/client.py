@@ -91,6 +91,14 @@ class BalsamClient:
         """Return the user's sites."""
         return [Site.model_validate(each) for each in self._pages("/sites/")]
 
+    def create_site(self, name: str, path: Path) -> Site:
+        """Make a site."""
+        return Site.model_validate(self._request("POST", "/sites/", json={"name": name, "path": str(path)}))
+
+    def update_site(self, site_id: int, **fields: Any) -> None:
+        """Change a site: ``name=``, ``path=``."""
+        self._request("PUT", f"/sites/{site_id}", json=fields)
+
     def apps(self, site_id: int) -> list[App]:
         """Return the apps of a site."""
         return [App.model_validate(each) for each in self._pages("/apps/", {"site_id": site_id})]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dh_project import __version__
-from dh_project.cli import doctor, hps, predict, sites, tasks, train
+from dh_project.cli import balsam, doctor, hps, predict, sites, tasks, train
 from dh_project.cli.console import write_any_text
 from dh_project.cli.parser import Parser, run_command
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     for module in (hps, train, predict, tasks, sites, doctor):
         module.add_command(commands)
+    balsam.add_commands(commands)
     write_any_text()
     parsed = parser.parse_args(arguments)
     if not hasattr(parsed, "command"):

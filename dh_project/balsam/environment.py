@@ -1,0 +1,210 @@
+"""Balsam's own virtual environment: Balsam cannot share one with DeepHyper."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.balsam.daemons import last_line
+from dh_project.balsam.installation import Installation
+from dh_project.errors import UserError, one_line
+from dh_project.files import write_whole
+
+BALSAM = "0.7.0a24"
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+
+INSIDE = Path(__file__).with_name("inside")
+"""Programs for the environment's interpreter."""
+
+LOADED_BY_BALSAM = ("dh_project_platform.py", "dh_project_serial_mode.py", "dh_project_isolation.pth")
+"""What of them Balsam itself loads: put beside its packages."""
+
+PYTHONS = ((3, 11), (3, 12))
+"""Versions of Python that Balsam's pinned requirements have wheels for."""
+
+OF_PYTHON = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
+
+
+def stamp() -> str:
+    """Return what an environment of this version of the package is known by."""
+    files = [REQUIREMENTS, *(INSIDE / name for name in LOADED_BY_BALSAM)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def fault(installation: Installation) -> str | None:
+    """Return what is wrong with the environment; None where nothing is. This looks, and starts nothing."""
+    if not os.access(installation.python, os.X_OK):
+        return "its interpreter is missing"
+    try:
+        made = json.loads(_stamp_file(installation).read_text())
+    except (OSError, ValueError):
+        return "its installation was not finished"
+    if made.get("balsam") != BALSAM:
+        return f"it holds Balsam {made.get('balsam')}, and this version needs {BALSAM}"
+    if made.get("stamp") != stamp():
+        return "it was made by another version of this package"
+    if not next(installation.environment.glob("lib/python3*/site-packages/balsam/__init__.py"), None):
+        return "Balsam is missing in it"
+    return None
+
+
+def require_environment(installation: Installation) -> None:
+    """Make sure that Balsam's environment is whole.
+
+    Raises:
+        UserError: It is not.
+    """
+    wrong = fault(installation)
+    if wrong:
+        raise UserError(
+            f"{installation.environment}: Balsam's environment cannot be used: {wrong}; mend it with: "
+            f"deephyper balsam-init {installation.folder}"
+        )
+
+
+def works(installation: Installation) -> bool:
+    """Say whether all that Balsam needs can be imported in its environment; takes a second or two."""
+    if fault(installation):
+        return False
+    try:
+        return bool(run_inside(installation, "check.py").get("balsam") == BALSAM)
+    except UserError:
+        return False
+
+
+def make_environment(installation: Installation, python: Path | None, tell: Callable[[str], None]) -> None:
+    """Make the environment, in the place of a broken one.
+
+    Args:
+        installation: The folder.
+        python: Interpreter to make it with; None for this one, or else one that is found.
+        tell: Where lines for the user go.
+
+    Raises:
+        UserError: It cannot be made; the line names the log.
+    """
+    python = python or _find_python()
+    tell(f"installing Balsam {BALSAM} into {installation.environment} (a minute or two)")
+    log = installation.folder / "balsam-init.log"
+    shutil.rmtree(installation.environment, ignore_errors=True)
+    pip = [installation.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    # packages on PYTHONPATH would count as installed
+    plain = {name: value for name, value in variables(installation).items() if name != "PYTHONPATH"}
+    for command in ([python, "-m", "venv", installation.environment], [*pip, "--requirement", REQUIREMENTS]):
+        run_logged(command, plain, log, "Balsam's environment could not be made")
+    packages = next(installation.environment.glob("lib/python3*/site-packages"))
+    for name in LOADED_BY_BALSAM:
+        shutil.copyfile(INSIDE / name, packages / name)
+    found = run_inside(installation, "check.py")
+    content = {"balsam": found["balsam"], "python": found["python"], "stamp": stamp()}
+    write_whole(_stamp_file(installation), json.dumps(content) + "\n")
+
+
+def python_version(installation: Installation) -> str:
+    """Return the version of Python in the environment."""
+    return str(json.loads(_stamp_file(installation).read_text())["python"])
+
+
+def variables(installation: Installation, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment in which Balsam's own programs run.
+
+    Nothing of another Balsam that the user may have set up gets in. ``PYTHONPATH`` stays, for the jobs; the
+    environment itself keeps it off Balsam (``dh_project_isolation.pth``).
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in OF_PYTHON and not name.upper().startswith("BALSAM_")
+    }
+    return {
+        **kept,
+        "DH_PROJECT_BALSAM": str(installation.folder),
+        "BALSAM_SITE_PATH": str(installation.site),
+        "BALSAM_CLIENT_PATH": str(installation.token_file),
+        **(more or {}),
+    }
+
+
+def run_inside(
+    installation: Installation,
+    program: str,
+    *arguments: str | Path,
+    given: Any = None,
+    more: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run one of the programs ``inside`` with Balsam's interpreter, and return the JSON that it prints last.
+
+    Args:
+        installation: The folder.
+        program: The program's file.
+        *arguments: What all users of the machine may see.
+        given: What it reads as JSON from standard input.
+        more: Variables for its environment.
+
+    Raises:
+        UserError: It fails.
+    """
+    done = subprocess.run(
+        [installation.python, "-P", INSIDE / program, *arguments],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        env=variables(installation, more),
+        check=False,
+    )
+    said = [line for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode == 0:
+        return dict(json.loads(said[-1])) if said else {}
+    wrong = [line for line in done.stderr.splitlines() if line.strip()] or said or ["it said nothing"]
+    raise UserError(f"Balsam's environment: {program} failed: {one_line(wrong[-1])[:300]}")
+
+
+def run_logged(
+    command: Sequence[str | Path], environment: Mapping[str, str], log: Path, failure: str
+) -> None:
+    """Run a command whose output goes to a log.
+
+    Raises:
+        UserError: It fails; the line begins with ``failure``.
+    """
+    with log.open("ab") as file:
+        file.write(f"\n$ {' '.join(map(str, command))}\n".encode())
+        file.flush()
+        try:
+            done = subprocess.run(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=dict(environment),
+                check=False,
+            )
+        except OSError as error:
+            raise UserError(f"{command[0]}: cannot be run ({error.strerror})") from None
+    if done.returncode != 0:
+        raise UserError(f"{failure}: {last_line(log)}; the whole is in {log}")
+
+
+def _find_python() -> Path:
+    if sys.version_info[:2] in PYTHONS:
+        return Path(sys.executable)
+    names = [f"python{major}.{minor}" for major, minor in reversed(PYTHONS)]
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        raise UserError(
+            f"Balsam {BALSAM} needs Python 3.11 or 3.12, and this is {sys.version_info.major}."
+            f"{sys.version_info.minor}; name one with --python"
+        )
+    return Path(found)
+
+
+def _stamp_file(installation: Installation) -> Path:
+    return installation.environment / "dh_project.json"

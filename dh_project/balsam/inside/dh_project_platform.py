@@ -1,0 +1,137 @@
+"""What Balsam's settings name for a site on this machine: its node, how jobs are started on it, and its scheduler."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+from balsam.platform.app_run import LocalAppRun, MPICHRun
+from balsam.platform.compute_node import DefaultNode
+from balsam.platform.scheduler import LocalProcessScheduler
+from balsam.site.launcher import serial_mode
+
+HOST = "localhost"
+"""The machine's name for Balsam and MPI: its own may be unknown to its resolver."""
+
+SERIAL_MODE = Path(serial_mode.__file__)
+
+SOCKET_VARIABLE = "DH_PROJECT_SERIAL_MODE_SOCKET"
+"""Where the two halves of serial mode meet."""
+
+SCRIPT = "qlaunch"
+"""What the names of batch scripts begin with."""
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[int | str]:
+    """Return the GPUs, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    if shutil.which("nvidia-smi"):
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
+        count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    else:
+        count = len([device for device in Path("/dev").glob("nvidia[0-9]*") if device.name[6:].isdigit()])
+    return list(range(count))
+
+
+class LocalNode(DefaultNode):
+    """This machine, with one core more than it has: a search's driver takes one, and mostly sleeps."""
+
+    cpu_ids = list(range(usable_cores() + 1))
+    gpu_ids = gpus()
+
+    @classmethod
+    def get_job_nodelist(cls) -> list[LocalNode]:
+        """Return the one node."""
+        return [cls(HOST, HOST)]
+
+
+class LocalRun(LocalAppRun):
+    """A job of serial mode, which the operating system puts onto cores as it sees fit."""
+
+    def _pre_popen(self) -> None:
+        pass
+
+    def _post_popen(self) -> None:
+        pass
+
+
+class LocalMPIRun(MPICHRun):
+    """A job of mpi mode, by the MPI of this environment; its variables come by inheritance, not on a command line."""
+
+    def _build_cmdline(self) -> str:
+        if self._is_serial_mode():
+            ours = Path(__file__).with_name("dh_project_serial_mode.py")
+            return str(self._cmdline).replace(str(SERIAL_MODE), str(ours))
+        mpiexec = Path(sys.prefix) / "bin" / "mpiexec"
+        words = [
+            mpiexec,
+            "-launcher",
+            "fork",
+            "-n",
+            self.get_num_ranks(),
+            "--ppn",
+            self._ranks_per_node,
+            "--hosts",
+            HOST,
+        ]
+        return f"{shlex.join(map(str, words))} {self._cmdline}"
+
+    def _set_envs(self) -> None:
+        super()._set_envs()
+        if self._is_serial_mode():
+            self._envs[SOCKET_VARIABLE] = str(Path(tempfile.mkdtemp(prefix="dh_project_")) / "master")
+
+    def _is_serial_mode(self) -> bool:
+        """Say whether this starts serial mode itself: one process here, which needs no MPI.
+
+        Balsam's listens to the network, on a port that is the same for all launchers; ours on a file of its own.
+        """
+        return str(SERIAL_MODE) in self._cmdline
+
+
+class LocalScheduler(LocalProcessScheduler):
+    """Batch jobs as processes of this machine, told from the user's other processes."""
+
+    @classmethod
+    def submit(cls, script_path: str | Path, *_: Any, **__: Any) -> int:
+        """Start a script, and return its number."""
+        script = Path(script_path).resolve()
+        with script.with_suffix(".output").open("wb") as output:
+            started = subprocess.Popen(
+                ["bash", str(script)],
+                cwd=script.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        cls._subprocesses.append(started)
+        return started.pid
+
+    @classmethod
+    def get_statuses(cls, *arguments: Any, **options: Any) -> dict[int, Any]:
+        """Return the batch jobs that run."""
+        found = super().get_statuses(*arguments, **options)
+        return {number: status for number, status in found.items() if _is_batch_job(number)}
+
+
+def _is_batch_job(number: int) -> bool:
+    try:
+        words = psutil.Process(number).cmdline()
+    except psutil.Error:
+        return False
+    return len(words) == 2 and Path(words[1]).name.startswith(SCRIPT)

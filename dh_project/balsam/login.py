@@ -1,0 +1,126 @@
+"""Logging in to a server of others: the login is not kept, only its token."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import sys
+from collections.abc import Callable
+
+import httpx
+
+from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
+from dh_project.balsam.credentials import Login, log_in, read_token, write_token
+from dh_project.balsam.environment import variables
+from dh_project.balsam.installation import Installation
+from dh_project.errors import UserError, one_line
+
+PASSWORD, DEVICE = "LoginMethod.password", "LoginMethod.oauth_device"
+
+LONG_ENOUGH = 3600.0
+"""Seconds that a token must still be good for, to be taken as it is."""
+
+
+def check_url(url: str) -> str:
+    """Return a server's address as it is used.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL("")
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise UserError(f"--server {url}: this is no address; write it with http:// or https://")
+    return url.rstrip("/")
+
+
+def ways_to_log_in(url: str) -> list[str]:
+    """Return the ways to log in that a server offers.
+
+    Raises:
+        UserError: No Balsam server answers there.
+    """
+    try:
+        answer = httpx.get(f"{url}/auth/how", timeout=15.0, follow_redirects=True).raise_for_status()
+        return [str(way) for way in answer.json()]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
+        raise UserError(f"--server {url}: no Balsam server answers there ({one_line(error)[:150]})") from None
+
+
+def is_logged_in(installation: Installation, url: str) -> bool:
+    """Say whether there is a token that this server takes, for a while yet."""
+    try:
+        token = read_token(installation.token_file)
+        if token.url != url or token.seconds_left() < LONG_ENOUGH:
+            return False
+        with RefusalsAreMistakes(), BalsamClient.of(installation) as client:
+            client.sites()
+    except UserError:
+        return False
+    return True
+
+
+def log_in_to(
+    installation: Installation,
+    url: str,
+    user: str | None,
+    password_from_stdin: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Get a token of a server, by what it offers.
+
+    Args:
+        installation: The folder.
+        url: Address of the server.
+        user: Name there; None to ask for it.
+        password_from_stdin: Read the password from standard input's first line.
+        tell: Where lines for the user go.
+
+    Raises:
+        UserError: Name or password are wrong, or cannot be asked for.
+    """
+    ways = ways_to_log_in(url)
+    if DEVICE in ways:
+        _log_in_by_device(installation, url)
+    elif PASSWORD in ways:
+        if user is None:
+            if password_from_stdin or not sys.stdin.isatty():
+                raise UserError("--user is missing: there is no terminal to ask for the name at")
+            user = input(f"user name at {url}: ").strip()
+        write_token(
+            installation.token_file,
+            log_in(url, Login(username=user, password=_password(password_from_stdin))),
+        )
+    else:
+        raise UserError(
+            f"--server {url}: it offers {', '.join(ways) or 'no way'} to log in, which Balsam's client lacks"
+        )
+    tell(f"logged in to {url}")
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        raise UserError(
+            "there is no terminal to ask for the password at; give it with: --password-stdin < FILE"
+        )
+    return getpass.getpass("password: ")
+
+
+def _log_in_by_device(installation: Installation, url: str) -> None:
+    """Let Balsam's own program do it: it shows an address at which the user logs in."""
+    installation.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = subprocess.run(
+        [installation.environment / "bin" / "balsam", "login", "--url", url, "--force"],
+        env=variables(installation),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        raise UserError(f"--server {url}: the login failed: {one_line(said[-1])[:200]}")
+    write_token(installation.token_file, read_token(installation.token_file))  # with a bound for its retries

@@ -1,0 +1,216 @@
+"""Making a folder of ``balsam-init``, or what is missing of one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from dh_project.balsam.apps import register_apps
+from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
+from dh_project.balsam.environment import BALSAM, make_environment, python_version, works
+from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation
+from dh_project.balsam.login import check_url, is_logged_in, log_in_to, ways_to_log_in
+from dh_project.balsam.server import HOST
+from dh_project.balsam.services import Services, Tell, at_work
+from dh_project.balsam.site import LOCAL, RETIRED, check_site_type, make_site
+from dh_project.errors import UserError
+from dh_project.files import write_whole
+
+ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
+"""Balsam's launchers write paths into command lines as they are."""
+
+SHORTEST_TOKEN = 0.1
+"""Hours: an agent ends two minutes before its token."""
+
+ACTIVATE = """\
+# To be sourced by a shell: . {file}
+{folder_variable}={folder}
+BALSAM_SITE_PATH={site}
+BALSAM_CLIENT_PATH={token}
+export {folder_variable} BALSAM_SITE_PATH BALSAM_CLIENT_PATH
+# last, for its interpreter must not hide this project's
+case ":$PATH:" in
+*:{programs}:*) ;;
+*) PATH="$PATH":{programs} ;;
+esac
+export PATH
+"""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks for; None where what is there stays, or a default is taken.
+
+    Attributes:
+        server: Address of a server of others; None for one of the folder's own.
+        site_type: ``local``, or a named system.
+        site_name: The site's name on the server.
+        projects: To which batch jobs may be charged.
+        port: Where a server of one's own listens.
+        token_hours: How long its tokens are good.
+        user: Name at a server of others.
+        password_from_stdin: Read the password there from standard input.
+        python: Interpreter to make Balsam's environment with.
+    """
+
+    server: str | None = None
+    site_type: str | None = None
+    site_name: str | None = None
+    projects: tuple[str, ...] = ()
+    port: int | None = None
+    token_hours: float | None = None
+    user: str | None = None
+    password_from_stdin: bool = False
+    python: Path | None = None
+
+
+def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Description:
+    """Make a folder, or mend what is broken in it, and start what runs for it.
+
+    Args:
+        installation: The folder.
+        wishes: What the user asks for.
+        tell: Where lines for the user go.
+
+    Raises:
+        UserError: The folder is something else, or something cannot be made.
+    """
+    before = _present(installation)
+    wishes = _settled(installation, wishes, before)
+    url = wishes.server
+    if url is not None and not (before and is_logged_in(installation, url)):
+        ways_to_log_in(url)  # before minutes are spent
+    installation.folder.mkdir(parents=True, exist_ok=True)
+    with at_work(installation):
+        _log(installation).touch()
+        installation.private.mkdir(mode=0o700, exist_ok=True)
+        installation.private.chmod(0o700)
+        installation.server.mkdir(mode=0o711, exist_ok=True)
+        services = Services(installation)
+        services.refuse_other_hosts()
+        if not works(installation):
+            services.agent.stop()
+            services.server.stop()
+            services.server.database.stop()
+            make_environment(installation, wishes.python, tell)
+        tell(f"Balsam    {BALSAM}, on Python {python_version(installation)}, in {installation.environment}")
+        if url is None:
+            if services.server.configure(wishes.port, wishes.token_hours):
+                services.agent.stop()
+            services.server.database.start()
+            services.server.prepare()
+            services.start_server(tell)
+            services.server.renew_token()
+            url = services.server.settings.url
+        elif not is_logged_in(installation, url):
+            log_in_to(installation, url, wishes.user, wishes.password_from_stdin, tell)
+        description = _make_site(installation, services, wishes, url, tell)
+        _write_activate(installation)
+        services.start(description, tell)
+        installation.write_description(description)
+    return description
+
+
+def _make_site(
+    installation: Installation, services: Services, wishes: Wishes, url: str, tell: Tell
+) -> Description:
+    site_type = wishes.site_type or LOCAL
+    with RefusalsAreMistakes(), BalsamClient.of(installation) as client:
+        site = make_site(installation, site_type, wishes.site_name, wishes.projects, client)
+        register_apps(installation, client, site.id)
+    for name in site.kept:
+        tell(f"kept      {installation.site / name}, which was edited")
+    return Description(
+        balsam=BALSAM,
+        site_type=site_type,
+        site_name=site.name,
+        site_id=site.id,
+        url=url,
+        owns_server=wishes.server is None,
+        node=site.node,
+    )
+
+
+def _present(installation: Installation) -> Description | None:
+    """Return what was set up in the folder; None where nothing was, or not all.
+
+    Raises:
+        UserError: The folder is something else.
+    """
+    folder = installation.folder
+    if not ALLOWED_IN_PATHS.fullmatch(str(folder)):
+        raise UserError(
+            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or signs of a shell; choose "
+            "another"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; name a folder that is new or empty")
+    if installation.description_file.exists():
+        try:
+            return installation.describe()
+        except UserError:
+            return None
+    if folder.exists() and any(folder.iterdir()) and not _log(installation).exists():
+        raise UserError(f"{folder}: this holds other things; name a folder that is new or empty")
+    return None
+
+
+def _settled(installation: Installation, wishes: Wishes, before: Description | None) -> Wishes:
+    """Return the wishes with what is there where nothing is said.
+
+    Raises:
+        UserError: They are not possible, or at odds with what is there.
+    """
+    site_type = wishes.site_type or (before.site_type if before else LOCAL)
+    check_site_type(site_type)
+    server = check_url(wishes.server) if wishes.server else None
+    if before:
+        if site_type != before.site_type:
+            raise UserError(
+                f"--site-type {site_type}: {installation.folder} is a site of type {before.site_type}; make another "
+                "folder for this one"
+            )
+        if server and (before.owns_server or server != before.url):
+            its = "one of its own" if before.owns_server else before.url
+            raise UserError(
+                f"--server {server}: {installation.folder} has a site at another server, {its}; make another folder "
+                "for this one"
+            )
+        server = None if before.owns_server else before.url
+    if server:
+        for option, value in (("--port", wishes.port), ("--token-hours", wishes.token_hours)):
+            if value is not None:
+                raise UserError(
+                    f"{option} {value}: this is for a server of one's own, and --server names another's"
+                )
+    elif wishes.user or wishes.password_from_stdin:
+        raise UserError(
+            "--user and --password-stdin: a server of one's own asks for no login; leave them out"
+        )
+    if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
+        raise UserError(
+            f"--token-hours {wishes.token_hours:g}: too short for the site's agent, which ends two minutes before its "
+            f"token; give at least {SHORTEST_TOKEN:g}"
+        )
+    return Wishes(
+        **{**vars(wishes), "server": server, "site_type": site_type},
+    )
+
+
+def _write_activate(installation: Installation) -> None:
+    text = ACTIVATE.format(
+        file=installation.activate,
+        folder_variable=FOLDER_VARIABLE,
+        folder=shlex.quote(str(installation.folder)),
+        site=shlex.quote(str(installation.site)),
+        token=shlex.quote(str(installation.token_file)),
+        programs=shlex.quote(str(installation.environment / "bin")),
+    )
+    write_whole(installation.activate, text)
+
+
+def _log(installation: Installation) -> Path:
+    """The log of the installation: the first file that is written, by which an unfinished folder is known."""
+    return installation.folder / "balsam-init.log"

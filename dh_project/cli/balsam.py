@@ -1,0 +1,185 @@
+"""``deephyper balsam-init``, ``balsam-start``, ``balsam-stop``, ``balsam-status``: Balsam in a folder of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dh_project.cli.console import tell
+from dh_project.cli.parser import positive_float, positive_int
+
+INIT = """\
+Make Balsam's own environment in a folder, start a server there (or log in to one), and create a site.
+
+A second time in the same folder, it mends what is broken, and starts what does not run.
+"""
+
+INIT_EXAMPLES = """\
+examples:
+  deephyper balsam-init polydb && source polydb/activate
+  deephyper balsam-init theta-site --server https://balsam.example.org --site-type polaris --project MYPROJECT
+"""
+
+FOLDER = "a folder of balsam-init; by default the one that is activated"
+
+
+def add_commands(commands: Any) -> None:
+    """Add the four to the commands."""
+    for add in (_add_init, _add_start, _add_stop, _add_status):
+        add(commands)
+
+
+def _add_init(commands: Any) -> None:
+    parser = commands.add_parser(
+        "balsam-init",
+        help="set up Balsam in a folder: its environment, a server, a site",
+        description=INIT,
+        epilog=INIT_EXAMPLES,
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, help="a folder that is new or empty, or one of balsam-init"
+    )
+    parser.add_argument("--server", metavar="URL", help="a server of others; by default, one is started here")
+    parser.add_argument(
+        "--site-type", metavar="TYPE", help="local (default), or a system that Balsam knows, such as polaris"
+    )
+    parser.add_argument(
+        "--site-name", metavar="NAME", help="of the site at the server; by default, of DIR and this host"
+    )
+    parser.add_argument(
+        "-A",
+        "--project",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="to charge batch jobs to; may be repeated",
+    )
+    parser.add_argument(
+        "--port", type=_port, metavar="PORT", help="of a server of one's own; by default, a free one"
+    )
+    parser.add_argument(
+        "--token-hours",
+        type=positive_float,
+        metavar="HOURS",
+        help="how long its tokens are good (default: 720)",
+    )
+    parser.add_argument("--user", metavar="NAME", help="name at a server of others")
+    parser.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="read the password there from standard input's first line",
+    )
+    parser.add_argument(
+        "--python", type=Path, metavar="FILE", help="Python 3.11 or 3.12 for Balsam's environment"
+    )
+    parser.set_defaults(parser=parser, command=init)
+
+
+def _add_start(commands: Any) -> None:
+    parser = commands.add_parser(
+        "balsam-start",
+        help="start what does not run of Balsam in a folder",
+        description="Start what does not run of Balsam in a folder: database, server, and the site's agent.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
+    parser.set_defaults(parser=parser, command=start)
+
+
+def _add_stop(commands: Any) -> None:
+    parser = commands.add_parser(
+        "balsam-stop",
+        help="stop what runs of Balsam in a folder",
+        description="Stop what runs of Balsam in a folder: the site's agent, server, and database. Batch jobs that "
+        "run go on by themselves, and their results are heard of after the next balsam-start.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
+    parser.add_argument("--all", action="store_true", help="end the site's batch jobs first")
+    parser.set_defaults(parser=parser, command=stop)
+
+
+def _add_status(commands: Any) -> None:
+    parser = commands.add_parser(
+        "balsam-status",
+        help="say how Balsam in a folder is",
+        description="Say how Balsam in a folder is: environment, server, token, site, agent, batch jobs. The exit "
+        "status is 0 where all is well, and else 1.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
+    parser.set_defaults(parser=parser, command=status)
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Set Balsam up."""
+    from dh_project.balsam.installation import Installation
+    from dh_project.balsam.setup import Wishes, set_up
+
+    installation = Installation(arguments.folder.expanduser().absolute())
+    wishes = Wishes(
+        server=arguments.server,
+        site_type=arguments.site_type,
+        site_name=arguments.site_name,
+        projects=tuple(arguments.project),
+        port=arguments.port,
+        token_hours=arguments.token_hours,
+        user=arguments.user,
+        password_from_stdin=arguments.password_stdin,
+        python=arguments.python,
+    )
+    set_up(installation, wishes, tell)
+    tell(f"ready     source {arguments.folder}/activate")
+    return 0
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """Start what does not run."""
+    from dh_project.balsam.installation import active_installation
+    from dh_project.balsam.services import Services, at_work
+
+    installation = active_installation(arguments.folder)
+    description = installation.describe()
+    with at_work(installation):
+        Services(installation).start(description, tell)
+    tell(f"ready     {description.url}, site {description.site_name}")
+    return 0
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """Stop what runs."""
+    from dh_project.balsam.installation import active_installation
+    from dh_project.balsam.services import Services, at_work
+
+    installation = active_installation(arguments.folder)
+    description = installation.describe()
+    services = Services(installation)
+    with at_work(installation):
+        services.refuse_other_hosts()
+        if arguments.all:
+            services.end_batch_jobs(description, tell)
+        services.stop(tell)
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Say how it is; exit status 1 where something is not well."""
+    from rich.table import Table
+
+    from dh_project.balsam.installation import active_installation
+    from dh_project.balsam.status import parts
+    from dh_project.cli.console import open_console
+
+    installation = active_installation(arguments.folder)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    is_well = True
+    for part in parts(installation, installation.describe()):
+        is_well &= part.well
+        table.add_row(part.name, "ok" if part.well else "wrong", part.words)
+    open_console().print(table)
+    return 0 if is_well else 1
+
+
+def _port(text: str) -> int:
+    port = positive_int(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; give 1024 to 65535")
+    return port
