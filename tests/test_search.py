@@ -22,7 +22,7 @@ from dh_project.proposals import Proposals
 from dh_project.search import Search
 from dh_project.searchers.random import RandomSearcher
 from dh_project.stoppers.base import Stopper
-from dh_project.trial import LOG, SearchPaths, State
+from dh_project.trial import LOG, Reported, Retried, SearchPaths, State
 from dh_project.warm_start import Source
 
 
@@ -392,3 +392,96 @@ def test_a_time_limit_too_short_for_another_trial_is_told_as_such(search):
 def test_the_last_failure_of_all_is_no_reason_to_end(search):
     _, reason = search("fail", max_evals=3, max_failures=3)
     assert reason == "all trials have ended"
+
+
+# ---- attempts that outlive their driver
+
+
+class Outliving(ProcessEvaluator):
+    """Keeps its workers from one session to the next, as jobs of a batch system go on without their driver."""
+
+    wanted = ()
+
+    def leave(self, trial):
+        return True
+
+    def adopt(self, assignments):
+        self._unstarted += self.wanted
+        return {each.trial for each in assignments} & {each.trial for each in self._running.values()}
+
+    def close(self):
+        """Wait for the end of the test."""
+
+
+@pytest.fixture
+def outliving(samples, tmp_path):
+    """Return a function that runs sessions of one search with workers that go on between them."""
+    evaluators = []
+
+    def session(run="run", run_kwargs=None, before=None, **limits):
+        problem = load_problem(str(samples / "small_problem.py"))
+        setting = Setting(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
+        identity = Identity("small_problem.py", problem.to_json(), setting.run, setting.run_kwargs, 1)
+        if not evaluators:
+            evaluators.append(Outliving(setting, Resources(num_workers=1)))
+        search = Search(
+            SearchPaths(tmp_path),
+            identity,
+            problem,
+            RandomSearcher(problem, 1),
+            evaluators[0],
+            Limits(**limits),
+            Seen(),
+        )
+        if before:
+            before(search)
+        return search, search.run()
+
+    yield session
+    for evaluator in evaluators:
+        ProcessEvaluator.close(evaluator)
+
+
+def test_an_attempt_that_outlives_its_driver_is_adopted(outliving):
+    begun = time.monotonic()
+    first, ending = outliving(run_kwargs={"seconds": 4.0}, max_evals=1, ends_at=begun + 3.0, margin=1.0)
+    assert (ending.kind, first.left_running) == ("time", {0})
+    second, _ = outliving(run_kwargs={"seconds": 4.0}, max_evals=1)
+    assert [(trial.attempt, trial.state) for trial in second.history.ended] == [(1, State.DONE)]
+
+
+def test_what_an_adopted_attempt_had_reported_is_not_recorded_again(outliving):
+    begun = time.monotonic()
+    outliving("report_until_stopped", max_evals=1, ends_at=begun + 2.0, margin=1.0)
+
+    def tell_again(search):
+        reports = search.history.trials[0].reports
+        search.evaluator.wanted = [Reported(0, 1, *reports[0]), Reported(0, 1, *reports[-1])]
+        search.evaluator.stop(0, after=0)
+
+    search, _ = outliving("report_until_stopped", before=tell_again, max_evals=1)
+    reports = search.history.trials[0].reports
+    assert len(reports) == len(set(reports))
+    assert search.history.trials[0].attempt == 1
+
+
+def test_a_failed_trial_that_the_user_wants_again_gets_another_attempt(outliving, tmp_path):
+    search, _ = outliving("fail", max_evals=1)
+    assert "F_exception" in (tmp_path / "results.csv").read_text()
+
+    def want(search):
+        search.evaluator.wanted = [Retried(0, 1)]
+
+    search, _ = outliving("fail", before=want, max_evals=1)
+    assert [(trial.attempt, trial.state) for trial in search.history.ended] == [(2, State.FAILED)]
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == 2
+
+
+def test_a_trial_with_an_objective_is_not_attempted_again(outliving):
+    outliving(max_evals=1)
+
+    def want(search):
+        search.evaluator.wanted = [Retried(0, 1)]
+
+    search, _ = outliving(before=want, max_evals=1)
+    assert search.history.trials[0].attempt == 1

@@ -70,15 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = _earlier_sessions(paths, arguments.fresh)
-    problem, identity = _load(arguments, history)
+    problem, identity = load_search(arguments, history)
     check_same_search(paths, history, identity)  # the search checks again, under the lock
     sources = _sources(arguments, paths, history, problem)
-    done = _what_is_done(history, limits)
+    done = what_is_done(history, limits)
     if done is not None and evaluator != "balsam":  # whose trials may be wanted again
         tell(f"{paths.folder.resolve()}: {done}")
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
-        return _exit_status(history)
+        return exit_status(history)
     prepare_run(arguments.run, identity.run_kwargs)
 
     setting = Setting(
@@ -104,10 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
     print_summary(search.history, paths, problem, ending, limits)
     if search.left_running:
         tell(f"{len(search.left_running)} trials go on as jobs; the same command adopts them")
-    return _exit_status(search.history, ending)
+    return exit_status(search.history, ending)
 
 
-def _exit_status(history: History, ending: Ending | None = None) -> int:
+def exit_status(history: History, ending: Ending | None = None) -> int:
     """Return 130 after a signal, 1 where too much went wrong or no trial has an objective, else 0."""
     kind = ending.kind if ending else "complete"
     if kind == "signal":
@@ -149,7 +149,7 @@ def _sources(
     return tuple(read_source(path, problem) for path in new)
 
 
-def _what_is_done(history: History, limits: Limits) -> str | None:
+def what_is_done(history: History, limits: Limits) -> str | None:
     """Say what of the limits is used up by earlier sessions; None where nothing is."""
     from dh_project.limits import seconds_to_report
 
@@ -175,7 +175,7 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
         tell(f"{paths.results}: cannot be written: {error.strerror}")
 
 
-def _load(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
+def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
     """Load problem and run function, and return what makes the search this one."""
     from dh_project.history import Identity
     from dh_project.loading import absolute_target, check_run_kwargs, load_run

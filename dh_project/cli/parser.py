@@ -16,9 +16,11 @@ class Parser(argparse.ArgumentParser):
 
     Attributes:
         complete: Adds the options that are slow to find; called once the command is given, and not for others.
+        has_rest: Whether words after ``--`` are for another program; they become ``rest``.
     """
 
     complete: Callable[[Parser], None] | None = None
+    has_rest = False
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -34,7 +36,13 @@ class Parser(argparse.ArgumentParser):
         if self.complete is not None:
             complete, self.complete = self.complete, None
             complete(self)
-        return super().parse_known_args(args, namespace)
+        if not self.has_rest or args is None:
+            return super().parse_known_args(args, namespace)
+        words = list(args)
+        end = words.index("--") if "--" in words else len(words)
+        namespace, unknown = super().parse_known_args(words[:end], namespace)
+        namespace.rest = words[end + 1 :]
+        return namespace, unknown
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is told with its near match, by the parser that does not know it."""

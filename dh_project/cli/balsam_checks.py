@@ -1,0 +1,231 @@
+"""What ``balsam-submit`` checks before it makes anything, and what it hands on to ``deephyper hps``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dh_project.cli import hps
+from dh_project.cli.parser import Parser
+from dh_project.errors import UserError
+
+if TYPE_CHECKING:
+    from dh_project.balsam.allocation import Allocation
+    from dh_project.balsam.models import BatchJob
+    from dh_project.balsam.packing import Packing
+    from dh_project.balsam.submission import Submission
+    from dh_project.balsam.submitting import Target
+    from dh_project.problem import HpProblem
+
+Data = dict[str, tuple[Path, Path]]
+"""The run function's arguments that are files or folders: where each is, and where trials find it."""
+
+OF_HPS = (
+    "problem",
+    "run",
+    "run_kwargs",
+    "max_evals",
+    "trial_timeout",
+    "num_evals_per_node",
+    "num_nodes_per_eval",
+    "num_ranks_per_node",
+    "num_threads_per_rank",
+    "num_gpus_per_task",
+)
+"""Options that are handed on to ``deephyper hps``."""
+
+OWN = ("--evaluator", "--log-dir", "--walltime", "--margin", "--workflow", "--fresh")
+"""Options of ``deephyper hps`` that are not the user's here."""
+
+NEEDED = {
+    "problem": "-p",
+    "run": "-r",
+    "minutes": "-t",
+    "queue": "-q",
+    "nodes": "-n",
+    "project": "-A",
+    "mode": "-j",
+}
+"""What a new search cannot do without."""
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Print what is done, and OK when it is."""
+    print(f"{name}...", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print(flush=True)
+        raise
+    print("OK", flush=True)
+
+
+def check_words(arguments: argparse.Namespace) -> None:
+    """Check what can be told from the command line alone."""
+    from dh_project.balsam.allocation import check_minutes
+    from dh_project.balsam.submission import check_name
+
+    check_name(arguments.workflow)
+    missing = [option for name, option in NEEDED.items() if getattr(arguments, name) is None]
+    if missing and not arguments.resume:
+        raise UserError(f"balsam-submit hps {arguments.workflow}: {', '.join(missing)} missing; see --help")
+    if arguments.minutes is not None:
+        check_minutes(arguments.minutes)
+    for word in arguments.rest:
+        if (option := word.partition("=")[0]) in OWN:
+            raise UserError(f"{option}: balsam-submit gives it to deephyper hps itself; leave it out")
+
+
+def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the options for ``deephyper hps`` that are given, each with its words."""
+    from dh_project.loading import absolute_target
+
+    options: dict[str, list[str]] = {}
+    for name in OF_HPS:
+        value = getattr(arguments, name)
+        if value is not None:
+            words = value if isinstance(value, list) else [value]
+            is_target = name in ("problem", "run")
+            options[f"--{name.replace('_', '-')}"] = [
+                absolute_target(word) if is_target else str(word) for word in words
+            ]
+    return options
+
+
+def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
+    """Load problem and run function, and read the search's options as ``deephyper hps`` will."""
+    from dh_project.arguments import parse_key_values
+    from dh_project.cli import hps_options
+    from dh_project.loading import check_run_kwargs, load_run
+    from dh_project.problem import load_problem
+
+    parser = Parser(prog="deephyper")
+    hps.add_command(parser.add_subparsers())
+    parsed = parser.parse_args(submission.arguments())
+    hps_options.limits(parsed)
+    hps_options.ambs_settings(parsed)
+    hps_options.stopper(parsed)
+    run_kwargs = parse_key_values(parsed.run_kwargs)
+    with step("Validating Problem"):
+        problem = load_problem(parsed.problem)
+    with step("Validating run"):
+        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs)
+    return problem, parsed
+
+
+def check_place(target: Target, allocation: Allocation, parsed: argparse.Namespace, chain: int) -> Packing:
+    """Check that the site gives so much, and that trials fit into it; return what jobs take."""
+    from dh_project.balsam.allocation import check_allocation, is_silent, seconds_silent
+    from dh_project.balsam.job_spec import job_spec_of
+    from dh_project.balsam.packing import pack
+    from dh_project.balsam.place import wishes_of
+    from dh_project.cli import hps_options
+    from dh_project.loading import load_run
+
+    check_allocation(target.site, allocation, chain)
+    spec = job_spec_of(load_run(parsed.run), target.settings.image)
+    node = target.installation.describe().node
+    packing = pack(
+        node, allocation.num_nodes, allocation.job_mode, wishes_of(spec, hps_options.resources(parsed))
+    )
+    if is_silent(target.site):
+        warn(
+            f"the agent of site {target.site.name} has not been heard of for "
+            f"{seconds_silent(target.site) / 60:.0f} minutes; nothing is submitted until it runs: "
+            f"deephyper balsam-start {target.installation.folder}"
+        )
+    return packing
+
+
+def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> None:
+    """Check that a search is the one that it was, and that something of it is left to do."""
+    from dh_project.cli import hps_options
+    from dh_project.history import History
+    from dh_project.journal import scan
+    from dh_project.trial import SearchPaths
+
+    history = History.replay(scan(SearchPaths(folder).journal)[0])
+    if history.identity is None:
+        return
+    difference = history.identity.difference(hps.load_search(parsed, history)[1])
+    if difference:
+        raise UserError(f"workflow {workflow}: another search: {difference}; submit it under another name")
+    if done := hps.what_is_done(history, hps_options.limits(parsed)):
+        raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
+
+
+def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> Allocation:
+    """Return what is asked for now; what is not said is as in the last batch job."""
+    from dh_project.balsam.allocation import Allocation
+
+    last = made[-1] if made else None
+    fields = {"queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min"}
+    values: dict[str, Any] = {
+        name: getattr(arguments, name) or getattr(last, field, None)
+        for name, field in {**fields, "mode": "job_mode"}.items()
+    }
+    missing = [NEEDED[name] for name, value in values.items() if value is None]
+    if missing:
+        raise UserError(
+            f"workflow {arguments.workflow}: it has no batch job to take {', '.join(missing)} from; give that"
+        )
+    return Allocation(values["queue"], values["project"], values["nodes"], values["minutes"], values["mode"])
+
+
+def data_in(target: Target, options: dict[str, list[str]]) -> Data:
+    """Return the run function's arguments that are files or folders: where each is, and where trials find it."""
+    from dh_project.balsam.site_settings import paths_in
+    from dh_project.balsam.staging import place_of
+
+    paths = paths_in(options.get("--run-kwargs", []), target.settings, Path.cwd())
+    work = target.settings.work_directory
+    return {name: (path, place_of(path, work) if work else path) for name, path in paths.items()}
+
+
+def with_places(options: dict[str, list[str]], data: Data) -> dict[str, list[str]]:
+    """Return the option ``--run-kwargs`` with the paths that trials find."""
+    from dh_project.balsam.site_settings import with_paths
+
+    words = options.get("--run-kwargs")
+    if not words:
+        return {}
+    return {"--run-kwargs": with_paths(words, {name: place for name, (_, place) in data.items()})}
+
+
+def prepare(target: Target, parsed: argparse.Namespace, data: Data) -> None:
+    """Let the run function's module prepare and check its arguments, where trials run on this machine.
+
+    Elsewhere the machine at hand may lack what trials have, a GPU for instance; there the driver does it.
+    """
+    from dh_project.arguments import parse_key_values
+    from dh_project.loading import prepare_run
+
+    if target.installation.describe().site_type == "local":
+        places = {name: str(source) for name, (source, _) in data.items()}
+        prepare_run(parsed.run, parse_key_values(parsed.run_kwargs) | places)
+
+
+def bootstrap(target: Target) -> dict[str, int]:
+    """Make sure that the site has this version's apps; return their numbers."""
+    from dh_project.balsam.apps import register_apps
+
+    with step("Bootstrapping apps"):
+        have_changed = register_apps(target.installation, target.client, target.site.id)
+        apps = {app.name: app.id for app in target.client.apps(target.site.id)}
+    if have_changed:
+        folder = target.installation.folder
+        warn(
+            f"the site's apps were of another version; its agent knows the old ones until it is started anew: "
+            f"deephyper balsam-stop {folder}, then deephyper balsam-start {folder}"
+        )
+    return apps
+
+
+def warn(text: str) -> None:
+    """Print a line that is no mistake, and yet to be read."""
+    print(f"warning: {text}", file=sys.stderr)

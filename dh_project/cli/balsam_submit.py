@@ -1,0 +1,291 @@
+"""``deephyper balsam-submit hps``: a search as jobs of a Balsam site."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from pprint import pformat
+from typing import TYPE_CHECKING, Any
+
+from dh_project.cli import balsam_checks as checks
+from dh_project.cli import hps
+from dh_project.cli.balsam_checks import step
+from dh_project.cli.console import tell
+from dh_project.cli.parser import positive_float, positive_int
+from dh_project.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from dh_project.balsam.allocation import Allocation
+    from dh_project.balsam.models import BatchJob, Job
+    from dh_project.balsam.submission import Submission
+    from dh_project.balsam.submitting import Target
+    from dh_project.problem import HpProblem
+
+EXAMPLE = """\
+example:
+  deephyper balsam-init polydb
+  source polydb/activate
+  deephyper balsam-submit hps demo -p dh_project.cgcnn_mp.problem.Problem -r dh_project.cgcnn_mp.model_run.run \\
+      -t 30 -q local -n 1 -A local -j serial --max-evals 6
+
+After -- come further options of deephyper hps, as in: … --max-evals 6 -- --stopper median
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``balsam-submit`` to the commands."""
+    text = "submit a search to a Balsam site"
+    parser = commands.add_parser("balsam-submit", help=text, description=text, epilog=EXAMPLE)
+    parser.set_defaults(parser=parser, command=run)
+    parser.has_rest = True
+    parser.add_argument("what", metavar="hps", nargs="?", help="what to submit: hps")
+    parser.add_argument(
+        "workflow", metavar="WORKFLOW", nargs="?", help="name of the search, unique at its site"
+    )
+
+    what = parser.add_argument_group("what to search")
+    what.add_argument("-p", "--problem", metavar="P", help="package.module.Problem, or a path to problem.py")
+    what.add_argument("-r", "--run", metavar="R", help="package.module.run, or a path to model_run.py")
+    what.add_argument("--run-kwargs", nargs="+", metavar="KEY=VALUE", help="constant arguments of run")
+    what.add_argument("--searcher", choices=("ambs", "random"), help="ambs or random (ambs)")
+    what.add_argument("--max-evals", type=int, metavar="N", help="trials in all (no limit)")
+    what.add_argument(
+        "--trial-timeout", type=positive_float, metavar="S", help="seconds after which one is killed"
+    )
+
+    batch = parser.add_argument_group("the batch job")
+    batch.add_argument(
+        "-t", "--time-minutes", dest="minutes", type=positive_int, metavar="MIN", help="its minutes"
+    )
+    batch.add_argument("-q", "--queue", metavar="Q", help="its queue")
+    batch.add_argument("-n", "--nodes", type=positive_int, metavar="N", help="its nodes")
+    batch.add_argument("-A", "--project", dest="project", metavar="A", help="the project that pays")
+    batch.add_argument(
+        "-j", "--job-mode", dest="mode", choices=("mpi", "serial"), help="how Balsam launches trials"
+    )
+    batch.add_argument(
+        "--chain",
+        type=positive_int,
+        metavar="K",
+        help="batch jobs in which the search goes on, one after another (1)",
+    )
+    batch.add_argument(
+        "--margin",
+        type=positive_float,
+        metavar="S",
+        help="seconds before its end at which trials are interrupted",
+    )
+    batch.add_argument(
+        "--site", metavar="DIR", help="folder of balsam-init, or a site's name (the activated one)"
+    )
+
+    trial = parser.add_argument_group("a trial")
+    whole, many = (
+        partial(trial.add_argument, type=positive_int, metavar="N"),
+        "trials on a node (all GPUs, or cores)",
+    )
+    whole("--num-evals-per-node", help=many)
+    whole("--num-nodes-per-eval", help="nodes of a trial (1)")
+    whole("--num-ranks-per-node", help="processes of a trial on a node (1)")
+    whole("--num-threads-per-rank", help="cores of each (an even share)")
+    trial.add_argument("--num-gpus-per-task", type=float, metavar="G", help="GPUs of a trial on a node")
+
+    how = parser.add_argument_group("how to submit")
+    how.add_argument("--resume", action="store_true", help="go on with a search that was submitted")
+    how.add_argument("--dry-run", action="store_true", help="check all, show the jobs, and make nothing")
+    how.add_argument("--wait", action="store_true", help="follow the search to its end")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Submit a search."""
+    if arguments.what is None:
+        arguments.parser.print_help()
+        return 0
+    if arguments.what == "nas":
+        raise UserError(
+            "balsam-submit nas: the search of architectures is not here any more; put what is to be found into a "
+            "Problem's hyperparameters: deephyper balsam-submit hps"
+        )
+    if arguments.what != "hps":
+        raise unknown("thing to submit", arguments.what, ["hps"])
+    if arguments.workflow is None:
+        raise UserError(
+            "balsam-submit hps: give the search a name, as in: deephyper balsam-submit hps demo …"
+        )
+    checks.check_words(arguments)
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
+
+    from dh_project.balsam.client import RefusalsAreMistakes
+
+    with RefusalsAreMistakes():
+        return _resume(arguments) if arguments.resume else _submit(arguments)
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    """Submit a new search."""
+    from dh_project.balsam import tags
+    from dh_project.balsam.allocation import Allocation
+    from dh_project.balsam.submission import Submission
+    from dh_project.balsam.submitting import check_is_new, find_target, making_job, new_request
+
+    submission = Submission(
+        workflow=arguments.workflow,
+        searcher=arguments.searcher or "ambs",
+        options=checks.options_of(arguments),
+        more=arguments.rest,
+        margin=arguments.margin,
+        import_from=str(Path.cwd()),
+        last_batch_job=arguments.chain or 1,
+    )
+    problem, parsed = checks.validate(submission)
+    target = find_target(arguments.site)
+    check_is_new(target, submission.workflow)
+    allocation = Allocation(
+        arguments.queue, arguments.project, arguments.nodes, arguments.minutes, arguments.mode
+    )
+    packing = checks.check_place(target, allocation, parsed, submission.last_batch_job)
+    data = checks.data_in(target, submission.options)
+    checks.prepare(target, parsed, data)
+    submission.options |= checks.with_places(submission.options, data)
+    if target.settings.outputs:
+        name = f"{submission.workflow}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        submission.outputs = target.settings.outputs / name
+    if arguments.dry_run:
+        request = new_request(0, submission.workflow, packing.driver)
+        _show_plan(request.model_dump() | {"parameters": request.parameters}, submission, allocation, target)
+        return 0
+    _stage(data)
+    apps = checks.bootstrap(target)
+    request = new_request(apps[tags.SEARCH], submission.workflow, packing.driver)
+    with making_job(target, request, submission) as job:
+        tell(f"Creating HPS({submission.searcher.upper()}) BalsamJob...OK")
+        _perform(target, allocation, job, submission)
+    return _follow(target, job, problem, submission) if arguments.wait else 0
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    """Go on with a search that was submitted, as it was or with more."""
+    from dh_project.balsam.chain import batch_jobs_of
+    from dh_project.balsam.submission import Submission
+    from dh_project.balsam.submitting import check_is_idle, find_target, search_job, waking_job
+
+    target = find_target(arguments.site)
+    job = search_job(target, arguments.workflow)
+    check_is_idle(target, arguments.workflow, job)
+    folder = target.folder(job.workdir)
+    before = Submission.read(folder)
+    if before.import_from not in sys.path:
+        sys.path.append(before.import_from)
+    new = checks.options_of(arguments)
+    data = checks.data_in(target, new)
+    made = batch_jobs_of(target.client, target.site.id, arguments.workflow)
+    submission = before.model_copy(
+        update={
+            "searcher": arguments.searcher or before.searcher,
+            "options": before.options | new | checks.with_places(new, data),
+            "more": arguments.rest or before.more,
+            "margin": arguments.margin or before.margin,
+            "last_batch_job": len(made) + (arguments.chain or 1),
+        }
+    )
+    problem, parsed = checks.validate(submission)
+    checks.check_goes_on(parsed, submission.workflow, folder)
+    allocation = checks.allocation_again(arguments, made)
+    checks.check_place(target, allocation, parsed, arguments.chain or 1)
+    if arguments.dry_run:
+        _show_plan(job.model_dump(mode="json"), submission, allocation, target)
+        return 0
+    _stage(data)
+    checks.bootstrap(target)
+    with waking_job(target, job, submission):
+        tell(f"Resuming HPS({submission.searcher.upper()}) BalsamJob...OK")
+        _perform(target, allocation, job, submission)
+    return _follow(target, job, problem, submission, is_new=False) if arguments.wait else 0
+
+
+def _stage(data: checks.Data) -> None:
+    """Bring input data to where trials find it."""
+    from dh_project.balsam.staging import stage_in
+
+    if any(source != place for source, place in data.values()):
+        with step("Staging data"):
+            for source, place in data.values():
+                stage_in(source, place)
+
+
+def _perform(target: Target, allocation: Allocation, job: Job, submission: Submission) -> None:
+    """Make the batch job, and say where the search will be."""
+    from dh_project.balsam.allocation import is_silent
+    from dh_project.balsam.submitting import submit
+
+    tell("Performing job submission...")
+    batch_job = submit(target, allocation, submission.workflow, is_agent_there=not is_silent(target.site))
+    tell(f"Submit OK: BatchJob {_shown(batch_job)}")
+    lines = [f"Success. The search will run at: {target.folder(job.workdir)}"]
+    if submission.outputs:
+        lines.append(f"Results will be brought to: {submission.outputs}")
+    stars = "*" * max(map(len, lines))
+    tell("\n".join([stars, *lines, stars]))
+
+
+def _shown(batch_job: BatchJob) -> str:
+    """Return a batch job in the words of the Balsam that DeepHyper's tutorial knew, as far as there is a value."""
+    fields = {
+        "command": (batch_job.status_info or {}).get("submit_script"),
+        "id": batch_job.id,
+        "job_mode": batch_job.job_mode,
+        "nodes": batch_job.num_nodes,
+        "project": batch_job.project,
+        "queue": batch_job.queue,
+        "scheduler_id": batch_job.scheduler_id,
+        "state": str(batch_job.state),
+        "wall_minutes": batch_job.wall_time_min,
+        "wf_filter": batch_job.filter_tags["workflow"],
+    }
+    return pformat({name: value for name, value in fields.items() if value is not None}, indent=4)
+
+
+def _show_plan(job: dict[str, Any], submission: Submission, allocation: Allocation, target: Target) -> None:
+    """Print what would be made."""
+    batch = allocation.request(target.site.id, submission.workflow)
+    tell(f"Would run: deephyper {shlex.join(submission.arguments())}")
+    tell(f"Would create: Job {pformat(job, indent=4)}")
+    tell(f"Would submit: BatchJob {pformat(batch.model_dump(), indent=4)}")
+    tell("Nothing was made.")
+
+
+def _follow(target: Target, job: Job, problem: HpProblem, submission: Submission, is_new: bool = True) -> int:
+    """Follow the search to its end, and return the exit status that it would have had here."""
+    from dh_project.balsam.following import Follower
+    from dh_project.cli.progress import Lines
+    from dh_project.cli.summary import print_summary
+    from dh_project.trial import SearchPaths
+
+    follower = Follower(target, submission.workflow, job, tell, Lines())
+    if not is_new:
+        follower.pass_over()
+    try:
+        over = follower.follow()
+    except KeyboardInterrupt:
+        tell(
+            f"no longer followed; the search goes on. How it stands: deephyper tasks show --workflow "
+            f"{submission.workflow}"
+        )
+        return 130
+    history = follower.history
+    if history.ended:
+        print_summary(history, SearchPaths(target.folder(job.workdir)), problem)
+    if over is None:
+        tell(
+            f"the search is interrupted, and no batch job is ahead; it goes on with: deephyper balsam-submit hps "
+            f"{submission.workflow} --resume"
+        )
+        return hps.exit_status(history) if history.ended else 1
+    if over.status:
+        tell(f"the search ended with status {over.status}: {over.reason}")
+    return over.status
