@@ -68,12 +68,17 @@ class Killer:
             yield Said(Verdict.NOTHING, f"workflow {workflow}: all of it has ended")
 
     def _kill_in_turn(self, workflow: str) -> Iterator[Said]:
-        yield from self.kill(
-            job for job in jobs_of_workflow(self._client, workflow) if job.state not in ENDED
-        )
+        jobs = [job for job in jobs_of_workflow(self._client, workflow) if job.state not in ENDED]
+        yield from self.kill(jobs)
         yield from self._delete_batch_jobs(workflow)
-        over = (*ENDED, JobState.RUNNING)  # the rest was set up to run again, or made meanwhile
-        yield from self.kill(job for job in jobs_of_workflow(self._client, workflow) if job.state not in over)
+        told = {job.id for job in jobs}
+        for job in jobs_of_workflow(
+            self._client, workflow
+        ):  # some were made meanwhile, or set up to run again
+            if job.state not in ENDED and job.state is not JobState.RUNNING:
+                said = self._kill(job)
+                if job.id not in told or said.verdict is Verdict.REFUSED:
+                    yield said
 
     def _delete_batch_jobs(self, workflow: str) -> Iterator[Said]:
         for _ in range(TRIES):
