@@ -23,7 +23,8 @@ from dh_project.adoption import end_in
 from dh_project.assignment import Assignment, Setting
 from dh_project.balsam.job_data import JobData
 from dh_project.balsam.orders import Orders, kill_order
-from dh_project.balsam.programs import die_with_the_parent, forget_ranks, rank
+from dh_project.balsam.programs import die_with_the_parent
+from dh_project.ranks import folder_of, forget_ranks, rank
 from dh_project.trial import State
 from dh_project.worker.outcome import outcome
 from dh_project.worker.worker_process import WorkerProcess
@@ -141,7 +142,7 @@ class TrialJob:
 
     def _follow(self, number: int) -> int:
         """Run a further rank of the trial: what it reports is not heard, and its end is its exit status."""
-        folder = f"{self.assignment.folder}/rank-{number}"
+        folder = folder_of(self.assignment.folder, number)
         worker = WorkerProcess(self.setting, self.threads, self.environment)
         try:
             worker.run(replace(self.assignment, folder=folder))
