@@ -77,7 +77,7 @@ def job_spec_of(run: Callable[..., Any], image: str | None = None) -> BalsamJobS
 
 
 def trial_command(
-    spec: BalsamJobSpec, setting: Setting, assignment: Assignment, resources: JobResources
+    spec: BalsamJobSpec, setting: Setting, assignment: Assignment, resources: JobResources, trials: int = 1
 ) -> str:
     """Return the shell text of a trial's job.
 
@@ -86,12 +86,14 @@ def trial_command(
         setting: What all trials share.
         assignment: The attempt.
         resources: What its job takes.
+        trials: How many run at the same time.
     """
     payload = {
         "setting": asdict(setting),
         "assignment": asdict(assignment),
         "threads": resources.threads_per_rank,
         "processes": resources.num_nodes * resources.ranks_per_node * spec.processes,
+        "trials": trials,
         "environment": dict(spec.environment),
     }
     python = spec.python or ("python3" if spec.image else None)

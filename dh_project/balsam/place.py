@@ -98,7 +98,11 @@ class Place:
                 tags.USER: getpass.getuser(),
                 tags.NAME: f"trial {number}",
             },
-            parameters={"command": trial_command(self.spec, setting, assignment, self.packing.trial)},
+            parameters={
+                "command": trial_command(
+                    self.spec, setting, assignment, self.packing.trial, self.packing.slots
+                )
+            },
             # a job with a parent rests until it is told otherwise: the site's agent need not see it, which saves
             # seconds, and cannot put it back into the queue when it runs already
             parent_ids=[] if self.own_job is None else [self.own_job],

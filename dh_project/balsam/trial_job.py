@@ -57,6 +57,7 @@ class TrialJob:
         self.setting = Setting(**payload["setting"])
         self.assignment = Assignment(**payload["assignment"])
         self.processes, self.threads = payload["processes"], payload["threads"]
+        self.trials = payload["trials"]
         self.environment = payload["environment"]
         self.folder, self.job_id = folder, job_id
         self.orders = Orders(folder)
@@ -70,7 +71,7 @@ class TrialJob:
         if earlier not in (None, self.job_id):
             log.warning("job %s runs this attempt; this one is a double", earlier)
             return 0
-        data = JobData(_client(), self.job_id)
+        data = JobData(_client(), self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
         data.end(end)
         is_fine = end["state"] in (State.DONE, State.STOPPED) or (
