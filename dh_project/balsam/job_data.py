@@ -15,7 +15,7 @@ from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavai
 log = logging.getLogger("dh_project")
 
 MOST_REPORTS = 100
-"""The last ones are told; who has missed more reads them in the folder's log of reports."""
+"""So many of the last ones are told; a trial that reports more often than it is asked loses those between."""
 
 SECONDS_BETWEEN = 1.0
 """Reports are sent at most so often."""

@@ -35,7 +35,7 @@ class BalsamJobSpec:
         environment: Variables of the job.
     """
 
-    command: str = "{worker}"
+    command: str = "exec {worker}"
     image: str | None = None
     num_nodes: int = 1
     ranks_per_node: int = 1
@@ -53,7 +53,7 @@ def job_spec_of(run: Callable[..., Any], image: str | None = None) -> BalsamJobS
     """
     spec = getattr(run, "balsamjob_spec", None)
     if spec is None:
-        spec = BalsamJobSpec(command="apptainer exec --nv {image} {worker}" if image else "{worker}")
+        spec = BalsamJobSpec(command="apptainer exec --nv {image} {worker}" if image else "exec {worker}")
     if not isinstance(spec, BalsamJobSpec):
         raise UserError(
             f"balsamjob_spec of {getattr(run, '__name__', run)}: a {type(spec).__name__}; give a BalsamJobSpec of "

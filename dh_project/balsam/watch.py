@@ -12,7 +12,11 @@ from dh_project.assignment import Assignment
 from dh_project.balsam import tags
 from dh_project.balsam.models import Job
 from dh_project.balsam.states import READINGS
+from dh_project.errors import one_line
 from dh_project.trial import Ended, Event, Reported, Retried, State
+
+OUTPUT = "job.out"
+"""What a job prints, in its folder."""
 
 GRACE_SECONDS = 5.0
 """After a job is over without a word of its worker, for its file to be seen."""
@@ -24,6 +28,7 @@ class Attempt:
 
     Attributes:
         assignment: The attempt.
+        folder: Where its job runs.
         job_id: Its job; None until the server has one.
         batch_job_id: The batch job whose launcher took it; None before.
         state: Where it stands.
@@ -32,6 +37,7 @@ class Attempt:
     """
 
     assignment: Assignment
+    folder: Path
     job_id: int | None = None
     batch_job_id: int | None = None
     state: State = State.WAITING
@@ -82,7 +88,10 @@ class Attempts:
         """Let an attempt be over that nothing more is heard of: by its own result where it left one, else as lost."""
         of = attempt.assignment
         end = end_in(Path(of.folder), of.trial, of.attempt, of.point, _worker(attempt))
-        return self.end(end or Ended(of.trial, of.attempt, State.LOST, reason=why, worker=_worker(attempt)))
+        reason = why + last_words(attempt.folder)
+        return self.end(
+            end or Ended(of.trial, of.attempt, State.LOST, reason=reason, worker=_worker(attempt))
+        )
 
     def read_results(self) -> list[Event]:
         """Return the ends that workers wrote into their folders, for when the server does not answer."""
@@ -124,6 +133,15 @@ class Attempts:
             return []
         self._retries.add((number, attempt))
         return [Retried(number, attempt)]
+
+
+def last_words(folder: Path) -> str:
+    """Return the last line that a job printed, as the rest of a sentence; empty where it printed nothing."""
+    try:
+        lines = (folder / OUTPUT).read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
 
 
 def key_of(job: Job) -> tuple[int, int]:

@@ -73,7 +73,7 @@ class BalsamEvaluator(Evaluator):
     def start(self, assignment: Assignment) -> None:
         """Hand over one attempt; it becomes a job with the next request."""
         with self._lock:
-            self._attempts.add(Attempt(assignment))
+            self._attempts.add(Attempt(assignment, self._place.job_folder(assignment)))
             self._unsent.append(assignment)
         self._wake.set()
 
@@ -92,7 +92,7 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             attempt = self._attempts.get(trial)
             if attempt is not None:
-                give_order(self._place.job_folder(attempt.assignment), stop_order(after))
+                give_order(attempt.folder, stop_order(after))
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of a trial's running attempt; a job that nothing has taken yet is withdrawn."""
@@ -101,7 +101,7 @@ class BalsamEvaluator(Evaluator):
             if attempt is None:
                 return
             end = Ended(trial, attempt.assignment.attempt, state, reason=reason)
-            give_order(self._place.job_folder(attempt.assignment), kill_order(state, reason, patience))
+            give_order(attempt.folder, kill_order(state, reason, patience))
             if attempt.assignment in self._unsent:
                 self._unsent.remove(attempt.assignment)
                 self._put(self._attempts.end(end))
@@ -143,7 +143,8 @@ class BalsamEvaluator(Evaluator):
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
                 if own is not None and _is_alive(own, finished):
-                    self._attempts.add(Attempt(assignment, own.id, own.batch_job_id))
+                    folder = self._place.job_folder(assignment)
+                    self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
                     adopted.add(assignment.trial)
         self._all_due = 0.0
         self._wake.set()

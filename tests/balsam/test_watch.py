@@ -25,7 +25,7 @@ END = {
 @pytest.fixture
 def attempts(tmp_path):
     attempts = Attempts()
-    attempts.add(Attempt(Assignment(3, 1, {"x": 1.0}, str(tmp_path))))
+    attempts.add(Attempt(Assignment(3, 1, {"x": 1.0}, str(tmp_path)), tmp_path / "job"))
     return attempts
 
 
@@ -63,6 +63,15 @@ def test_a_job_that_is_over_without_a_word_is_lost(attempts, monkeypatch, state)
     (end,) = attempts.hear(job(state))
     assert (end.state, end.attempt) == (State.LOST, 1)
     assert READINGS[state].reason in end.reason
+
+
+def test_the_last_words_of_a_lost_job_are_in_its_reason(attempts, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "GRACE_SECONDS", -1.0)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "job.out").write_text("so far so good\nmpiexec: no such host\n")
+    attempts.hear(job("FAILED"))
+    (end,) = attempts.hear(job("FAILED"))
+    assert end.reason.endswith("mpiexec: no such host")
 
 
 def test_the_file_of_a_result_does_where_the_server_was_not_told(attempts, tmp_path, monkeypatch):
