@@ -185,10 +185,22 @@ class BalsamClient:
         """Change one job: ``state=``, ``data=``, ``tags=``."""
         self._request("PUT", f"/jobs/{job_id}", json=fields)
 
-    def update_jobs(self, ids: Collection[int], **fields: Any) -> None:
-        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields."""
-        if ids:
-            self._request("PUT", "/jobs/", params=_query({"id": list(ids)}), json=fields)
+    def update_jobs(self, ids: Collection[int], states: Collection[JobState] = (), **fields: Any) -> int:
+        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields.
+
+        Args:
+            ids: Which.
+            states: Only those that are in one of these states when the server changes them.
+            fields: What changes.
+
+        Returns:
+            How many were changed.
+        """
+        if not ids:
+            return 0
+        query = _query({"id": list(ids), "state": [str(state) for state in states]})
+        changed: int = self._request("PUT", "/jobs/", params=query, json=fields)
+        return changed
 
     def delete_job(self, job_id: int) -> None:
         """Delete a job, unless a launcher has taken it (:meth:`job` tells)."""
