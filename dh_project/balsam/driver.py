@@ -42,7 +42,7 @@ UNSUCCESSFUL = 3
 
 ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
 
-LEAST_SECONDS = 10.0
+LEAST_SECONDS = 5.0
 """Before the margin; with less there is no session."""
 
 LONGEST_STAY = 600.0
