@@ -70,6 +70,7 @@ class BalsamEvaluator(Evaluator):
         self._newest: datetime | None = None
         self._all_due = self._word_due = 0.0
         self._wake, self._is_closing = threading.Event(), False
+        self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
@@ -90,6 +91,8 @@ class BalsamEvaluator(Evaluator):
             while True:
                 events.append(self._events.get_nowait())
         except queue.Empty:
+            if self._fault is not None:  # nobody listens any more: better to crash, and be started again
+                raise self._fault from None
             return events
 
     def stop(self, trial: int, after: int) -> None:
@@ -176,6 +179,13 @@ class BalsamEvaluator(Evaluator):
     # ---- the thread
 
     def _serve(self) -> None:
+        try:
+            self._speak()
+        except Exception as error:
+            log.exception("the thread that speaks with the Balsam server has failed")
+            self._fault = error
+
+    def _speak(self) -> None:
         """Speak with the server until the search ends."""
         wait = shortest = max(SHORTEST_WAIT, WAIT_OF_A_TRIAL * self.num_workers)
         while not self._is_closing:
