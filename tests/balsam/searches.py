@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
@@ -56,7 +57,8 @@ class SubmittedSearch:
     """A search as ``balsam-submit`` submits it."""
 
     def __init__(self, installation, workflow, *options, what=SMALL, job_mode="serial", minutes=20):
-        self.installation, self.workflow, self.what = installation, workflow, what
+        self.installation, self.what = installation, what
+        self.workflow = f"{workflow}_{uuid4().hex[:6]}"
         self.client = BalsamClient.of(installation)
         self.said = self.submit(
             "-t", minutes, "-j", job_mode, "-q", "local", "-n", 1, "-A", "local", *options
