@@ -71,6 +71,9 @@ def check_allocation(site: Site, asked: Allocation, chain: int) -> None:
         )
     if asked.queue in queues:
         _check_size(site, queues, asked)
+    if not asked.project:
+        known = f"; it has: {', '.join(projects)}" if projects else ""
+        raise UserError(f"-A: site {site.name} demands a project that pays{known}")
     if projects and asked.project not in projects:
         raise UserError(
             f"-A {asked.project}: not a project of site {site.name}{did_you_mean(asked.project, projects)}; it has: "

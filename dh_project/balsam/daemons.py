@@ -1,4 +1,4 @@
-"""Processes that go on when a command ends, each known by a name; a process is its number and its start, on a host."""
+"""Processes that go on when a command ends, known by name; one is known again by its number, its start, its host."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httpx
 
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
-from dh_project.balsam.credentials import Login, log_in, read_token, write_token
+from dh_project.balsam.credentials import Login, Token, log_in, read_token, write_token
 from dh_project.balsam.environment import variables
 from dh_project.balsam.installation import Installation
 from dh_project.errors import UserError, one_line
@@ -123,4 +123,5 @@ def _log_in_by_device(installation: Installation, url: str) -> None:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
         raise UserError(f"--server {url}: the login failed: {one_line(said[-1])[:200]}")
-    write_token(installation.token_file, read_token(installation.token_file))  # with a bound for its retries
+    token = read_token(installation.token_file)
+    write_token(installation.token_file, Token(token.url, token.text, token.expires))

@@ -125,7 +125,7 @@ class OwnServer:
                 f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
             )
         words: list[str | Path] = [
-            *(self._at.python, "-P", "-m", "uvicorn", "balsam.server.main:app"),
+            *(self._at.python, "-P", "-m", "uvicorn", "dh_project_server:app"),
             *("--host", HOST, "--port", str(settings.port), "--log-level", "warning", "--no-access-log"),
         ]
         environment = variables(self._at, self._variables())

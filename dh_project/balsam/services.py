@@ -1,4 +1,4 @@
-"""What runs for a folder of ``balsam-init``: its database, its server, its site's agent. Starting and stopping them."""
+"""What runs for a folder of ``balsam-init``, its database, its server, its site's agent: starting and stopping it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dh_project.balsam.apps import register_apps
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
 from dh_project.balsam.credentials import read_token
 from dh_project.balsam.daemons import Daemons
-from dh_project.balsam.environment import require_environment
+from dh_project.balsam.environment import refresh, require_environment
 from dh_project.balsam.installation import Description, Installation
 from dh_project.balsam.models import BatchState
 from dh_project.balsam.server import OwnServer, answers
@@ -59,6 +59,9 @@ class Services:
             UserError: Something does not start, or runs on another host.
         """
         self.refuse_other_hosts()
+        if refresh(self.at):
+            self.agent.stop()
+            self.server.stop()
         require_environment(self.at)
         if description.owns_server:
             self.start_server(tell)
@@ -94,8 +97,8 @@ class Services:
             ahead = client.batch_jobs(description.site_id, states=AHEAD)
             if ahead and self.agent.process() is None:
                 raise UserError(
-                    f"{self.at.folder}: {len(ahead)} batch jobs can only be ended by the site's agent, which does not "
-                    f"run; start it with: deephyper balsam-start {self.at.folder}"
+                    f"{self.at.folder}: {len(ahead)} batch jobs can only be ended by the site's agent, which does "
+                    f"not run; start it with: deephyper balsam-start {self.at.folder}"
                 )
             for job in ahead:
                 client.delete_batch_job(job.id)

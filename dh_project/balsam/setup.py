@@ -9,20 +9,19 @@ from pathlib import Path
 
 from dh_project.balsam.apps import register_apps
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
-from dh_project.balsam.environment import BALSAM, make_environment, python_version, works
+from dh_project.balsam.environment import BALSAM, make_environment, python_version, refresh, works
 from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation
 from dh_project.balsam.login import check_url, is_logged_in, log_in_to, ways_to_log_in
-from dh_project.balsam.server import HOST
 from dh_project.balsam.services import Services, Tell, at_work
-from dh_project.balsam.site import LOCAL, RETIRED, check_site_type, make_site
+from dh_project.balsam.site import LOCAL, check_site_type, make_site
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 
 ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
 """Balsam's launchers write paths into command lines as they are."""
 
-SHORTEST_TOKEN = 0.1
-"""Hours: an agent ends two minutes before its token."""
+SHORTEST_TOKEN = 0.01
+"""Hours; every process renews its token, but not at each step."""
 
 ACTIVATE = """\
 # To be sourced by a shell: . {file}
@@ -90,6 +89,9 @@ def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Descriptio
         installation.server.mkdir(mode=0o711, exist_ok=True)
         services = Services(installation)
         services.refuse_other_hosts()
+        if refresh(installation):
+            services.agent.stop()
+            services.server.stop()
         if not works(installation):
             services.agent.stop()
             services.server.stop()
@@ -190,10 +192,7 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
             "--user and --password-stdin: a server of one's own asks for no login; leave them out"
         )
     if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
-        raise UserError(
-            f"--token-hours {wishes.token_hours:g}: too short for the site's agent, which ends two minutes before its "
-            f"token; give at least {SHORTEST_TOKEN:g}"
-        )
+        raise UserError(f"--token-hours {wishes.token_hours:g}: too short; give at least {SHORTEST_TOKEN:g}")
     return Wishes(
         **{**vars(wishes), "server": server, "site_type": site_type},
     )

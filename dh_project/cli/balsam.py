@@ -1,4 +1,4 @@
-"""``deephyper balsam-init``, ``balsam-start``, ``balsam-stop``, ``balsam-status``: Balsam in a folder of one's own."""
+"""``deephyper balsam-init``, ``balsam-start``, ``balsam-stop`` and ``balsam-status``: Balsam in a folder."""
 
 from __future__ import annotations
 

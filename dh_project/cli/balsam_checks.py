@@ -71,8 +71,10 @@ def check_words(arguments: argparse.Namespace) -> None:
     from dh_project.balsam.submission import check_name
 
     check_name(arguments.workflow)
-    missing = [option for name, option in NEEDED.items() if getattr(arguments, name) is None]
-    if missing and not arguments.resume:
+    missing = [
+        option for name, option in NEEDED.items() if getattr(arguments, name) is None and name != "project"
+    ]
+    if missing and not arguments.resume:  # the site says which projects there are
         raise UserError(f"balsam-submit hps {arguments.workflow}: {', '.join(missing)} missing; see --help")
     if arguments.minutes is not None:
         check_minutes(arguments.minutes)

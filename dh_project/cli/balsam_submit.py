@@ -146,7 +146,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     target = find_target(arguments.site)
     check_is_new(target, submission.workflow)
     allocation = Allocation(
-        arguments.queue, arguments.project, arguments.nodes, arguments.minutes, arguments.mode
+        arguments.queue, arguments.project or "", arguments.nodes, arguments.minutes, arguments.mode
     )
     packing = checks.check_place(target, allocation, parsed, submission.last_batch_job)
     data = checks.data_in(target, submission.options)

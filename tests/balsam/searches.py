@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
@@ -56,9 +57,12 @@ class SubmittedSearch:
     """A search as ``balsam-submit`` submits it."""
 
     def __init__(self, installation, workflow, *options, what=SMALL, job_mode="serial", minutes=20):
-        self.installation, self.workflow, self.what = installation, workflow, what
+        self.installation, self.what = installation, what
+        self.workflow = f"{workflow}_{uuid4().hex[:6]}"
         self.client = BalsamClient.of(installation)
-        self.said = self.submit("-t", minutes, "-j", job_mode, "-q", "local", "-n", 1, "-A", "local", *options)
+        self.said = self.submit(
+            "-t", minutes, "-j", job_mode, "-q", "local", "-n", 1, "-A", "local", *options
+        )
         self.folder = Path(re.search(r"will run at: (\S+)", self.said)[1])
         self.paths = SearchPaths(self.folder)
 
@@ -106,7 +110,9 @@ class SubmittedSearch:
         """Kill the batch job that runs, with all of Balsam's processes in it, as a node that dies does."""
         (running,) = [batch for batch in self.batch_jobs() if batch.state == "running"]
         script = psutil.Process(running.scheduler_id)
-        launchers = [each for each in script.children(recursive=True) if "balsam" in " ".join(each.cmdline()[:4])]
+        launchers = [
+            each for each in script.children(recursive=True) if "balsam" in " ".join(each.cmdline()[:4])
+        ]
         for process in [script, *launchers]:
             process.send_signal(signal.SIGKILL)
         return running

@@ -51,8 +51,8 @@ def test_a_cgcnn_search_ends_with_a_row_for_each_trial(balsam_folder, job_mode):
 def test_a_name_is_taken_once(balsam_folder):
     search = SubmittedSearch(balsam_folder, "twice", "--max-evals", 1)
     options = ("-t", 20, "-j", "serial", "-q", "local", "-n", 1, "-A", "local")
-    refused = deephyper(balsam_folder, "balsam-submit", "hps", "twice", *SMALL, *options, wanted=2)
-    assert "There are already jobs matching workflow twice" in refused
+    refused = deephyper(balsam_folder, "balsam-submit", "hps", search.workflow, *SMALL, *options, wanted=2)
+    assert f"There are already jobs matching workflow {search.workflow}" in refused
     assert len(search.jobs("search")) == 1
     search.wait_until_over()
 
@@ -135,5 +135,5 @@ def test_a_running_trial_is_killed_and_a_failed_one_is_attempted_again(balsam_fo
 def test_tasks_shows_the_jobs_of_a_search(balsam_folder):
     search = SubmittedSearch(balsam_folder, "shown", "--max-evals", 2)
     search.wait_until_over()
-    listed = deephyper(balsam_folder, "tasks", "show", "--workflow", "shown")
+    listed = deephyper(balsam_folder, "tasks", "show", "--workflow", search.workflow)
     assert all(str(job.id) in listed for job in [*search.jobs(), *search.jobs("search")])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 from balsam.platform.app_run import LocalAppRun, MPICHRun
@@ -50,8 +50,8 @@ def gpus() -> list[int | str]:
 class LocalNode(DefaultNode):
     """This machine, with one core more than it has: a search's driver takes one, and mostly sleeps."""
 
-    cpu_ids = list(range(usable_cores() + 1))
-    gpu_ids = gpus()
+    cpu_ids: ClassVar[list[int]] = list(range(usable_cores() + 1))
+    gpu_ids: ClassVar[list[int | str]] = gpus()
 
     @classmethod
     def get_job_nodelist(cls) -> list[LocalNode]:
