@@ -6,7 +6,6 @@ import json
 import pytest
 from agentless_site import AgentlessSite
 
-from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.installation import Installation
 from dh_project.balsam.models import BatchState, JobState
 from dh_project.balsam.orders import Orders
@@ -21,12 +20,6 @@ ENDED_WELL = {"end": {"state": "done", "objective": -0.25, "reason": None, "caus
 LOST = {"end": {"state": "lost", "objective": None, "reason": "its node died", "cause": None, "facts": {}}}
 
 
-@pytest.fixture(scope="module")
-def client(balsam_folder):
-    with BalsamClient.of(balsam_folder, patience=10.0) as client:
-        yield client
-
-
 @pytest.fixture
 def site(client, tmp_path):
     site = AgentlessSite(client, tmp_path / "site")
@@ -35,12 +28,12 @@ def site(client, tmp_path):
 
 
 @pytest.fixture
-def tasks(balsam_folder, capsys):
+def tasks(installation, capsys):
     """Return a function that runs ``deephyper tasks`` and gives its exit status, output and errors."""
 
     def tasks(*words):
         capsys.readouterr()
-        status = main(["tasks", words[0], "--site", str(balsam_folder.folder), *map(str, words[1:])])
+        status = main(["tasks", words[0], "--site", str(installation.folder), *map(str, words[1:])])
         return status, *capsys.readouterr()
 
     return tasks
@@ -108,11 +101,11 @@ def test_a_job_that_is_not_there_is_one_line(tasks):
     assert (status, errors.count("\n"), "no job 999999999" in errors) == (2, 1, True)
 
 
-def test_a_token_that_the_server_does_not_know_is_one_line(balsam_folder, tmp_path, capsys):
-    copy, good = Installation(tmp_path / "copy"), balsam_folder
+def test_a_token_that_the_server_does_not_know_is_one_line(installation, tmp_path, capsys):
+    copy = Installation(tmp_path / "copy")
     copy.private.mkdir(parents=True)
-    copy.write_description(good.describe())
-    copy.token_file.write_text(good.token_file.read_text().replace("token: ", "token: x"))
+    copy.write_description(installation.describe())
+    copy.token_file.write_text(installation.token_file.read_text().replace("token: ", "token: x"))
     assert main(["sites", "--site", str(copy.folder)]) == 2
     assert "the token has run out; log in with" in capsys.readouterr().err
 
