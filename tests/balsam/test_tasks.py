@@ -2,6 +2,7 @@
 
 import csv
 import json
+from threading import Timer
 
 import pytest
 from agentless_site import AgentlessSite
@@ -213,14 +214,18 @@ def test_a_workflow_is_killed_from_its_search_down_to_its_batch_jobs(client, sit
     assert (status, "all of it has ended" in errors) == (2, True)
 
 
-def test_a_batch_job_that_runs_is_deleted_after_its_jobs_were_told_to_end(client, site):
+def test_a_batch_job_that_runs_is_deleted_after_the_jobs_in_it_have_ended(client, site):
     search, batch_job = site.job("search"), site.batch_job(BatchState.RUNNING, 16)
     site.take(batch_job)
     site.put(search, JobState.RUNNING)
-    outcomes = killer(client).kill_workflow(site.workflow)
+    outcomes = Killer(client, "ada", ending=60.0).kill_workflow(site.workflow)
     assert "told to end" in next(outcomes).line
-    site.put(search, JobState.FAILED)
-    assert [said.line for said in outcomes] == [f"batch job {batch_job.id} (running): deleted"]
+    obeying = Timer(1.0, site.put, [search, JobState.FAILED])
+    obeying.start()
+    assert next(outcomes).line == f"batch job {batch_job.id} (running): deleted"
+    assert client.job(search.id).state is JobState.FAILED
+    assert list(outcomes) == []
+    obeying.join()
 
 
 def test_a_workflow_that_is_not_there_is_told_with_the_near_match(site, tasks):
