@@ -49,10 +49,10 @@ def fault(installation: Installation) -> str | None:
         return "its installation was not finished"
     if made.get("balsam") != BALSAM:
         return f"it holds Balsam {made.get('balsam')}, and this version needs {BALSAM}"
-    if made.get("requirements") != _requirements_digest() or _outdated(installation):
-        return "it was made by another version of this package"
     if not (_packages(installation) / "balsam" / "__init__.py").exists():
         return "Balsam is missing in it"
+    if made.get("requirements") != _requirements_digest() or _outdated(installation):
+        return "it was made by another version of this package"
     return None
 
 
@@ -82,24 +82,24 @@ def works(installation: Installation) -> bool:
 
 def refresh(installation: Installation) -> bool:
     """Put this version's own programs into an environment that is there; return whether they were others."""
-    outdated = _outdated(installation) if _stamp_file(installation).exists() else []
+    is_there = _stamp_file(installation).exists() and (_packages(installation) / "balsam").exists()
+    outdated = _outdated(installation) if is_there else []
     for name in outdated:
         write_whole(_packages(installation) / name, (INSIDE / name).read_text())
     return bool(outdated)
 
 
-def make_environment(installation: Installation, python: Path | None, tell: Callable[[str], None]) -> None:
+def make_environment(installation: Installation, python: Path, tell: Callable[[str], None]) -> None:
     """Make the environment, in the place of a broken one.
 
     Args:
         installation: The folder.
-        python: Interpreter to make it with; None for this one, or else one that is found.
+        python: Interpreter to make it with.
         tell: Where lines for the user go.
 
     Raises:
         UserError: It cannot be made; the line names the log.
     """
-    python = python or _find_python()
     tell(f"installing Balsam {BALSAM} into {installation.environment} (a minute or two)")
     log = installation.folder / "balsam-init.log"
     shutil.rmtree(installation.environment, ignore_errors=True)
@@ -215,7 +215,14 @@ def run_logged(
         raise UserError(f"{failure}: {last_line(log)}; the whole is in {log}")
 
 
-def _find_python() -> Path:
+def find_python(named: Path | None) -> Path:
+    """Return the interpreter to make the environment with: the one that is named, or this one, or another.
+
+    Raises:
+        UserError: There is none of a version that Balsam's requirements have wheels for.
+    """
+    if named is not None:
+        return _checked_python(named)
     if sys.version_info[:2] in PYTHONS:
         return Path(sys.executable)
     names = [f"python{major}.{minor}" for major, minor in reversed(PYTHONS)]
@@ -226,6 +233,26 @@ def _find_python() -> Path:
             f"{sys.version_info.minor}; name one with --python"
         )
     return Path(found)
+
+
+def _checked_python(python: Path) -> Path:
+    try:
+        said = subprocess.run(
+            [python, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        version = tuple(map(int, said.stdout.split()))
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        raise UserError(
+            f"--python {python}: this is no Python that runs; name an interpreter's file"
+        ) from None
+    if version not in PYTHONS:
+        raise UserError(
+            f"--python {python}: Balsam {BALSAM} needs Python 3.11 or 3.12, and this is {version[0]}.{version[1]}"
+        )
+    return python
 
 
 def _requirements_digest() -> str:

@@ -6,9 +6,11 @@ and a scheduler that cannot be asked once is asked again.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 
@@ -20,6 +22,9 @@ from balsam.site.service.scheduler import SchedulerService
 from balsam.util import SigHandler
 
 logger = logging.getLogger("balsam.site.service.dh_project")
+
+SET_PARENT_DEATH_SIGNAL = 1
+"""``PR_SET_PDEATHSIG`` of Linux."""
 
 PAUSE = 5.0
 """Seconds before a new start."""
@@ -48,6 +53,8 @@ class PersistentScheduler(SchedulerService):
 
 def main() -> None:
     """Run until a signal comes."""
+    if sys.platform == "linux":
+        os.register_at_fork(after_in_child=_end_with_parent)
     multiprocessing.set_start_method("fork", force=True)
     balsam.site.service.SchedulerService = PersistentScheduler
     config = SiteConfig()
@@ -80,6 +87,11 @@ def _serve(config: SiteConfig) -> bool:
         service.join()
     logger.info("the agent ends")
     return bool(is_over)
+
+
+def _end_with_parent() -> None:
+    """Ask for a signal when the parent dies: an agent's orphans would work on beside a new agent's."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 if __name__ == "__main__":
