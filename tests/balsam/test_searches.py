@@ -117,19 +117,18 @@ def test_a_search_goes_on_in_a_chain_of_batch_jobs(installation):
 
 
 def test_a_running_trial_is_killed_and_a_failed_one_is_attempted_again(installation):
-    search = SubmittedSearch(
-        installation, "tasks", "--max-evals", 3, "--run-kwargs", "seconds=8", "--num-evals-per-node", 1
-    )
-    search.wait_for(lambda: [job for job in search.jobs() if job.state == "RUNNING"], "a trial")
-    first = next(job for job in search.jobs() if job.tags["number"] == "0")
-    deephyper(installation, "tasks", "kill", first.id)
-    search.wait_for_ends(1)
-    (killed,) = search.history().ended
-    assert (killed.id, killed.state) == (0, State.CANCELLED)
-    deephyper(installation, "tasks", "retry", first.id)
+    search = SubmittedSearch(installation, "tasks", "--max-evals", 2, "--run-kwargs", "seconds=15")
+
+    def first():
+        return next((job for job in search.jobs() if job.tags["number"] == "0"), None)
+
+    search.wait_for(lambda: first() and first().state == "RUNNING", "the first trial")
+    deephyper(installation, "tasks", "kill", first().id)
+    search.wait_for(lambda: search.history().trials[0].state is State.CANCELLED, "its end")
+    deephyper(installation, "tasks", "retry", first().id)
     history = search.wait_until_over()
-    assert states(history) == [State.DONE] * 3
-    assert history.trials[0].attempt == 2
+    assert states(history) == [State.DONE] * 2
+    assert (history.trials[0].attempt, history.trials[1].attempt) == (2, 1)
 
 
 def test_tasks_shows_the_jobs_of_a_search(installation):
