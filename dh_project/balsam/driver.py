@@ -103,6 +103,8 @@ class Driver:
             if self.killed is None:
                 return ENDED_FROM_OUTSIDE
             outcome = Outcome("killed", self.killed, 130)
+        if outcome.kind == "crash":  # Balsam runs it again, some times
+            return UNSUCCESSFUL
         log.info("the search is over: %s", outcome.reason)
         Over(status=outcome.status, reason=outcome.reason).write(self.folder)
         self._end_chain()

@@ -71,7 +71,7 @@ class Retrier:
                 return _refused(
                     job, f"the trial has an objective ({objective:g}{where}), and its row is final"
                 )
-            if attempt.state not in ENDED:
+            if attempt.state not in ENDED and not end_of(attempt):
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
         last = attempts[-1]  # the one that its search knows
         if tags.RETRY in last.tags:

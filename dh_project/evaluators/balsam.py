@@ -215,7 +215,6 @@ class BalsamEvaluator(Evaluator):
         requests = [self._request(assignment) for assignment in missing]
         self._is_unsure = True
         made |= {key_of(job): job for job in self._client.create_jobs(requests)}
-        self._see(made.values())
         resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
         self._client.update_jobs(resting, state=JobState.PREPROCESSED)
         self._is_unsure = False
@@ -255,12 +254,11 @@ class BalsamEvaluator(Evaluator):
 
     def _ask(self) -> bool:
         """Ask for what has changed; say whether anything had."""
-        now = time.monotonic()
-        if self._newest is None:  # no job was ever seen
-            return False
-        newest = self._newest
-        jobs = self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
-        is_all = now >= self._all_due
+        now, newest = time.monotonic(), self._newest
+        is_all = newest is None or now >= self._all_due
+        jobs: list[Job] = []
+        if newest is not None:
+            jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
         if is_all:
             with self._lock:
                 under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
@@ -280,9 +278,8 @@ class BalsamEvaluator(Evaluator):
 
     def _see(self, jobs: Iterable[Job]) -> None:
         """Note the latest change of any job, from which on changes are asked for."""
-        self._newest = max(
-            [job.last_update for job in jobs] + ([self._newest] if self._newest else []), default=None
-        )
+        for job in jobs:
+            self._newest = max(self._newest or job.last_update, job.last_update)
 
     def _look_at_launchers(self) -> None:
         """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""

@@ -69,10 +69,10 @@ def test_a_container_runs_the_worker_with_its_own_python(run_job, tmp_path):
 @pytest.mark.balsam
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_two_ranks_of_a_real_launcher_train_each_trial(balsam_folder):
+def test_two_ranks_of_a_real_launcher_train_each_trial(installation):
     example = EXAMPLES / "data_parallel_run.py"
     what = ("-p", example, "-r", example)
-    search = SubmittedSearch(balsam_folder, "ranks", "--max-evals", 3, what=what, job_mode="mpi")
+    search = SubmittedSearch(installation, "ranks", "--max-evals", 3, what=what, job_mode="mpi")
     history = search.wait_until_over()
     assert [trial.state for trial in history.ended] == [State.DONE] * 3
     assert [trial.facts["ranks"] for trial in history.ended] == [2] * 3
