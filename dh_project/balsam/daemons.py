@@ -1,4 +1,4 @@
-"""Processes that go on when a command ends, each known by a name; a process is its number and its start, on a host."""
+"""Processes that go on when a command ends, known by name; one is known again by its number, its start, its host."""
 
 from __future__ import annotations
 
@@ -118,16 +118,16 @@ class Daemons:
         """End a process, and kill it where it does not; return whether it ran."""
         process = self.process(name)
         if process is not None:
-            below = process.children(recursive=True)
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
             try:
                 process.wait(seconds)
-            except psutil.TimeoutExpired:
-                for each in [process, *below]:
-                    with suppress(psutil.NoSuchProcess):
-                        each.kill()
-                psutil.wait_procs([process, *below], timeout=5)
+            except (
+                psutil.TimeoutExpired
+            ):  # those below end by themselves, and batch jobs among them are to go on
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    process.wait(5)
         self._write({other: mark for other, mark in self._marks().items() if other != name})
         return process is not None
 

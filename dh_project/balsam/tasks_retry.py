@@ -10,10 +10,8 @@ from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.job_folders import JobFolders
 from dh_project.balsam.models import BatchJob, Job, JobState
 from dh_project.balsam.orders import ORDERS
+from dh_project.balsam.submission import CRASHES, OVER
 from dh_project.balsam.tasks import ENDED, Said, Verdict, end_of, kind_of, titled
-
-OVER = "over"
-"""What a driver that is over leaves in its folder; with it, Balsam does not run it again."""
 
 MAY_RUN_AGAIN = (JobState.FAILED, JobState.JOB_FINISHED, JobState.RESTART_READY)
 """A search in one of these runs nowhere."""
@@ -45,7 +43,7 @@ class Retrier:
             return _refused(
                 job, f"its folder is below {where}, which this machine does not see; retry it there"
             )
-        for name in (OVER, ORDERS):  # an order to the last run would end the next one, too
+        for name in (OVER, CRASHES, ORDERS):  # an order to the last run would end the next one, too
             (folder / name).unlink(missing_ok=True)
         if not self._restart(job):
             return _refused(job, "went on meanwhile; look with: deephyper tasks show")
@@ -73,7 +71,7 @@ class Retrier:
                 return _refused(
                     job, f"the trial has an objective ({objective:g}{where}), and its row is final"
                 )
-            if attempt.state not in ENDED:
+            if attempt.state not in ENDED and not end_of(attempt):
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
         last = attempts[-1]  # the one that its search knows
         if tags.RETRY in last.tags:

@@ -23,7 +23,8 @@ from dh_project.adoption import end_in
 from dh_project.assignment import Assignment, Setting
 from dh_project.balsam.job_data import JobData
 from dh_project.balsam.orders import Orders, kill_order
-from dh_project.balsam.programs import die_with_the_parent, forget_ranks, rank
+from dh_project.balsam.programs import die_with_the_parent
+from dh_project.ranks import folder_of, forget_ranks, rank
 from dh_project.trial import State
 from dh_project.worker.outcome import outcome
 from dh_project.worker.worker_process import WorkerProcess
@@ -56,6 +57,7 @@ class TrialJob:
         self.setting = Setting(**payload["setting"])
         self.assignment = Assignment(**payload["assignment"])
         self.processes, self.threads = payload["processes"], payload["threads"]
+        self.trials = payload["trials"]
         self.environment = payload["environment"]
         self.folder, self.job_id = folder, job_id
         self.orders = Orders(folder)
@@ -69,7 +71,7 @@ class TrialJob:
         if earlier not in (None, self.job_id):
             log.warning("job %s runs this attempt; this one is a double", earlier)
             return 0
-        data = JobData(_client(), self.job_id)
+        data = JobData(_client(), self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
         data.end(end)
         is_fine = end["state"] in (State.DONE, State.STOPPED) or (
@@ -141,7 +143,7 @@ class TrialJob:
 
     def _follow(self, number: int) -> int:
         """Run a further rank of the trial: what it reports is not heard, and its end is its exit status."""
-        folder = f"{self.assignment.folder}/rank-{number}"
+        folder = folder_of(self.assignment.folder, number)
         worker = WorkerProcess(self.setting, self.threads, self.environment)
         try:
             worker.run(replace(self.assignment, folder=folder))

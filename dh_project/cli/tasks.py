@@ -80,7 +80,7 @@ def _add_action(actions: Any, name: str, text: str, description: str, epilog: st
     parser = actions.add_parser(name, help=text, description=description, epilog=epilog)
     parser.set_defaults(parser=parser, command=command)
     least = "+" if name == "retry" else "*"
-    parser.add_argument("ids", nargs=least, type=positive_int, metavar="ID", help="the jobs' numbers")
+    parser.add_argument("ids", nargs=least, metavar="ID", help="the jobs' numbers")
     add_site_option(parser)
     return parser
 
@@ -112,13 +112,27 @@ def _add_filters(parser: Any) -> None:
 
 def id_range(text: str) -> tuple[int | None, int | None]:
     """Return the ends of a range of numbers; one of them may be left out."""
-    match = re.fullmatch(r"(\d{0,18}):(\d{0,18})", text)
+    match = re.fullmatch(r"([0-9]{0,9}):([0-9]{0,9})", text)
     if match is None or text == ":":
         raise argparse.ArgumentTypeError(f"{text!r} is no range of job numbers; write FIRST:LAST, as 100:200")
     first, last = (int(end) if end else None for end in match.groups())
     if first is not None and last is not None and first > last:
         raise argparse.ArgumentTypeError(f"{text!r} is empty; the first number comes first: {last}:{first}")
     return first, last
+
+
+def job_ids(words: Iterable[str]) -> tuple[int, ...]:
+    """Return jobs' numbers; they are read here, so that a misspelt option is told of first, and not its value.
+
+    Raises:
+        UserError: One is no number.
+    """
+    ids = []
+    for word in words:
+        if not re.fullmatch(r"[0-9]{1,9}", word):
+            raise UserError(f"{word!r} is no job's number; list them with: deephyper tasks show")
+        ids.append(int(word))
+    return tuple(ids)
 
 
 def run_show(arguments: argparse.Namespace) -> int:
@@ -129,7 +143,7 @@ def run_show(arguments: argparse.Namespace) -> int:
 
     columns = parse_columns(arguments.columns) if arguments.columns is not None else DEFAULT_COLUMNS
     filters = Filters(
-        ids=tuple(arguments.ids),
+        ids=job_ids(arguments.ids),
         user=arguments.user,
         workflow=arguments.workflow,
         states=parse_states(arguments.state),
@@ -142,8 +156,8 @@ def run_show(arguments: argparse.Namespace) -> int:
         return _show_whole(arguments)
     check_output(arguments.output)
     with _server(arguments.site) as client:
-        if arguments.ids:
-            jobs_by_id(client, arguments.ids)
+        if filters.ids:
+            jobs_by_id(client, filters.ids)
         jobs = find(client, filters, arguments.limit + 1)
     is_cut, jobs = len(jobs) > arguments.limit, jobs[: arguments.limit]
     if arguments.output is not None:
@@ -168,9 +182,10 @@ def _show_whole(arguments: argparse.Namespace) -> int:
         raise UserError(
             "--metadata prints one job whole; name one ID, as: deephyper tasks show 17 --metadata"
         )
+    ids = job_ids(arguments.ids)
     check_output(arguments.output, [".json"])
     with _server(arguments.site) as client:
-        known = whole(client, jobs_by_id(client, arguments.ids)[0])
+        known = whole(client, jobs_by_id(client, ids)[0])
     if arguments.output is not None:
         write_json(arguments.output, known)
     else:
@@ -187,11 +202,12 @@ def run_kill(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.ids) == (arguments.workflow is not None):
         raise UserError("name either the IDs of jobs or one --workflow, as: deephyper tasks kill 17")
+    ids = job_ids(arguments.ids)
     with _server(arguments.site) as client:
         killer = Killer(client, getuser())
         if arguments.workflow is not None:
             return _tell(killer.kill_workflow(arguments.workflow))
-        return _tell(killer.kill(jobs_by_id(client, arguments.ids)))
+        return _tell(killer.kill(jobs_by_id(client, ids)))
 
 
 def run_retry(arguments: argparse.Namespace) -> int:
@@ -199,8 +215,9 @@ def run_retry(arguments: argparse.Namespace) -> int:
     from dh_project.balsam.tasks import jobs_by_id
     from dh_project.balsam.tasks_retry import Retrier
 
+    ids = job_ids(arguments.ids)
     with _server(arguments.site) as client:
-        return _tell(Retrier(client).retry(jobs_by_id(client, arguments.ids)))
+        return _tell(Retrier(client).retry(jobs_by_id(client, ids)))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.assignment import Assignment, Setting
@@ -29,11 +29,16 @@ log = logging.getLogger("dh_project")
 SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 8.0, 1.5
 """Seconds between two questions to the server: after news, at most, and by what they grow while there is none."""
 
-OVERLAP = timedelta(seconds=30)
+WAIT_OF_A_TRIAL = 0.01
+"""Seconds that each trial adds to the shortest wait, for each adds to what the server has to answer."""
+
+OVERLAP = timedelta(seconds=5)
 """What changed is asked for from so long before the last change: changes become visible out of order."""
 
+IDS_OF_A_REQUEST = 500
+
 ALL_SECONDS = 120.0
-"""So often all jobs are asked for, and the batch jobs."""
+"""So often all jobs under way are asked for, and the batch jobs."""
 
 WORD_SECONDS = 60.0
 """So often it is said again that the server does not answer, or that nothing takes the jobs."""
@@ -65,6 +70,7 @@ class BalsamEvaluator(Evaluator):
         self._newest: datetime | None = None
         self._all_due = self._word_due = 0.0
         self._wake, self._is_closing = threading.Event(), False
+        self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
@@ -85,6 +91,8 @@ class BalsamEvaluator(Evaluator):
             while True:
                 events.append(self._events.get_nowait())
         except queue.Empty:
+            if self._fault is not None:  # nobody listens any more: better to crash, and be started again
+                raise self._fault from None
             return events
 
     def stop(self, trial: int, after: int) -> None:
@@ -137,6 +145,7 @@ class BalsamEvaluator(Evaluator):
         finally:
             self._client.patience = 0.0
         adopted = set()
+        self._see(jobs.values())
         with self._lock:
             for job in jobs.values():  # those that the user wants again are heard of at once
                 self._put(self._attempts.hear(job))
@@ -170,8 +179,15 @@ class BalsamEvaluator(Evaluator):
     # ---- the thread
 
     def _serve(self) -> None:
+        try:
+            self._speak()
+        except Exception as error:
+            log.exception("the thread that speaks with the Balsam server has failed")
+            self._fault = error
+
+    def _speak(self) -> None:
         """Speak with the server until the search ends."""
-        wait = SHORTEST_WAIT
+        wait = shortest = max(SHORTEST_WAIT, WAIT_OF_A_TRIAL * self.num_workers)
         while not self._is_closing:
             self._wake.clear()
             try:
@@ -184,9 +200,9 @@ class BalsamEvaluator(Evaluator):
             except Refused as error:
                 self._refuse(error)
                 has_news = True
-            wait = SHORTEST_WAIT if has_news else min(wait * GROWTH, LONGEST_WAIT)
+            wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
-                wait = SHORTEST_WAIT
+                wait = shortest
 
     def _send(self) -> None:
         """Make jobs of the attempts that were handed over, and let launchers take them."""
@@ -221,9 +237,8 @@ class BalsamEvaluator(Evaluator):
         return {key_of(job): job for job in jobs if key_of(job) in wanted}
 
     def _request(self, assignment: Assignment) -> JobRequest:
-        self._place.job_folder(assignment).mkdir(
-            parents=True, exist_ok=True
-        )  # no agent sees the job before it runs
+        folder = self._place.job_folder(assignment)
+        folder.mkdir(parents=True, exist_ok=True)  # no agent, who would do it, sees the job before it runs
         return self._place.request(self._setting, assignment)
 
     def _withdraw(self) -> None:
@@ -239,14 +254,18 @@ class BalsamEvaluator(Evaluator):
 
     def _ask(self) -> bool:
         """Ask for what has changed; say whether anything had."""
-        now = time.monotonic()
-        is_all = now >= self._all_due
-        if not is_all and not len(self._attempts):
-            return False
-        after = None if is_all or self._newest is None else self._newest - OVERLAP
-        jobs = self._client.jobs(self._place.tags_of_trials(), updated_after=after)
-        newest = max((job.last_update for job in jobs), default=self._newest)
-        has_news, self._newest = newest != self._newest, newest
+        now, newest = time.monotonic(), self._newest
+        is_all = newest is None or now >= self._all_due
+        jobs: list[Job] = []
+        if newest is not None:
+            jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
+        if is_all:
+            with self._lock:
+                under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
+            for first in range(0, len(under_way), IDS_OF_A_REQUEST):
+                jobs += self._client.jobs(ids=under_way[first : first + IDS_OF_A_REQUEST])
+        self._see(jobs)
+        has_news = newest != self._newest
         with self._lock:
             for job in jobs:
                 has_news = self._put(self._attempts.hear(job)) or has_news
@@ -256,6 +275,11 @@ class BalsamEvaluator(Evaluator):
         if is_all or now >= self._word_due:
             self._look_at_launchers()
         return has_news
+
+    def _see(self, jobs: Iterable[Job]) -> None:
+        """Note the latest change of any job, from which on changes are asked for."""
+        for job in jobs:
+            self._newest = max(self._newest or job.last_update, job.last_update)
 
     def _look_at_launchers(self) -> None:
         """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""

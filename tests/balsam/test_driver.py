@@ -1,4 +1,4 @@
-"""A search's own job ends as Balsam has to know it: over for good, interrupted from outside, or to be gone on with."""
+"""A search's own job ends as Balsam has to know it: over for good, interrupted from outside, or to go on."""
 
 import json
 import os

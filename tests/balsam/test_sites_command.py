@@ -6,7 +6,6 @@ import pytest
 from agentless_site import AgentlessSite
 
 from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.installation import Installation
 from dh_project.balsam.models import BatchState
 from dh_project.cli.main import main
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.balsam
 
 @pytest.fixture
 def site(balsam_folder, tmp_path):
-    with BalsamClient.of(Installation(balsam_folder), patience=10.0) as client:
+    with BalsamClient.of(balsam_folder, patience=10.0) as client:
         site = AgentlessSite(client, tmp_path / "site")
         yield site
         site.remove()
@@ -24,7 +23,7 @@ def site(balsam_folder, tmp_path):
 def test_each_queue_of_a_site_is_told_with_its_limits_and_batch_jobs(balsam_folder, site, tmp_path):
     site.batch_job(BatchState.QUEUED, 21)
     site.batch_job(BatchState.RUNNING, 22)
-    assert main(["sites", "--site", str(balsam_folder), "--output", str(tmp_path / "sites.json")]) == 0
+    assert main(["sites", "--site", str(balsam_folder.folder), "--output", str(tmp_path / "sites.json")]) == 0
     rows = [row for row in json.loads((tmp_path / "sites.json").read_text()) if row["id"] == site.id]
     assert [(row["queue"], row["max_nodes"], row["queued"], row["running"]) for row in rows] == [
         ("debug", 4, 1, 1),
@@ -36,6 +35,6 @@ def test_each_queue_of_a_site_is_told_with_its_limits_and_batch_jobs(balsam_fold
 
 
 def test_the_terminal_tells_how_long_ago_a_site_was_heard_of(balsam_folder, site, capsys):
-    assert main(["sites", "--site", str(balsam_folder)]) == 0
+    assert main(["sites", "--site", str(balsam_folder.folder)]) == 0
     [line] = [line for line in capsys.readouterr().out.splitlines() if site.name in line]
     assert "s ago" in line

@@ -23,7 +23,7 @@ LOST = {"end": {"state": "lost", "objective": None, "reason": "its node died", "
 
 @pytest.fixture(scope="module")
 def client(balsam_folder):
-    with BalsamClient.of(Installation(balsam_folder), patience=10.0) as client:
+    with BalsamClient.of(balsam_folder, patience=10.0) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ def tasks(balsam_folder, capsys):
 
     def tasks(*words):
         capsys.readouterr()
-        status = main(["tasks", words[0], "--site", str(balsam_folder), *map(str, words[1:])])
+        status = main(["tasks", words[0], "--site", str(balsam_folder.folder), *map(str, words[1:])])
         return status, *capsys.readouterr()
 
     return tasks
@@ -109,7 +109,7 @@ def test_a_job_that_is_not_there_is_one_line(tasks):
 
 
 def test_a_token_that_the_server_does_not_know_is_one_line(balsam_folder, tmp_path, capsys):
-    copy, good = Installation(tmp_path / "copy"), Installation(balsam_folder)
+    copy, good = Installation(tmp_path / "copy"), balsam_folder
     copy.private.mkdir(parents=True)
     copy.write_description(good.describe())
     copy.token_file.write_text(good.token_file.read_text().replace("token: ", "token: x"))
@@ -243,7 +243,7 @@ def test_a_search_that_was_killed_goes_on_in_the_next_batch_job(client, site):
     search = site.job("search", JobState.FAILED)
     site.batch_job(BatchState.FINISHED, 17)
     site.folder(search).mkdir(parents=True)
-    for name in ("over", "orders.jsonl"):
+    for name in ("over", "crashes", "orders.jsonl"):
         (site.folder(search) / name).write_text("{}\n")
     said = only(Retrier(client).retry([search]))
     assert client.job(search.id).state is JobState.RESTART_READY

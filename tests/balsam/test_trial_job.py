@@ -35,9 +35,7 @@ class JobOfTrial:
 
     def start(self, job_id=7):
         environment = {**os.environ, "BALSAM_JOB_ID": str(job_id), "BALSAM_CLIENT_PATH": "nowhere"}
-        process = subprocess.Popen(
-            ["/bin/bash", "-c", f"exec {self.command}"], cwd=self.folder, env=environment
-        )
+        process = subprocess.Popen(["/bin/bash", "-c", self.command], cwd=self.folder, env=environment)
         self.processes.append(process)
         return process
 

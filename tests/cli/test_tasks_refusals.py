@@ -71,7 +71,7 @@ def test_a_folder_that_is_something_else(refused, tmp_path):
         (["--output", "nowhere/jobs.csv"], "no folder nowhere"),
         (["--limit", "0"], "at least 1"),
         (["--days", "-1"], "no number above 0"),
-        (["twelve"], "no whole number"),
+        (["twelve"], "'twelve' is no job's number"),
         (["--metadata"], "name one ID"),
         (["1", "2", "--metadata"], "name one ID"),
         (["1", "--metadata", "--output", "job.csv"], "end it in .json"),
