@@ -18,7 +18,7 @@ from dh_project.errors import UserError
 
 NAME = "agent"
 
-START_SECONDS, STOP_SECONDS = 60.0, 40.0
+START_SECONDS, STOP_SECONDS = 60.0, 30.0
 
 PROGRAMS = ("inside/agent.py", "balsam.site.service.main")
 """How an agent's command ends: ours, and Balsam's own."""

@@ -21,6 +21,8 @@ SAME_START = 2.0
 
 POLL_SECONDS = 0.1
 
+KILL_SECONDS = 5.0
+
 
 class Mark(BaseModel):
     """By what a process is known again.
@@ -120,14 +122,12 @@ class Daemons:
         if process is not None:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-            try:
-                process.wait(seconds)
-            except (
-                psutil.TimeoutExpired
-            ):  # those below end by themselves, and batch jobs among them are to go on
+            if not _ends(
+                process, seconds
+            ):  # those below end by themselves; batch jobs among them are to go on
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-                    process.wait(5)
+                _ends(process, KILL_SECONDS)
         self._write({other: mark for other, mark in self._marks().items() if other != name})
         return process is not None
 
@@ -151,6 +151,16 @@ def last_line(log: Path) -> str:
     except OSError:
         lines = []
     return one_line(lines[-1])[:200] if lines else "it said nothing"
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Wait for a process's end, whoever its parent is; return whether it came."""
+    limit = time.monotonic() + seconds
+    while _lives(process):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -168,6 +168,7 @@ def test_stopping_and_starting_keeps_jobs(balsam_folder, installation, client, c
 
 
 def test_a_broken_environment_is_one_line_and_init_mends_it(balsam_folder, installation, command, client):
+    command("balsam-stop", balsam_folder)
     shutil.rmtree(installation.environment / "lib")
     refused = command("balsam-start", balsam_folder)
     assert refused.returncode == 2
