@@ -216,7 +216,7 @@ class BalsamEvaluator(Evaluator):
         self._is_unsure = True
         made |= {key_of(job): job for job in self._client.create_jobs(requests)}
         resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
-        self._client.update_jobs(resting, state=JobState.PREPROCESSED)
+        self._client.update_jobs(resting, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
         self._is_unsure = False
         with self._lock:
             for assignment in unsent:

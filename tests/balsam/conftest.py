@@ -14,6 +14,8 @@ from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.installation import Installation
 from dh_project.cli.main import main
 
+pytest.register_assert_rewrite("dh_project.testing.evaluator")
+
 
 @pytest.fixture(scope="session")
 def balsam_folder() -> Iterator[Path]:

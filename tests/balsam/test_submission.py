@@ -12,7 +12,11 @@ from dh_project.errors import UserError
 
 
 def submission(**more):
-    options = {"--problem": ["a.Problem"], "--run-kwargs": ["epochs=2", "names=[a, b]"], "--max-evals": ["-1"]}
+    options = {
+        "--problem": ["a.Problem"],
+        "--run-kwargs": ["epochs=2", "names=[a, b]"],
+        "--max-evals": ["-1"],
+    }
     return Submission(workflow="demo", options=options, import_from="/home/me", **more)
 
 
@@ -21,7 +25,11 @@ def site(**more):
         "debug": Queue(max_nodes=2, max_walltime=60, max_queued_jobs=1),
         "prod": Queue(max_nodes=100, max_walltime=600, max_queued_jobs=1),
     }
-    told = {"allowed_queues": queues, "allowed_projects": ["gold", "iron"], "optional_batch_job_params": {"after": ""}}
+    told = {
+        "allowed_queues": queues,
+        "allowed_projects": ["gold", "iron"],
+        "optional_batch_job_params": {"after": ""},
+    }
     fixed = {"id": 1, "name": "here", "path": "/nowhere/site", "last_refresh": datetime.now(UTC)}
     return Site(**{**fixed, **told, **more})
 
@@ -93,7 +101,10 @@ def test_what_a_queue_gives_is_taken():
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ({"queue": "debg"}, "no such queue (did you mean 'debug'?); it has: debug (2 nodes, 60 minutes), prod"),
+        (
+            {"queue": "debg"},
+            "no such queue (did you mean 'debug'?); it has: debug (2 nodes, 60 minutes), prod",
+        ),
         ({"nodes": 3}, "-n 3: queue debug gives at most 2 nodes; what takes this: prod"),
         ({"minutes": 61}, "-t 61: queue debug gives at most 60 minutes; what takes this: prod"),
         ({"nodes": 101}, "no queue of site here takes this"),
