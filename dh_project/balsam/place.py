@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,9 @@ from dh_project.evaluators.base import Resources
 from dh_project.files import write_whole
 from dh_project.loading import load_run
 from dh_project.trial import SearchPaths
+
+SLOTS_A_WAITING_TRIAL = 16
+"""One trial waits for so many slots: more of them would be proposed from older knowledge than need be."""
 
 RUN_FILE = ".balsam-run"
 """Beside the trials' folders, with which ``--fresh`` puts it aside."""
@@ -151,7 +155,9 @@ def find_place(run: str, resources: Resources) -> Place:
         apps[tags.TRIAL],
         own_job=own_id,
         own_batch_job=batch.id if own else None,
-        ahead=batch.num_nodes if resources.trials_ahead is None else resources.trials_ahead,
+        ahead=math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL)
+        if resources.trials_ahead is None
+        else resources.trials_ahead,
         most=resources.num_workers,
     )
 
