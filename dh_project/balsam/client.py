@@ -99,6 +99,10 @@ class BalsamClient:
         """Change a site: ``name=``, ``path=``."""
         self._request("PUT", f"/sites/{site_id}", json=fields)
 
+    def delete_site(self, site_id: int) -> None:
+        """Delete a site with all of its jobs."""
+        self._request("DELETE", f"/sites/{site_id}")
+
     def apps(self, site_id: int) -> list[App]:
         """Return the apps of a site."""
         return [App.model_validate(each) for each in self._pages("/apps/", {"site_id": site_id})]

@@ -9,8 +9,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import yaml
 
 from dh_project.balsam.credentials import Login, read_token
+from dh_project.balsam.installation import Installation, NodeKind
 from dh_project.balsam.models import JobRequest
 from dh_project.balsam.services import Services
 from dh_project.balsam.tags import SEARCH, TRIAL
@@ -222,22 +224,40 @@ def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
     installation, another_folder, command, tmp_path
 ):
     url = installation.describe().url
-    answer = httpx.post(f"{url}/auth/password/register", json={"username": "bob", "password": "pass word"})
-    assert answer.status_code in (201, 400)
-    words = ("balsam-init", another_folder, "--server", url, "--user", "bob", "--password-stdin")
+    user = f"user-{time.time_ns()}"
+    httpx.post(
+        f"{url}/auth/password/register", json={"username": user, "password": "pass word"}
+    ).raise_for_status()
+    words = ("balsam-init", another_folder, "--server", url, "--user", user, "--password-stdin")
     wrong = command(*words, given="guess\n")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    assert "wrong user name or password for 'bob'" in wrong.stderr
+    assert f"wrong user name or password for {user!r}" in wrong.stderr
     made = command(*words, given="pass word\n")
     assert made.returncode == 0, made.stderr
     assert "pass word" not in made.stdout
     assert not (another_folder / "private" / "login.json").exists()
     again = command("balsam-init", another_folder)  # the token is good
     assert again.returncode == 0, again.stderr
-    taken = command(
-        "balsam-init", another_folder.with_name("third"), *words[2:], "--site-name", "another-site"
-    )
-    assert taken.returncode == 2
+
+
+def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
+    site = client.create_site("taken", Path("/elsewhere"))
+    refused = command("balsam-init", balsam_folder, "--site-name", "taken")
+    client.delete_site(site.id)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "the server knows a site of that name, at /elsewhere" in refused.stderr
+
+
+def test_a_named_system_gets_its_own_settings(another_folder, command):
+    made = command("balsam-init", another_folder, "--site-type", "polaris", "--project", "materials")
+    assert made.returncode == 0, made.stderr
+    assert "must be able to reach" in made.stdout
+    assert Installation(another_folder).describe().node == NodeKind(cores=32, gpus=4, packs=True)
+    settings = yaml.safe_load((another_folder / "site" / "settings.yml").read_text())
+    assert settings["scheduler"]["allowed_projects"] == ["materials"]
+    assert "prod" in settings["scheduler"]["allowed_queues"]
+    other = command("balsam-init", another_folder, "--site-type", "aurora")
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1)
 
 
 def is_heard_of_anew(client, site_id):
