@@ -100,8 +100,8 @@ class TrialJob:
 
     def _attempt(self, data: JobData) -> dict[str, Any]:
         """Run the attempt in a worker and return its end, told to the server or not."""
-        early = [order for order in self.orders.new() if order["do"] == "kill"]
-        if early:
+        orders = self.orders.new()
+        if early := [order for order in orders if order["do"] == "kill"]:
             return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
         worker = WorkerProcess(self.setting, self.threads, self.environment)
@@ -114,7 +114,12 @@ class TrialJob:
         worker.run(self.assignment)
         try:
             while True:
-                orders: list[dict[str, Any]] = []
+                for order in orders:
+                    if order["do"] == "stop":
+                        worker.stop(trial, attempt, order["after"])
+                    else:
+                        worker.kill(trial, attempt, order["state"], order["reason"], order["patience"])
+                orders = []
                 for key, _ in selector.select(ORDER_SECONDS):
                     if key.fd == wake:
                         os.read(wake, 64)
@@ -133,16 +138,16 @@ class TrialJob:
                         elif message["event"] == "end":
                             fields = ("state", "objective", "reason", "cause", "facts")
                             return {**{name: message[name] for name in fields}, "worker": worker.name}
-                for order in [*orders, *self.orders.new()]:
-                    if order["do"] == "stop":
-                        worker.stop(trial, attempt, order["after"])
-                    else:
-                        worker.kill(trial, attempt, order["state"], order["reason"], order["patience"])
+                orders += self.orders.new()
         finally:
             worker.close()
 
     def _follow(self, number: int) -> int:
-        """Run a further rank of the trial: what it reports is not heard, and its end is its exit status."""
+        """Run a further rank of the trial: what it reports is not heard, and its end is its exit status.
+
+        A SIGTERM ends it at once, and its worker with it: only the first rank has something to save.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         folder = folder_of(self.assignment.folder, number)
         worker = WorkerProcess(self.setting, self.threads, self.environment)
         try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,13 @@ def test_orders_reach_the_trial(job):
     assert reporting.result()["state"] == State.STOPPED
 
 
+def test_a_stop_that_was_ordered_before_it_began_holds(job):
+    reporting = job("report_until_told")
+    give_order(reporting.folder, stop_order(after=0))
+    assert reporting.run() == 0
+    assert reporting.result()["state"] == State.STOPPED
+
+
 def test_a_trial_that_was_killed_before_it_began_never_runs(job):
     hanging = job("hang")
     give_order(hanging.folder, kill_order(State.CANCELLED, "not wanted"))
@@ -136,3 +144,13 @@ def test_further_ranks_run_the_same_trial_and_tell_nothing(job):
     assert square.run() == 0
     assert square.result()["objective"] == 4.0
     assert json.loads((square.trial / "rank-1" / RESULT).read_text())["objective"] == 4.0
+
+
+def test_a_further_rank_whose_launcher_ends_leaves_no_process(job):
+    hanging = job("hang", spec=BalsamJobSpec(command="RANK=1 exec {worker}", processes=2))
+    process = hanging.start()
+    hanging.wait_for(Path("rank-1") / PROCESSES)
+    ids = json.loads((hanging.trial / "rank-1" / PROCESSES).read_text())["all"]
+    process.terminate()
+    process.wait(20)
+    assert_dead(ids, 20.0)
