@@ -96,6 +96,7 @@ class Driver:
             outcome = self._session()
             self._bring_back()
             if outcome.kind == "time":
+                log.info("staying until the batch job ends: %s", outcome.reason)
                 self._stay()
         except Ended:
             outcome = Outcome("signal", "SIGTERM came", 130)

@@ -120,15 +120,18 @@ def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     return problem, parsed
 
 
-def check_place(target: Target, allocation: Allocation, parsed: argparse.Namespace, chain: int) -> Packing:
+def check_place(
+    target: Target, allocation: Allocation, parsed: argparse.Namespace, submission: Submission, chain: int
+) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
-    from dh_project.balsam.allocation import check_allocation, is_silent, seconds_silent
+    from dh_project.balsam.allocation import check_allocation, check_margin, is_silent, seconds_silent
     from dh_project.balsam.job_spec import job_spec_of
     from dh_project.balsam.packing import pack
     from dh_project.balsam.place import wishes_of
     from dh_project.cli import hps_options
     from dh_project.loading import load_run
 
+    check_margin(allocation.minutes, submission.margin)
     check_allocation(target.site, allocation, chain)
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node

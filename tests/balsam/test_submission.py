@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dh_project.balsam.allocation import Allocation, check_allocation, check_minutes, is_silent
+from dh_project.balsam.allocation import Allocation, check_allocation, check_margin, check_minutes, is_silent
 from dh_project.balsam.models import Queue, Site
 from dh_project.balsam.submission import OVER, SUBMISSION, Over, Submission, check_name
 from dh_project.balsam.submitting import driver_command
@@ -138,6 +138,12 @@ def test_where_nothing_is_known_of_the_queues_the_agent_judges(tmp_path):
 def test_a_launcher_needs_two_minutes_of_its_batch_job():
     assert "-t 2" in refusal(check_minutes, 2)
     check_minutes(3)
+
+
+def test_a_margin_leaves_time_to_search():
+    check_margin(30, None)
+    check_margin(30, 1679.0)
+    assert "--margin 1680" in refusal(check_margin, 30, 1680.0)
 
 
 def test_an_agent_is_silent_that_was_not_heard_of_for_minutes():
