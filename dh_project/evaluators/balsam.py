@@ -207,8 +207,7 @@ class BalsamEvaluator(Evaluator):
                 self._say(f"{error}; trials that run go on, and it is tried again")
                 has_news = self._put(self._read_results())
             except Refused as error:
-                self._refuse(error)
-                has_news = True
+                has_news = self._refuse(error)
             wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
                 wait = shortest
@@ -311,16 +310,16 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             return self._attempts.read_results()
 
-    def _refuse(self, error: Refused) -> None:
-        """Lose the attempts that the server takes no jobs for."""
-        log.error("%s", error)
+    def _refuse(self, error: Refused) -> bool:
+        """Lose the attempts that the server takes no jobs for; say whether there were any."""
+        self._say(str(error))
         with self._lock:
             unsent, self._unsent = self._unsent, []
             self._to_withdraw.clear()
-            for assignment in unsent:
-                self._put(
-                    self._attempts.end(lost(assignment, "balsam", f"the server took no job for it: {error}"))
-                )
+            why = f"the server took no job for it: {error}"
+            return self._put(
+                [end for each in unsent for end in self._attempts.end(lost(each, "balsam", why))]
+            )
 
     def _put(self, events: Sequence[Event]) -> bool:
         for event in events:
