@@ -265,6 +265,7 @@ class BalsamEvaluator(Evaluator):
         now, newest = time.monotonic(), self._newest
         is_all = newest is None or now >= self._all_due
         jobs: list[Job] = []
+        gone: set[int] = set()
         if newest is not None:
             jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
         if is_all:
@@ -272,11 +273,16 @@ class BalsamEvaluator(Evaluator):
                 under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
             for first in range(0, len(under_way), IDS_OF_A_REQUEST):
                 jobs += self._client.jobs(ids=under_way[first : first + IDS_OF_A_REQUEST])
+            gone = set(under_way) - {job.id for job in jobs}
         self._see(jobs)
         has_news = newest != self._newest
         with self._lock:
             for job in jobs:
                 has_news = self._put(self._attempts.hear(job)) or has_news
+            for attempt in self._attempts:
+                if attempt.job_id in gone:
+                    self._put(self._attempts.lose(attempt, f"its job {attempt.job_id} was deleted"))
+            has_news = self._put(self._attempts.lose_silent()) or has_news
             has_news = has_news or any(attempt.over_since is not None for attempt in self._attempts)
         if is_all:
             self._all_due = now + ALL_SECONDS

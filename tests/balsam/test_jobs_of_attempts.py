@@ -127,3 +127,11 @@ def test_an_end_that_was_told_and_not_heard_outlives_a_kill(launcher):
     launcher.client.update_job(job.id, data={"end": END}, state=JobState.RUN_DONE)
     launcher.evaluator.kill(0, State.PAUSED, "time is up")
     assert launcher.end().objective == 0.5
+
+
+def test_an_attempt_whose_job_was_deleted_is_lost(launcher, monkeypatch):
+    monkeypatch.setattr("dh_project.evaluators.balsam.ALL_SECONDS", 0.0)
+    job = launcher.start()
+    launcher.client.delete_job(job.id)
+    end = launcher.end()
+    assert (end.state, "was deleted" in end.reason) == (State.LOST, True)
