@@ -9,12 +9,29 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from dh_project.trial import State, Trial
+from dh_project.worker.trial_process import GRACE_SECONDS
 
 FEWEST_FOR_A_SHARE = 10
 """Ended trials before ``--max-failures 0.5`` is judged."""
 
 RECENT_SIGNS = 100
 """First signs of life whose median says how long a trial takes to report."""
+
+
+PATIENCE_SECONDS = 5.0
+"""How long an interrupted trial may take to reach its next report and save what it has, before it is signalled."""
+
+STOP_SECONDS = 15.0
+"""How long interrupted trials may take to end; one that does not is left to be started again."""
+
+LAST_SECONDS = 1.5
+"""Before the end of the job: nothing is waited for any longer."""
+
+KILL_SECONDS = GRACE_SECONDS + 1.0
+"""Before that: a trial that has not reported yet is signalled, and killed after its time of grace."""
+
+
+Kind = Literal["complete", "timeout", "time", "signal", "losses", "failures"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,18 @@ class Limits:
     def timeout_binds(self, elapsed: float, now: float) -> bool:
         """Say whether it is the time limit, and not the end of the job, that ends the search."""
         return self._of_timeout(elapsed) <= self._of_walltime(now)
+
+    def patience(self, kind: Kind, now: float) -> tuple[float, float]:
+        """Return how long interrupted trials have for their next report, and until when they are waited for.
+
+        Args:
+            kind: Why the session ends.
+            now: The monotonic clock, by which the second is.
+        """
+        last = math.inf if self.ends_at is None else self.ends_at - LAST_SECONDS
+        if kind == "time" and now >= last + LAST_SECONDS - self.margin:  # which is for them
+            return max(0.0, last - now - KILL_SECONDS), last
+        return PATIENCE_SECONDS, min(now + STOP_SECONDS, last)
 
     def _of_timeout(self, elapsed: float) -> float:
         return math.inf if self.timeout is None else self.timeout - elapsed
@@ -95,9 +124,6 @@ class FailureCount:
 def seconds_to_report(first_signs: Sequence[float]) -> float:
     """Return how long a trial is expected to run before it reports; 0 while nothing is known."""
     return statistics.median(first_signs[-RECENT_SIGNS:]) if first_signs else 0.0
-
-
-Kind = Literal["complete", "timeout", "time", "signal", "losses", "failures"]
 
 
 class Ending(NamedTuple):

@@ -28,9 +28,9 @@ from dh_project.results_file import ResultsFile
 from dh_project.searchers.base import Searcher
 from dh_project.signals import SignalNote
 from dh_project.stoppers.base import Stopper
-from dh_project.trial import Ended, Event, Reported, Retried, SearchPaths, State, Trial
+from dh_project.trial import Event, Reported, Retried, SearchPaths, State, Trial
+from dh_project.verdicts import Verdicts
 from dh_project.warm_start import Source
-from dh_project.worker.trial_process import GRACE_SECONDS
 
 log = logging.getLogger("dh_project")
 
@@ -39,18 +39,6 @@ POLL_SECONDS = 0.5
 
 PROPOSAL_SECONDS = 0.01
 """How long it waits for a proposal, where a slot is free, before it looks for events."""
-
-PATIENCE_SECONDS = 5.0
-"""How long an interrupted trial may take to reach its next report and save what it has, before it is signalled."""
-
-STOP_SECONDS = 15.0
-"""How long interrupted trials may take to end; one that does not is left to be started again."""
-
-LAST_SECONDS = 1.5
-"""Before the end of the job: nothing is waited for any longer."""
-
-KILL_SECONDS = GRACE_SECONDS + 1.0
-"""Before that: a trial that has not reported yet is signalled, and killed after its time of grace."""
 
 ALIVE_SECONDS = 30.0
 """So often the journal is written to even where nothing happens, for the elapsed time to be on record."""
@@ -97,7 +85,7 @@ class Search:
         self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         self.journal = Journal(paths)
-        self._condemned: dict[int, int] = {}  # trials that the stopper ends, and the step that it judged
+        self._verdicts = Verdicts(stopper)
         try:
             self.history = self._replayed()
             check_same_search(paths, self.history, identity)
@@ -111,9 +99,7 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
-        self._adopted: dict[
-            int, set[tuple[int, float]]
-        ] = {}  # trials of an earlier session, and what they had reported
+        self._heard: dict[int, set[tuple[int, float]]] = {}  # what adopted trials had reported before
         self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials that are to be told of that in this turn
         self._losses_in_a_row = 0
@@ -131,7 +117,7 @@ class Search:
         for record in self.journal.records:
             history.apply(record)
             if record["kind"] == "report":
-                self._judge(history.trials[record["trial"]])
+                self._verdicts.judge(history.trials[record["trial"]])
         return history
 
     @property
@@ -192,7 +178,7 @@ class Search:
         for assignment in starts:
             self.evaluator.start(assignment)
         for number in self._stops:
-            self.evaluator.stop(number, self._condemned[number])
+            self.evaluator.stop(number, self._verdicts.steps[number])
         self._stops.clear()
         with must_be_written():
             self._results.write_if_due(self.history.ended, self._clock)
@@ -250,7 +236,7 @@ class Search:
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
         self._write(records.start(self.elapsed, trial, attempt))
-        if trial.id in self._condemned:  # the attempt before did not live to hear it
+        if trial.id in self._verdicts.steps:  # the attempt before did not live to hear it
             self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return self._assignment(trial, attempt)
@@ -261,8 +247,8 @@ class Search:
         for trial in trials:
             if trial.id in adopted:
                 self._write(records.adopt(self.elapsed, trial))
-                self._adopted[trial.id] = set(trial.reports)
-                self._stops += [trial.id] if trial.id in self._condemned else []
+                self._heard[trial.id] = set(trial.reports)
+                self._stops += [trial.id] if trial.id in self._verdicts.steps else []
                 log.info("trial %d, attempt %d, goes on", trial.id, trial.attempt)
 
     def _assignment(self, trial: Trial, attempt: int) -> Assignment:
@@ -296,11 +282,11 @@ class Search:
             log.warning("an event of an attempt that is over was refused: %s", event)
             return None
         if isinstance(event, Reported):
-            if (event.step, event.objective) in self._adopted.get(trial.id, ()):
+            if (event.step, event.objective) in self._heard.get(trial.id, ()):
                 return None
             self._losses_in_a_row = 0
             self._write(records.report(self.elapsed, event))
-            if self._judge(trial):
+            if self._verdicts.judge(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
@@ -312,7 +298,7 @@ class Search:
         )
         state = State.PAUSED if again else event.state
         self._write(records.end(self.elapsed, event, state, lost))
-        log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, _said(event))
+        log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
         return None if again else trial
 
     def _retry(self, trial: Trial, event: Retried) -> None:
@@ -321,18 +307,6 @@ class Search:
             self._write(records.retry(self.elapsed, trial))
             self._results.begin_anew()
             log.info("trial %d is attempted again, as the user wants", trial.id)
-
-    def _judge(self, trial: Trial) -> bool:
-        """Let the stopper see a report; say whether it ends the trial. Its first verdict stands for all attempts."""
-        try:
-            is_stopped = self.stopper is not None and not self.stopper.goes_on(trial)
-        except Exception:
-            log.exception("the stopper failed; trial %d goes on", trial.id)
-            return False
-        is_first = is_stopped and trial.id not in self._condemned
-        if is_first:
-            self._condemned[trial.id] = trial.reports[-1][0]
-        return is_first
 
     def _learn(self, source: Source) -> None:
         """Put on record what another search found, once."""
@@ -360,11 +334,7 @@ class Search:
         """End the session: running trials save what they have and are interrupted, to go on next time."""
         self._ending = Ending(kind, reason)
         log.info("stopping: %s", reason)
-        now, job_ends = self._clock(), self.limits.ends_at
-        last = math.inf if job_ends is None else job_ends - LAST_SECONDS
-        patience, self._patience_ends = PATIENCE_SECONDS, min(now + STOP_SECONDS, last)
-        if kind == "time" and now >= last + LAST_SECONDS - self.limits.margin:  # which is for them
-            patience, self._patience_ends = max(0.0, last - now - KILL_SECONDS), last
+        patience, self._patience_ends = self.limits.patience(kind, self._clock())
         for trial in self.history.running:
             if kind in ("time", "signal") and self.evaluator.leave(trial):
                 self.left_running.add(trial)
@@ -378,7 +348,3 @@ class Search:
         self.journal.append(record)
         self.history.apply(record)
         self._on_record_until = self.history.elapsed
-
-
-def _said(ended: Ended) -> str:
-    return f"objective {ended.objective!r}" if ended.objective is not None else str(ended.reason)

@@ -168,6 +168,10 @@ class Ended:
     facts: dict[str, Any] = field(default_factory=dict)
     worker: str | None = None
 
+    def in_words(self) -> str:
+        """Return the objective, or why there is none."""
+        return f"objective {self.objective!r}" if self.objective is not None else str(self.reason)
+
 
 @dataclass(frozen=True)
 class Retried:

@@ -263,7 +263,7 @@ def test_at_the_margin_running_trials_are_interrupted(search):
 
 
 def test_the_margin_is_for_running_trials_to_report_in(search, monkeypatch):
-    monkeypatch.setattr("dh_project.search.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("dh_project.limits.PATIENCE_SECONDS", 0.1)
     history, _ = search("tell_slowly", max_evals=1, ends_at=time.monotonic() + 15.0, margin=13.0)
     trial = history.trials[0]
     assert (trial.state, trial.facts) == (State.PAUSED, {"saved": True})

@@ -11,17 +11,17 @@ import psutil
 
 from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.daemons import Daemons
-from dh_project.balsam.environment import variables
+from dh_project.balsam.environment import INSIDE, variables
 from dh_project.balsam.installation import Installation
 from dh_project.balsam.models import Site
 from dh_project.errors import UserError
 
 NAME = "agent"
 
-START_SECONDS, STOP_SECONDS = 60.0, 40.0
+START_SECONDS, STOP_SECONDS = 60.0, 30.0
 
-ENDS_BEFORE_TOKEN = 120.0
-"""Seconds by which an agent ends before its token does; it does not start with less than ten more."""
+PROGRAMS = ("inside/agent.py", "balsam.site.service.main")
+"""How an agent's command ends: ours, and Balsam's own."""
 
 
 class Agent:
@@ -53,7 +53,7 @@ class Agent:
         before = heard_of(site_by_id(client, site_id))
         process = self._daemons.start(
             NAME,
-            [self._at.python, "-P", "-m", "balsam.site.service.main"],
+            [self._at.python, "-P", INSIDE / "agent.py"],
             variables(self._at),
             self._at.site,
             self._log,
@@ -84,11 +84,11 @@ class Agent:
             host, number = socket.gethostname(), "0"
         if host != socket.gethostname():
             raise UserError(
-                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file where that "
-                "machine is gone"
+                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file where "
+                "that machine is gone"
             )
         with suppress(psutil.Error, ValueError):
-            if any("balsam.site.service.main" in word for word in psutil.Process(int(number)).cmdline()):
+            if any(word.endswith(PROGRAMS) for word in psutil.Process(int(number)).cmdline()):
                 raise UserError(
                     f"{self._number_file}: an agent that was started by other means runs as process {number}; stop "
                     "it with: balsam site stop"

@@ -57,6 +57,19 @@ def check_minutes(minutes: int) -> None:
         )
 
 
+def check_margin(minutes: int, margin: float | None) -> None:
+    """Check that the margin leaves a search time in a batch job.
+
+    Raises:
+        UserError: It does not, so that drivers would only wait for the batch job's end.
+    """
+    seconds = 60 * (minutes - LAUNCHER_MINUTES)
+    if margin is not None and margin >= seconds:
+        raise UserError(
+            f"--margin {margin:g}: no time is left to search; of -t {minutes} the search has {seconds} seconds"
+        )
+
+
 def check_allocation(site: Site, asked: Allocation, chain: int) -> None:
     """Check that a site has the queue and the project, and that the queue gives so much.
 
@@ -71,6 +84,9 @@ def check_allocation(site: Site, asked: Allocation, chain: int) -> None:
         )
     if asked.queue in queues:
         _check_size(site, queues, asked)
+    if not asked.project:
+        known = f"; it has: {', '.join(projects)}" if projects else ""
+        raise UserError(f"-A: site {site.name} demands a project that pays{known}")
     if projects and asked.project not in projects:
         raise UserError(
             f"-A {asked.project}: not a project of site {site.name}{did_you_mean(asked.project, projects)}; it has: "

@@ -66,6 +66,11 @@ class Chain:
         if self._last > 1:
             self._thread.start()
 
+    def join(self, seconds: float) -> None:
+        """Wait until that is settled, at most so long."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
     def end(self, patience: float) -> list[BatchJob]:
         """Take the batch jobs that are still ahead out of the queue, for the search is over; return them.
 
@@ -76,8 +81,7 @@ class Chain:
             Unavailable: It stays down; they start, find nothing to do, and end.
         """
         self._over.set()
-        if self._thread.ident is not None:
-            self._thread.join(SECONDS_BETWEEN)
+        self.join(SECONDS_BETWEEN)
         self._client.patience = patience
         ended: dict[int, BatchJob] = {}
         for _ in range(LAST_TRIES):

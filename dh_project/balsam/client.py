@@ -99,6 +99,10 @@ class BalsamClient:
         """Change a site: ``name=``, ``path=``."""
         self._request("PUT", f"/sites/{site_id}", json=fields)
 
+    def delete_site(self, site_id: int) -> None:
+        """Delete a site with all of its jobs."""
+        self._request("DELETE", f"/sites/{site_id}")
+
     def apps(self, site_id: int) -> list[App]:
         """Return the apps of a site."""
         return [App.model_validate(each) for each in self._pages("/apps/", {"site_id": site_id})]
@@ -185,14 +189,27 @@ class BalsamClient:
         """Change one job: ``state=``, ``data=``, ``tags=``."""
         self._request("PUT", f"/jobs/{job_id}", json=fields)
 
-    def update_jobs(self, ids: Collection[int], **fields: Any) -> None:
-        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields."""
-        if ids:
-            self._request("PUT", "/jobs/", params=_query({"id": list(ids)}), json=fields)
+    def update_jobs(self, ids: Collection[int], states: Collection[JobState] = (), **fields: Any) -> int:
+        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields.
 
-    def delete_job(self, job_id: int) -> None:
-        """Delete a job, unless a launcher has taken it (:meth:`job` tells)."""
-        self._request("DELETE", "/jobs/", params=_query({"id": [job_id]}))
+        Args:
+            ids: Which.
+            states: Only those that are in one of these states when the server changes them.
+            fields: What changes.
+
+        Returns:
+            How many were changed.
+        """
+        if not ids:
+            return 0
+        query = _query({"id": list(ids), "state": [str(state) for state in states]})
+        changed: int = self._request("PUT", "/jobs/", params=query, json=fields)
+        return changed
+
+    def delete_job(self, job_id: int, states: Collection[JobState] = ()) -> None:
+        """Delete a job, unless a launcher has taken it (:meth:`jobs` tells), or it is in none of the states given."""
+        query = _query({"id": [job_id], "state": [str(state) for state in states]})
+        self._request("DELETE", "/jobs/", params=query)
 
     def events(self, job_id: int) -> list[JobEvent]:
         """Return what happened to a job, the latest first."""

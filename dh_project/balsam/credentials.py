@@ -19,7 +19,8 @@ from dh_project.lock import file_lock
 LOGIN_SECONDS = 15.0
 """A server that does not answer a login for so long is down."""
 
-CLIENT_CLASS = "balsam.client.BasicAuthRequestsClient"
+CLIENT_CLASS = "dh_project_client.PatientClient"
+"""Of Balsam's own programs; in its environment, for any kind of token."""
 
 RETRIES = 2
 """Of Balsam's own client: its default waits for half an hour, with every answer that is no."""

@@ -1,4 +1,4 @@
-"""Processes that go on when a command ends, each known by a name; a process is its number and its start, on a host."""
+"""Processes that go on when a command ends, known by name; one is known again by its number, its start, its host."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ SAME_START = 2.0
 """Seconds by which two readings of one process's start may differ, where the clock was set in between."""
 
 POLL_SECONDS = 0.1
+
+KILL_SECONDS = 5.0
 
 
 class Mark(BaseModel):
@@ -118,16 +120,14 @@ class Daemons:
         """End a process, and kill it where it does not; return whether it ran."""
         process = self.process(name)
         if process is not None:
-            below = process.children(recursive=True)
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-            try:
-                process.wait(seconds)
-            except psutil.TimeoutExpired:
-                for each in [process, *below]:
-                    with suppress(psutil.NoSuchProcess):
-                        each.kill()
-                psutil.wait_procs([process, *below], timeout=5)
+            if not _ends(
+                process, seconds
+            ):  # those below end by themselves; batch jobs among them are to go on
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                _ends(process, KILL_SECONDS)
         self._write({other: mark for other, mark in self._marks().items() if other != name})
         return process is not None
 
@@ -151,6 +151,16 @@ def last_line(log: Path) -> str:
     except OSError:
         lines = []
     return one_line(lines[-1])[:200] if lines else "it said nothing"
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Wait for a process's end, whoever its parent is; return whether it came."""
+    limit = time.monotonic() + seconds
+    while _lives(process):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _lives(process: psutil.Process) -> bool:

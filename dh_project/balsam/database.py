@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -111,7 +110,7 @@ class Database:
         folder = self._at.server / "socket"
         if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
             key = hashlib.sha256(os.fsencode(self._at.folder)).hexdigest()[:12]
-            folder = Path(tempfile.gettempdir()) / f"dh_project-{os.getuid()}-{key}"
+            folder = Path("/tmp") / f"dh_project-{os.getuid()}-{key}"
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         found = folder.lstat()

@@ -23,12 +23,13 @@ from dh_project.balsam.chain import Chain
 from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
 from dh_project.balsam.installation import active_installation
 from dh_project.balsam.orders import Orders
-from dh_project.balsam.programs import die_with_the_parent, forget_ranks
+from dh_project.balsam.programs import die_with_the_parent
 from dh_project.balsam.staging import bring_back
 from dh_project.balsam.submission import OUTPUT, Over, Submission
 from dh_project.errors import UserError, one_line
 from dh_project.journal import scan
 from dh_project.limits import Limits
+from dh_project.ranks import forget_ranks
 from dh_project.trial import SearchPaths
 
 ENDS_VARIABLE = "DH_PROJECT_JOB_ENDS"
@@ -41,7 +42,7 @@ UNSUCCESSFUL = 3
 
 ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
 
-LEAST_SECONDS = 10.0
+LEAST_SECONDS = 5.0
 """Before the margin; with less there is no session."""
 
 LONGEST_STAY = 600.0
@@ -95,6 +96,7 @@ class Driver:
             outcome = self._session()
             self._bring_back()
             if outcome.kind == "time":
+                log.info("staying until the batch job ends: %s", outcome.reason)
                 self._stay()
         except Ended:
             outcome = Outcome("signal", "SIGTERM came", 130)
@@ -102,6 +104,8 @@ class Driver:
             if self.killed is None:
                 return ENDED_FROM_OUTSIDE
             outcome = Outcome("killed", self.killed, 130)
+        if outcome.kind == "crash":  # Balsam runs it again, some times
+            return UNSUCCESSFUL
         log.info("the search is over: %s", outcome.reason)
         Over(status=outcome.status, reason=outcome.reason).write(self.folder)
         self._end_chain()

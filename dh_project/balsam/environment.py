@@ -24,19 +24,19 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSIDE = Path(__file__).with_name("inside")
 """Programs for the environment's interpreter."""
 
-LOADED_BY_BALSAM = ("dh_project_platform.py", "dh_project_serial_mode.py", "dh_project_isolation.pth")
+LOADED_BY_BALSAM = (
+    "dh_project_client.py",
+    "dh_project_isolation.pth",
+    "dh_project_platform.py",
+    "dh_project_serial_mode.py",
+    "dh_project_server.py",
+)
 """What of them Balsam itself loads: put beside its packages."""
 
 PYTHONS = ((3, 11), (3, 12))
 """Versions of Python that Balsam's pinned requirements have wheels for."""
 
 OF_PYTHON = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
-
-
-def stamp() -> str:
-    """Return what an environment of this version of the package is known by."""
-    files = [REQUIREMENTS, *(INSIDE / name for name in LOADED_BY_BALSAM)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def fault(installation: Installation) -> str | None:
@@ -49,10 +49,10 @@ def fault(installation: Installation) -> str | None:
         return "its installation was not finished"
     if made.get("balsam") != BALSAM:
         return f"it holds Balsam {made.get('balsam')}, and this version needs {BALSAM}"
-    if made.get("stamp") != stamp():
-        return "it was made by another version of this package"
-    if not next(installation.environment.glob("lib/python3*/site-packages/balsam/__init__.py"), None):
+    if not (_packages(installation) / "balsam" / "__init__.py").exists():
         return "Balsam is missing in it"
+    if made.get("requirements") != _requirements_digest() or _outdated(installation):
+        return "it was made by another version of this package"
     return None
 
 
@@ -80,31 +80,53 @@ def works(installation: Installation) -> bool:
         return False
 
 
-def make_environment(installation: Installation, python: Path | None, tell: Callable[[str], None]) -> None:
+def refresh(installation: Installation) -> bool:
+    """Put this version's own programs into an environment that is there; return whether they were others."""
+    is_there = _stamp_file(installation).exists() and (_packages(installation) / "balsam").exists()
+    outdated = _outdated(installation) if is_there else []
+    for name in outdated:
+        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
+    return bool(outdated)
+
+
+def make_environment(installation: Installation, python: Path, tell: Callable[[str], None]) -> None:
     """Make the environment, in the place of a broken one.
 
     Args:
         installation: The folder.
-        python: Interpreter to make it with; None for this one, or else one that is found.
+        python: Interpreter to make it with.
         tell: Where lines for the user go.
 
     Raises:
         UserError: It cannot be made; the line names the log.
     """
-    python = python or _find_python()
     tell(f"installing Balsam {BALSAM} into {installation.environment} (a minute or two)")
     log = installation.folder / "balsam-init.log"
     shutil.rmtree(installation.environment, ignore_errors=True)
-    pip = [installation.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip: list[str | Path] = [
+        installation.python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     # packages on PYTHONPATH would count as installed
     plain = {name: value for name, value in variables(installation).items() if name != "PYTHONPATH"}
-    for command in ([python, "-m", "venv", installation.environment], [*pip, "--requirement", REQUIREMENTS]):
+    commands: list[list[str | Path]] = [
+        [str(python), "-m", "venv", installation.environment],
+        [*pip, "--requirement", REQUIREMENTS],
+    ]
+    for command in commands:
         run_logged(command, plain, log, "Balsam's environment could not be made")
-    packages = next(installation.environment.glob("lib/python3*/site-packages"))
     for name in LOADED_BY_BALSAM:
-        shutil.copyfile(INSIDE / name, packages / name)
+        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
     found = run_inside(installation, "check.py")
-    content = {"balsam": found["balsam"], "python": found["python"], "stamp": stamp()}
+    content = {
+        "balsam": found["balsam"],
+        "python": found["python"],
+        "requirements": _requirements_digest(),
+    }
     write_whole(_stamp_file(installation), json.dumps(content) + "\n")
 
 
@@ -193,7 +215,14 @@ def run_logged(
         raise UserError(f"{failure}: {last_line(log)}; the whole is in {log}")
 
 
-def _find_python() -> Path:
+def find_python(named: Path | None) -> Path:
+    """Return the interpreter to make the environment with: the one that is named, or this one, or another.
+
+    Raises:
+        UserError: There is none of a version that Balsam's requirements have wheels for.
+    """
+    if named is not None:
+        return _checked_python(named)
     if sys.version_info[:2] in PYTHONS:
         return Path(sys.executable)
     names = [f"python{major}.{minor}" for major, minor in reversed(PYTHONS)]
@@ -204,6 +233,46 @@ def _find_python() -> Path:
             f"{sys.version_info.minor}; name one with --python"
         )
     return Path(found)
+
+
+def _checked_python(python: Path) -> Path:
+    try:
+        said = subprocess.run(
+            [python, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        version = tuple(map(int, said.stdout.split()))
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        raise UserError(
+            f"--python {python}: this is no Python that runs; name an interpreter's file"
+        ) from None
+    if version not in PYTHONS:
+        raise UserError(
+            f"--python {python}: Balsam {BALSAM} needs Python 3.11 or 3.12, and this is {version[0]}.{version[1]}"
+        )
+    return python
+
+
+def _requirements_digest() -> str:
+    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
+
+
+def _outdated(installation: Installation) -> list[str]:
+    """Return which of the files that Balsam loads are not this version's."""
+    packages = _packages(installation)
+    return [
+        name
+        for name in LOADED_BY_BALSAM
+        if not (packages / name).exists() or (packages / name).read_bytes() != (INSIDE / name).read_bytes()
+    ]
+
+
+def _packages(installation: Installation) -> Path:
+    """Return the environment's folder of packages; a path that is nowhere where there is none."""
+    found = installation.environment.glob("lib/python3*/site-packages")
+    return next(found, installation.environment / "lib")
 
 
 def _stamp_file(installation: Installation) -> Path:

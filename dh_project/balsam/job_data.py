@@ -17,8 +17,8 @@ log = logging.getLogger("dh_project")
 MOST_REPORTS = 100
 """So many of the last ones are told; a trial that reports more often than it is asked loses those between."""
 
-SECONDS_BETWEEN = 1.0
-"""Reports are sent at most so often."""
+SECONDS_BETWEEN, TRIALS_A_SECOND = 1.0, 20
+"""Reports of a trial are sent at most so often; those of many trials so many a second, all together."""
 
 LAST_PATIENCE = 60.0
 """Seconds for which the end is tried to be told; after that its file has to do."""
@@ -30,10 +30,12 @@ class JobData:
     Args:
         client: Speaks with the server; None where there is none to speak with.
         job_id: The job.
+        trials: How many trials tell the server of themselves at the same time.
     """
 
-    def __init__(self, client: BalsamClient | None, job_id: int) -> None:
+    def __init__(self, client: BalsamClient | None, job_id: int, trials: int = 1) -> None:
         self._client, self._job_id = client, job_id
+        self._pause = max(SECONDS_BETWEEN, trials / TRIALS_A_SECOND)
         self._reports: list[tuple[int, float]] = []
         self._number = 0
         self._end: dict[str, Any] | None = None
@@ -78,4 +80,4 @@ class JobData:
             except Refused as error:
                 log.warning("%s", error)
             if not is_last:
-                self._is_over.wait(SECONDS_BETWEEN)
+                self._is_over.wait(self._pause)

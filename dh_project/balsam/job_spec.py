@@ -27,6 +27,7 @@ class BalsamJobSpec:
             A container: ``apptainer exec --nv {image} {worker}``. Several processes by torch's own launcher:
             ``torchrun --standalone --nproc-per-node 2 --no-python {worker}``.
         image: Container image; the site's where None.
+        python: Interpreter that runs the worker; None for ``python3`` of an image, and else for this environment's.
         num_nodes: Nodes of one trial.
         ranks_per_node: Processes that Balsam's launcher starts on each of them; each calls the run function.
         threads_per_rank: Cores of each; None for an even share.
@@ -37,6 +38,7 @@ class BalsamJobSpec:
 
     command: str = "exec {worker}"
     image: str | None = None
+    python: str | None = None
     num_nodes: int = 1
     ranks_per_node: int = 1
     threads_per_rank: int | None = None
@@ -75,7 +77,7 @@ def job_spec_of(run: Callable[..., Any], image: str | None = None) -> BalsamJobS
 
 
 def trial_command(
-    spec: BalsamJobSpec, setting: Setting, assignment: Assignment, resources: JobResources
+    spec: BalsamJobSpec, setting: Setting, assignment: Assignment, resources: JobResources, trials: int = 1
 ) -> str:
     """Return the shell text of a trial's job.
 
@@ -84,13 +86,16 @@ def trial_command(
         setting: What all trials share.
         assignment: The attempt.
         resources: What its job takes.
+        trials: How many run at the same time.
     """
     payload = {
         "setting": asdict(setting),
         "assignment": asdict(assignment),
         "threads": resources.threads_per_rank,
         "processes": resources.num_nodes * resources.ranks_per_node * spec.processes,
+        "trials": trials,
         "environment": dict(spec.environment),
     }
-    worker = shlex.join([*program("dh_project.balsam.trial_job"), json.dumps(payload)])
+    python = spec.python or ("python3" if spec.image else None)
+    worker = shlex.join([*program("dh_project.balsam.trial_job", python), json.dumps(payload)])
     return spec.command.format(worker=worker, image=shlex.quote(spec.image or ""))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import getpass
 import subprocess
 import sys
-from collections.abc import Callable
 
 import httpx
 
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
-from dh_project.balsam.credentials import Login, log_in, read_token, write_token
+from dh_project.balsam.credentials import Login, Token, log_in, read_token, write_token
 from dh_project.balsam.environment import variables
 from dh_project.balsam.installation import Installation
 from dh_project.errors import UserError, one_line
@@ -36,17 +35,22 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def ways_to_log_in(url: str) -> list[str]:
-    """Return the ways to log in that a server offers.
+def asks_for_password(url: str) -> bool:
+    """Say whether a server wants a password, and not a login with a browser.
 
     Raises:
-        UserError: No Balsam server answers there.
+        UserError: No Balsam server answers there, or it offers no login that Balsam's client knows.
     """
     try:
         answer = httpx.get(f"{url}/auth/how", timeout=15.0, follow_redirects=True).raise_for_status()
-        return [str(way) for way in answer.json()]
+        ways = [str(way) for way in answer.json()]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
         raise UserError(f"--server {url}: no Balsam server answers there ({one_line(error)[:150]})") from None
+    if DEVICE not in ways and PASSWORD not in ways:
+        raise UserError(
+            f"--server {url}: it offers {', '.join(ways) or 'no way'} to log in, which Balsam's client does not know"
+        )
+    return DEVICE not in ways
 
 
 def is_logged_in(installation: Installation, url: str) -> bool:
@@ -62,42 +66,22 @@ def is_logged_in(installation: Installation, url: str) -> bool:
     return True
 
 
-def log_in_to(
-    installation: Installation,
-    url: str,
-    user: str | None,
-    password_from_stdin: bool,
-    tell: Callable[[str], None],
-) -> None:
-    """Get a token of a server, by what it offers.
+def ask_for_token(url: str, user: str | None, password_from_stdin: bool) -> Token:
+    """Ask for name and password, and return the token that a server gives for them.
 
     Args:
-        installation: The folder.
         url: Address of the server.
         user: Name there; None to ask for it.
         password_from_stdin: Read the password from standard input's first line.
-        tell: Where lines for the user go.
 
     Raises:
-        UserError: Name or password are wrong, or cannot be asked for.
+        UserError: They are wrong, or cannot be asked for.
     """
-    ways = ways_to_log_in(url)
-    if DEVICE in ways:
-        _log_in_by_device(installation, url)
-    elif PASSWORD in ways:
-        if user is None:
-            if password_from_stdin or not sys.stdin.isatty():
-                raise UserError("--user is missing: there is no terminal to ask for the name at")
-            user = input(f"user name at {url}: ").strip()
-        write_token(
-            installation.token_file,
-            log_in(url, Login(username=user, password=_password(password_from_stdin))),
-        )
-    else:
-        raise UserError(
-            f"--server {url}: it offers {', '.join(ways) or 'no way'} to log in, which Balsam's client lacks"
-        )
-    tell(f"logged in to {url}")
+    if user is None:
+        if password_from_stdin or not sys.stdin.isatty():
+            raise UserError("--user is missing, and there is no terminal to ask for the name at")
+        user = input(f"user name at {url}: ").strip()
+    return log_in(url, Login(username=user, password=_password(password_from_stdin)))
 
 
 def _password(from_stdin: bool) -> str:
@@ -110,8 +94,12 @@ def _password(from_stdin: bool) -> str:
     return getpass.getpass("password: ")
 
 
-def _log_in_by_device(installation: Installation, url: str) -> None:
-    """Let Balsam's own program do it: it shows an address at which the user logs in."""
+def log_in_by_device(installation: Installation, url: str) -> None:
+    """Let Balsam's own program log in: it shows an address at which the user does.
+
+    Raises:
+        UserError: It fails.
+    """
     installation.private.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(
         [installation.environment / "bin" / "balsam", "login", "--url", url, "--force"],
@@ -123,4 +111,5 @@ def _log_in_by_device(installation: Installation, url: str) -> None:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
         raise UserError(f"--server {url}: the login failed: {one_line(said[-1])[:200]}")
-    write_token(installation.token_file, read_token(installation.token_file))  # with a bound for its retries
+    token = read_token(installation.token_file)
+    write_token(installation.token_file, Token(token.url, token.text, token.expires))

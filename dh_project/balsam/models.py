@@ -6,9 +6,9 @@ import base64
 import pickle
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 
 class JobState(StrEnum):
@@ -84,6 +84,12 @@ class JobRequest(JobResources):
         return {**self.model_dump(), "transfers": {}, "serialized_parameters": pickled}
 
 
+def _with_zone(date: Any) -> Any:
+    """Read a date without a zone, as the answer to a making has it, as one of UTC."""
+    is_bare = isinstance(date, str) and "+" not in date[10:] and "Z" not in date and "-" not in date[10:]
+    return f"{date}Z" if is_bare else date
+
+
 class Job(JobResources):
     """A job."""
 
@@ -91,7 +97,7 @@ class Job(JobResources):
     app_id: int
     workdir: str
     state: JobState
-    last_update: datetime
+    last_update: Annotated[AwareDatetime, BeforeValidator(_with_zone)]
     tags: dict[str, str] = Field(default_factory=dict)
     data: dict[str, Any] | None = None
     return_code: int | None = None

@@ -84,8 +84,8 @@ def pack(node: NodeKind, num_nodes: int, job_mode: str, wishes: Wishes) -> Packi
     threads = wishes.threads_per_rank or max(1, (node.cores - 1) // (per_node * ranks))
     if per_node * ranks * threads > node.cores - 1:
         raise UserError(
-            f"--num-evals-per-node {per_node}: {per_node} trials of {ranks * threads} cores do not fit into the "
-            f"{node.cores} cores of a node beside the search's own; lower that, or --num-threads-per-rank"
+            f"trials on a node: {per_node}, of {ranks * threads} cores each, are more than its {node.cores - 1} "
+            f"beside the search's own; lower --num-evals-per-node or --num-threads-per-rank"
         )
     if gpus and per_node * gpus > node.gpus:
         raise UserError(

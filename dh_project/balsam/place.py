@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +17,15 @@ from dh_project.balsam.installation import Installation, active_installation
 from dh_project.balsam.job_spec import BalsamJobSpec, job_spec_of, trial_command
 from dh_project.balsam.models import BatchJob, Job, JobRequest
 from dh_project.balsam.packing import Packing, Wishes, pack
+from dh_project.balsam.site_settings import read_site_settings
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.files import write_whole
 from dh_project.loading import load_run
 from dh_project.trial import SearchPaths
+
+SLOTS_A_WAITING_TRIAL = 16
+"""One trial waits for so many slots: more of them would be proposed from older knowledge than need be."""
 
 RUN_FILE = ".balsam-run"
 """Beside the trials' folders, with which ``--fresh`` puts it aside."""
@@ -97,7 +102,11 @@ class Place:
                 tags.USER: getpass.getuser(),
                 tags.NAME: f"trial {number}",
             },
-            parameters={"command": trial_command(self.spec, setting, assignment, self.packing.trial)},
+            parameters={
+                "command": trial_command(
+                    self.spec, setting, assignment, self.packing.trial, self.packing.slots
+                )
+            },
             # a job with a parent rests until it is told otherwise: the site's agent need not see it, which saves
             # seconds, and cannot put it back into the queue when it runs already
             parent_ids=[] if self.own_job is None else [self.own_job],
@@ -133,7 +142,7 @@ def find_place(run: str, resources: Resources) -> Place:
             f"{installation.folder}: the site's apps are missing; mend it with: deephyper balsam-init "
             f"{installation.folder}"
         )
-    spec = job_spec_of(load_run(run), site_image(installation))
+    spec = job_spec_of(load_run(run), read_site_settings(installation).image)
     packing = pack(description.node, batch.num_nodes, batch.job_mode, wishes_of(spec, resources))
     return Place(
         installation,
@@ -146,7 +155,9 @@ def find_place(run: str, resources: Resources) -> Place:
         apps[tags.TRIAL],
         own_job=own_id,
         own_batch_job=batch.id if own else None,
-        ahead=batch.num_nodes if resources.trials_ahead is None else resources.trials_ahead,
+        ahead=math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL)
+        if resources.trials_ahead is None
+        else resources.trials_ahead,
         most=resources.num_workers,
     )
 
@@ -176,8 +187,3 @@ def wishes_of(spec: BalsamJobSpec, resources: Resources) -> Wishes:
         threads_per_rank=resources.threads_per_rank or spec.threads_per_rank,
         gpus_per_trial=gpus,
     )
-
-
-def site_image(installation: Installation) -> str | None:
-    """Return the container image that the site's settings name."""
-    return None

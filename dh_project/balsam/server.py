@@ -81,6 +81,16 @@ class OwnServer:
             raise self._unfinished("the server's settings are missing")
         return found
 
+    def check_port(self, port: int) -> None:
+        """Make sure that a port is free, or this server's.
+
+        Raises:
+            UserError: It is another program's.
+        """
+        old = self._settings()
+        if (old is None or old.port != port) and not _is_free(port):
+            raise UserError(f"--port {port}: another program listens there; give another, or leave it out")
+
     def configure(self, port: int | None, token_hours: float | None) -> bool:
         """Settle port, secret and life of tokens; what is settled stays, unless another is asked for.
 
@@ -98,10 +108,7 @@ class OwnServer:
         )
         if new == old:
             return False
-        if (old is None or old.port != new.port) and not _is_free(new.port):
-            raise UserError(
-                f"--port {new.port}: another program listens there; give another, or leave it out"
-            )
+        self.check_port(new.port)
         self.stop()
         write_private(self._settings_file, new.model_dump_json(indent=1) + "\n")
         return True
@@ -125,7 +132,7 @@ class OwnServer:
                 f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
             )
         words: list[str | Path] = [
-            *(self._at.python, "-P", "-m", "uvicorn", "balsam.server.main:app"),
+            *(self._at.python, "-P", "-m", "uvicorn", "dh_project_server:app"),
             *("--host", HOST, "--port", str(settings.port), "--log-level", "warning", "--no-access-log"),
         ]
         environment = variables(self._at, self._variables())

@@ -1,10 +1,10 @@
-"""What runs for a folder of ``balsam-init``: its database, its server, its site's agent. Starting and stopping them."""
+"""What runs for a folder of ``balsam-init``, its database, its server, its site's agent: starting and stopping it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from filelock import Timeout
 
@@ -13,7 +13,7 @@ from dh_project.balsam.apps import register_apps
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
 from dh_project.balsam.credentials import read_token
 from dh_project.balsam.daemons import Daemons
-from dh_project.balsam.environment import require_environment
+from dh_project.balsam.environment import refresh, require_environment
 from dh_project.balsam.installation import Description, Installation
 from dh_project.balsam.models import BatchState
 from dh_project.balsam.server import OwnServer, answers
@@ -26,6 +26,10 @@ END_OF_BATCH_JOBS = 90.0
 """Seconds to wait for batch jobs that are to be deleted."""
 
 Tell = Callable[[str], None]
+
+
+def silently(line: str) -> None:
+    """Tell nothing."""
 
 
 class Services:
@@ -47,10 +51,8 @@ class Services:
 
     def start_server(self, tell: Tell) -> None:
         """Start the database and the server of one's own, where they do not run."""
-        if self.server.database.start():
-            tell("database  started")
-        if self.server.start():
-            tell(f"server    started: {self.server.settings.url}")
+        tell(f"database  {_done(self.server.database.start())}")
+        tell(f"server    {_done(self.server.start())}: {self.server.settings.url}")
 
     def start(self, description: Description, tell: Tell) -> None:
         """Start what does not run, and wait until each answers.
@@ -59,6 +61,9 @@ class Services:
             UserError: Something does not start, or runs on another host.
         """
         self.refuse_other_hosts()
+        if refresh(self.at):
+            self.agent.stop()
+            self.server.stop()
         require_environment(self.at)
         if description.owns_server:
             self.start_server(tell)
@@ -72,17 +77,23 @@ class Services:
         with RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
             if register_apps(self.at, client, description.site_id) and self.agent.stop():
                 tell("agent     stopped: the site's apps are new")
-            if self.agent.start(description.site_id, client):
-                tell(f"agent     started: site {description.site_name}")
+            started = self.agent.start(description.site_id, client)
+        tell(f"agent     {_done(started)}: site {description.site_name} ({description.site_type})")
 
     def stop(self, tell: Tell) -> None:
-        """End agent, server and database, in this order."""
+        """End agent, server and database, in this order; batch jobs that run go on."""
         for name, service in (
             ("agent", self.agent),
             ("server", self.server),
             ("database", self.server.database),
         ):
             tell(f"{name:9} {'stopped' if service.stop() else 'was not running'}")
+
+    def running_batch_jobs(self, description: Description) -> int:
+        """Return how many batch jobs run; 0 where the server cannot be asked."""
+        with suppress(UserError), RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
+            return len(client.batch_jobs(description.site_id, states=[BatchState.RUNNING]))
+        return 0
 
     def end_batch_jobs(self, description: Description, tell: Tell) -> None:
         """Delete the site's batch jobs, and wait until its agent has ended them.
@@ -94,8 +105,8 @@ class Services:
             ahead = client.batch_jobs(description.site_id, states=AHEAD)
             if ahead and self.agent.process() is None:
                 raise UserError(
-                    f"{self.at.folder}: {len(ahead)} batch jobs can only be ended by the site's agent, which does not "
-                    f"run; start it with: deephyper balsam-start {self.at.folder}"
+                    f"{self.at.folder}: only the site's agent can end {count(len(ahead), 'batch job')}, and it does "
+                    f"not run; start it with: deephyper balsam-start {self.at.folder}"
                 )
             for job in ahead:
                 client.delete_batch_job(job.id)
@@ -104,10 +115,10 @@ class Services:
             while left := client.batch_jobs(description.site_id, states=states):
                 if time.monotonic() > limit:
                     raise UserError(
-                        f"{self.at.folder}: {len(left)} batch jobs have not ended; see {self.at.site / 'log'}"
+                        f"{self.at.folder}: {count(len(left), 'batch job')} did not end; see {self.at.site / 'log'}"
                     )
                 time.sleep(0.5)
-            tell(f"ended     {len(ahead)} batch jobs")
+            tell(f"ended     {count(len(ahead), 'batch job')}")
 
     def refuse_other_hosts(self) -> None:
         """Make sure that nothing of the folder runs on another host.
@@ -121,6 +132,15 @@ class Services:
                 f"{self.at.folder}: it was started on {host}; go on there, or stop it there first (deephyper "
                 f"balsam-stop); where that machine is gone, remove {self.at.server / 'processes.json'}"
             )
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _done(started: bool) -> str:
+    return "started" if started else "runs"
 
 
 @contextmanager

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dh_project.balsam.apps import register_apps
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
-from dh_project.balsam.environment import BALSAM, make_environment, python_version, works
+from dh_project.balsam.credentials import write_token
+from dh_project.balsam.environment import (
+    BALSAM,
+    fault,
+    find_python,
+    make_environment,
+    python_version,
+    refresh,
+    works,
+)
 from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation
-from dh_project.balsam.login import check_url, is_logged_in, log_in_to, ways_to_log_in
-from dh_project.balsam.server import HOST
-from dh_project.balsam.services import Services, Tell, at_work
+from dh_project.balsam.login import (
+    ask_for_token,
+    asks_for_password,
+    check_url,
+    is_logged_in,
+    log_in_by_device,
+)
+from dh_project.balsam.services import Services, Tell, at_work, silently
 from dh_project.balsam.site import LOCAL, RETIRED, check_site_type, make_site
 from dh_project.errors import UserError
 from dh_project.files import write_whole
@@ -21,8 +35,8 @@ from dh_project.files import write_whole
 ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
 """Balsam's launchers write paths into command lines as they are."""
 
-SHORTEST_TOKEN = 0.1
-"""Hours: an agent ends two minutes before its token."""
+SHORTEST_TOKEN = 0.01
+"""Hours; every process renews its token, but not at each step."""
 
 ACTIVATE = """\
 # To be sourced by a shell: . {file}
@@ -79,47 +93,77 @@ def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Descriptio
     """
     before = _present(installation)
     wishes = _settled(installation, wishes, before)
-    url = wishes.server
-    if url is not None and not (before and is_logged_in(installation, url)):
-        ways_to_log_in(url)  # before minutes are spent
+    services = Services(installation)
+    # what may be wrong is looked at first, before a minute is spent or a file written
+    if wishes.port is not None:
+        services.server.check_port(wishes.port)
+    log_in = _way_to_log_in(installation, wishes)
+    python = find_python(wishes.python) if fault(installation) else None
     installation.folder.mkdir(parents=True, exist_ok=True)
     with at_work(installation):
-        _log(installation).touch()
-        installation.private.mkdir(mode=0o700, exist_ok=True)
-        installation.private.chmod(0o700)
-        installation.server.mkdir(mode=0o711, exist_ok=True)
-        services = Services(installation)
         services.refuse_other_hosts()
-        if not works(installation):
-            services.agent.stop()
-            services.server.stop()
-            services.server.database.stop()
-            make_environment(installation, wishes.python, tell)
+        _make_folders(installation)
+        _mend_environment(installation, services, python, tell)
         tell(f"Balsam    {BALSAM}, on Python {python_version(installation)}, in {installation.environment}")
-        if url is None:
-            if services.server.configure(wishes.port, wishes.token_hours):
-                services.agent.stop()
-            services.server.database.start()
-            services.server.prepare()
-            services.start_server(tell)
-            services.server.renew_token()
-            url = services.server.settings.url
-        elif not is_logged_in(installation, url):
-            log_in_to(installation, url, wishes.user, wishes.password_from_stdin, tell)
-        description = _make_site(installation, services, wishes, url, tell)
+        log_in()
+        if wishes.server is None:
+            _prepare_server(services, wishes)
+        description = _make_site(installation, services, wishes, tell)
         _write_activate(installation)
         services.start(description, tell)
         installation.write_description(description)
     return description
 
 
-def _make_site(
-    installation: Installation, services: Services, wishes: Wishes, url: str, tell: Tell
-) -> Description:
+def _way_to_log_in(installation: Installation, wishes: Wishes) -> Callable[[], None]:
+    """Return what logs in to a server of others; a password is asked for, and tried, at once."""
+    url = wishes.server
+    if url is None or is_logged_in(installation, url):
+        return lambda: None
+    if asks_for_password(url):
+        token = ask_for_token(url, wishes.user, wishes.password_from_stdin)
+        return lambda: write_token(installation.token_file, token)
+    return lambda: log_in_by_device(installation, url)
+
+
+def _make_folders(installation: Installation) -> None:
+    _log(installation).touch()
+    installation.private.mkdir(mode=0o700, exist_ok=True)
+    installation.private.chmod(0o700)
+    installation.server.mkdir(mode=0o711, exist_ok=True)
+
+
+def _mend_environment(
+    installation: Installation, services: Services, python: Path | None, tell: Tell
+) -> None:
+    if refresh(installation):
+        services.stop(silently)
+    if not works(installation):
+        services.stop(silently)
+        make_environment(installation, python or find_python(None), tell)
+
+
+def _prepare_server(services: Services, wishes: Wishes) -> None:
+    """Start the server of one's own, with its tables and its user, and get a token of it."""
+    if services.server.configure(wishes.port, wishes.token_hours):
+        services.agent.stop()
+    services.server.database.start()
+    services.server.prepare()
+    services.server.start()
+    services.server.renew_token()
+
+
+def _make_site(installation: Installation, services: Services, wishes: Wishes, tell: Tell) -> Description:
     site_type = wishes.site_type or LOCAL
     with RefusalsAreMistakes(), BalsamClient.of(installation) as client:
         site = make_site(installation, site_type, wishes.site_name, wishes.projects, client)
-        register_apps(installation, client, site.id)
+        url = client.url
+    if site.changed:
+        services.agent.stop()
+    if site_type in RETIRED:
+        tell(f"note      {site_type} was switched off; its settings are here for what was kept of it")
+    if site_type != LOCAL and wishes.server is None:
+        tell(f"note      the compute nodes of {site_type} must be able to reach {url}; else use --server URL")
     for name in site.kept:
         tell(f"kept      {installation.site / name}, which was edited")
     return Description(
@@ -190,13 +234,8 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
             "--user and --password-stdin: a server of one's own asks for no login; leave them out"
         )
     if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
-        raise UserError(
-            f"--token-hours {wishes.token_hours:g}: too short for the site's agent, which ends two minutes before its "
-            f"token; give at least {SHORTEST_TOKEN:g}"
-        )
-    return Wishes(
-        **{**vars(wishes), "server": server, "site_type": site_type},
-    )
+        raise UserError(f"--token-hours {wishes.token_hours:g}: too short; give at least {SHORTEST_TOKEN:g}")
+    return replace(wishes, server=server, site_type=site_type)
 
 
 def _write_activate(installation: Installation) -> None:

@@ -59,13 +59,15 @@ class MadeSite(NamedTuple):
         id: Its number on the server.
         name: Its name there.
         node: What its nodes hold.
-        kept: Files that the user has changed, and that were left as they are.
+        kept: Files that the user has edited, and that were left as they are.
+        changed: Whether other files are not what they were; an agent that runs knows the old ones.
     """
 
     id: int
     name: str
     node: NodeKind
     kept: list[str]
+    changed: bool
 
 
 def check_site_type(site_type: str) -> None:
@@ -114,9 +116,9 @@ def make_site(
         own = client.create_site(name, installation.site)
     elif own.name != name:
         client.update_site(own.id, name=name)
-    changed = LOCAL_PLATFORM if site_type == LOCAL else {}
+    platform = LOCAL_PLATFORM if site_type == LOCAL else {}
     shipped = run_inside(
-        installation, "defaults.py", given={"system": SYSTEMS[site_type], "changed": changed}
+        installation, "defaults.py", given={"system": SYSTEMS[site_type], "changed": platform}
     )
     node = NodeKind.model_validate(shipped["node"])
     if site_type == "perlmutter-cpu":  # Balsam has one class for both kinds of node
@@ -129,10 +131,10 @@ def make_site(
     for folder, mode in (("data", 0o755), ("log", 0o755), ("qsubmit", 0o700)):
         (installation.site / folder).mkdir(parents=True, exist_ok=True, mode=mode)
     settings = _changed_settings(shipped["settings"], site_type, projects or _present_projects(installation))
-    kept = _write_unless_edited(installation.site, {SETTINGS: settings, TEMPLATE: template})
+    kept, is_new = _write_unless_edited(installation.site, {SETTINGS: settings, TEMPLATE: template})
     (installation.site / NUMBER).unlink(missing_ok=True)
     write_whole(installation.site / NUMBER, str(own.id))
-    return MadeSite(own.id, name, node, kept)
+    return MadeSite(own.id, name, node, kept, is_new)
 
 
 def _changed_settings(text: str, site_type: str, projects: Sequence[str]) -> str:
@@ -163,24 +165,26 @@ def _present_projects(installation: Installation) -> list[str]:
         return []
 
 
-def _write_unless_edited(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Write files, but none that the user has edited; return those."""
+def _write_unless_edited(folder: Path, files: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Write files, but none that the user has edited; return those, and whether any is new or another."""
     record = folder / ".dh_project.json"
     try:
         written: dict[str, str] = json.loads(record.read_text())
     except (OSError, ValueError):
         written = {}
-    edited = []
+    edited, changed = [], False
     for name, text in files.items():
         path = folder / name
-        if path.exists() and name in written and _digest(path.read_text()) != written[name]:
+        present = path.read_text() if path.exists() else None
+        if present is not None and name in written and _digest(present) != written[name]:
             edited.append(name)
             continue
+        changed |= present != text
         write_whole(path, text)
         path.chmod(0o700 if name == TEMPLATE else 0o600)
         written[name] = _digest(text)
     write_whole(record, json.dumps(written, indent=1) + "\n")
-    return edited
+    return edited, changed
 
 
 def _digest(text: str) -> str:

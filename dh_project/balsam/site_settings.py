@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,4 +105,4 @@ def with_paths(run_kwargs: Sequence[str], paths: dict[str, Path]) -> list[str]:
 
 
 def _from(home: Path, path: Path | None) -> Path | None:
-    return None if path is None else home / path.expanduser()
+    return None if path is None else Path(os.path.normpath(home / path.expanduser()))

@@ -24,7 +24,7 @@ from dh_project.balsam.models import BatchJob, BatchState, Job, JobRequest, JobR
 from dh_project.balsam.orders import ORDERS
 from dh_project.balsam.programs import program
 from dh_project.balsam.site_settings import SiteSettings, read_site_settings
-from dh_project.balsam.submission import CRASHES, OVER, Submission
+from dh_project.balsam.submission import CRASHES, OVER, Over, Submission
 from dh_project.errors import UserError, unknown
 
 SECONDS_TO_SUBMIT = 10.0
@@ -115,7 +115,8 @@ def check_is_idle(target: Target, workflow: str, job: Job) -> None:
         UserError: It does.
     """
     limit = time.monotonic() + SECONDS_TO_SETTLE
-    while job.state in AT_WORK and time.monotonic() < limit:
+    is_over = Over.read(target.folder(job.workdir)) is not None
+    while (job.state in AT_WORK or (is_over and job.state is JobState.RUNNING)) and time.monotonic() < limit:
         time.sleep(0.5)
         job = target.client.job(job.id)
     batch_jobs = batch_jobs_of(target.client, target.site.id, workflow)

@@ -23,7 +23,8 @@ from dh_project.adoption import end_in
 from dh_project.assignment import Assignment, Setting
 from dh_project.balsam.job_data import JobData
 from dh_project.balsam.orders import Orders, kill_order
-from dh_project.balsam.programs import die_with_the_parent, forget_ranks, rank
+from dh_project.balsam.programs import die_with_the_parent
+from dh_project.ranks import folder_of, forget_ranks, rank
 from dh_project.trial import State
 from dh_project.worker.outcome import outcome
 from dh_project.worker.worker_process import WorkerProcess
@@ -56,6 +57,7 @@ class TrialJob:
         self.setting = Setting(**payload["setting"])
         self.assignment = Assignment(**payload["assignment"])
         self.processes, self.threads = payload["processes"], payload["threads"]
+        self.trials = payload["trials"]
         self.environment = payload["environment"]
         self.folder, self.job_id = folder, job_id
         self.orders = Orders(folder)
@@ -69,7 +71,7 @@ class TrialJob:
         if earlier not in (None, self.job_id):
             log.warning("job %s runs this attempt; this one is a double", earlier)
             return 0
-        data = JobData(_client(), self.job_id)
+        data = JobData(_client(), self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
         data.end(end)
         is_fine = end["state"] in (State.DONE, State.STOPPED) or (
@@ -98,8 +100,8 @@ class TrialJob:
 
     def _attempt(self, data: JobData) -> dict[str, Any]:
         """Run the attempt in a worker and return its end, told to the server or not."""
-        early = [order for order in self.orders.new() if order["do"] == "kill"]
-        if early:
+        orders = self.orders.new()
+        if early := [order for order in orders if order["do"] == "kill"]:
             return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
         worker = WorkerProcess(self.setting, self.threads, self.environment)
@@ -112,7 +114,12 @@ class TrialJob:
         worker.run(self.assignment)
         try:
             while True:
-                orders: list[dict[str, Any]] = []
+                for order in orders:
+                    if order["do"] == "stop":
+                        worker.stop(trial, attempt, order["after"])
+                    else:
+                        worker.kill(trial, attempt, order["state"], order["reason"], order["patience"])
+                orders = []
                 for key, _ in selector.select(ORDER_SECONDS):
                     if key.fd == wake:
                         os.read(wake, 64)
@@ -131,17 +138,17 @@ class TrialJob:
                         elif message["event"] == "end":
                             fields = ("state", "objective", "reason", "cause", "facts")
                             return {**{name: message[name] for name in fields}, "worker": worker.name}
-                for order in [*orders, *self.orders.new()]:
-                    if order["do"] == "stop":
-                        worker.stop(trial, attempt, order["after"])
-                    else:
-                        worker.kill(trial, attempt, order["state"], order["reason"], order["patience"])
+                orders += self.orders.new()
         finally:
             worker.close()
 
     def _follow(self, number: int) -> int:
-        """Run a further rank of the trial: what it reports is not heard, and its end is its exit status."""
-        folder = f"{self.assignment.folder}/rank-{number}"
+        """Run a further rank of the trial: what it reports is not heard, and its end is its exit status.
+
+        A SIGTERM ends it at once, and its worker with it: only the first rank has something to save.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        folder = folder_of(self.assignment.folder, number)
         worker = WorkerProcess(self.setting, self.threads, self.environment)
         try:
             worker.run(replace(self.assignment, folder=folder))

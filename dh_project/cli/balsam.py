@@ -1,4 +1,4 @@
-"""``deephyper balsam-init``, ``balsam-start``, ``balsam-stop``, ``balsam-status``: Balsam in a folder of one's own."""
+"""``deephyper balsam-init``, ``balsam-start``, ``balsam-stop`` and ``balsam-status``: Balsam in a folder."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def init(arguments: argparse.Namespace) -> int:
     from dh_project.balsam.installation import Installation
     from dh_project.balsam.setup import Wishes, set_up
 
-    installation = Installation(arguments.folder.expanduser().absolute())
+    installation = Installation(arguments.folder.expanduser().resolve())
     wishes = Wishes(
         server=arguments.server,
         site_type=arguments.site_type,
@@ -147,7 +147,7 @@ def start(arguments: argparse.Namespace) -> int:
 def stop(arguments: argparse.Namespace) -> int:
     """Stop what runs."""
     from dh_project.balsam.installation import active_installation
-    from dh_project.balsam.services import Services, at_work
+    from dh_project.balsam.services import Services, at_work, count
 
     installation = active_installation(arguments.folder)
     description = installation.describe()
@@ -156,6 +156,8 @@ def stop(arguments: argparse.Namespace) -> int:
         services.refuse_other_hosts()
         if arguments.all:
             services.end_batch_jobs(description, tell)
+        elif running := services.running_batch_jobs(description):
+            tell(f"note      {count(running, 'batch job')} that run go on; --all ends them too")
         services.stop(tell)
     return 0
 

@@ -71,8 +71,10 @@ def check_words(arguments: argparse.Namespace) -> None:
     from dh_project.balsam.submission import check_name
 
     check_name(arguments.workflow)
-    missing = [option for name, option in NEEDED.items() if getattr(arguments, name) is None]
-    if missing and not arguments.resume:
+    missing = [
+        option for name, option in NEEDED.items() if getattr(arguments, name) is None and name != "project"
+    ]
+    if missing and not arguments.resume:  # the site says which projects there are
         raise UserError(f"balsam-submit hps {arguments.workflow}: {', '.join(missing)} missing; see --help")
     if arguments.minutes is not None:
         check_minutes(arguments.minutes)
@@ -118,15 +120,18 @@ def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     return problem, parsed
 
 
-def check_place(target: Target, allocation: Allocation, parsed: argparse.Namespace, chain: int) -> Packing:
+def check_place(
+    target: Target, allocation: Allocation, parsed: argparse.Namespace, submission: Submission, chain: int
+) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
-    from dh_project.balsam.allocation import check_allocation, is_silent, seconds_silent
+    from dh_project.balsam.allocation import check_allocation, check_margin, is_silent, seconds_silent
     from dh_project.balsam.job_spec import job_spec_of
     from dh_project.balsam.packing import pack
     from dh_project.balsam.place import wishes_of
     from dh_project.cli import hps_options
     from dh_project.loading import load_run
 
+    check_margin(allocation.minutes, submission.margin)
     check_allocation(target.site, allocation, chain)
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node

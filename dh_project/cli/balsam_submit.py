@@ -146,9 +146,9 @@ def _submit(arguments: argparse.Namespace) -> int:
     target = find_target(arguments.site)
     check_is_new(target, submission.workflow)
     allocation = Allocation(
-        arguments.queue, arguments.project, arguments.nodes, arguments.minutes, arguments.mode
+        arguments.queue, arguments.project or "", arguments.nodes, arguments.minutes, arguments.mode
     )
-    packing = checks.check_place(target, allocation, parsed, submission.last_batch_job)
+    packing = checks.check_place(target, allocation, parsed, submission, submission.last_batch_job)
     data = checks.data_in(target, submission.options)
     checks.prepare(target, parsed, data)
     submission.options |= checks.with_places(submission.options, data)
@@ -196,7 +196,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     problem, parsed = checks.validate(submission)
     checks.check_goes_on(parsed, submission.workflow, folder)
     allocation = checks.allocation_again(arguments, made)
-    checks.check_place(target, allocation, parsed, arguments.chain or 1)
+    checks.check_place(target, allocation, parsed, submission, arguments.chain or 1)
     if arguments.dry_run:
         _show_plan(job.model_dump(mode="json"), submission, allocation, target)
         return 0

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.assignment import Assignment, Setting
@@ -29,16 +29,24 @@ log = logging.getLogger("dh_project")
 SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 8.0, 1.5
 """Seconds between two questions to the server: after news, at most, and by what they grow while there is none."""
 
-OVERLAP = timedelta(seconds=30)
+WAIT_OF_A_TRIAL = 0.01
+"""Seconds that each trial adds to the shortest wait, for each adds to what the server has to answer."""
+
+OVERLAP = timedelta(seconds=5)
 """What changed is asked for from so long before the last change: changes become visible out of order."""
 
+IDS_OF_A_REQUEST = 500
+
 ALL_SECONDS = 120.0
-"""So often all jobs are asked for, and the batch jobs."""
+"""So often all jobs under way are asked for, and the batch jobs."""
 
 WORD_SECONDS = 60.0
 """So often it is said again that the server does not answer, or that nothing takes the jobs."""
 
 CLOSING_SECONDS = 10.0
+
+WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
+"""States of jobs that may be withdrawn; one that has run holds its trial's end."""
 
 STARTING_PATIENCE = 120.0
 """Seconds for which a server that is away is waited for when jobs of an earlier session are to be found."""
@@ -65,6 +73,7 @@ class BalsamEvaluator(Evaluator):
         self._newest: datetime | None = None
         self._all_due = self._word_due = 0.0
         self._wake, self._is_closing = threading.Event(), False
+        self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
@@ -85,6 +94,8 @@ class BalsamEvaluator(Evaluator):
             while True:
                 events.append(self._events.get_nowait())
         except queue.Empty:
+            if self._fault is not None:  # nobody listens any more: better to crash, and be started again
+                raise self._fault from None
             return events
 
     def stop(self, trial: int, after: int) -> None:
@@ -137,15 +148,20 @@ class BalsamEvaluator(Evaluator):
         finally:
             self._client.patience = 0.0
         adopted = set()
+        self._see(jobs.values())
         with self._lock:
             for job in jobs.values():  # those that the user wants again are heard of at once
                 self._put(self._attempts.hear(job))
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
-                if own is not None and _is_alive(own, finished):
-                    folder = self._place.job_folder(assignment)
-                    self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
-                    adopted.add(assignment.trial)
+                if own is None or not _is_alive(own, finished):
+                    continue
+                adopted.add(assignment.trial)
+                folder = self._place.job_folder(assignment)
+                self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
+                if own.state is JobState.AWAITING_PARENTS:  # made, and the driver died before it let it go
+                    self._is_unsure = True
+                    self._unsent.append(assignment)
         self._all_due = 0.0
         self._wake.set()
         return adopted
@@ -154,24 +170,33 @@ class BalsamEvaluator(Evaluator):
         """End all that runs and was not left, and speak with the server no more."""
         if not self._thread.is_alive():
             return
-        with self._lock:
-            trials = [attempt.assignment.trial for attempt in self._attempts]
-        for trial in trials:
-            if trial not in self._left:
-                self.kill(trial, State.CANCELLED, "the search ended")
+        for trial in self._owed():
+            self.kill(trial, State.PAUSED, "the driver ended")  # a later session may hear of it
         limit = time.monotonic() + CLOSING_SECONDS
-        while len(self._attempts) > len(self._left) and time.monotonic() < limit:
+        while self._owed() and time.monotonic() < limit:
             time.sleep(0.1)
         self._is_closing = True
         self._wake.set()
         self._thread.join(CLOSING_SECONDS)
         self._client.close()
 
+    def _owed(self) -> set[int]:
+        """Return the trials under way that were not left."""
+        with self._lock:
+            return {attempt.assignment.trial for attempt in self._attempts} - self._left
+
     # ---- the thread
 
     def _serve(self) -> None:
+        try:
+            self._speak()
+        except Exception as error:
+            log.exception("the thread that speaks with the Balsam server has failed")
+            self._fault = error
+
+    def _speak(self) -> None:
         """Speak with the server until the search ends."""
-        wait = SHORTEST_WAIT
+        wait = shortest = max(SHORTEST_WAIT, WAIT_OF_A_TRIAL * self.num_workers)
         while not self._is_closing:
             self._wake.clear()
             try:
@@ -182,11 +207,10 @@ class BalsamEvaluator(Evaluator):
                 self._say(f"{error}; trials that run go on, and it is tried again")
                 has_news = self._put(self._read_results())
             except Refused as error:
-                self._refuse(error)
-                has_news = True
-            wait = SHORTEST_WAIT if has_news else min(wait * GROWTH, LONGEST_WAIT)
+                has_news = self._refuse(error)
+            wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
-                wait = SHORTEST_WAIT
+                wait = shortest
 
     def _send(self) -> None:
         """Make jobs of the attempts that were handed over, and let launchers take them."""
@@ -200,7 +224,7 @@ class BalsamEvaluator(Evaluator):
         self._is_unsure = True
         made |= {key_of(job): job for job in self._client.create_jobs(requests)}
         resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
-        self._client.update_jobs(resting, state=JobState.PREPROCESSED)
+        self._client.update_jobs(resting, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
         self._is_unsure = False
         with self._lock:
             for assignment in unsent:
@@ -221,16 +245,15 @@ class BalsamEvaluator(Evaluator):
         return {key_of(job): job for job in jobs if key_of(job) in wanted}
 
     def _request(self, assignment: Assignment) -> JobRequest:
-        self._place.job_folder(assignment).mkdir(
-            parents=True, exist_ok=True
-        )  # no agent sees the job before it runs
+        folder = self._place.job_folder(assignment)
+        folder.mkdir(parents=True, exist_ok=True)  # no agent, who would do it, sees the job before it runs
         return self._place.request(self._setting, assignment)
 
     def _withdraw(self) -> None:
         """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""
         while self._to_withdraw:
             job_id, end = self._to_withdraw[0]
-            self._client.delete_job(job_id)
+            self._client.delete_job(job_id, WAITING)
             is_gone = not self._client.jobs(ids=[job_id])
             self._to_withdraw.pop(0)
             if is_gone:
@@ -239,23 +262,38 @@ class BalsamEvaluator(Evaluator):
 
     def _ask(self) -> bool:
         """Ask for what has changed; say whether anything had."""
-        now = time.monotonic()
-        is_all = now >= self._all_due
-        if not is_all and not len(self._attempts):
-            return False
-        after = None if is_all or self._newest is None else self._newest - OVERLAP
-        jobs = self._client.jobs(self._place.tags_of_trials(), updated_after=after)
-        newest = max((job.last_update for job in jobs), default=self._newest)
-        has_news, self._newest = newest != self._newest, newest
+        now, newest = time.monotonic(), self._newest
+        is_all = newest is None or now >= self._all_due
+        jobs: list[Job] = []
+        gone: set[int] = set()
+        if newest is not None:
+            jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
+        if is_all:
+            with self._lock:
+                under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
+            for first in range(0, len(under_way), IDS_OF_A_REQUEST):
+                jobs += self._client.jobs(ids=under_way[first : first + IDS_OF_A_REQUEST])
+            gone = set(under_way) - {job.id for job in jobs}
+        self._see(jobs)
+        has_news = newest != self._newest
         with self._lock:
             for job in jobs:
                 has_news = self._put(self._attempts.hear(job)) or has_news
+            for attempt in self._attempts:
+                if attempt.job_id in gone:
+                    self._put(self._attempts.lose(attempt, f"its job {attempt.job_id} was deleted"))
+            has_news = self._put(self._attempts.lose_silent()) or has_news
             has_news = has_news or any(attempt.over_since is not None for attempt in self._attempts)
         if is_all:
             self._all_due = now + ALL_SECONDS
         if is_all or now >= self._word_due:
             self._look_at_launchers()
         return has_news
+
+    def _see(self, jobs: Iterable[Job]) -> None:
+        """Note the latest change of any job, from which on changes are asked for."""
+        for job in jobs:
+            self._newest = max(self._newest or job.last_update, job.last_update)
 
     def _look_at_launchers(self) -> None:
         """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""
@@ -278,16 +316,16 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             return self._attempts.read_results()
 
-    def _refuse(self, error: Refused) -> None:
-        """Lose the attempts that the server takes no jobs for."""
-        log.error("%s", error)
+    def _refuse(self, error: Refused) -> bool:
+        """Lose the attempts that the server takes no jobs for; say whether there were any."""
+        self._say(str(error))
         with self._lock:
             unsent, self._unsent = self._unsent, []
             self._to_withdraw.clear()
-            for assignment in unsent:
-                self._put(
-                    self._attempts.end(lost(assignment, "balsam", f"the server took no job for it: {error}"))
-                )
+            why = f"the server took no job for it: {error}"
+            return self._put(
+                [end for each in unsent for end in self._attempts.end(lost(each, "balsam", why))]
+            )
 
     def _put(self, events: Sequence[Event]) -> bool:
         for event in events:
@@ -304,4 +342,7 @@ def _is_alive(job: Job, finished: set[int]) -> bool:
     """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
     if (job.data or {}).get("end"):
         return True
-    return READINGS[job.state].state is not State.LOST and job.batch_job_id not in finished
+    state = READINGS[
+        job.state
+    ].state  # a job that waits may have been taken, and not started, by one that is gone
+    return state is State.WAITING or (state is State.RUNNING and job.batch_job_id not in finished)

@@ -70,7 +70,7 @@ class Resources:
         threads_per_rank: Cores of each; None for an even share of the node's.
         workflow: Name of the search among the jobs of a site; empty for its folder's name.
         folder: Where the search stands.
-        trials_ahead: Trials that wait while all slots are busy; None for one a node.
+        trials_ahead: Trials that wait while all slots are busy; None for one for each 16 slots.
         ray_address: Address of a Ray cluster; empty for one started on this machine.
         ray_password: Its password, where it has one.
     """

@@ -58,7 +58,13 @@ def test_where_jobs_cannot_share_a_node_each_trial_has_one():
         (POLARIS, 1, "mpi", Wishes(gpus_per_trial=8), "has 4 GPUs"),
         (POLARIS, 1, "mpi", Wishes(trials_per_node=3, gpus_per_trial=2), "more than a node's 4"),
         (POLARIS, 1, "mpi", Wishes(gpus_per_trial=3, ranks_per_node=2), "cannot be shared by 2 ranks"),
-        (LAPTOP, 1, "serial", Wishes(trials_per_node=2, threads_per_rank=2), "do not fit into the 3 cores"),
+        (
+            LAPTOP,
+            1,
+            "serial",
+            Wishes(trials_per_node=2, threads_per_rank=2),
+            "of 2 cores each, are more than its 2 beside",
+        ),
         (NodeKind(cores=64, packs=False), 1, "mpi", Wishes(), "needs at least 2"),
     ],
 )

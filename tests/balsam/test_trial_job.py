@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,9 +36,7 @@ class JobOfTrial:
 
     def start(self, job_id=7):
         environment = {**os.environ, "BALSAM_JOB_ID": str(job_id), "BALSAM_CLIENT_PATH": "nowhere"}
-        process = subprocess.Popen(
-            ["/bin/bash", "-c", f"exec {self.command}"], cwd=self.folder, env=environment
-        )
+        process = subprocess.Popen(["/bin/bash", "-c", self.command], cwd=self.folder, env=environment)
         self.processes.append(process)
         return process
 
@@ -86,6 +85,13 @@ def test_orders_reach_the_trial(job):
     reporting.wait_for(PROCESSES)
     give_order(reporting.folder, stop_order(after=0))
     assert process.wait(60) == 0
+    assert reporting.result()["state"] == State.STOPPED
+
+
+def test_a_stop_that_was_ordered_before_it_began_holds(job):
+    reporting = job("report_until_told")
+    give_order(reporting.folder, stop_order(after=0))
+    assert reporting.run() == 0
     assert reporting.result()["state"] == State.STOPPED
 
 
@@ -138,3 +144,13 @@ def test_further_ranks_run_the_same_trial_and_tell_nothing(job):
     assert square.run() == 0
     assert square.result()["objective"] == 4.0
     assert json.loads((square.trial / "rank-1" / RESULT).read_text())["objective"] == 4.0
+
+
+def test_a_further_rank_whose_launcher_ends_leaves_no_process(job):
+    hanging = job("hang", spec=BalsamJobSpec(command="RANK=1 exec {worker}", processes=2))
+    process = hanging.start()
+    hanging.wait_for(Path("rank-1") / PROCESSES)
+    ids = json.loads((hanging.trial / "rank-1" / PROCESSES).read_text())["all"]
+    process.terminate()
+    process.wait(20)
+    assert_dead(ids, 20.0)

@@ -1,1 +1,1 @@
-"""Programs that Balsam's own interpreter runs, and what its site loads: they import Balsam and nothing of this package."""
+"""Programs for Balsam's own interpreter, and what its site loads: they import Balsam, and nothing of this package."""

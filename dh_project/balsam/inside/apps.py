@@ -15,7 +15,7 @@ from balsam.api import ApplicationDefinition
 SITE, VERSION = int(sys.argv[1]), sys.argv[2]
 
 
-class search(ApplicationDefinition):  # noqa: N801 (the app's name)
+class search(ApplicationDefinition):
     """The driver of a search: runs again after a crash, in this batch job or a later one."""
 
     site = SITE
@@ -36,7 +36,7 @@ class search(ApplicationDefinition):  # noqa: N801 (the app's name)
         self.job.state = JobState.restart_ready
 
 
-class trial(ApplicationDefinition):  # noqa: N801 (the app's name)
+class trial(ApplicationDefinition):
     """An attempt at a trial: its driver decides about another, so that Balsam starts none."""
 
     site = SITE

@@ -16,12 +16,9 @@ from balsam.config.config import import_string
 def main() -> None:
     """Print it."""
     asked = json.load(sys.stdin)
-    for folder, shipped in site_builder.load_default_configs().items():
-        if folder.name == asked["system"]:
-            break
-    else:
-        sys.exit(f"Balsam ships no settings for {asked['system']}")
-    shipped = shipped.copy(update=asked["changed"])
+    all_shipped = site_builder.load_default_configs()
+    folder = next(folder for folder in all_shipped if folder.name == asked["system"])
+    shipped = all_shipped[folder].copy(update=asked["changed"])
     node = import_string(shipped.compute_node)
     found = {
         "settings": site_builder.render_settings_file(shipped.dict()),

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 from balsam.platform.app_run import LocalAppRun, MPICHRun
@@ -24,6 +24,9 @@ SERIAL_MODE = Path(serial_mode.__file__)
 
 SOCKET_VARIABLE = "DH_PROJECT_SERIAL_MODE_SOCKET"
 """Where the two halves of serial mode meet."""
+
+LONGEST_FOLDER = 60
+"""Characters of a folder in which a folder of a socket file may be."""
 
 SCRIPT = "qlaunch"
 """What the names of batch scripts begin with."""
@@ -50,8 +53,8 @@ def gpus() -> list[int | str]:
 class LocalNode(DefaultNode):
     """This machine, with one core more than it has: a search's driver takes one, and mostly sleeps."""
 
-    cpu_ids = list(range(usable_cores() + 1))
-    gpu_ids = gpus()
+    cpu_ids: ClassVar[list[int]] = list(range(usable_cores() + 1))
+    gpu_ids: ClassVar[list[int | str]] = gpus()
 
     @classmethod
     def get_job_nodelist(cls) -> list[LocalNode]:
@@ -93,7 +96,7 @@ class LocalMPIRun(MPICHRun):
     def _set_envs(self) -> None:
         super()._set_envs()
         if self._is_serial_mode():
-            self._envs[SOCKET_VARIABLE] = str(Path(tempfile.mkdtemp(prefix="dh_project_")) / "master")
+            self._envs[SOCKET_VARIABLE] = f"{_short_folder()}/master"
 
     def _is_serial_mode(self) -> bool:
         """Say whether this starts serial mode itself: one process here, which needs no MPI.
@@ -127,6 +130,12 @@ class LocalScheduler(LocalProcessScheduler):
         """Return the batch jobs that run."""
         found = super().get_statuses(*arguments, **options)
         return {number: status for number, status in found.items() if _is_batch_job(number)}
+
+
+def _short_folder() -> str:
+    """Return a new folder for a socket file, whose path has to be short."""
+    folder = None if len(tempfile.gettempdir()) < LONGEST_FOLDER else "/tmp"
+    return tempfile.mkdtemp(prefix="dh_project_", dir=folder)
 
 
 def _is_batch_job(number: int) -> bool:

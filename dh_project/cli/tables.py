@@ -1,0 +1,71 @@
+"""Tables that commands print, or write to a file of the user's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.errors import UserError
+
+ENDINGS = (".csv", ".json")
+
+
+def check_output(path: Path | None, endings: Sequence[str] = ENDINGS) -> None:
+    """See to it that a mistaken place is told before the work is done.
+
+    Raises:
+        UserError: The ending is another, or no file can be written there.
+    """
+    if path is None:
+        return
+    if path.suffix not in endings:
+        raise UserError(
+            f"--output {path}: cannot write {path.suffix or 'a file without ending'} here; end it in "
+            f"{' or '.join(endings)}"
+        )
+    if path.is_dir():
+        raise UserError(f"--output {path}: this is a folder; name a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--output {path}: there is no folder {path.parent}; make it first")
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table as CSV or as a JSON list, by the file's ending, whole or not at all."""
+    from dh_project.files import table_text, write_whole
+
+    if path.suffix == ".json":
+        write_json(path, rows)
+    else:
+        write_whole(path, table_text(rows) if rows else ",".join(columns) + "\n")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    from dh_project.files import write_whole
+
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table."""
+    from rich.table import Table
+
+    from dh_project.cli.console import open_console
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if _is_numeric(rows, column) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    open_console().print(table)
+
+
+def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    cells = [row[column] for row in rows if row.get(column) is not None]
+    return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)

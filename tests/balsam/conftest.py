@@ -1,0 +1,75 @@
+"""A real Balsam for the tests: a folder of ``balsam-init``, with its own server and site."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dh_project.balsam.client import BalsamClient
+from dh_project.balsam.installation import Installation
+from dh_project.cli.main import main
+
+pytest.register_assert_rewrite("dh_project.testing.evaluator")
+
+
+@pytest.fixture(scope="session")
+def balsam_folder() -> Iterator[Path]:
+    """A folder of ``balsam-init`` in which all runs; DH_PROJECT_TEST_BALSAM names one that is there already."""
+    named = os.environ.get("DH_PROJECT_TEST_BALSAM")
+    if named:
+        assert main(["balsam-init", named]) == 0
+        yield Path(named)
+        return
+    home = Path(tempfile.mkdtemp(prefix="balsam-", dir="/tmp"))  # short, for the sockets in it
+    home.chmod(0o711)
+    folder = home / "polydb"
+    assert main(["balsam-init", str(folder)]) == 0
+    yield folder
+    main(["balsam-stop", "--all", str(folder)])
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def installation(balsam_folder) -> Installation:
+    """The folder's paths."""
+    return Installation(balsam_folder)
+
+
+@pytest.fixture
+def client(balsam_folder) -> Iterator[BalsamClient]:
+    """Speaks with the folder's server."""
+    with BalsamClient.of(Installation(balsam_folder), patience=20.0) as client:
+        yield client
+
+
+@pytest.fixture
+def another_folder(balsam_folder, tmp_path) -> Iterator[Path]:
+    """A folder to be made, with Balsam's environment in it already: installing takes half a minute."""
+    folder = tmp_path / "another"
+    folder.mkdir()
+    (folder / "balsam-init.log").touch()
+    (folder / "environment").symlink_to(balsam_folder / "environment")
+    yield folder
+    if (folder / "installation.json").exists():
+        main(["balsam-stop", str(folder)])
+
+
+@pytest.fixture
+def command():
+    """Runs a command as a process of its own; gives its exit status, and what it said."""
+
+    def run(*words, given=""):
+        return subprocess.run(
+            [sys.executable, "-m", "dh_project.cli.main", *map(str, words)],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
