@@ -206,9 +206,10 @@ class BalsamClient:
         changed: int = self._request("PUT", "/jobs/", params=query, json=fields)
         return changed
 
-    def delete_job(self, job_id: int) -> None:
-        """Delete a job, unless a launcher has taken it (:meth:`job` tells)."""
-        self._request("DELETE", "/jobs/", params=_query({"id": [job_id]}))
+    def delete_job(self, job_id: int, states: Collection[JobState] = ()) -> None:
+        """Delete a job, unless a launcher has taken it (:meth:`jobs` tells), or it is in none of the states given."""
+        query = _query({"id": [job_id], "state": [str(state) for state in states]})
+        self._request("DELETE", "/jobs/", params=query)
 
     def events(self, job_id: int) -> list[JobEvent]:
         """Return what happened to a job, the latest first."""

@@ -34,6 +34,7 @@ class Attempt:
         state: Where it stands.
         heard: How many of its reports were heard.
         over_since: When its job was first seen to be over without a word; None where it is not.
+        over: How it was then.
     """
 
     assignment: Assignment
@@ -43,6 +44,7 @@ class Attempt:
     state: State = State.WAITING
     heard: int = 0
     over_since: float | None = None
+    over: str = ""
 
 
 class Attempts:
@@ -93,6 +95,12 @@ class Attempts:
             end or Ended(of.trial, of.attempt, State.LOST, reason=reason, worker=_worker(attempt))
         )
 
+    def lose_silent(self) -> list[Event]:
+        """Let the attempts be over whose jobs have been for some time; of a job that rests nothing is heard again."""
+        limit = time.monotonic() - GRACE_SECONDS
+        silent = [each for each in self if each.over_since is not None and each.over_since < limit]
+        return [event for attempt in silent for event in self.lose(attempt, attempt.over)]
+
     def read_results(self) -> list[Event]:
         """Return the ends that workers wrote into their folders, for when the server does not answer."""
         events: list[Event] = []
@@ -123,8 +131,7 @@ class Attempts:
             attempt.over_since = None
         elif attempt.over_since is None:
             attempt.over_since = time.monotonic()
-        elif time.monotonic() - attempt.over_since > GRACE_SECONDS:
-            events += self.lose(attempt, f"{reading.reason} (Balsam job {job.id}: {job.state})")
+            attempt.over = f"{reading.reason} (Balsam job {job.id}: {job.state})"
         return events
 
     def _retry(self, job: Job) -> list[Event]:

@@ -45,6 +45,9 @@ WORD_SECONDS = 60.0
 
 CLOSING_SECONDS = 10.0
 
+WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
+"""States of jobs that may be withdrawn; one that has run holds its trial's end."""
+
 STARTING_PATIENCE = 120.0
 """Seconds for which a server that is away is waited for when jobs of an earlier session are to be found."""
 
@@ -151,10 +154,14 @@ class BalsamEvaluator(Evaluator):
                 self._put(self._attempts.hear(job))
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
-                if own is not None and _is_alive(own, finished):
-                    folder = self._place.job_folder(assignment)
-                    self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
-                    adopted.add(assignment.trial)
+                if own is None or not _is_alive(own, finished):
+                    continue
+                adopted.add(assignment.trial)
+                folder = self._place.job_folder(assignment)
+                self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
+                if own.state is JobState.AWAITING_PARENTS:  # made, and the driver died before it let it go
+                    self._is_unsure = True
+                    self._unsent.append(assignment)
         self._all_due = 0.0
         self._wake.set()
         return adopted
@@ -163,18 +170,20 @@ class BalsamEvaluator(Evaluator):
         """End all that runs and was not left, and speak with the server no more."""
         if not self._thread.is_alive():
             return
-        with self._lock:
-            trials = [attempt.assignment.trial for attempt in self._attempts]
-        for trial in trials:
-            if trial not in self._left:
-                self.kill(trial, State.CANCELLED, "the search ended")
+        for trial in self._owed():
+            self.kill(trial, State.PAUSED, "the driver ended")  # a later session may hear of it
         limit = time.monotonic() + CLOSING_SECONDS
-        while len(self._attempts) > len(self._left) and time.monotonic() < limit:
+        while self._owed() and time.monotonic() < limit:
             time.sleep(0.1)
         self._is_closing = True
         self._wake.set()
         self._thread.join(CLOSING_SECONDS)
         self._client.close()
+
+    def _owed(self) -> set[int]:
+        """Return the trials under way that were not left."""
+        with self._lock:
+            return {attempt.assignment.trial for attempt in self._attempts} - self._left
 
     # ---- the thread
 
@@ -198,8 +207,7 @@ class BalsamEvaluator(Evaluator):
                 self._say(f"{error}; trials that run go on, and it is tried again")
                 has_news = self._put(self._read_results())
             except Refused as error:
-                self._refuse(error)
-                has_news = True
+                has_news = self._refuse(error)
             wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
                 wait = shortest
@@ -245,7 +253,7 @@ class BalsamEvaluator(Evaluator):
         """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""
         while self._to_withdraw:
             job_id, end = self._to_withdraw[0]
-            self._client.delete_job(job_id)
+            self._client.delete_job(job_id, WAITING)
             is_gone = not self._client.jobs(ids=[job_id])
             self._to_withdraw.pop(0)
             if is_gone:
@@ -257,6 +265,7 @@ class BalsamEvaluator(Evaluator):
         now, newest = time.monotonic(), self._newest
         is_all = newest is None or now >= self._all_due
         jobs: list[Job] = []
+        gone: set[int] = set()
         if newest is not None:
             jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
         if is_all:
@@ -264,11 +273,16 @@ class BalsamEvaluator(Evaluator):
                 under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
             for first in range(0, len(under_way), IDS_OF_A_REQUEST):
                 jobs += self._client.jobs(ids=under_way[first : first + IDS_OF_A_REQUEST])
+            gone = set(under_way) - {job.id for job in jobs}
         self._see(jobs)
         has_news = newest != self._newest
         with self._lock:
             for job in jobs:
                 has_news = self._put(self._attempts.hear(job)) or has_news
+            for attempt in self._attempts:
+                if attempt.job_id in gone:
+                    self._put(self._attempts.lose(attempt, f"its job {attempt.job_id} was deleted"))
+            has_news = self._put(self._attempts.lose_silent()) or has_news
             has_news = has_news or any(attempt.over_since is not None for attempt in self._attempts)
         if is_all:
             self._all_due = now + ALL_SECONDS
@@ -302,16 +316,16 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             return self._attempts.read_results()
 
-    def _refuse(self, error: Refused) -> None:
-        """Lose the attempts that the server takes no jobs for."""
-        log.error("%s", error)
+    def _refuse(self, error: Refused) -> bool:
+        """Lose the attempts that the server takes no jobs for; say whether there were any."""
+        self._say(str(error))
         with self._lock:
             unsent, self._unsent = self._unsent, []
             self._to_withdraw.clear()
-            for assignment in unsent:
-                self._put(
-                    self._attempts.end(lost(assignment, "balsam", f"the server took no job for it: {error}"))
-                )
+            why = f"the server took no job for it: {error}"
+            return self._put(
+                [end for each in unsent for end in self._attempts.end(lost(each, "balsam", why))]
+            )
 
     def _put(self, events: Sequence[Event]) -> bool:
         for event in events:
@@ -328,4 +342,7 @@ def _is_alive(job: Job, finished: set[int]) -> bool:
     """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
     if (job.data or {}).get("end"):
         return True
-    return READINGS[job.state].state is not State.LOST and job.batch_job_id not in finished
+    state = READINGS[
+        job.state
+    ].state  # a job that waits may have been taken, and not started, by one that is gone
+    return state is State.WAITING or (state is State.RUNNING and job.batch_job_id not in finished)

@@ -60,9 +60,16 @@ def test_the_end_comes_after_the_last_reports_and_only_once(attempts):
 def test_a_job_that_is_over_without_a_word_is_lost(attempts, monkeypatch, state):
     monkeypatch.setattr(watch, "GRACE_SECONDS", -1.0)
     assert attempts.hear(job(state)) == []
-    (end,) = attempts.hear(job(state))
+    (end,) = attempts.lose_silent()
     assert (end.state, end.attempt) == (State.LOST, 1)
     assert READINGS[state].reason in end.reason
+
+
+def test_a_job_that_runs_after_all_is_not_lost(attempts, monkeypatch):
+    monkeypatch.setattr(watch, "GRACE_SECONDS", -1.0)
+    attempts.hear(job("RUN_TIMEOUT"))
+    attempts.hear(job("RUNNING"))
+    assert attempts.lose_silent() == []
 
 
 def test_the_last_words_of_a_lost_job_are_in_its_reason(attempts, tmp_path, monkeypatch):
@@ -70,7 +77,7 @@ def test_the_last_words_of_a_lost_job_are_in_its_reason(attempts, tmp_path, monk
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "job.out").write_text("so far so good\nmpiexec: no such host\n")
     attempts.hear(job("FAILED"))
-    (end,) = attempts.hear(job("FAILED"))
+    (end,) = attempts.lose_silent()
     assert end.reason.endswith("mpiexec: no such host")
 
 
@@ -78,7 +85,7 @@ def test_the_file_of_a_result_does_where_the_server_was_not_told(attempts, tmp_p
     monkeypatch.setattr(watch, "GRACE_SECONDS", -1.0)
     (tmp_path / RESULT).write_text(json.dumps({"trial": 3, "attempt": 1, "point": {"x": 1.0}, **END}))
     attempts.hear(job("RUN_DONE"))
-    (end,) = attempts.hear(job("RUN_DONE"))
+    (end,) = attempts.lose_silent()
     assert (end.state, end.objective) == (State.DONE, 0.5)
 
 
