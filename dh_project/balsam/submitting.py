@@ -184,6 +184,9 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
         if real != folder:
             folder.unlink(missing_ok=True)
         shutil.rmtree(real, ignore_errors=True)
+        for parent in {real.parent, folder.parent}:  # the workflow's, where nothing else is in it
+            with suppress(OSError):
+                parent.rmdir()
         raise
 
 
