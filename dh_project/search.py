@@ -111,9 +111,7 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
-        self._adopted: dict[
-            int, set[tuple[int, float]]
-        ] = {}  # trials of an earlier session, and what they had reported
+        self._adopted: dict[int, set[tuple[int, float]]] = {}  # trials of a session before: what is on record
         self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials that are to be told of that in this turn
         self._losses_in_a_row = 0
