@@ -149,11 +149,10 @@ class BalsamClient:
         ids: Collection[int] = (),
         states: Collection[JobState] = (),
         site_id: int | None = None,
-        app_id: int | None = None,
         updated_after: datetime | None = None,
     ) -> list[Job]:
         """Return the jobs that meet all conditions given, by their numbers."""
-        return list(self.iterate_jobs(tags, ids, states, site_id, app_id, updated_after))
+        return list(self.iterate_jobs(tags, ids, states, site_id, updated_after))
 
     def iterate_jobs(
         self,
@@ -161,7 +160,6 @@ class BalsamClient:
         ids: Collection[int] = (),
         states: Collection[JobState] = (),
         site_id: int | None = None,
-        app_id: int | None = None,
         updated_after: datetime | None = None,
         ordering: str | None = None,
     ) -> Iterator[Job]:
@@ -171,7 +169,6 @@ class BalsamClient:
             "id": list(ids),
             "state": [str(state) for state in states],
             "site_id": site_id,
-            "app_id": app_id,
             "last_update_after": updated_after.isoformat() if updated_after else None,
             "ordering": ordering,
         }

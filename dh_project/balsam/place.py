@@ -150,6 +150,7 @@ def find_place(run: str, resources: Resources) -> Place:
         )
     spec = job_spec_of(load_run(run), read_site_settings(installation).image)
     packing = pack(description.node, batch.num_nodes, batch.job_mode, wishes_of(spec, resources))
+    usual = math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL) if packing.is_tight else 0
     return Place(
         installation,
         client,
@@ -161,9 +162,7 @@ def find_place(run: str, resources: Resources) -> Place:
         apps[tags.TRIAL],
         own_job=own_id,
         own_batch_job=batch.id if own else None,
-        ahead=math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL)
-        if resources.trials_ahead is None
-        else resources.trials_ahead,
+        ahead=usual if resources.trials_ahead is None else resources.trials_ahead,
         most=resources.num_workers,
     )
 
