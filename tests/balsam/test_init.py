@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from dh_project.balsam.credentials import Login, read_token
+from dh_project.balsam.environment import fault
 from dh_project.balsam.installation import Installation, NodeKind
 from dh_project.balsam.models import JobRequest
 from dh_project.balsam.services import Services
@@ -190,6 +191,28 @@ def test_an_environment_of_another_version_is_one_line(balsam_folder, installati
     stamp.write_text(original)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "it holds Balsam 0.6.0" in refused.stderr
+
+
+def test_a_package_that_balsam_needs_is_missed_in_one_line_that_says_how_to_mend_it(
+    balsam_folder, installation, command
+):
+    command("balsam-stop", balsam_folder)
+    [package] = installation.environment.glob("lib/python3*/site-packages/sqlalchemy")
+    package.rename(package.with_name("away"))
+    refused = command("balsam-start", balsam_folder)
+    package.with_name("away").rename(package)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert f"mend it with: deephyper balsam-init {balsam_folder}" in refused.stderr
+    assert command("balsam-start", balsam_folder).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3"])
+def test_an_environment_whose_stamp_is_torn_is_not_finished(tmp_path, content):
+    installation = Installation(tmp_path)
+    (installation.environment / "bin").mkdir(parents=True)
+    installation.python.symlink_to(sys.executable)
+    (installation.environment / "dh_project.json").write_text(content)
+    assert fault(installation) == "its installation was not finished"
 
 
 def test_activating_twice_changes_nothing_more(balsam_folder):
