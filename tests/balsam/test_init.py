@@ -241,8 +241,9 @@ def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
 
 
 def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
-    site = client.create_site("taken", Path("/elsewhere"))
-    refused = command("balsam-init", balsam_folder, "--site-name", "taken")
+    name = f"taken-{time.time_ns()}"
+    site = client.create_site(name, Path("/elsewhere"))
+    refused = command("balsam-init", balsam_folder, "--site-name", name)
     client.delete_site(site.id)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "the server knows a site of that name, at /elsewhere" in refused.stderr
