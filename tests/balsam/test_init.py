@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from dh_project.balsam.credentials import Login, read_token
+from dh_project.balsam.credentials import Login, read_token, write_private
 from dh_project.balsam.installation import Installation, NodeKind
 from dh_project.balsam.models import JobRequest
 from dh_project.balsam.services import Services
@@ -134,6 +134,19 @@ def test_the_agent_outlives_its_server(balsam_folder, installation, client):
     wait_for(lambda: is_heard_of_anew(client, site_id))
     assert services.agent.process() == agent
     assert {process.pid for process in agent.children()} == before
+
+
+def test_the_agent_outlives_its_token(installation, client):
+    services = Services(installation)
+    agent, site_id = services.agent.process(), installation.describe().site_id
+    parts, settings = agent.children(), services.server.settings
+    services.server.stop()
+    another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are void
+    write_private(installation.private / "server.json", another.model_dump_json())
+    services.server.start()
+    wait_for(lambda: is_heard_of_anew(client, site_id))
+    assert services.agent.process() == agent
+    assert agent.children() == parts
 
 
 def test_no_part_of_an_agent_outlives_it(balsam_folder, installation, capsys):
