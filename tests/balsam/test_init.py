@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from dh_project.balsam.credentials import Login, read_token
+from dh_project.balsam.credentials import Login, read_token, write_private
 from dh_project.balsam.environment import fault
 from dh_project.balsam.installation import Installation, NodeKind
 from dh_project.balsam.models import JobRequest
@@ -135,6 +135,19 @@ def test_the_agent_outlives_its_server(balsam_folder, installation, client):
     wait_for(lambda: is_heard_of_anew(client, site_id))
     assert services.agent.process() == agent
     assert {process.pid for process in agent.children()} == before
+
+
+def test_the_agent_outlives_its_token(installation, client):
+    services = Services(installation)
+    agent, site_id = services.agent.process(), installation.describe().site_id
+    parts, settings = agent.children(), services.server.settings
+    services.server.stop()
+    another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are void
+    write_private(installation.private / "server.json", another.model_dump_json())
+    services.server.start()
+    wait_for(lambda: is_heard_of_anew(client, site_id))
+    assert services.agent.process() == agent
+    assert agent.children() == parts
 
 
 def test_no_part_of_an_agent_outlives_it(balsam_folder, installation, capsys):
@@ -264,8 +277,9 @@ def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
 
 
 def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
-    site = client.create_site("taken", Path("/elsewhere"))
-    refused = command("balsam-init", balsam_folder, "--site-name", "taken")
+    name = f"taken-{time.time_ns()}"
+    site = client.create_site(name, Path("/elsewhere"))
+    refused = command("balsam-init", balsam_folder, "--site-name", name)
     client.delete_site(site.id)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "the server knows a site of that name, at /elsewhere" in refused.stderr
