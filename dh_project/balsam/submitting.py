@@ -167,12 +167,12 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
     folder = target.folder(request.workdir)
     work = target.settings.work_directory
     real = folder if work is None else work / request.workdir
-    real.mkdir(parents=True)
-    if real != folder:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.symlink_to(real)
     job = None
     try:
+        real.mkdir(parents=True)
+        if real != folder:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(real)
         submission.write(folder)
         [job] = target.client.create_jobs([request])
         if search_job(target, submission.workflow).id != job.id:
@@ -184,6 +184,9 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
         if real != folder:
             folder.unlink(missing_ok=True)
         shutil.rmtree(real, ignore_errors=True)
+        for parent in {folder.parent, real.parent}:
+            with suppress(OSError):  # another search of that name may be in it
+                parent.rmdir()
         raise
 
 
