@@ -29,6 +29,7 @@ from dh_project.balsam.submission import OUTPUT, Over, Submission
 from dh_project.errors import UserError, one_line
 from dh_project.journal import scan
 from dh_project.limits import Limits
+from dh_project.lock import DriverLock
 from dh_project.ranks import forget_ranks
 from dh_project.trial import SearchPaths
 
@@ -47,6 +48,9 @@ LEAST_SECONDS = 5.0
 
 LONGEST_STAY = 600.0
 """Seconds past the launcher's end, after which it is taken to have died."""
+
+PREDECESSOR_SECONDS = 60.0
+"""For which a driver before this one may still be ending: it saves what its trials have."""
 
 ORDER_SECONDS = 1.0
 
@@ -125,6 +129,8 @@ class Driver:
                 )
             walltime = float(ends) - psutil.Process().create_time()
             arguments += ["--walltime", f"{walltime:.1f}", "--margin", f"{margin:.1f}"]
+        if not self._is_free():
+            return Outcome("crash", "the driver before, of a launcher that died, keeps the folder", 1)
         before = self._endings()
         try:
             status = main(arguments)
@@ -137,6 +143,22 @@ class Driver:
         if endings:
             return Outcome(endings[-1]["ending"], endings[-1]["reason"], status)
         return Outcome("signal" if status == 130 else "none", self._last_words(), status)
+
+    def _is_free(self) -> bool:
+        """Wait until a driver before, whose launcher died, has let go; say whether it has."""
+        limit = time.monotonic() + PREDECESSOR_SECONDS
+        while True:
+            try:
+                DriverLock(self.paths).release()
+            except OSError:  # the search itself says what is wrong with the folder
+                return True
+            except UserError as error:
+                if time.monotonic() > limit:
+                    return False
+                log.info("%s", error)
+                time.sleep(1.0)
+            else:
+                return True
 
     def _endings(self) -> list[dict[str, Any]]:
         """Return how the sessions so far ended."""

@@ -15,12 +15,10 @@ from dh_project.balsam.credentials import read_token
 from dh_project.balsam.daemons import Daemons
 from dh_project.balsam.environment import refresh, require_environment
 from dh_project.balsam.installation import Description, Installation
-from dh_project.balsam.models import BatchState
+from dh_project.balsam.models import AHEAD, BatchState
 from dh_project.balsam.server import OwnServer, answers
 from dh_project.errors import UserError
 from dh_project.lock import file_lock
-
-AHEAD = (BatchState.PENDING_SUBMISSION, BatchState.QUEUED, BatchState.RUNNING)
 
 END_OF_BATCH_JOBS = 90.0
 """Seconds to wait for batch jobs that are to be deleted."""

@@ -184,8 +184,8 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
         if real != folder:
             folder.unlink(missing_ok=True)
         shutil.rmtree(real, ignore_errors=True)
-        for parent in {folder.parent, real.parent}:
-            with suppress(OSError):  # another search of that name may be in it
+        for parent in {real.parent, folder.parent}:  # the workflow's, where nothing else is in it
+            with suppress(OSError):
                 parent.rmdir()
         raise
 

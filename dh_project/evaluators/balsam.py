@@ -18,7 +18,7 @@ from dh_project.assignment import Assignment, Setting
 from dh_project.balsam.client import Refused, Unauthorized, Unavailable
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
-from dh_project.balsam.place import Place
+from dh_project.balsam.place import STARTING_PATIENCE, Place
 from dh_project.balsam.states import READINGS
 from dh_project.balsam.watch import Attempt, Attempts, key_of
 from dh_project.evaluators.base import Evaluator, lost
@@ -47,9 +47,6 @@ CLOSING_SECONDS = 10.0
 
 WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
 """States of jobs that may be withdrawn; one that has run holds its trial's end."""
-
-STARTING_PATIENCE = 120.0
-"""Seconds for which a server that is away is waited for when jobs of an earlier session are to be found."""
 
 
 class BalsamEvaluator(Evaluator):
