@@ -107,12 +107,15 @@ class Chain:
         ]
 
     def _go_on(self) -> None:
+        said = ""
         while not self._over.is_set():
             try:
                 if self._submit_next():
                     return
             except (Unavailable, Unauthorized) as error:
-                log.warning("the next batch job is not submitted yet: %s", error)
+                if str(error) != said:
+                    log.warning("the next batch job is not submitted yet: %s", error)
+                said = str(error)
             except Refused as error:
                 log.error("the next batch job cannot be submitted: %s", error)
                 return

@@ -167,12 +167,12 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
     folder = target.folder(request.workdir)
     work = target.settings.work_directory
     real = folder if work is None else work / request.workdir
-    real.mkdir(parents=True)
-    if real != folder:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.symlink_to(real)
     job = None
     try:
+        real.mkdir(parents=True)
+        if real != folder:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(real)
         submission.write(folder)
         [job] = target.client.create_jobs([request])
         if search_job(target, submission.workflow).id != job.id:
