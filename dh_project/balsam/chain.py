@@ -124,7 +124,7 @@ class Chain:
     def _submit_next(self) -> bool:
         """Submit the next batch job, where none is ahead; say whether that is settled."""
         batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
-        if len(batch_jobs) >= self._last:
+        if len([each for each in batch_jobs if each.state is not BatchState.SUBMIT_FAILED]) >= self._last:
             return True
         present = present_one(self._client, self._job_id, batch_jobs)
         if present is None or present.scheduler_id is None:

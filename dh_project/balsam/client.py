@@ -39,15 +39,19 @@ MOST_IN_BULK = 1000
 """Jobs of one request; Balsam takes 5000, but answers other requests only between two."""
 
 
-class Unavailable(Exception):
+class ServerError(Exception):
+    """The server did not do what it was asked for."""
+
+
+class Unavailable(ServerError):
     """The server does not answer, or answers that it cannot; it may do so later."""
 
 
-class Unauthorized(Exception):
+class Unauthorized(ServerError):
     """The server does not take the token, and there is no way to another but the user's login."""
 
 
-class Refused(Exception):
+class Refused(ServerError):
     """The server says no, and would say so again."""
 
 
@@ -283,7 +287,7 @@ class RefusalsAreMistakes:
             raise UserError(
                 f"{error}; look with: deephyper balsam-status, start it with: deephyper balsam-start"
             ) from None
-        if isinstance(error, Unauthorized | Refused):
+        if isinstance(error, ServerError):
             raise UserError(str(error)) from None
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 import psutil
 
 from dh_project.balsam.chain import Chain
-from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import BalsamClient, ServerError
 from dh_project.balsam.installation import active_installation
 from dh_project.balsam.orders import Orders
 from dh_project.balsam.programs import die_with_the_parent
@@ -35,6 +35,9 @@ from dh_project.trial import SearchPaths
 
 ENDS_VARIABLE = "DH_PROJECT_JOB_ENDS"
 """When the launcher ends its jobs, in seconds since 1970; the site's job template sets it."""
+
+CRASHES = "crashes"
+"""A file in which the site's app counts them."""
 
 JOB_VARIABLE = "BALSAM_JOB_ID"
 
@@ -141,6 +144,7 @@ class Driver:
             return Outcome("crash", f"{type(error).__name__}: {one_line(error)}", 1)
         endings = self._endings()[len(before) :]
         if endings:
+            (self.folder / CRASHES).unlink(missing_ok=True)  # those before were no hindrance
             return Outcome(endings[-1]["ending"], endings[-1]["reason"], status)
         return Outcome("signal" if status == 130 else "none", self._last_words(), status)
 
@@ -208,7 +212,7 @@ class Driver:
         try:
             for batch_job in self._chain.end(SERVER_PATIENCE):
                 log.info("batch job %d is taken out of the queue", batch_job.id)
-        except (Unavailable, Unauthorized, Refused) as error:
+        except ServerError as error:
             log.warning("batch jobs that are still ahead stay there and will find nothing to do: %s", error)
 
 

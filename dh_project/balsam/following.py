@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dh_project.balsam.allocation import is_silent, seconds_silent
 from dh_project.balsam.chain import batch_jobs_of
-from dh_project.balsam.client import Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import ServerError
 from dh_project.balsam.models import BatchJob, BatchState, Job, JobState
 from dh_project.balsam.submission import Over
 from dh_project.balsam.submitting import Target, why_refused
@@ -125,7 +125,7 @@ class Follower:
             batch_jobs = batch_jobs_of(client, self._target.site.id, self._workflow)
             self.job = client.job(self.job.id)
             [site] = [site for site in client.sites() if site.id == self._target.site.id]
-        except (Unavailable, Unauthorized, Refused, ValueError) as error:
+        except (ServerError, ValueError) as error:
             self._say("server", f"{error}; the search goes on without")
             return False
         self._said.pop("server", None)

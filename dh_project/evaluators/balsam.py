@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.balsam.client import Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import Refused, ServerError, Unauthorized, Unavailable
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
 from dh_project.balsam.place import STARTING_PATIENCE, Place
@@ -139,7 +139,11 @@ class BalsamEvaluator(Evaluator):
                 for batch in self._client.batch_jobs(tags=self._place.tag_of_workflow())
                 if batch.state is BatchState.FINISHED
             }
-        except (Unavailable, Unauthorized, Refused) as error:
+        except ServerError as error:
+            if (
+                self._place.own_job is not None
+            ):  # better to crash, and to be run again when the server is there
+                raise
             log.warning("%s; trials that run are started again", error)
             return set()
         finally:
@@ -204,7 +208,8 @@ class BalsamEvaluator(Evaluator):
                 self._say(f"{error}; trials that run go on, and it is tried again")
                 has_news = self._put(self._read_results())
             except Refused as error:
-                has_news = self._refuse(error)
+                self._say(str(error))
+                has_news = False
             wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
                 wait = shortest
@@ -219,7 +224,11 @@ class BalsamEvaluator(Evaluator):
         missing = [each for each in unsent if (each.trial, each.attempt) not in made]
         requests = [self._request(assignment) for assignment in missing]
         self._is_unsure = True
-        made |= {key_of(job): job for job in self._client.create_jobs(requests)}
+        try:
+            made |= {key_of(job): job for job in self._client.create_jobs(requests)}
+        except Refused as error:
+            self._lose(unsent, f"the server took no job for it: {error}")
+            return
         resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
         self._client.update_jobs(resting, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
         self._is_unsure = False
@@ -313,16 +322,13 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             return self._attempts.read_results()
 
-    def _refuse(self, error: Refused) -> bool:
-        """Lose the attempts that the server takes no jobs for; say whether there were any."""
-        self._say(str(error))
+    def _lose(self, assignments: Sequence[Assignment], why: str) -> None:
+        """Lose attempts that were handed over and have become no jobs."""
+        log.error("%s", why)
         with self._lock:
-            unsent, self._unsent = self._unsent, []
-            self._to_withdraw.clear()
-            why = f"the server took no job for it: {error}"
-            return self._put(
-                [end for each in unsent for end in self._attempts.end(lost(each, "balsam", why))]
-            )
+            self._unsent = [each for each in self._unsent if each not in assignments]
+            for each in assignments:
+                self._put(self._attempts.end(lost(each, "balsam", why)))
 
     def _put(self, events: Sequence[Event]) -> bool:
         for event in events:
