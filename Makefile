@@ -2,6 +2,7 @@
 # make test     set up, check style and types, run all tests that this machine can
 # make faults   kill, hang, tear and fill searches on purpose, and say so
 # make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
+# make bench-balsam   the same for Balsam, in a folder of its own (a quarter of an hour)
 # make lint, make docs, make clean
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 FOLDER ?= search
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: search test faults lint docs bench clean
+.PHONY: search test faults lint docs bench bench-balsam clean
 
 search: $(VENV)/installed
 	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
@@ -43,6 +44,12 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/search/driver_time.py
 	$(BIN)/python benchmarks/search/resume.py
 	$(BIN)/python benchmarks/search/cluster.py 1000 0.5
+
+bench-balsam: $(VENV)/installed-bench
+	$(BIN)/deephyper balsam-init $(VENV)/balsam
+	. $(VENV)/balsam/activate; $(BIN)/python benchmarks/balsam/bulk.py && \
+	    $(BIN)/python benchmarks/balsam/poller.py && $(BIN)/python benchmarks/balsam/turnaround.py; \
+	    status=$$?; $(BIN)/deephyper balsam-stop --all; exit $$status
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache
