@@ -28,7 +28,7 @@ from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.installation import Installation
 from dh_project.balsam.models import JobState
 from dh_project.balsam.watch import key_of
-from dh_project.evaluators.balsam import ALL_SECONDS, LONGEST_WAIT, BalsamEvaluator
+from dh_project.evaluators.balsam import ALL_SECONDS, LONGEST_WAIT, OVERLAP, BalsamEvaluator
 from dh_project.trial import Ended, Reported
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -107,6 +107,7 @@ def polled(installation: Installation, under_way: int, over: int) -> Iterator[Po
         setting = setting_of(place)
         requests = [place.request(setting, assignment_of(place, under_way + trial)) for trial in range(over)]
         helper.end_jobs([job.id for job in helper.create_jobs(requests)])
+        time.sleep(2 * OVERLAP.total_seconds())  # or they would count as changed just now, for as long as all rests
         evaluator = BalsamEvaluator(setting, place)
         for trial in range(under_way):
             evaluator.start(assignment_of(place, trial))
