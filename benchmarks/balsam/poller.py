@@ -107,7 +107,9 @@ def polled(installation: Installation, under_way: int, over: int) -> Iterator[Po
         setting = setting_of(place)
         requests = [place.request(setting, assignment_of(place, under_way + trial)) for trial in range(over)]
         helper.end_jobs([job.id for job in helper.create_jobs(requests)])
-        time.sleep(2 * OVERLAP.total_seconds())  # or they would count as changed just now, for as long as all rests
+        time.sleep(
+            2 * OVERLAP.total_seconds()
+        )  # or they would count as changed just now, for as long as all rests
         evaluator = BalsamEvaluator(setting, place)
         for trial in range(under_way):
             evaluator.start(assignment_of(place, trial))
