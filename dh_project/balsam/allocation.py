@@ -114,7 +114,7 @@ def _check_size(site: Site, queues: Mapping[str, Queue], asked: Allocation) -> N
     if asked.num_nodes <= limits.max_nodes and asked.minutes <= limits.max_walltime:
         return
     wrong = (
-        f"-n {asked.num_nodes}: queue {asked.queue} gives at most {limits.max_nodes}"
+        f"-n {asked.num_nodes}: queue {asked.queue} gives at most {limits.max_nodes} nodes"
         if asked.num_nodes > limits.max_nodes
         else f"-t {asked.minutes}: queue {asked.queue} gives at most {limits.max_walltime} minutes"
     )
