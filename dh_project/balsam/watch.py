@@ -142,6 +142,16 @@ class Attempts:
         return [Retried(number, attempt)]
 
 
+def is_alive(job: Job, finished: set[int]) -> bool:
+    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
+    if (job.data or {}).get("end"):
+        return True
+    state = READINGS[
+        job.state
+    ].state  # a job that waits may have been taken, and not started, by one that is gone
+    return state is State.WAITING or (state is State.RUNNING and job.batch_job_id not in finished)
+
+
 def last_words(folder: Path) -> str:
     """Return the last line that a job printed, as the rest of a sentence; empty where it printed nothing."""
     try:

@@ -19,8 +19,7 @@ from dh_project.balsam.client import Refused, ServerError, Unauthorized, Unavail
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
 from dh_project.balsam.place import STARTING_PATIENCE, Place
-from dh_project.balsam.states import READINGS
-from dh_project.balsam.watch import Attempt, Attempts, key_of
+from dh_project.balsam.watch import Attempt, Attempts, is_alive, key_of
 from dh_project.evaluators.base import Evaluator, lost
 from dh_project.trial import Ended, Event, State
 
@@ -155,7 +154,7 @@ class BalsamEvaluator(Evaluator):
                 self._put(self._attempts.hear(job))
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
-                if own is None or not _is_alive(own, finished):
+                if own is None or not is_alive(own, finished):
                     continue
                 adopted.add(assignment.trial)
                 folder = self._place.job_folder(assignment)
@@ -339,13 +338,3 @@ class BalsamEvaluator(Evaluator):
         if time.monotonic() >= self._word_due:
             self._word_due = time.monotonic() + WORD_SECONDS
             log.warning("%s", text)
-
-
-def _is_alive(job: Job, finished: set[int]) -> bool:
-    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
-    if (job.data or {}).get("end"):
-        return True
-    state = READINGS[
-        job.state
-    ].state  # a job that waits may have been taken, and not started, by one that is gone
-    return state is State.WAITING or (state is State.RUNNING and job.batch_job_id not in finished)
