@@ -19,6 +19,7 @@ from dh_project.balsam.client import Refused, ServerError, Unauthorized, Unavail
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
 from dh_project.balsam.place import STARTING_PATIENCE, Place
+from dh_project.balsam.states import WAITING
 from dh_project.balsam.watch import Attempt, Attempts, is_alive, key_of
 from dh_project.evaluators.base import Evaluator, lost
 from dh_project.trial import Ended, Event, State
@@ -43,9 +44,6 @@ WORD_SECONDS = 60.0
 """So often it is said again that the server does not answer, or that nothing takes the jobs."""
 
 CLOSING_SECONDS = 10.0
-
-WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
-"""States of jobs that may be withdrawn; one that has run holds its trial's end."""
 
 
 class BalsamEvaluator(Evaluator):
