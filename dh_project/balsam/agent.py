@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import psutil
 
@@ -50,7 +49,7 @@ class Agent:
         if self.process() is not None:
             return False
         self._remove_number_of_the_dead()
-        before = heard_of(site_by_id(client, site_id))
+        before = site_by_id(client, site_id).last_refresh
         process = self._daemons.start(
             NAME,
             [self._at.python, "-P", INSIDE / "agent.py"],
@@ -60,7 +59,7 @@ class Agent:
         )
         self._daemons.wait(
             process,
-            lambda: heard_of(site_by_id(client, site_id)) > before,
+            lambda: site_by_id(client, site_id).last_refresh > before,
             "the site's agent",
             self._log,
             START_SECONDS,
@@ -106,9 +105,3 @@ def site_by_id(client: BalsamClient, site_id: int) -> Site:
     if found is None:
         raise UserError(f"{client.url}: the server does not know this site (number {site_id}) any more")
     return found
-
-
-def heard_of(site: Site) -> datetime:
-    """Return when a site's agent was last heard of."""
-    seen = site.last_refresh
-    return seen if seen.tzinfo else seen.replace(tzinfo=UTC)

@@ -106,9 +106,7 @@ def is_silent(site: Site) -> bool:
 
 def seconds_silent(site: Site) -> float:
     """Return for how long the site's agent has not been heard of."""
-    heard = site.last_refresh
-    heard = heard.replace(tzinfo=UTC) if heard.tzinfo is None else heard
-    return (datetime.now(UTC) - heard).total_seconds()
+    return (datetime.now(UTC) - site.last_refresh).total_seconds()
 
 
 def _check_size(site: Site, queues: Mapping[str, Queue], asked: Allocation) -> None:

@@ -107,12 +107,15 @@ class Chain:
         ]
 
     def _go_on(self) -> None:
+        said = ""
         while not self._over.is_set():
             try:
                 if self._submit_next():
                     return
             except (Unavailable, Unauthorized) as error:
-                log.warning("the next batch job is not submitted yet: %s", error)
+                if str(error) != said:
+                    log.warning("the next batch job is not submitted yet: %s", error)
+                said = str(error)
             except Refused as error:
                 log.error("the next batch job cannot be submitted: %s", error)
                 return
@@ -121,7 +124,7 @@ class Chain:
     def _submit_next(self) -> bool:
         """Submit the next batch job, where none is ahead; say whether that is settled."""
         batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
-        if len(batch_jobs) >= self._last:
+        if len([each for each in batch_jobs if each.state is not BatchState.SUBMIT_FAILED]) >= self._last:
             return True
         present = present_one(self._client, self._job_id, batch_jobs)
         if present is None or present.scheduler_id is None:

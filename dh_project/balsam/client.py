@@ -39,15 +39,19 @@ MOST_IN_BULK = 1000
 """Jobs of one request; Balsam takes 5000, but answers other requests only between two."""
 
 
-class Unavailable(Exception):
+class ServerError(Exception):
+    """The server did not do what it was asked for."""
+
+
+class Unavailable(ServerError):
     """The server does not answer, or answers that it cannot; it may do so later."""
 
 
-class Unauthorized(Exception):
+class Unauthorized(ServerError):
     """The server does not take the token, and there is no way to another but the user's login."""
 
 
-class Refused(Exception):
+class Refused(ServerError):
     """The server says no, and would say so again."""
 
 
@@ -149,11 +153,10 @@ class BalsamClient:
         ids: Collection[int] = (),
         states: Collection[JobState] = (),
         site_id: int | None = None,
-        app_id: int | None = None,
         updated_after: datetime | None = None,
     ) -> list[Job]:
         """Return the jobs that meet all conditions given, by their numbers."""
-        return list(self.iterate_jobs(tags, ids, states, site_id, app_id, updated_after))
+        return list(self.iterate_jobs(tags, ids, states, site_id, updated_after))
 
     def iterate_jobs(
         self,
@@ -161,7 +164,6 @@ class BalsamClient:
         ids: Collection[int] = (),
         states: Collection[JobState] = (),
         site_id: int | None = None,
-        app_id: int | None = None,
         updated_after: datetime | None = None,
         ordering: str | None = None,
     ) -> Iterator[Job]:
@@ -171,7 +173,6 @@ class BalsamClient:
             "id": list(ids),
             "state": [str(state) for state in states],
             "site_id": site_id,
-            "app_id": app_id,
             "last_update_after": updated_after.isoformat() if updated_after else None,
             "ordering": ordering,
         }
@@ -286,7 +287,7 @@ class RefusalsAreMistakes:
             raise UserError(
                 f"{error}; look with: deephyper balsam-status, start it with: deephyper balsam-start"
             ) from None
-        if isinstance(error, Unauthorized | Refused):
+        if isinstance(error, ServerError):
             raise UserError(str(error)) from None
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 import psutil
 
 from dh_project.balsam.chain import Chain
-from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import BalsamClient, ServerError
 from dh_project.balsam.installation import active_installation
 from dh_project.balsam.orders import Orders
 from dh_project.balsam.programs import die_with_the_parent
@@ -29,11 +29,15 @@ from dh_project.balsam.submission import OUTPUT, Over, Submission
 from dh_project.errors import UserError, one_line
 from dh_project.journal import scan
 from dh_project.limits import Limits
+from dh_project.lock import DriverLock
 from dh_project.ranks import forget_ranks
 from dh_project.trial import SearchPaths
 
 ENDS_VARIABLE = "DH_PROJECT_JOB_ENDS"
 """When the launcher ends its jobs, in seconds since 1970; the site's job template sets it."""
+
+CRASHES = "crashes"
+"""A file in which the site's app counts them."""
 
 JOB_VARIABLE = "BALSAM_JOB_ID"
 
@@ -47,6 +51,9 @@ LEAST_SECONDS = 5.0
 
 LONGEST_STAY = 600.0
 """Seconds past the launcher's end, after which it is taken to have died."""
+
+PREDECESSOR_SECONDS = 60.0
+"""For which a driver before this one may still be ending: it saves what its trials have."""
 
 ORDER_SECONDS = 1.0
 
@@ -125,6 +132,8 @@ class Driver:
                 )
             walltime = float(ends) - psutil.Process().create_time()
             arguments += ["--walltime", f"{walltime:.1f}", "--margin", f"{margin:.1f}"]
+        if not self._is_free():
+            return Outcome("crash", "the driver before, of a launcher that died, keeps the folder", 1)
         before = self._endings()
         try:
             status = main(arguments)
@@ -135,8 +144,25 @@ class Driver:
             return Outcome("crash", f"{type(error).__name__}: {one_line(error)}", 1)
         endings = self._endings()[len(before) :]
         if endings:
+            (self.folder / CRASHES).unlink(missing_ok=True)  # those before were no hindrance
             return Outcome(endings[-1]["ending"], endings[-1]["reason"], status)
         return Outcome("signal" if status == 130 else "none", self._last_words(), status)
+
+    def _is_free(self) -> bool:
+        """Wait until a driver before, whose launcher died, has let go; say whether it has."""
+        limit = time.monotonic() + PREDECESSOR_SECONDS
+        while True:
+            try:
+                DriverLock(self.paths).release()
+            except OSError:  # the search itself says what is wrong with the folder
+                return True
+            except UserError as error:
+                if time.monotonic() > limit:
+                    return False
+                log.info("%s", error)
+                time.sleep(1.0)
+            else:
+                return True
 
     def _endings(self) -> list[dict[str, Any]]:
         """Return how the sessions so far ended."""
@@ -186,7 +212,7 @@ class Driver:
         try:
             for batch_job in self._chain.end(SERVER_PATIENCE):
                 log.info("batch job %d is taken out of the queue", batch_job.id)
-        except (Unavailable, Unauthorized, Refused) as error:
+        except ServerError as error:
             log.warning("batch jobs that are still ahead stay there and will find nothing to do: %s", error)
 
 

@@ -46,6 +46,8 @@ def fault(installation: Installation) -> str | None:
     try:
         made = json.loads(_stamp_file(installation).read_text())
     except (OSError, ValueError):
+        made = None
+    if not isinstance(made, dict):
         return "its installation was not finished"
     if made.get("balsam") != BALSAM:
         return f"it holds Balsam {made.get('balsam')}, and this version needs {BALSAM}"
@@ -66,6 +68,19 @@ def require_environment(installation: Installation) -> None:
     if wrong:
         raise UserError(
             f"{installation.environment}: Balsam's environment cannot be used: {wrong}; mend it with: "
+            f"deephyper balsam-init {installation.folder}"
+        )
+
+
+def require_its_packages(installation: Installation) -> None:
+    """Make sure that the environment holds all that Balsam imports; takes a second or two.
+
+    Raises:
+        UserError: It does not.
+    """
+    if not works(installation):
+        raise UserError(
+            f"{installation.environment}: something that Balsam needs is missing in its environment; mend it with: "
             f"deephyper balsam-init {installation.folder}"
         )
 

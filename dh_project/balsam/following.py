@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dh_project.balsam.allocation import is_silent, seconds_silent
 from dh_project.balsam.chain import batch_jobs_of
-from dh_project.balsam.client import Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import ServerError
 from dh_project.balsam.models import BatchJob, BatchState, Job, JobState
 from dh_project.balsam.submission import Over
 from dh_project.balsam.submitting import Target, why_refused
@@ -25,6 +25,9 @@ ASK_SECONDS = 3.0
 
 SETTLE_SECONDS = 30.0
 """For which nothing may be ahead before the search is held to be interrupted: an agent may be slow."""
+
+LAUNCHER_SECONDS = 120.0
+"""After which a launcher that runs is held to be unable to take the search."""
 
 OVER_STATES = (JobState.JOB_FINISHED, JobState.FAILED)
 
@@ -68,17 +71,21 @@ class Follower:
         job: The search's own job.
         tell: Prints a line.
         observer: Is shown each trial that ends.
+
+    Attributes:
+        job: The search's own job, as the server told of it last.
     """
 
     def __init__(
         self, target: Target, workflow: str, job: Job, tell: Callable[[str], None], observer: Observer
     ) -> None:
         self._target, self._workflow, self._tell, self._observer = target, workflow, tell, observer
-        self._job, self._folder = job, target.folder(job.workdir)
+        self.job, self._folder = job, target.folder(job.workdir)
         self._tail = JournalTail(SearchPaths(self._folder).journal)
         self._said: dict[str, str] = {}
         self._shown = 0
         self._idle_since: float | None = None
+        self._untaken_since: float | None = None
 
     @property
     def history(self) -> History:
@@ -116,15 +123,15 @@ class Follower:
         client = self._target.client
         try:
             batch_jobs = batch_jobs_of(client, self._target.site.id, self._workflow)
-            self._job = client.job(self._job.id)
+            self.job = client.job(self.job.id)
             [site] = [site for site in client.sites() if site.id == self._target.site.id]
-        except (Unavailable, Unauthorized, Refused, ValueError) as error:
+        except (ServerError, ValueError) as error:
             self._say("server", f"{error}; the search goes on without")
             return False
         self._said.pop("server", None)
         for batch_job in batch_jobs:
             self._tell_batch_job(batch_job)
-        self._say("job", f"search (job {self._job.id}): {self._job.state}")
+        self._say("job", f"search (job {self.job.id}): {self.job.state}")
         if is_silent(site) and any(each.state is BatchState.PENDING_SUBMISSION for each in batch_jobs):
             minutes = seconds_silent(site) / 60
             self._say(
@@ -132,6 +139,7 @@ class Follower:
                 f"the site's agent has not been heard of for {minutes:.0f} minutes, and submits nothing; start it "
                 f"with: deephyper balsam-start",
             )
+        self._tell_untaken(batch_jobs)
         return self._is_idle(batch_jobs)
 
     def _tell_batch_job(self, batch_job: BatchJob) -> None:
@@ -141,10 +149,25 @@ class Follower:
             text += f": {why_refused(batch_job)}"
         self._say(f"batch job {batch_job.id}", text)
 
+    def _tell_untaken(self, batch_jobs: list[BatchJob]) -> None:
+        """Tell where a launcher runs and does not take the search."""
+        runs = any(each.state is BatchState.RUNNING for each in batch_jobs)
+        if not runs or self.job.state is JobState.RUNNING or self.job.state in OVER_STATES:
+            self._untaken_since = None
+            return
+        if self._untaken_since is None:
+            self._untaken_since = time.monotonic()
+        if time.monotonic() - self._untaken_since > LAUNCHER_SECONDS:
+            self._say(
+                "launcher",
+                f"a batch job runs, and no launcher has taken the search for {LAUNCHER_SECONDS / 60:.0f} minutes; "
+                f"see the logs in {self._target.installation.site / 'log'}",
+            )
+
     def _is_idle(self, batch_jobs: list[BatchJob]) -> bool:
         """Say whether the search is not over and yet nothing takes it, for longer than an agent needs."""
         is_ahead = any(each.state.is_ahead for each in batch_jobs)
-        if is_ahead and self._job.state not in OVER_STATES:
+        if is_ahead and self.job.state not in OVER_STATES:
             self._idle_since = None
             return False
         if self._idle_since is None:

@@ -132,9 +132,9 @@ class Installation:
             ) from None
         except ValidationError as error:
             wrong = error.errors()[0]
+            where = ": ".join([str(self.description_file), *map(str, wrong["loc"])])
             raise UserError(
-                f"{self.description_file}: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}; mend the folder with: "
-                f"deephyper balsam-init {self.folder}"
+                f"{where}: {wrong['msg']}; mend the folder with: deephyper balsam-init {self.folder}"
             ) from None
 
     def write_description(self, description: Description) -> None:

@@ -30,14 +30,19 @@ AFTER = '{{ optional_params["after"] }}'
 LOCAL = """\
 #!/bin/bash
 # A batch job of this machine; the name of this script says so to Balsam.
+end() { ended=yes; [ -z "$launcher" ] || kill "$launcher"; }
+trap end TERM
 {% if optional_params.get("after") %}
 # the batch job before this one
-while ps -o args= -p {{ optional_params["after"] }} 2>/dev/null | grep -q qlaunch; do sleep 1; done
+while [ -z "$ended" ] && ps -o args= -p {{ optional_params["after"] }} | grep -q qlaunch; do sleep 1; done
 {% endif %}
 export BALSAM_SITE_PATH={{balsam_site_path}}
 cd "$BALSAM_SITE_PATH" || exit 1
+[ -z "$ended" ] || exit 0
 {{launcher_cmd}} -j {{ job_mode }} -t {{ wall_time_min - 2 }} \
-{% for name, value in filter_tags.items() %} --tag '{{ name }}={{ value }}'{% endfor %} {{ partitions }}
+{% for name, value in filter_tags.items() %} --tag '{{ name }}={{ value }}'{% endfor %} {{ partitions }} &
+launcher=$!
+wait "$launcher" || wait "$launcher"  # a signal ends the first one
 """
 
 MINUTES = (

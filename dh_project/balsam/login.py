@@ -44,6 +44,10 @@ def asks_for_password(url: str) -> bool:
     try:
         answer = httpx.get(f"{url}/auth/how", timeout=15.0, follow_redirects=True).raise_for_status()
         ways = [str(way) for way in answer.json()]
+    except httpx.HTTPStatusError as error:
+        raise UserError(
+            f"--server {url}: no Balsam server answers there (it answers {error.response.status_code})"
+        ) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
         raise UserError(f"--server {url}: no Balsam server answers there ({one_line(error)[:150]})") from None
     if DEVICE not in ways and PASSWORD not in ways:
@@ -81,7 +85,10 @@ def ask_for_token(url: str, user: str | None, password_from_stdin: bool) -> Toke
         if password_from_stdin or not sys.stdin.isatty():
             raise UserError("--user is missing, and there is no terminal to ask for the name at")
         user = input(f"user name at {url}: ").strip()
-    return log_in(url, Login(username=user, password=_password(password_from_stdin)))
+    password = _password(password_from_stdin)
+    if not user or not password:
+        raise UserError(f"{url}: the {'password' if user else 'user name'} is empty")
+    return log_in(url, Login(username=user, password=password))
 
 
 def _password(from_stdin: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -43,7 +43,11 @@ class BatchState(StrEnum):
     @property
     def is_ahead(self) -> bool:
         """Whether it is still to run, or runs."""
-        return self in (BatchState.PENDING_SUBMISSION, BatchState.QUEUED, BatchState.RUNNING)
+        return self in AHEAD
+
+
+AHEAD = (BatchState.PENDING_SUBMISSION, BatchState.QUEUED, BatchState.RUNNING)
+"""States of a batch job that is still to run, or runs."""
 
 
 class JobResources(BaseModel):
@@ -85,9 +89,13 @@ class JobRequest(JobResources):
 
 
 def _with_zone(date: Any) -> Any:
-    """Read a date without a zone, as the answer to a making has it, as one of UTC."""
-    is_bare = isinstance(date, str) and "+" not in date[10:] and "Z" not in date and "-" not in date[10:]
-    return f"{date}Z" if is_bare else date
+    """Read a date without a zone as one of UTC: the server tells the zone of some, and means that by all."""
+    if isinstance(date, str):
+        date = datetime.fromisoformat(date)
+    return date.replace(tzinfo=UTC) if isinstance(date, datetime) and date.tzinfo is None else date
+
+
+Date = Annotated[AwareDatetime, BeforeValidator(_with_zone)]
 
 
 class Job(JobResources):
@@ -97,7 +105,7 @@ class Job(JobResources):
     app_id: int
     workdir: str
     state: JobState
-    last_update: Annotated[AwareDatetime, BeforeValidator(_with_zone)]
+    last_update: Date
     tags: dict[str, str] = Field(default_factory=dict)
     data: dict[str, Any] | None = None
     return_code: int | None = None
@@ -136,7 +144,7 @@ class Site(BaseModel):
     id: int
     name: str
     path: str
-    last_refresh: datetime
+    last_refresh: Date
     allowed_projects: list[str] = Field(default_factory=list)
     allowed_queues: dict[str, Queue] = Field(default_factory=dict)
     optional_batch_job_params: dict[str, str] = Field(default_factory=dict)
@@ -163,8 +171,8 @@ class BatchJob(BatchRequest):
     state: BatchState
     scheduler_id: int | None = None
     status_info: dict[str, str] | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    start_time: Date | None = None
+    end_time: Date | None = None
 
 
 class JobEvent(BaseModel):
@@ -172,7 +180,7 @@ class JobEvent(BaseModel):
 
     id: int
     job_id: int
-    timestamp: datetime
+    timestamp: Date
     from_state: str
     to_state: str
     data: dict[str, Any] = Field(default_factory=dict)

@@ -3,8 +3,8 @@
 Balsam's launchers count a node's room in shares (``1 / node_packing_count``), cores and GPUs. The driver takes one
 core and next to no share. In serial mode a node that is full to 1.001 is full, so trials take ``1 / n`` each. In mpi
 mode the server hands out jobs while their shares fit into what all nodes have left, without that slack, and the
-last trial would wait for ever; there trials take ``1 / (n + 1)``, and GPUs, cores and the number of trials that the
-search has under way hold the limit.
+last trial would wait for ever; there trials take ``1 / (n + 1)``, and GPUs and cores hold the limit. Where they do
+not, no more trials may be under way than run at a time, for a launcher would start those that wait, too.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ class Packing:
         slots: Trials at a time.
         trial: What a trial's job takes.
         driver: What the search's own job takes.
+        is_tight: Whether a launcher starts no more trials on a node than the user allows, however many wait.
     """
 
     slots: int
     trial: JobResources
     driver: JobResources
+    is_tight: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,12 @@ def pack(node: NodeKind, num_nodes: int, job_mode: str, wishes: Wishes) -> Packi
         gpus_per_rank=gpus // ranks,
         node_packing_count=count,
     )
-    return Packing(slots, trial, JobResources(node_packing_count=SHARE_OF_DRIVER))
+    has_room = (per_node + 1) * ranks * threads <= node.cores and (per_node + 1) * gpus <= node.gpus
+    is_packed = (
+        job_mode == MPI and count > 1 and num_nodes > 1
+    )  # one node's shares leave no room for one more
+    is_tight = not (is_packed and has_room and wishes.trials_per_node)
+    return Packing(slots, trial, JobResources(node_packing_count=SHARE_OF_DRIVER), is_tight)
 
 
 def _gpus(node: NodeKind, wishes: Wishes) -> int:

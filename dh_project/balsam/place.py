@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,9 @@ SLOTS_A_WAITING_TRIAL = 16
 
 RUN_FILE = ".balsam-run"
 """Beside the trials' folders, with which ``--fresh`` puts it aside."""
+
+STARTING_PATIENCE = 120.0
+"""Seconds for which a server that is away is waited for when a session begins that no user looks at."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +130,19 @@ def find_place(run: str, resources: Resources) -> Place:
 
     Raises:
         UserError: No Balsam folder is active, its server does not answer, or no batch job serves the workflow.
+        Unavailable: The server does not answer a job of its own, which is no mistake; the job may be run again.
     """
     installation = active_installation()
     description = installation.describe()
-    client = BalsamClient.of(installation)
-    with RefusalsAreMistakes():
-        own_id = int(os.environ.get("BALSAM_JOB_ID", "0")) or None
+    own_id = int(os.environ.get("BALSAM_JOB_ID", "0")) or None
+    client = BalsamClient.of(installation, patience=0.0 if own_id is None else STARTING_PATIENCE)
+    with RefusalsAreMistakes() if own_id is None else nullcontext():
         own = client.job(own_id) if own_id else None
         told = own.tags.get(tags.WORKFLOW) if own else None
         workflow = told or resources.workflow or resources.folder.absolute().name
         batch = _batch_job(client, own, workflow)
         apps = {app.name: app.id for app in client.apps(description.site_id)}
+    client.patience = 0.0
     if tags.TRIAL not in apps:
         raise UserError(
             f"{installation.folder}: the site's apps are missing; mend it with: deephyper balsam-init "
@@ -144,6 +150,7 @@ def find_place(run: str, resources: Resources) -> Place:
         )
     spec = job_spec_of(load_run(run), read_site_settings(installation).image)
     packing = pack(description.node, batch.num_nodes, batch.job_mode, wishes_of(spec, resources))
+    usual = math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL) if packing.is_tight else 0
     return Place(
         installation,
         client,
@@ -155,9 +162,7 @@ def find_place(run: str, resources: Resources) -> Place:
         apps[tags.TRIAL],
         own_job=own_id,
         own_batch_job=batch.id if own else None,
-        ahead=math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL)
-        if resources.trials_ahead is None
-        else resources.trials_ahead,
+        ahead=usual if resources.trials_ahead is None else resources.trials_ahead,
         most=resources.num_workers,
     )
 

@@ -47,11 +47,13 @@ def release(client: BalsamClient, site_id: int, workflow: str, after: int | None
         if job not in trials:
             again = JobState.PREPROCESSED if job.state is JobState.RESTART_READY else JobState.RESTART_READY
             client.update_job(job.id, state=again)
-    client.update_jobs([job.id for job in trials if job.state is JobState.RUNNING], state=JobState.FAILED)
-    # a change of its state is what frees a job that was taken and not started
+    ran = [job.id for job in trials if job.state is JobState.RUNNING]
+    client.update_jobs(ran, [JobState.RUNNING], state=JobState.FAILED)
+    # a change of its state is what frees a job that was taken and not started; by way of one that no launcher takes,
+    # and that a driver puts right which takes the job up
     taken = [job.id for job in trials if job.state is JobState.PREPROCESSED]
-    client.update_jobs(taken, state=JobState.RESTART_READY)
-    client.update_jobs(taken, state=JobState.PREPROCESSED)
+    client.update_jobs(taken, [JobState.PREPROCESSED], state=JobState.AWAITING_PARENTS)
+    client.update_jobs(taken, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
     return freed
 
 

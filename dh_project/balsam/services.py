@@ -13,14 +13,12 @@ from dh_project.balsam.apps import register_apps
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
 from dh_project.balsam.credentials import read_token
 from dh_project.balsam.daemons import Daemons
-from dh_project.balsam.environment import refresh, require_environment
+from dh_project.balsam.environment import refresh, require_environment, require_its_packages
 from dh_project.balsam.installation import Description, Installation
-from dh_project.balsam.models import BatchState
+from dh_project.balsam.models import AHEAD, BatchState
 from dh_project.balsam.server import OwnServer, answers
 from dh_project.errors import UserError
 from dh_project.lock import file_lock
-
-AHEAD = (BatchState.PENDING_SUBMISSION, BatchState.QUEUED, BatchState.RUNNING)
 
 END_OF_BATCH_JOBS = 90.0
 """Seconds to wait for batch jobs that are to be deleted."""
@@ -65,6 +63,13 @@ class Services:
             self.agent.stop()
             self.server.stop()
         require_environment(self.at)
+        try:
+            self._start_all(description, tell)
+        except UserError:
+            require_its_packages(self.at)  # where that is why, it is said how to mend it
+            raise
+
+    def _start_all(self, description: Description, tell: Tell) -> None:
         if description.owns_server:
             self.start_server(tell)
             self.server.renew_token()

@@ -35,6 +35,9 @@ from dh_project.files import write_whole
 ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
 """Balsam's launchers write paths into command lines as they are."""
 
+ALLOWED_IN_PROJECTS = re.compile(r"\w[\w.+:@-]*", re.ASCII)
+"""A project's name becomes a word of batch scripts."""
+
 SHORTEST_TOKEN = 0.01
 """Hours; every process renews its token, but not at each step."""
 
@@ -209,6 +212,11 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
     """
     site_type = wishes.site_type or (before.site_type if before else LOCAL)
     check_site_type(site_type)
+    for project in wishes.projects:
+        if not ALLOWED_IN_PROJECTS.fullmatch(project):
+            raise UserError(
+                f"-A {project!r}: this is no project's name; it has letters, digits and any of '_.+:@-'"
+            )
     server = check_url(wishes.server) if wishes.server else None
     if before:
         if site_type != before.site_type:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.models import BatchState, Queue
-from dh_project.balsam.tasks import in_utc
-from dh_project.balsam.tasks_table import shown_time
+from dh_project.balsam.models import AHEAD, BatchState, Queue
+from dh_project.balsam.tasks_table import shown_span, shown_time
 
 COLUMNS = (
     "id",
@@ -28,8 +27,6 @@ COLUMNS = (
 OF_SITE = ("id", "name", "path", "last_heard", "projects")
 """Columns that say the same in all rows of a site."""
 
-WAITING = (BatchState.PENDING_SUBMISSION, BatchState.QUEUED)
-
 
 def site_rows(client: BalsamClient) -> list[dict[str, Any]]:
     """Return one row a queue of the user's sites, and one for a site that has told of none yet.
@@ -37,7 +34,7 @@ def site_rows(client: BalsamClient) -> list[dict[str, Any]]:
     ``max_walltime`` is in minutes; ``queued`` and ``running`` count the user's batch jobs made through Balsam.
     """
     rows = []
-    ahead = client.batch_jobs(states=[*WAITING, BatchState.RUNNING])
+    ahead = client.batch_jobs(states=AHEAD)
     number = Counter((job.site_id, job.queue, job.state is BatchState.RUNNING) for job in ahead)
     for site in client.sites():
         told = {
@@ -67,15 +64,7 @@ def for_reading(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if row["id"] == last:
             shown.append({**row, **dict.fromkeys(OF_SITE)})
         else:
-            ago = (datetime.now(UTC) - in_utc(datetime.fromisoformat(row["last_heard"]))).total_seconds()
-            shown.append({**row, "last_heard": f"{_span(max(0.0, ago))} ago"})
+            ago = (datetime.now(UTC) - datetime.fromisoformat(row["last_heard"])).total_seconds()
+            shown.append({**row, "last_heard": f"{shown_span(ago)} ago"})
         last = row["id"]
     return shown
-
-
-def _span(seconds: float) -> str:
-    """Return a span of time in one unit."""
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

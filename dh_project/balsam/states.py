@@ -37,3 +37,6 @@ READINGS = {
     JobState.RESTART_READY: Reading(State.LOST, "its launcher ended or died"),
 }
 """A trial's own end comes from its worker; a job that is over without one has lost it."""
+
+WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
+"""Of jobs that may be withdrawn; one that has run holds its trial's end."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from dh_project.balsam.agent import heard_of, site_by_id
+from dh_project.balsam.agent import site_by_id
+from dh_project.balsam.allocation import is_silent, seconds_silent
 from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
 from dh_project.balsam.credentials import read_token
 from dh_project.balsam.environment import fault, python_version
 from dh_project.balsam.installation import Description, Installation
+from dh_project.balsam.models import AHEAD
 from dh_project.balsam.server import answers
-from dh_project.balsam.services import AHEAD, Services
+from dh_project.balsam.services import Services
+from dh_project.balsam.tasks_table import shown_span
 from dh_project.errors import UserError
-
-LATE = 180.0
-"""Seconds after which an agent that was not heard of is late; it looks in every ten."""
 
 
 class Part(NamedTuple):
@@ -62,8 +61,10 @@ def parts(installation: Installation, description: Description) -> Iterator[Part
         yield Part("agent", False, runs)
         return
     yield Part("site", True, f"{site.name} ({description.site_type}, number {site.id}): {site.path}")
-    silent = (datetime.now(UTC) - heard_of(site)).total_seconds()
-    yield Part("agent", agent is not None and silent < LATE, f"{runs}, last heard of {_duration(silent)} ago")
+    silent = seconds_silent(site)
+    yield Part(
+        "agent", agent is not None and not is_silent(site), f"{runs}, last heard of {shown_span(silent)} ago"
+    )
     counts = Counter(str(job.state).replace("_", " ") for job in ahead)
     yield Part(
         "batch jobs", True, ", ".join(f"{count} {state}" for state, count in counts.items()) or "none ahead"
@@ -80,11 +81,4 @@ def _token(installation: Installation) -> Part:
     left = token.seconds_left()
     if left <= 0:
         return Part("token", False, f"ran out on {token.expires:%Y-%m-%d %H:%M} UTC")
-    return Part("token", True, f"good for {_duration(left)}, until {token.expires:%Y-%m-%d %H:%M} UTC")
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} seconds"
+    return Part("token", True, f"good for {shown_span(left)}, until {token.expires:%Y-%m-%d %H:%M} UTC")

@@ -31,7 +31,7 @@ SECONDS_TO_SUBMIT = 10.0
 """For which the site's agent is waited for, so that what the scheduler says can be told."""
 
 SECONDS_TO_SETTLE = 10.0
-"""For which the site's agent is waited for that works at what a driver left."""
+"""For which a driver that says that its search is over is waited for, and the agent that works at what it left."""
 
 AT_WORK = (JobState.RUN_DONE, JobState.RUN_ERROR, JobState.RUN_TIMEOUT, JobState.POSTPROCESSED)
 """States in which the site's agent decides about a job."""
@@ -114,9 +114,11 @@ def check_is_idle(target: Target, workflow: str, job: Job) -> None:
     Raises:
         UserError: It does.
     """
+    folder = target.folder(job.workdir)
     limit = time.monotonic() + SECONDS_TO_SETTLE
-    is_over = Over.read(target.folder(job.workdir)) is not None
-    while (job.state in AT_WORK or (is_over and job.state is JobState.RUNNING)) and time.monotonic() < limit:
+    while time.monotonic() < limit and (
+        job.state in AT_WORK or (job.state is JobState.RUNNING and Over.read(folder) is not None)
+    ):
         time.sleep(0.5)
         job = target.client.job(job.id)
     batch_jobs = batch_jobs_of(target.client, target.site.id, workflow)
@@ -167,12 +169,12 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
     folder = target.folder(request.workdir)
     work = target.settings.work_directory
     real = folder if work is None else work / request.workdir
-    real.mkdir(parents=True)
-    if real != folder:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.symlink_to(real)
     job = None
     try:
+        real.mkdir(parents=True)
+        if real != folder:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(real)
         submission.write(folder)
         [job] = target.client.create_jobs([request])
         if search_job(target, submission.workflow).id != job.id:
@@ -184,6 +186,9 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
         if real != folder:
             folder.unlink(missing_ok=True)
         shutil.rmtree(real, ignore_errors=True)
+        for parent in {real.parent, folder.parent}:  # the workflow's, where nothing else is in it
+            with suppress(OSError):
+                parent.rmdir()
         raise
 
 

@@ -106,11 +106,6 @@ def titled(job: Job) -> str:
     return f"job {job.id}" + (f" ({kind_of(job)}{number}{workflow})" if kind_of(job) else "")
 
 
-def in_utc(moment: datetime) -> datetime:
-    """Return a time of the server's, which tells the zone of some and means UTC by all."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def parse_states(names: Sequence[str]) -> tuple[JobState, ...]:
     """Return states by their names, in capitals or not.
 

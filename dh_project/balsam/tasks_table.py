@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from dh_project.balsam import tags
 from dh_project.balsam.client import BalsamClient
 from dh_project.balsam.models import Job
-from dh_project.balsam.tasks import end_of, in_utc, kind_of, name_of
+from dh_project.balsam.tasks import end_of, kind_of, name_of
 from dh_project.errors import unknown
 
 Row = dict[str, Any]
@@ -17,7 +17,15 @@ Row = dict[str, Any]
 
 def shown_time(moment: datetime) -> str:
     """Return a time as tables have it, UTC."""
-    return in_utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shown_span(seconds: float) -> str:
+    """Return a span of time as people read it, in one unit."""
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} seconds"
 
 
 def _tag(name: str) -> Callable[[Job], str | None]:

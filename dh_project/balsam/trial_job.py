@@ -51,15 +51,16 @@ class TrialJob:
         payload: What :func:`dh_project.balsam.job_spec.trial_command` packed.
         folder: The job's folder.
         job_id: Its number.
+        wake: File descriptor that can be read from once a SIGTERM has come.
     """
 
-    def __init__(self, payload: dict[str, Any], folder: Path, job_id: int) -> None:
+    def __init__(self, payload: dict[str, Any], folder: Path, job_id: int, wake: int) -> None:
         self.setting = Setting(**payload["setting"])
         self.assignment = Assignment(**payload["assignment"])
         self.processes, self.threads = payload["processes"], payload["threads"]
         self.trials = payload["trials"]
         self.environment = payload["environment"]
-        self.folder, self.job_id = folder, job_id
+        self.folder, self.job_id, self.wake = folder, job_id, wake
         self.orders = Orders(folder)
 
     def run(self) -> int:
@@ -105,12 +106,9 @@ class TrialJob:
             return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
         worker = WorkerProcess(self.setting, self.threads, self.environment)
-        wake, waker = os.pipe()
-        os.set_blocking(waker, False)
-        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         selector = selectors.DefaultSelector()
         selector.register(worker.events, selectors.EVENT_READ)
-        selector.register(wake, selectors.EVENT_READ)
+        selector.register(self.wake, selectors.EVENT_READ)
         worker.run(self.assignment)
         try:
             while True:
@@ -121,8 +119,8 @@ class TrialJob:
                         worker.kill(trial, attempt, order["state"], order["reason"], order["patience"])
                 orders = []
                 for key, _ in selector.select(ORDER_SECONDS):
-                    if key.fd == wake:
-                        os.read(wake, 64)
+                    if key.fd == self.wake:
+                        os.read(self.wake, 64)
                         orders.append(kill_order(State.PAUSED, "its launcher ends", PATIENCE_SECONDS))
                         continue
                     messages = worker.read()
@@ -174,7 +172,7 @@ def _client() -> Any:
     return None
 
 
-def _wake(number: int, frame: FrameType | None) -> None:
+def _ignore(number: int, frame: FrameType | None) -> None:
     """Let the signal do nothing but wake the selector."""
 
 
@@ -182,8 +180,11 @@ def main() -> None:
     """Run the attempt that the command line holds."""
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
     payload = json.loads(sys.argv[1])
-    signal.signal(signal.SIGTERM, _wake)
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)  # one that comes before the worker is there waits
+    signal.signal(signal.SIGTERM, _ignore)
     die_with_the_parent()
     if payload["processes"] == 1:
         forget_ranks(os.environ)
-    sys.exit(TrialJob(payload, Path.cwd(), int(os.environ.get("BALSAM_JOB_ID", "0"))).run())
+    sys.exit(TrialJob(payload, Path.cwd(), int(os.environ.get("BALSAM_JOB_ID", "0")), wake).run())

@@ -10,8 +10,8 @@ from pathlib import Path
 from dh_project.adoption import end_in, end_of
 from dh_project.assignment import Assignment
 from dh_project.balsam import tags
-from dh_project.balsam.models import Job
-from dh_project.balsam.states import READINGS
+from dh_project.balsam.models import Job, JobState
+from dh_project.balsam.states import READINGS, WAITING
 from dh_project.errors import one_line
 from dh_project.trial import Ended, Event, Reported, Retried, State
 
@@ -140,6 +140,15 @@ class Attempts:
             return []
         self._retries.add((number, attempt))
         return [Retried(number, attempt)]
+
+
+def is_alive(job: Job, finished: set[int]) -> bool:
+    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
+    if (job.data or {}).get("end"):
+        return True
+    if job.state in WAITING:  # also where a launcher that is gone had taken it, and not started it
+        return True
+    return job.state is JobState.RUNNING and job.batch_job_id not in finished
 
 
 def last_words(folder: Path) -> str:

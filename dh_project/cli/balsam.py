@@ -18,7 +18,7 @@ A second time in the same folder, it mends what is broken, and starts what does 
 INIT_EXAMPLES = """\
 examples:
   deephyper balsam-init polydb && source polydb/activate
-  deephyper balsam-init theta-site --server https://balsam.example.org --site-type polaris --project MYPROJECT
+  deephyper balsam-init polaris-site --server https://balsam.example.org --site-type polaris --project MYPROJECT
 """
 
 FOLDER = "a folder of balsam-init; by default the one that is activated"

@@ -148,7 +148,11 @@ def check_place(
 
 
 def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> None:
-    """Check that a search is the one that it was, and that something of it is left to do."""
+    """Check that a search is the one that it was, and that something of it is left to do.
+
+    A search that ``tasks retry`` has set up to go on may be complete but for attempts that are asked for.
+    """
+    from dh_project.balsam.submission import Over
     from dh_project.cli import hps_options
     from dh_project.history import History
     from dh_project.journal import scan
@@ -160,7 +164,8 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
     difference = history.identity.difference(hps.load_search(parsed, history)[1])
     if difference:
         raise UserError(f"workflow {workflow}: another search: {difference}; submit it under another name")
-    if done := hps.what_is_done(history, hps_options.limits(parsed)):
+    done = hps.what_is_done(history, hps_options.limits(parsed))
+    if done and Over.read(folder) is not None:
         raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
 
 

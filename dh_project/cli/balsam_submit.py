@@ -262,10 +262,12 @@ def _show_plan(job: dict[str, Any], submission: Submission, allocation: Allocati
 def _follow(target: Target, job: Job, problem: HpProblem, submission: Submission, is_new: bool = True) -> int:
     """Follow the search to its end, and return the exit status that it would have had here."""
     from dh_project.balsam.following import Follower
+    from dh_project.balsam.submission import OUTPUT
     from dh_project.cli.progress import Lines
     from dh_project.cli.summary import print_summary
     from dh_project.trial import SearchPaths
 
+    folder = target.folder(job.workdir)
     follower = Follower(target, submission.workflow, job, tell, Lines())
     if not is_new:
         follower.pass_over()
@@ -279,10 +281,12 @@ def _follow(target: Target, job: Job, problem: HpProblem, submission: Submission
         return 130
     history = follower.history
     if history.ended:
-        print_summary(history, SearchPaths(target.folder(job.workdir)), problem)
+        print_summary(history, SearchPaths(folder), problem)
     if over is None:
+        is_failed = follower.job.state == "FAILED"
+        why = f"its own job failed, see {folder / OUTPUT}" if is_failed else "no batch job is ahead"
         tell(
-            f"the search is interrupted, and no batch job is ahead; it goes on with: deephyper balsam-submit hps "
+            f"the search is interrupted: {why}; it goes on with: deephyper balsam-submit hps "
             f"{submission.workflow} --resume"
         )
         return hps.exit_status(history) if history.ended else 1

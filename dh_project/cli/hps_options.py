@@ -125,7 +125,7 @@ def add_options(parser: Parser) -> None:
         "--num-evals-ahead",
         type=natural,
         metavar="N",
-        help="trials that wait while all slots are busy (one for 16)",
+        help="trials that wait while all slots are busy (one for 16, where it cannot start too early)",
     )
 
     limits = parser.add_argument_group("when to end")

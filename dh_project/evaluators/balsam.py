@@ -15,12 +15,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.balsam.client import Refused, Unauthorized, Unavailable
+from dh_project.balsam.client import Refused, ServerError, Unauthorized, Unavailable
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
-from dh_project.balsam.place import Place
-from dh_project.balsam.states import READINGS
-from dh_project.balsam.watch import Attempt, Attempts, key_of
+from dh_project.balsam.place import STARTING_PATIENCE, Place
+from dh_project.balsam.states import WAITING
+from dh_project.balsam.watch import Attempt, Attempts, is_alive, key_of
 from dh_project.evaluators.base import Evaluator, lost
 from dh_project.trial import Ended, Event, State
 
@@ -44,12 +44,6 @@ WORD_SECONDS = 60.0
 """So often it is said again that the server does not answer, or that nothing takes the jobs."""
 
 CLOSING_SECONDS = 10.0
-
-WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
-"""States of jobs that may be withdrawn; one that has run holds its trial's end."""
-
-STARTING_PATIENCE = 120.0
-"""Seconds for which a server that is away is waited for when jobs of an earlier session are to be found."""
 
 
 class BalsamEvaluator(Evaluator):
@@ -142,7 +136,11 @@ class BalsamEvaluator(Evaluator):
                 for batch in self._client.batch_jobs(tags=self._place.tag_of_workflow())
                 if batch.state is BatchState.FINISHED
             }
-        except (Unavailable, Unauthorized, Refused) as error:
+        except ServerError as error:
+            if (
+                self._place.own_job is not None
+            ):  # better to crash, and to be run again when the server is there
+                raise
             log.warning("%s; trials that run are started again", error)
             return set()
         finally:
@@ -154,7 +152,7 @@ class BalsamEvaluator(Evaluator):
                 self._put(self._attempts.hear(job))
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
-                if own is None or not _is_alive(own, finished):
+                if own is None or not is_alive(own, finished):
                     continue
                 adopted.add(assignment.trial)
                 folder = self._place.job_folder(assignment)
@@ -207,7 +205,8 @@ class BalsamEvaluator(Evaluator):
                 self._say(f"{error}; trials that run go on, and it is tried again")
                 has_news = self._put(self._read_results())
             except Refused as error:
-                has_news = self._refuse(error)
+                self._say(str(error))
+                has_news = False
             wait = shortest if has_news else min(wait * GROWTH, LONGEST_WAIT)
             if self._wake.wait(wait):
                 wait = shortest
@@ -222,7 +221,11 @@ class BalsamEvaluator(Evaluator):
         missing = [each for each in unsent if (each.trial, each.attempt) not in made]
         requests = [self._request(assignment) for assignment in missing]
         self._is_unsure = True
-        made |= {key_of(job): job for job in self._client.create_jobs(requests)}
+        try:
+            made |= {key_of(job): job for job in self._client.create_jobs(requests)}
+        except Refused as error:
+            self._lose(unsent, f"the server took no job for it: {error}")
+            return
         resting = [job.id for job in made.values() if job.state is JobState.AWAITING_PARENTS]
         self._client.update_jobs(resting, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
         self._is_unsure = False
@@ -316,16 +319,13 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             return self._attempts.read_results()
 
-    def _refuse(self, error: Refused) -> bool:
-        """Lose the attempts that the server takes no jobs for; say whether there were any."""
-        self._say(str(error))
+    def _lose(self, assignments: Sequence[Assignment], why: str) -> None:
+        """Lose attempts that were handed over and have become no jobs."""
+        log.error("%s", why)
         with self._lock:
-            unsent, self._unsent = self._unsent, []
-            self._to_withdraw.clear()
-            why = f"the server took no job for it: {error}"
-            return self._put(
-                [end for each in unsent for end in self._attempts.end(lost(each, "balsam", why))]
-            )
+            self._unsent = [each for each in self._unsent if each not in assignments]
+            for each in assignments:
+                self._put(self._attempts.end(lost(each, "balsam", why)))
 
     def _put(self, events: Sequence[Event]) -> bool:
         for event in events:
@@ -336,13 +336,3 @@ class BalsamEvaluator(Evaluator):
         if time.monotonic() >= self._word_due:
             self._word_due = time.monotonic() + WORD_SECONDS
             log.warning("%s", text)
-
-
-def _is_alive(job: Job, finished: set[int]) -> bool:
-    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
-    if (job.data or {}).get("end"):
-        return True
-    state = READINGS[
-        job.state
-    ].state  # a job that waits may have been taken, and not started, by one that is gone
-    return state is State.WAITING or (state is State.RUNNING and job.batch_job_id not in finished)

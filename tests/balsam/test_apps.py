@@ -2,6 +2,7 @@
 
 import time
 
+import psutil
 import pytest
 
 from dh_project.balsam.apps import register_apps
@@ -65,6 +66,13 @@ def ended(client, ids):
     return {job.id: job for job in client.jobs(ids=ids)}
 
 
+def lives(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def name_of(mode):
     return f"{mode}-{time.time_ns()}"
 
@@ -100,6 +108,20 @@ def test_a_search_that_crashes_runs_again_until_it_is_over(client, submit, insta
     [job] = submit(workflow, "serial", (SEARCH, crash))
     assert ended(client, [job])[job].state == JobState.FAILED
     assert (installation.data / workflow / "runs").read_text() == "x\nx\nx\n"
+
+
+@pytest.mark.parametrize("mode", ["serial", "mpi"])
+def test_a_batch_job_that_is_deleted_ends_with_all_that_it_runs(client, submit, installation, mode):
+    workflow = name_of(mode)
+    [job] = submit(workflow, mode, (TRIAL, "trap 'touch told; kill $!; exit 1' TERM; sleep 1000 & wait"))
+    until(lambda: client.job(job).state == JobState.RUNNING)
+    [batch_job] = client.batch_jobs(tags={WORKFLOW: workflow})
+    processes = psutil.Process(batch_job.scheduler_id).children(recursive=True)
+    client.delete_batch_job(batch_job.id)
+    until(lambda: client.batch_jobs(ids=[batch_job.id])[0].state == BatchState.FINISHED)
+    assert not any(map(lives, processes))
+    assert (installation.data / workflow / "0" / "told").exists()
+    until(lambda: client.job(job).state in (*ENDED, JobState.RESTART_READY))
 
 
 def test_a_batch_job_that_is_deleted_before_its_submission_ends(client, installation, site_id, capsys):

@@ -13,6 +13,7 @@ from dh_project.balsam.orders import give_order, kill_order
 from dh_project.balsam.programs import program
 from dh_project.balsam.submission import OUTPUT, OVER, Over, Submission
 from dh_project.history import History
+from dh_project.lock import DriverLock
 from dh_project.trial import SearchPaths, State
 
 PATIENCE = 60.0
@@ -49,6 +50,10 @@ class Job:
 
     def run(self, seconds=None):
         return self.start(seconds).wait(PATIENCE)
+
+    @property
+    def paths(self):
+        return SearchPaths(self.folder)
 
     @property
     def said(self):
@@ -171,6 +176,16 @@ def test_an_order_to_end_is_final_whenever_it_comes(job, when):
         give_order(job.folder, order)
     assert process.wait(PATIENCE) == UNSUCCESSFUL
     assert job.over.reason == "not wanted any more"
+
+
+def test_the_driver_before_may_take_a_moment_to_end(job):
+    """Its launcher died, and it saves what its trials have."""
+    before = DriverLock(job.told(max_evals=1).paths)
+    process = job.start()
+    job.wait_for(lambda: "another search is running" in job.said, process)
+    before.release()
+    assert process.wait(PATIENCE) == 0
+    assert len(job.trials()) == 1
 
 
 def test_modules_are_found_as_where_the_user_submitted(job, tmp_path):

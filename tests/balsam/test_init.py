@@ -11,7 +11,8 @@ import psutil
 import pytest
 import yaml
 
-from dh_project.balsam.credentials import Login, read_token
+from dh_project.balsam.credentials import Login, read_token, write_private
+from dh_project.balsam.environment import fault
 from dh_project.balsam.installation import Installation, NodeKind
 from dh_project.balsam.models import JobRequest
 from dh_project.balsam.services import Services
@@ -136,6 +137,19 @@ def test_the_agent_outlives_its_server(balsam_folder, installation, client):
     assert {process.pid for process in agent.children()} == before
 
 
+def test_the_agent_outlives_its_token(installation, client):
+    services = Services(installation)
+    agent, site_id = services.agent.process(), installation.describe().site_id
+    parts, settings = agent.children(), services.server.settings
+    services.server.stop()
+    another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are void
+    write_private(installation.private / "server.json", another.model_dump_json())
+    services.server.start()
+    wait_for(lambda: is_heard_of_anew(client, site_id))
+    assert services.agent.process() == agent
+    assert agent.children() == parts
+
+
 def test_no_part_of_an_agent_outlives_it(balsam_folder, installation, capsys):
     agent = Services(installation).agent.process()
     parts = agent.children(recursive=True)
@@ -192,6 +206,28 @@ def test_an_environment_of_another_version_is_one_line(balsam_folder, installati
     assert "it holds Balsam 0.6.0" in refused.stderr
 
 
+def test_a_package_that_balsam_needs_is_missed_in_one_line_that_says_how_to_mend_it(
+    balsam_folder, installation, command
+):
+    command("balsam-stop", balsam_folder)
+    [package] = installation.environment.glob("lib/python3*/site-packages/sqlalchemy")
+    package.rename(package.with_name("away"))
+    refused = command("balsam-start", balsam_folder)
+    package.with_name("away").rename(package)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert f"mend it with: deephyper balsam-init {balsam_folder}" in refused.stderr
+    assert command("balsam-start", balsam_folder).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3"])
+def test_an_environment_whose_stamp_is_torn_is_not_finished(tmp_path, content):
+    installation = Installation(tmp_path)
+    (installation.environment / "bin").mkdir(parents=True)
+    installation.python.symlink_to(sys.executable)
+    (installation.environment / "dh_project.json").write_text(content)
+    assert fault(installation) == "its installation was not finished"
+
+
 def test_activating_twice_changes_nothing_more(balsam_folder):
     script = (
         f'. {balsam_folder}/activate; first=$PATH; . {balsam_folder}/activate; [ "$PATH" = "$first" ] && env'
@@ -241,8 +277,9 @@ def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
 
 
 def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
-    site = client.create_site("taken", Path("/elsewhere"))
-    refused = command("balsam-init", balsam_folder, "--site-name", "taken")
+    name = f"taken-{time.time_ns()}"
+    site = client.create_site(name, Path("/elsewhere"))
+    refused = command("balsam-init", balsam_folder, "--site-name", name)
     client.delete_site(site.id)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "the server knows a site of that name, at /elsewhere" in refused.stderr

@@ -40,6 +40,23 @@ def test_the_server_hands_out_the_last_trial_of_a_node_in_mpi_mode(per_node):
         left -= trial
 
 
+@pytest.mark.parametrize(
+    ("node", "job_mode", "wishes", "is_tight"),
+    [
+        (NodeKind(cores=64), "mpi", Wishes(trials_per_node=2), True),  # 31 cores each
+        (NodeKind(cores=64), "mpi", Wishes(trials_per_node=2, threads_per_rank=1), False),
+        (NodeKind(cores=8), "mpi", Wishes(trials_per_node=4), False),  # one core each, and three are left
+        (NodeKind(cores=64), "serial", Wishes(trials_per_node=2, threads_per_rank=1), True),
+        (POLARIS, "mpi", Wishes(threads_per_rank=1), True),  # a GPU each
+        (POLARIS, "mpi", Wishes(trials_per_node=2, threads_per_rank=1), False),
+        (POLARIS, "mpi", Wishes(nodes_per_trial=2), True),
+        (NodeKind(cores=8), "mpi", Wishes(), True),  # one more takes a core that is free, and is welcome
+    ],
+)
+def test_it_is_known_where_a_launcher_would_start_more_trials_than_wanted(node, job_mode, wishes, is_tight):
+    assert pack(node, 5, job_mode, wishes).is_tight is is_tight
+
+
 def test_a_trial_of_several_nodes_leaves_one_to_the_driver():
     packing = pack(POLARIS, 7, "mpi", Wishes(nodes_per_trial=2, ranks_per_node=4))
     assert (packing.slots, packing.trial.num_nodes, packing.trial.gpus_per_rank) == (3, 2, 1)

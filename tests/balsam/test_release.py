@@ -66,6 +66,15 @@ def test_what_it_had_taken_and_not_started_can_be_taken_again(site, waiting):
     assert can_be_taken(site) == {search.id, trial.id}
 
 
+def test_what_is_freed_is_in_no_launchers_reach_before_it_is_free(site):
+    """One that takes it between two steps would run it without holding it."""
+    trial = site.trial(1)
+    site.take(site.batch_job(BatchState.RUNNING, 70))
+    assert freed(site, after=70) == {trial.id}
+    steps = [event.to_state for event in reversed(site.client.events(trial.id))]
+    assert steps[-2:] == [JobState.AWAITING_PARENTS, JobState.PREPROCESSED]
+
+
 def test_a_batch_job_is_known_to_have_ended_by_the_one_that_waited_for_it(site):
     search = site.job("search")
     site.take(site.batch_job(BatchState.RUNNING, 70))

@@ -84,6 +84,13 @@ def test_a_search_whose_launcher_is_killed_goes_on_in_the_next_batch_job(install
     assert not [trial for trial in history.ended if trial.id in before and trial.attempt > 1]
 
 
+def test_a_search_that_is_over_can_be_gone_on_with_at_once(installation):
+    search = SubmittedSearch(installation, "more", "--max-evals", 1)
+    search.wait_until_over()
+    search.submit("--resume", "--max-evals", 2)  # while its driver is just leaving
+    assert states(search.wait_until_over()) == [State.DONE] * 2
+
+
 def test_a_token_that_expires_is_renewed_on_the_way(installation):
     search = SubmittedSearch(installation, "token", "--max-evals", 6, "--run-kwargs", "seconds=2")
     search.wait_for_ends(1)

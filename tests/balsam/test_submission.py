@@ -5,9 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dh_project.balsam.allocation import Allocation, check_allocation, check_margin, check_minutes, is_silent
-from dh_project.balsam.models import Queue, Site
+from dh_project.balsam.client import BalsamClient, Unavailable
+from dh_project.balsam.credentials import Token, write_token
+from dh_project.balsam.installation import Installation
+from dh_project.balsam.models import JobResources, Queue, Site
+from dh_project.balsam.site_settings import SiteSettings
 from dh_project.balsam.submission import OVER, SUBMISSION, Over, Submission, check_name
-from dh_project.balsam.submitting import driver_command
+from dh_project.balsam.submitting import Target, driver_command, making_job, new_request
 from dh_project.errors import UserError
 
 
@@ -151,3 +155,16 @@ def test_an_agent_is_silent_that_was_not_heard_of_for_minutes():
     naive = datetime.now(UTC).replace(tzinfo=None)
     assert not is_silent(site(last_refresh=naive))
     assert is_silent(site(last_refresh=naive - timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("work", [None, "elsewhere"])
+def test_nothing_is_left_of_a_search_that_the_server_does_not_hear_of(tmp_path, work):
+    installation = Installation(tmp_path / "polydb")
+    write_token(installation.token_file, Token("http://127.0.0.1:1", "abc", None))
+    settings = SiteSettings(work_directory=tmp_path / work if work else None)
+    with BalsamClient.of(installation) as client:
+        target = Target(installation, client, site(), settings)
+        request = new_request(1, "demo", JobResources())
+        with pytest.raises(Unavailable), making_job(target, request, submission()):
+            pass
+    assert not [path for path in tmp_path.rglob("*") if "demo" in path.name]

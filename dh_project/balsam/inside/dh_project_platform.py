@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +18,7 @@ import psutil
 from balsam.platform.app_run import LocalAppRun, MPICHRun
 from balsam.platform.compute_node import DefaultNode
 from balsam.platform.scheduler import LocalProcessScheduler
+from balsam.schemas import SchedulerJobStatus
 from balsam.site.launcher import serial_mode
 
 HOST = "localhost"
@@ -28,8 +32,12 @@ SOCKET_VARIABLE = "DH_PROJECT_SERIAL_MODE_SOCKET"
 LONGEST_FOLDER = 60
 """Characters of a folder in which a folder of a socket file may be."""
 
+COMMAND = ("bash",)
 SCRIPT = "qlaunch"
-"""What the names of batch scripts begin with."""
+"""How batch scripts are run, and what their names begin with."""
+
+PATIENCE = 20.0
+"""Seconds that a batch job has to end in order."""
 
 
 def usable_cores() -> int:
@@ -109,13 +117,15 @@ class LocalMPIRun(MPICHRun):
 class LocalScheduler(LocalProcessScheduler):
     """Batch jobs as processes of this machine, told from the user's other processes."""
 
+    _told: ClassVar[dict[int, float]] = {}
+
     @classmethod
     def submit(cls, script_path: str | Path, *_: Any, **__: Any) -> int:
         """Start a script, and return its number."""
         script = Path(script_path).resolve()
         with script.with_suffix(".output").open("wb") as output:
             started = subprocess.Popen(
-                ["bash", str(script)],
+                [*COMMAND, str(script)],
                 cwd=script.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -126,10 +136,40 @@ class LocalScheduler(LocalProcessScheduler):
         return started.pid
 
     @classmethod
-    def get_statuses(cls, *arguments: Any, **options: Any) -> dict[int, Any]:
+    def get_statuses(cls, *_: Any, **__: Any) -> dict[int, SchedulerJobStatus]:
         """Return the batch jobs that run."""
-        found = super().get_statuses(*arguments, **options)
-        return {number: status for number, status in found.items() if _is_batch_job(number)}
+        cls._subprocesses = [started for started in cls._subprocesses if started.poll() is None]
+        running = {
+            process.pid: SchedulerJobStatus(
+                scheduler_id=process.pid,
+                state="running",
+                queue="local",
+                num_nodes=1,
+                wall_time_min=0,
+                project="local",
+                time_remaining_min=0,
+                queued_time_min=0,
+            )
+            for process in psutil.process_iter(["name", "username"])
+            if process.info["name"] == "bash" and process.info["username"] == getpass.getuser()
+            if _is_batch_job(process)
+        }
+        cls._told = {number: when for number, when in cls._told.items() if number in running}
+        return running
+
+    @classmethod
+    def delete_job(cls, scheduler_id: int) -> str:
+        """Tell a batch job to end, and kill what is left of it some turns later; wait for none of that."""
+        told = cls._told.setdefault(scheduler_id, time.monotonic())
+        with suppress(psutil.Error):
+            script = psutil.Process(scheduler_id)
+            if _is_batch_job(script) and time.monotonic() - told < PATIENCE:
+                script.terminate()  # it tells its launcher, which tells its jobs
+            elif _is_batch_job(script):
+                for process in [*script.children(recursive=True), script]:
+                    with suppress(psutil.Error):
+                        process.kill()
+        return str(scheduler_id)
 
 
 def _short_folder() -> str:
@@ -138,9 +178,9 @@ def _short_folder() -> str:
     return tempfile.mkdtemp(prefix="dh_project_", dir=folder)
 
 
-def _is_batch_job(number: int) -> bool:
+def _is_batch_job(process: psutil.Process) -> bool:
     try:
-        words = psutil.Process(number).cmdline()
+        words = process.cmdline()
     except psutil.Error:
         return False
-    return len(words) == 2 and Path(words[1]).name.startswith(SCRIPT)
+    return len(words) == len(COMMAND) + 1 and Path(words[-1]).name.startswith(SCRIPT)
