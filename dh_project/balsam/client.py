@@ -39,6 +39,10 @@ MOST_IN_BULK = 1000
 """Jobs of one request; Balsam takes 5000, but answers other requests only between two."""
 
 
+IDS_OF_A_REQUEST = 500
+"""Jobs that a request's address names."""
+
+
 class ServerError(Exception):
     """The server did not do what it was asked for."""
 
@@ -201,10 +205,11 @@ class BalsamClient:
         Returns:
             How many were changed.
         """
-        if not ids:
-            return 0
-        query = _query({"id": list(ids), "state": [str(state) for state in states]})
-        changed: int = self._request("PUT", "/jobs/", params=query, json=fields)
+        changed, wanted = 0, list(ids)
+        for first in range(0, len(wanted), IDS_OF_A_REQUEST):
+            these = wanted[first : first + IDS_OF_A_REQUEST]
+            query = _query({"id": these, "state": [str(state) for state in states]})
+            changed += self._request("PUT", "/jobs/", params=query, json=fields)
         return changed
 
     def delete_job(self, job_id: int, states: Collection[JobState] = ()) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from dh_project.balsam.client import BalsamClient, Refused, Unauthorized, Unavailable
+if TYPE_CHECKING:
+    from dh_project.balsam.client import BalsamClient
 
 log = logging.getLogger("dh_project")
 
@@ -28,13 +30,13 @@ class JobData:
     """Tells the server of one job, in a thread, whatever the server does.
 
     Args:
-        client: Speaks with the server; None where there is none to speak with.
+        connect: Returns what speaks with the server; None where there is none to speak with.
         job_id: The job.
         trials: How many trials tell the server of themselves at the same time.
     """
 
-    def __init__(self, client: BalsamClient | None, job_id: int, trials: int = 1) -> None:
-        self._client, self._job_id = client, job_id
+    def __init__(self, connect: Callable[[], BalsamClient | None], job_id: int, trials: int = 1) -> None:
+        self._connect, self._job_id = connect, job_id
         self._pause = max(SECONDS_BETWEEN, trials / TRIALS_A_SECOND)
         self._reports: list[tuple[int, float]] = []
         self._number = 0
@@ -42,6 +44,9 @@ class JobData:
         self._news = threading.Event()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def begin(self) -> None:
+        """Begin to tell, which takes the time of some imports; before that, what is to be told is kept."""
         self._thread.start()
 
     def report(self, step: int, objective: float) -> None:
@@ -53,8 +58,8 @@ class JobData:
     def end(self, end: dict[str, Any]) -> None:
         """Tell the end, and wait until the server knows it or patience ends."""
         self._end = end
-        if self._client is not None:
-            self._client.patience = LAST_PATIENCE
+        if self._thread.ident is None:
+            self.begin()
         self._is_over.set()
         self._news.set()
         self._thread.join(LAST_PATIENCE + 5)
@@ -66,18 +71,19 @@ class JobData:
         return data if self._end is None else {**data, "end": self._end}
 
     def _tell(self) -> None:
-        is_last = False
-        while self._client is not None and not is_last:
+        from dh_project.balsam.client import Refused, ServerError
+
+        client, is_last = self._connect(), False
+        while client is not None and not is_last:
             self._news.wait()
             self._news.clear()
             is_last = self._is_over.is_set()
+            client.patience = LAST_PATIENCE if is_last else 0.0
             try:
-                self._client.update_job(self._job_id, data=self.content())
-            except (Unavailable, Unauthorized) as error:
+                client.update_job(self._job_id, data=self.content())
+            except ServerError as error:
                 log.warning("%s", error)
-                if not is_last:
+                if not isinstance(error, Refused):
                     self._news.set()  # with the next round
-            except Refused as error:
-                log.warning("%s", error)
             if not is_last:
                 self._is_over.wait(self._pause)

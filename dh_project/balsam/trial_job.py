@@ -72,7 +72,7 @@ class TrialJob:
         if earlier not in (None, self.job_id):
             log.warning("job %s runs this attempt; this one is a double", earlier)
             return 0
-        data = JobData(_client(), self.job_id, self.trials)
+        data = JobData(_client, self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
         data.end(end)
         is_fine = end["state"] in (State.DONE, State.STOPPED) or (
@@ -110,6 +110,7 @@ class TrialJob:
         selector.register(worker.events, selectors.EVENT_READ)
         selector.register(self.wake, selectors.EVENT_READ)
         worker.run(self.assignment)
+        data.begin()  # after the worker, for both take time to start
         try:
             while True:
                 for order in orders:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.balsam.client import Refused, ServerError, Unauthorized, Unavailable
+from dh_project.balsam.client import IDS_OF_A_REQUEST, Refused, ServerError, Unauthorized, Unavailable
 from dh_project.balsam.models import BatchState, Job, JobRequest, JobState
 from dh_project.balsam.orders import give_order, kill_order, stop_order
 from dh_project.balsam.place import STARTING_PATIENCE, Place
@@ -26,7 +26,7 @@ from dh_project.trial import Ended, Event, State
 
 log = logging.getLogger("dh_project")
 
-SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 8.0, 1.5
+SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 5.0, 1.5
 """Seconds between two questions to the server: after news, at most, and by what they grow while there is none."""
 
 WAIT_OF_A_TRIAL = 0.01
@@ -34,8 +34,6 @@ WAIT_OF_A_TRIAL = 0.01
 
 OVERLAP = timedelta(seconds=5)
 """What changed is asked for from so long before the last change: changes become visible out of order."""
-
-IDS_OF_A_REQUEST = 500
 
 ALL_SECONDS = 120.0
 """So often all jobs under way are asked for, and the batch jobs."""
@@ -65,6 +63,7 @@ class BalsamEvaluator(Evaluator):
         self._left: set[int] = set()
         self._is_unsure = False  # whether the last request for new jobs may have made some
         self._newest: datetime | None = None
+        self._seen_at = 0.0  # when that was seen, by the clock of this machine
         self._all_due = self._word_due = 0.0
         self._wake, self._is_closing = threading.Event(), False
         self._fault: Exception | None = None
@@ -194,7 +193,7 @@ class BalsamEvaluator(Evaluator):
 
     def _speak(self) -> None:
         """Speak with the server until the search ends."""
-        wait = shortest = max(SHORTEST_WAIT, WAIT_OF_A_TRIAL * self.num_workers)
+        wait = shortest = min(LONGEST_WAIT, max(SHORTEST_WAIT, WAIT_OF_A_TRIAL * self.num_workers))
         while not self._is_closing:
             self._wake.clear()
             try:
@@ -270,7 +269,9 @@ class BalsamEvaluator(Evaluator):
         jobs: list[Job] = []
         gone: set[int] = set()
         if newest is not None:
-            jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=newest - OVERLAP)
+            quiet = timedelta(seconds=now - self._seen_at)  # once it is long, all of that time was seen
+            after = newest - max(timedelta(), OVERLAP - quiet)
+            jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=after)
         if is_all:
             with self._lock:
                 under_way = [attempt.job_id for attempt in self._attempts if attempt.job_id is not None]
@@ -295,8 +296,9 @@ class BalsamEvaluator(Evaluator):
 
     def _see(self, jobs: Iterable[Job]) -> None:
         """Note the latest change of any job, from which on changes are asked for."""
-        for job in jobs:
-            self._newest = max(self._newest or job.last_update, job.last_update)
+        newest = max((job.last_update for job in jobs), default=None)
+        if newest is not None and (self._newest is None or newest > self._newest):
+            self._newest, self._seen_at = newest, time.monotonic()
 
     def _look_at_launchers(self) -> None:
         """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""

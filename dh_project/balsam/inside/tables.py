@@ -19,6 +19,14 @@ from sqlalchemy import text
 DATABASE = "balsam"
 
 
+INDEXES = {
+    "ix_jobs_tags": "jobs USING gin (tags jsonb_path_ops)",
+    # without these, to delete a job is to read all events of all jobs
+    "ix_log_events_job_id": "log_events (job_id)",
+    "ix_transfer_items_job_id": "transfer_items (job_id)",
+}
+
+
 def main() -> None:
     """Make what is missing; the user's name and password come from standard input."""
     login = json.load(sys.stdin)
@@ -50,9 +58,8 @@ def _make_tables() -> None:
             Job.__table__.indexes.discard(index)
     Base.metadata.create_all(get_engine())
     with get_engine().begin() as connection:
-        connection.execute(
-            text("CREATE INDEX IF NOT EXISTS ix_jobs_tags ON jobs USING gin (tags jsonb_path_ops)")
-        )
+        for name, on in INDEXES.items():
+            connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {on}"))
 
 
 if __name__ == "__main__":
