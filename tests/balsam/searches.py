@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -51,6 +52,14 @@ def deephyper(installation, *words, wanted=0, cwd=None):
     )
     assert done.returncode == wanted, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def words(process):
+    """Return a process's command line; nothing of one that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 class SubmittedSearch:
@@ -111,8 +120,9 @@ class SubmittedSearch:
         (running,) = [batch for batch in self.batch_jobs() if batch.state == "running"]
         script = psutil.Process(running.scheduler_id)
         launchers = [
-            each for each in script.children(recursive=True) if "balsam" in " ".join(each.cmdline()[:4])
+            each for each in script.children(recursive=True) if "balsam" in " ".join(words(each)[:4])
         ]
         for process in [script, *launchers]:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
         return running
