@@ -20,9 +20,9 @@ from dh_project.balsam.models import BatchJob, Job, JobRequest
 from dh_project.balsam.packing import Packing, Wishes, pack
 from dh_project.balsam.site_settings import read_site_settings
 from dh_project.errors import UserError
-from dh_project.evaluators.base import Resources
 from dh_project.files import write_whole
 from dh_project.loading import load_run
+from dh_project.resources import Resources
 from dh_project.trial import SearchPaths
 
 SLOTS_A_WAITING_TRIAL = 16
