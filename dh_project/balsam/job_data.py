@@ -38,8 +38,7 @@ class JobData:
     def __init__(self, connect: Callable[[], BalsamClient | None], job_id: int, trials: int = 1) -> None:
         self._connect, self._job_id = connect, job_id
         self._pause = max(SECONDS_BETWEEN, trials / TRIALS_A_SECOND)
-        self._reports: list[tuple[int, float]] = []
-        self._number = 0
+        self._reports: tuple[int, list[tuple[int, float]]] = (0, [])  # all there were, and the last of them
         self._end: dict[str, Any] | None = None
         self._news = threading.Event()
         self._is_over = threading.Event()
@@ -51,8 +50,8 @@ class JobData:
 
     def report(self, step: int, objective: float) -> None:
         """Add a report."""
-        self._reports = [*self._reports, (step, objective)][-MOST_REPORTS:]
-        self._number += 1
+        number, last = self._reports
+        self._reports = (number + 1, [*last, (step, objective)][-MOST_REPORTS:])  # at once: a thread reads it
         self._news.set()
 
     def end(self, end: dict[str, Any]) -> None:
@@ -66,8 +65,8 @@ class JobData:
 
     def content(self) -> dict[str, Any]:
         """Return what there is to tell: ``first`` is the number of the first report in it."""
-        reports, number = self._reports, self._number
-        data: dict[str, Any] = {"first": number - len(reports), "reports": reports}
+        number, last = self._reports
+        data: dict[str, Any] = {"first": number - len(last), "reports": last}
         return data if self._end is None else {**data, "end": self._end}
 
     def _tell(self) -> None:

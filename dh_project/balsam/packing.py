@@ -19,7 +19,6 @@ SHARE_OF_DRIVER = 10_000
 """The driver's ``node_packing_count``."""
 
 MPI, SERIAL = "mpi", "serial"
-JOB_MODES = (MPI, SERIAL)
 
 
 @dataclass(frozen=True)
