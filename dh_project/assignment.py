@@ -16,6 +16,7 @@ class Setting:
         directory: Working directory of the trials, the driver's own.
         search_path: Folders for ``sys.path`` that the driver has.
         preload: Whether to import the run function before forking.
+        scratch: Each node's own place for what trials write meanwhile, absolute; empty where there is none.
     """
 
     run: str
@@ -23,6 +24,7 @@ class Setting:
     directory: str
     search_path: list[str] = field(default_factory=list)
     preload: bool = True
+    scratch: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Assignment:
         previous_folders: Those of the interrupted attempts before it that left something, the latest first.
         time_limit: Seconds after which it is killed, or None.
         memory_limit: Bytes that it and its children may hold together before they are killed, or None.
+        scratch: Where it writes meanwhile, as its worker says; empty for its own folder.
     """
 
     trial: int
@@ -46,3 +49,9 @@ class Assignment:
     previous_folders: list[str] = field(default_factory=list)
     time_limit: float | None = None
     memory_limit: int | None = None
+    scratch: str = ""
+
+    @property
+    def writes_in(self) -> str:
+        """The folder that the attempt sees as its own."""
+        return self.scratch or self.folder

@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import create_evaluator, evaluator_name
     from dh_project.history import check_same_search
     from dh_project.loading import prepare_run
+    from dh_project.scratch import offered
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
 
@@ -79,10 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
         return exit_status(history)
-    prepare_run(arguments.run, identity.run_kwargs)
+    scratch = options.scratch(arguments, evaluator)
+    with offered(scratch if evaluator != "balsam" else ""):
+        prepare_run(arguments.run, identity.run_kwargs)
 
     setting = Setting(
-        identity.run, dict(identity.run_kwargs), str(Path.cwd()), [path for path in sys.path if path]
+        identity.run,
+        dict(identity.run_kwargs),
+        str(Path.cwd()),
+        [path for path in sys.path if path],
+        scratch=scratch,
     )
     with ExitStack() as stack:
         trials = stack.enter_context(create_evaluator(evaluator, setting, resources))

@@ -103,6 +103,12 @@ def add_options(parser: Parser) -> None:
         help="Ray cluster, auto for this job's (one of its own)",
     )
     where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
+    where.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="each node's own disk (/tmp): data is copied there, trials write there (none)",
+    )
 
     jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
     jobs.add_argument(
@@ -321,6 +327,20 @@ def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
             raise UserError(
                 f"{option}: it belongs to --evaluator balsam, and this is {evaluator}; leave it out"
             )
+
+
+def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
+    """Return where the nodes' scratch is, empty for none; only where trials run elsewhere it is not looked at.
+
+    Raises:
+        UserError: It cannot be used.
+    """
+    if arguments.scratch is None:
+        return ""
+    from dh_project.scratch import checked_place, checked_scratch
+
+    check = checked_place if evaluator == "balsam" else checked_scratch
+    return str(check(arguments.scratch, arguments.log_dir))
 
 
 def resources(arguments: argparse.Namespace) -> Resources:
