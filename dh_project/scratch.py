@@ -1,6 +1,6 @@
 """Node-local scratch: one user's folder in a place that is each node's own, fast, and gone with the job.
 
-A node's own disk (``/local/scratch``), or its memory (often ``/tmp`` of a compute node): nothing in it is to be missed.
+A node's own disk (``/local/scratch``), or its memory (often ``/tmp`` of a compute node): it may all be gone any time.
 """
 
 from __future__ import annotations
