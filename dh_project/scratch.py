@@ -19,7 +19,7 @@ from dh_project.errors import UserError
 VARIABLE = "DH_PROJECT_SCRATCH"
 """In the environment of trials: where their node's scratch is."""
 
-LEAST_ROOM = 2**20
+LEAST_ROOM = 2**18
 """Bytes: a scratch with less than that is full."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -120,4 +120,4 @@ def offered(scratch: str) -> Iterator[None]:
 
 
 def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB"
+    return f"{size / 2**20:.2f} MiB"

@@ -7,6 +7,7 @@ processes are dead: before its end is told, so that who hears of the end finds a
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -149,17 +150,17 @@ class Outputs:
         self._ends.set()
         if self._thread.ident is not None:
             self._thread.join()
-        return self._bring_all(is_last=True)
+        return self._bring_changes(is_last=True)
 
     def _serve(self) -> None:
         wait = FIRST_SECONDS
         while not self._ends.wait(max(wait, self.longest / LARGEST_SHARE)):
             began = time.monotonic()
-            self._bring_all()  # where it fails there may be room later: the last time counts
+            self._bring_changes()  # where it fails there may be room later: the last time counts
             self.longest = max(self.longest, time.monotonic() - began)
             wait = min(2 * wait, SECONDS)
 
-    def _bring_all(self, is_last: bool = False) -> OSError | None:
+    def _bring_changes(self, is_last: bool = False) -> OSError | None:
         """Bring what has changed, and take away what the trial has; return the first error that stood in the way."""
         first: OSError | None = None
         there: set[Path] = set()
@@ -170,12 +171,15 @@ class Outputs:
             try:
                 self._bring(path, is_last)
             except OSError as error:
-                if (self.source / path).is_symlink() or (self.source / path).exists():
+                if os.path.lexists(self.source / path):
                     first = first or error  # else the trial has just taken it away
+        if not self.source.is_dir():  # somebody has cleaned up: what was brought is all there is
+            return FileNotFoundError(errno.ENOENT, "it is gone", str(self.source))
         for path in self._brought.keys() - there:
-            with suppress(OSError):
-                (self.target / path).unlink()
-            del self._brought[path]
+            if not os.path.lexists(self.source / path):
+                with suppress(OSError):
+                    (self.target / path).unlink()
+                del self._brought[path]
         return first
 
     def _bring(self, path: Path, is_last: bool) -> None:
@@ -193,7 +197,7 @@ class Outputs:
                     before = _state(os.fstat(file.fileno()))
                     shutil.copyfileobj(file, copy, 2**20)
                     changed = _state(os.fstat(file.fileno())) != before
-                if changed and not is_last and path.name != LOG:  # a log is of use as far as it is
+                if changed and not is_last and path != Path(LOG):  # a log is of use as far as it is
                     raise BlockingIOError(0, "it is being written", str(source))
                 shutil.copystat(source, aside)
         self._brought[path] = state

@@ -59,6 +59,13 @@ def take_home_away_and_fail(folder, home):
     take_home_away(folder, home)
     raise RuntimeError("its own fault")
 
+def clean_up(folder, home):
+    (folder / "weights").write_text("42")
+    while not (home / "weights").exists():
+        time.sleep(0.01)
+    shutil.rmtree(folder)
+    return 0.0
+
 def go_on(folder, home):
     return float(previous_folder("checkpoint").joinpath("checkpoint").read_text())
 
@@ -180,6 +187,12 @@ def test_an_objective_whose_files_cannot_be_brought_is_lost(worker, home, do, st
     end = heard(begin(worker(), home, do))
     assert (end["state"], reason in end["reason"]) == (state, True)
     assert end["objective"] is None
+
+
+def test_where_somebody_cleans_up_in_scratch_what_was_brought_before_stays(worker, home):
+    end = heard(begin(worker(), home, "clean_up"))
+    assert (end["state"], "it is gone" in end["reason"]) == ("lost", True)
+    assert files(home) == ["log.txt", "result.json", "weights"]
 
 
 def test_what_a_killed_worker_left_in_scratch_is_cleared_by_the_next_and_a_living_one_s_is_not(
