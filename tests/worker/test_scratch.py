@@ -69,6 +69,10 @@ def clean_up(folder, home):
 def go_on(folder, home):
     return float(previous_folder("checkpoint").joinpath("checkpoint").read_text())
 
+def meet(folder, home):
+    from dh_project.ranks import meeting_place
+    return float(meeting_place() == f"file://{home}/.processes")
+
 def share(folder, home):
     (scratch_folder() / "made once").write_text("here")
     return 0.0
@@ -224,6 +228,10 @@ def test_where_a_node_s_scratch_cannot_be_used_a_trial_writes_in_its_own_folder_
     assert (end["state"], end["objective"]) == ("done", 0.0)
     first, *_ = (home / "log.txt").read_text().splitlines()
     assert first.startswith(f"--scratch {place}: cannot be used: File exists")
+
+
+def test_the_processes_of_a_trial_meet_where_every_node_sees_them(worker, home):
+    assert heard(begin(worker(), home, "meet"))["objective"] == 1.0
 
 
 def test_trials_share_a_folder_of_their_node(worker, home, place, monkeypatch):
