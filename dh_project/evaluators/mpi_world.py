@@ -21,13 +21,13 @@ from dh_project.evaluators.devices import visible_gpus
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.ranks import OPEN_MPI, forget_ranks, is_launched, world_size
 
-ALIVE_SECONDS = 5.0
+ALIVE_SECONDS = 2.0
 """So often each rank says that it is there."""
 
 DRIVER_SECONDS = 600.0
 """A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
 
-PARTING_SECONDS = 15.0
+PARTING_SECONDS = 10.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.0005, 0.02
@@ -142,7 +142,10 @@ def carry(world: World) -> int:
                 if do == "who":
                     world.send(0, "here", os.uname().nodename, visible_gpus())
                 elif do == "begin":
-                    evaluator = begin(*more)
+                    try:
+                        evaluator = begin(*more)
+                    except (OSError, UserError) as error:
+                        world.send(0, "failed", f"cannot start a worker: {one_line(error)}")
                 elif evaluator is not None and do == "close":
                     evaluator.close()
                     evaluator = None

@@ -11,6 +11,7 @@ import pytest
 
 from dh_project.history import History
 from dh_project.journal import scan
+from dh_project.testing.evaluator import assert_dead
 from dh_project.trial import SearchPaths
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
@@ -57,7 +58,7 @@ def test_it_holds_the_contract(launcher, tmp_path):
 
 def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
     status, said = launcher.run(4, *command("one", 12, seconds=0.2), cwd=tmp_path)
-    assert (status, said.count("done ")) == (0, 12)
+    assert (status, "12 trials ended, 0 of them failed" in said) == (0, True)
     trials = history_of(tmp_path / "one").trials.values()
     assert len({trial.worker for trial in trials}) == 3
 
@@ -83,22 +84,22 @@ def test_where_the_launcher_ends_all_with_a_dead_rank_the_same_command_goes_on(l
 
 
 def test_a_rank_that_hangs_costs_its_trial_an_attempt_and_the_search_goes_on(launcher, tmp_path):
-    search = command("one", 12, "--rank-timeout", "12", seconds=0.5)
+    search = command("one", 12, "--rank-timeout", "8", seconds=0.5)
     process = launcher.start(4, *search, cwd=tmp_path)
     wait_for_ended(tmp_path / "one", 2)
     hung = ranks_below(psutil.Process(process.pid))[0]
     os.kill(hung.pid, signal.SIGSTOP)
     said, _ = process.communicate(timeout=180)
-    assert "has said nothing for 12 s" in said
+    assert "has said nothing for 8 s" in said
     history = history_of(tmp_path / "one")
     assert [trial.state for trial in history.ended] == ["done"] * 12
     assert sum(trial.attempt == 2 for trial in history.ended) == 1
-    assert not hung.is_running()
+    assert_dead([hung.pid])
 
 
 @pytest.mark.parametrize("launcher", ["Open MPI"], indirect=True)
 def test_where_the_launcher_lets_the_others_live_the_search_goes_on_without_a_dead_rank(launcher, tmp_path):
-    search = command("one", 16, "--rank-timeout", "12", seconds=0.5)
+    search = command("one", 16, "--rank-timeout", "8", seconds=0.5)
     process = launcher.start(4, *search, options=("--enable-recovery",), cwd=tmp_path)
     wait_for_ended(tmp_path / "one", 3)
     ranks_below(psutil.Process(process.pid))[0].kill()
