@@ -29,12 +29,14 @@ def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: Batc
     Returns:
         (N, A).
     """
-    training = norm.training and (len(edges.repeats) > 1 or float(edges.total) > 1)
+    several = edges.ranks.size > 1 or len(edges.repeats) > 1 or float(edges.total) > 1
+    training = norm.training and several
     with torch.no_grad():
         kernels = kernels_for(own)
         if training:
             mean, variance = kernels.statistics(own, other, bond, edges)
-            norm.observe(mean, variance, edges.total)
+            mean, variance = edges.ranks.pooled(mean, variance, edges.total)
+            norm.observe(mean, variance, edges.total_of_ranks)
         else:
             mean, variance = norm.running_mean, norm.running_var
         deviation = (variance + norm.eps).sqrt()

@@ -56,7 +56,7 @@ def backward(
     numba_loops.sum_gradients(*arrays(gradient), *rows, *lists, *arrays(scale, shift, mean, *d_rows, d_norm))
     d_norm[0] /= deviation
     if training:
-        owed = d_norm * (scale / -edges.total)
+        owed = edges.ranks.add(d_norm) * (scale / -edges.total_of_ranks)
         owed[0] /= deviation
         numba_loops.add_through_statistics(*rows, *lists, *arrays(edges.multiplicities, mean, owed, *d_rows))
     d_own, d_other, d_bond = d_rows

@@ -77,12 +77,13 @@ def backward(
     slopes = F.softplus(core).mul_(incoming), core.sigmoid_().mul_(incoming)
     slopes[0].addcmul_(slopes[0], sigmoid, value=-1)
     neighbours, shells = edges.neighbours.long(), edges.shells.long()  # index_add_ is slow with int32
-    shares = (edges.weights / edges.total).to(own.dtype).unsqueeze(1)
+    shares = (edges.weights / edges.total_of_ranks).to(own.dtype).unsqueeze(1)
     parts = []
     for slope, gate, factor, width in zip(slopes, centred, scales, deviation.chunk(2), strict=True):
         d_weight, d_bias = (slope * gate).sum(0) / width, slope.sum(0)
         if training:
-            slope -= gate.mul_(d_weight / width).add_(d_bias).mul_(shares)
+            through_deviation, through_mean = edges.ranks.add(torch.stack([d_weight, d_bias]))
+            slope -= gate.mul_(through_deviation / width).add_(through_mean).mul_(shares)
         d_own = _sums(slope, edges)
         d_other = torch.zeros(len(other), len(factor), dtype=own.dtype, device=own.device)
         d_bond = torch.zeros(len(bond), len(factor), dtype=own.dtype, device=own.device)

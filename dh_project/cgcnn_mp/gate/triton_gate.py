@@ -300,7 +300,7 @@ def backward(
         edges.repeats, scale, shift, mean, deviation, sums, len(edges.repeats),
     )  # fmt: skip
     of_normalisation = sums.sum(0)
-    shares = of_normalisation / edges.total if training else of_normalisation
+    shares = edges.ranks.add(of_normalisation) / edges.total_of_ranks if training else of_normalisation
     d_own = torch.empty(own.shape, device=own.device)
     d_other, d_bond = (torch.zeros(part.shape, device=own.device) for part in (other, bond))
     _launch(
