@@ -51,6 +51,9 @@ class Training:
         device: Where the network lies.
         ranks: Who trains it, each with the same arguments.
 
+    Attributes:
+        identity: What a training that goes on, and each of its ranks, must share.
+
     Raises:
         ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1), or a set is empty.
     """
