@@ -69,8 +69,8 @@ class Ranks:
         total: Tensor = _Sum.apply(values, self)
         return total
 
-    def pooled(self, mean: Tensor, variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and biased variance over the rows of all ranks.
+    def pooled(self, mean: Tensor, variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean and biased variance over the rows of all ranks, and how many these are.
 
         Args:
             mean: Over this rank's rows, float32 (features,); whatever, where it has none.
@@ -78,14 +78,15 @@ class Ranks:
             total: This rank's rows, float32 ().
         """
         if self.size == 1:
-            return mean, variance
+            return mean, variance, total
         gathered = self._gathered(torch.cat([mean, variance, total.unsqueeze(0)])).double()
         totals = gathered[:, -1:]
-        shares = totals / totals.sum()
+        pooled_total = totals.sum()
+        shares = totals / pooled_total
         means, variances = gathered[:, :-1].where(totals > 0, 0.0).chunk(2, dim=1)
         centre = (shares * means).sum(0)
         spread = (shares * (variances + (means - centre).square())).sum(0)
-        return centre.to(mean), spread.to(variance)
+        return centre.to(mean), spread.to(variance), pooled_total.to(total)
 
     def add_gradients(self, parameters: Iterable[Tensor], loss: Tensor) -> Tensor:
         """Set the gradients of the parameters to their sums over all ranks, and return that of the loss."""

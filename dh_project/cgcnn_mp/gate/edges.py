@@ -61,10 +61,5 @@ class Edges:
         """All bonds, float32 ()."""
         return self.class_weights.sum()
 
-    @cached_property
-    def total_of_ranks(self) -> Tensor:
-        """All bonds of the batch, of which these are one rank's, float32 ()."""
-        return self.ranks.add(self.total)
-
     def _summed(self, targets: Tensor, count: int) -> Tensor:
         return self.weights.new_zeros(count).index_add(0, targets, self.weights)

@@ -44,9 +44,7 @@ class _Residual(torch.autograd.Function):
         if norm.training:
             statistics = torch.empty(2, messages.shape[1])
             numba_layer.sum_moments(*arrays(messages, weights, statistics))
-            total = weights.sum()
-            mean, variance = ranks.pooled(statistics[0], statistics[1], total)
-            ctx.total = ranks.add(total)
+            mean, variance, ctx.total = ranks.pooled(statistics[0], statistics[1], weights.sum())
             norm.observe(mean, variance, ctx.total)
         else:
             mean, variance = norm.running_mean, norm.running_var
