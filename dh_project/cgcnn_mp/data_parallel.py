@@ -189,6 +189,8 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
     if ranks.size == 1:
         yield ranks
         return
+    if distributed.is_initialized():  # an error has left it
+        distributed.destroy_process_group()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     # one trial may train several times: each of its meetings has a file of its own
@@ -201,10 +203,6 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
             world_size=ranks.size,
             timeout=patience,
         )
-    in_order = False
-    try:
-        yield ranks
-        in_order = True
-    finally:
-        if in_order or device.type != "cuda":  # NCCL would wait here for those that wait for this one
-            distributed.destroy_process_group()
+    yield ranks
+    # an error leaves the group as it is until the process ends: the others hear of it after this rank has told why
+    distributed.destroy_process_group()

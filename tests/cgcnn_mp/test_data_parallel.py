@@ -224,6 +224,17 @@ def test_one_trial_may_train_several_times(quick, tmp_path):
     assert first[0] != first[1]
 
 
+def a_run_after_one_that_diverged(arguments):
+    with pytest.raises(FloatingPointError):
+        run(POINT | {"lr": 1e20}, **arguments)
+    return run(POINT, **arguments)
+
+
+def test_after_a_training_that_diverged_the_ranks_can_train_again(quick, tmp_path):
+    first, second = returned(run_ranks(2, a_run_after_one_that_diverged, (quick,), tmp_path / "trial"))
+    assert first == second == pytest.approx(run(POINT, **quick), rel=1e-6)
+
+
 def a_training_that_one_rank_leaves(how, patience):
     """Train for long; meanwhile the second rank fails, or is killed or stopped by the system."""
     if int(os.environ["RANK"]) == 1:
