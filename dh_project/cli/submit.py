@@ -147,8 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
         ahead = jobs_ahead(scheduler, folder)
         if ahead and not arguments.again:
             raise UserError(
-                f"{arguments.log_dir}: jobs of this search are queued or run: {', '.join(ahead)}; --again submits more, to "
-                f"follow them, and {scheduler.remove_command} takes them out"
+                f"{arguments.log_dir}: jobs of this search are queued or run: {', '.join(ahead)}; --again submits "
+                f"more, to follow them, and {scheduler.remove_command} takes them out"
             )
     lines = environment.lines
     if arguments.snapshot:  # what is copied, and not an installed version of it, is what runs

@@ -1,8 +1,8 @@
 """The last step of a job script: where the search is over, take the jobs that come after this one out of the queue.
 
-``python -m dh_project.sites.chain FOLDER STATUS``, with the exit status of ``deephyper hps``. That status alone does not
-tell: it is 0 where the walltime ended a session, too. The journal does. Without this step the later jobs start, find
-nothing to do, and end; so whatever fails here is told in a line, and the step itself never fails.
+``python -m dh_project.sites.chain FOLDER STATUS``, with the exit status of ``deephyper hps``. That status alone does
+not tell: it is 0 where the walltime ended a session, too. The journal does. Without this step the later jobs start,
+find nothing to do, and end; so whatever fails here is told in a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COMPLETE = ("complete", "timeout")
 """Endings of a search of which nothing is left to do, however often it is started."""
 
 OVER = (*COMPLETE, "failures")
-"""Endings after which the next job would but repeat what went wrong; a loss of workers may be this job's nodes' alone."""
+"""Endings after which the next job would repeat what went wrong; a loss of workers may be these nodes' own."""
 
 
 def is_over(records: Sequence[dict[str, object]], status: int, began: float) -> bool:

@@ -36,8 +36,8 @@ def find_environment(name: str | None) -> PythonEnvironment:
     """Return the environment that a job shall use.
 
     Args:
-        name: A virtual or conda environment's folder, a conda environment's name, or an ``environment.yml``; None for the
-            environment of this process.
+        name: A virtual or conda environment's folder, a conda environment's name, or an ``environment.yml``; None for
+            the environment of this process.
 
     Raises:
         UserError: It is not there, is no environment, or has no dh_project.
@@ -48,8 +48,8 @@ def find_environment(name: str | None) -> PythonEnvironment:
     found = _environment_in(folder)
     if found is None:
         raise UserError(
-            f"--environment {name}: neither a virtual environment (there is no bin/activate) nor one of conda's (there "
-            f"is no conda-meta)"
+            f"--environment {name}: neither a virtual environment (there is no bin/activate) nor one of conda's "
+            f"(there is no conda-meta)"
         )
     _check_has_this_package(name, folder)
     return found

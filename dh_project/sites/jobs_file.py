@@ -12,7 +12,7 @@ from dh_project.errors import UserError
 
 SCHEMA = 1
 JOBS, SCRIPT, CODE = "jobs.jsonl", "job.sh", "code"
-"""In a search's folder: the jobs on record, the script that was submitted last, the folder that ``--snapshot`` copied."""
+"""In a search's folder: the jobs on record, the script that was submitted last, what ``--snapshot`` copied."""
 
 
 class SubmittedJob(BaseModel):
@@ -78,8 +78,8 @@ def recorded_jobs(folder: Path) -> list[SubmittedJob]:
             ) from None
         if job.schema_version > SCHEMA:
             raise UserError(
-                f"{path}: written by a newer dh_project (schema {job.schema_version}, this one reads up to {SCHEMA}); "
-                f"upgrade dh_project"
+                f"{path}: written by a newer dh_project (schema {job.schema_version}, this one reads up to "
+                f"{SCHEMA}); upgrade dh_project"
             )
         jobs.append(job)
     return jobs

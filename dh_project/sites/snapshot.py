@@ -1,8 +1,8 @@
 """A copy of the user's folder for a search's jobs (``--snapshot``), so that later edits do not reach them.
 
-What the ignore file names stays out: ``.dhignore``, or where there is none ``.gitignore``, in Git's own notation, at the
-top of the folder. Git's own data, byte code and the search's results always stay out. Links to files are followed; a
-link that leads out of the folder is refused, for a copy of what lies elsewhere is a surprise, and a link to it no copy.
+What the ignore file names stays out: ``.dhignore``, or where there is none ``.gitignore``, in Git's own notation, at
+the top of the folder. Git's own data, byte code and the search's results always stay out. Links to files are
+followed; a link that leads out of the folder is refused: a copy of what lies elsewhere is a surprise, a link no copy.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def plan_snapshot(source: Path, results: Path, limit: int) -> Snapshot:
     source, results = source.resolve(), results.resolve()
     if source.is_relative_to(results):
         raise UserError(
-            f"--snapshot: {source} lies in the search's own folder, which the copy is put into; name another --log-dir"
+            f"--snapshot: {source} lies in the search's own folder, which the copy goes into; name another --log-dir"
         )
     ignore_file, ignored = _ignored(source)
     files: dict[Path, Path] = {}
@@ -160,6 +160,6 @@ def _followed(link: Path, source: Path) -> Path | None:
 def _too_large(sizes: Counter[str], limit: int, ignore_file: Path | None) -> UserError:
     name, size = sizes.most_common(1)[0]
     return UserError(
-        f"--snapshot: the folder holds more than {limit / MIB:g} MiB ({name} alone {size / MIB:.0f} MiB); put what jobs "
-        f"do not need into {ignore_file.name if ignore_file else IGNORE_FILES[0]}, or raise --snapshot-limit"
+        f"--snapshot: the folder holds more than {limit / MIB:g} MiB ({name} alone {size / MIB:.0f} MiB); put what "
+        f"jobs do not need into {ignore_file.name if ignore_file else IGNORE_FILES[0]}, or raise --snapshot-limit"
     )

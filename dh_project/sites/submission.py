@@ -47,8 +47,8 @@ def submit_chain(
             if not done:
                 raise
             raise UserError(
-                f"{error}; submitted: {', '.join(done)}; the same command with --again --chain {count - number} submits "
-                f"what is missing"
+                f"{error}; submitted: {', '.join(done)}; the same command with --again --chain {count - number} "
+                f"submits what is missing"
             ) from None
         made = SubmittedJob(
             **{**job.model_dump(exclude={"when"}), "job": name, "after": done[-1] if done else job.after}
@@ -58,8 +58,8 @@ def submit_chain(
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror}; job {name} is submitted all the same, and not on record: {scheduler.remove_command} "
-                f"{name} takes it out of the queue",
+                f"{error.strerror}; job {name} is submitted all the same, and not on record: "
+                f"{scheduler.remove_command} {name} takes it out of the queue",
                 error.filename,
             ) from error
         done.append(name)
