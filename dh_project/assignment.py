@@ -37,6 +37,8 @@ class Assignment:
         previous_folders: Those of the interrupted attempts before it that left something, the latest first.
         time_limit: Seconds after which it is killed, or None.
         memory_limit: Bytes that it and its children may hold together before they are killed, or None.
+        rank: Which of the attempt's processes this one is, from 0; only the first one's reports and facts are heard.
+        world_size: How many processes the attempt has.
     """
 
     trial: int
@@ -46,3 +48,5 @@ class Assignment:
     previous_folders: list[str] = field(default_factory=list)
     time_limit: float | None = None
     memory_limit: int | None = None
+    rank: int = 0
+    world_size: int = 1

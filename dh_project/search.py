@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dh_project import records
 from dh_project.adoption import unheard_ends
 from dh_project.assignment import Assignment
-from dh_project.evaluators.base import Evaluator
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
 from dh_project.files import must_be_written
 from dh_project.history import History, Identity, check_same_search
 from dh_project.journal import Journal
@@ -151,7 +151,7 @@ class Search:
                 )
             )
             self._adopt([trial for trial in interrupted if trial.state is State.PAUSED])
-            over += [trial for event in self.evaluator.wait(0.0) if (trial := self._take(event))]
+            over += [trial for event in self._wait(0.0) if (trial := self._take(event))]
             self._turn(over)
             while not self._is_over():
                 over = [trial for event in self._events() if (trial := self._take(event))]
@@ -268,9 +268,19 @@ class Search:
         """Wait for something to happen, until it is time to look at the clock."""
         if self._lacks_point:
             self.proposals.wait(PROPOSAL_SECONDS)
-            return self.evaluator.wait(0.0)
         left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
-        return self.evaluator.wait(min(POLL_SECONDS, max(0.0, left)))
+        return self._wait(0.0 if self._lacks_point else min(POLL_SECONDS, max(0.0, left)))
+
+    def _wait(self, seconds: float) -> list[Event]:
+        """Wait for events; where no worker is left, end the session with all that ran, to be attempted again."""
+        try:
+            return self.evaluator.wait(seconds)
+        except NoWorkersLeft as error:
+            why = str(error)
+            self._ending = self._ending or Ending("losses", why)
+            log.error("stopping: %s", why)
+            running = self.history.running.values()
+            return [lost(self._assignment(trial, trial.attempt), "", why) for trial in running]
 
     def _take(self, event: Event) -> Trial | None:
         """Record an event; return the trial where it is over for good."""

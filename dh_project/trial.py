@@ -157,7 +157,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt is over; ``state`` is ``paused`` where another attempt shall follow."""
+    """An attempt is over, or one of its processes; ``state`` is ``paused`` where another attempt shall follow."""
 
     trial: int
     attempt: int
@@ -167,6 +167,7 @@ class Ended:
     cause: Cause | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     worker: str | None = None
+    rank: int = 0
 
     def in_words(self) -> str:
         """Return the objective, or why there is none."""

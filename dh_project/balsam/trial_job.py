@@ -66,6 +66,7 @@ class TrialJob:
     def run(self) -> int:
         """Run the attempt and return the exit status."""
         number = rank() if self.processes > 1 else 0
+        self.assignment = replace(self.assignment, rank=number, world_size=self.processes)
         if number > 0:
             return self._follow(number)
         earlier = self._claim()

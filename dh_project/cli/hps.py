@@ -16,6 +16,7 @@ from dh_project.errors import UserError
 from dh_project.trial import SearchPaths
 
 if TYPE_CHECKING:
+    from dh_project.evaluators.mpi_world import World
     from dh_project.history import History, Identity
     from dh_project.limits import Ending, Limits
     from dh_project.problem import HpProblem
@@ -49,6 +50,21 @@ def add_command(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run a search, or go on with one, and print what was found; or carry a worker for the rank that does."""
+    from dh_project.evaluators import evaluator_name
+
+    evaluator = evaluator_name(arguments.evaluator)
+    options.check_places(arguments, evaluator)
+    if evaluator != "mpi":
+        return _search(arguments, evaluator)
+    from dh_project.evaluators.mpi_world import World, carry
+
+    with World() as world:
+        world.status = carry(world) if world.rank else _search(arguments, evaluator, world)
+    return world.status
+
+
+def _search(arguments: argparse.Namespace, evaluator: str, world: World | None = None) -> int:
     """Run a search, or go on with one, and print what was found."""
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
@@ -57,14 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.assignment import Setting
     from dh_project.cli.progress import progress
     from dh_project.cli.summary import print_summary
-    from dh_project.evaluators import create_evaluator, evaluator_name
+    from dh_project.evaluators import create_evaluator
     from dh_project.history import check_same_search
     from dh_project.loading import prepare_run
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
 
-    evaluator = evaluator_name(arguments.evaluator)
-    options.check_places(arguments, evaluator)
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
     stopper = options.stopper(arguments)
@@ -85,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         identity.run, dict(identity.run_kwargs), str(Path.cwd()), [path for path in sys.path if path]
     )
     with ExitStack() as stack:
-        trials = stack.enter_context(create_evaluator(evaluator, setting, resources))
+        trials = stack.enter_context(create_evaluator(evaluator, setting, resources, world))
         searcher = create_searcher(arguments.searcher, problem, identity.seed, settings)
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)

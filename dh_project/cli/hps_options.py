@@ -76,7 +76,7 @@ def add_options(parser: Parser) -> None:
     )
 
     where = parser.add_argument_group("where trials run")
-    where.add_argument("--evaluator", default="ray", metavar="E", help="process, ray or balsam (ray)")
+    where.add_argument("--evaluator", default="ray", metavar="E", help="process, ray, mpi or balsam (ray)")
     where.add_argument(
         "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
     )
@@ -103,6 +103,26 @@ def add_options(parser: Parser) -> None:
         help="Ray cluster, auto for this job's (one of its own)",
     )
     where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
+    where.add_argument(
+        "--ranks-per-trial",
+        type=positive_int,
+        metavar="N",
+        help="processes of a trial that train together, each with the cores and GPUs of a task (1)",
+    )
+    where.add_argument(
+        "--nodes-per-trial",
+        "--num-nodes-per-eval",
+        dest="num_nodes_per_eval",
+        type=positive_int,
+        metavar="N",
+        help="nodes of a trial (1)",
+    )
+    where.add_argument(
+        "--rank-timeout",
+        type=positive_float,
+        metavar="S",
+        help="seconds after which an MPI rank that says nothing is given up (60)",
+    )
 
     jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
     jobs.add_argument(
@@ -114,7 +134,6 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help="trials on a node (all GPUs, or all cores)",
     )
-    jobs.add_argument("--num-nodes-per-eval", type=positive_int, metavar="N", help="nodes of a trial (1)")
     jobs.add_argument(
         "--num-ranks-per-node", type=positive_int, metavar="N", help="processes of a trial on a node (1)"
     )
@@ -300,27 +319,33 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
         raise UserError(f"--stopper {name}: {error}") from None
 
 
-JOB_OPTIONS = (
-    "--workflow",
-    "--num-evals-per-node",
-    "--num-nodes-per-eval",
-    "--num-ranks-per-node",
-    "--num-threads-per-rank",
-    "--num-evals-ahead",
-)
+ELSEWHERE = {
+    "balsam": (
+        "--workflow",
+        "--num-evals-per-node",
+        "--num-ranks-per-node",
+        "--num-threads-per-rank",
+        "--num-evals-ahead",
+    ),
+    "mpi": ("--rank-timeout",),
+}
+"""Options that mean something with one evaluator alone."""
 
 
 def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
-    """Check that what is said of trials as jobs is said where they are.
+    """Check that what is said of one evaluator's trials is said where they are.
 
     Raises:
         UserError: It is not.
     """
-    for option in JOB_OPTIONS if evaluator != "balsam" else ():
-        if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
-            raise UserError(
-                f"{option}: it belongs to --evaluator balsam, and this is {evaluator}; leave it out"
-            )
+    for other, its_options in ELSEWHERE.items():
+        for option in its_options if evaluator != other else ():
+            if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
+                raise UserError(
+                    f"{option}: it belongs to --evaluator {other}, and this is {evaluator}; leave it out"
+                )
+    if evaluator == "balsam" and arguments.ranks_per_trial is not None:
+        raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
 
 
 def resources(arguments: argparse.Namespace) -> Resources:
@@ -333,11 +358,13 @@ def resources(arguments: argparse.Namespace) -> Resources:
         gpus_per_trial=arguments.num_gpus_per_task,
         trials_per_node=arguments.num_evals_per_node,
         nodes_per_trial=arguments.num_nodes_per_eval or 1,
+        ranks_per_trial=arguments.ranks_per_trial or 1,
         ranks_per_node=arguments.num_ranks_per_node or 1,
         threads_per_rank=arguments.num_threads_per_rank,
         workflow=arguments.workflow or "",
         folder=arguments.log_dir,
         trials_ahead=arguments.num_evals_ahead,
+        rank_timeout=arguments.rank_timeout or Resources.rank_timeout,
         ray_address=arguments.ray_address,
         ray_password=arguments.ray_password,
     )

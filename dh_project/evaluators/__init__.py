@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dh_project.assignment import Setting
-from dh_project.errors import unknown
-from dh_project.evaluators.base import Evaluator, Resources
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-EVALUATORS = ("process", "ray", "balsam")
-ALIASES = {"subprocess": "process", "processPool": "process", "threadPool": "process", "thread": "process"}
-"""Old DeepHyper's names, and what does their work."""
+from dh_project.assignment import Setting
+from dh_project.errors import UserError, unknown
+from dh_project.evaluators.base import Evaluator, Resources
+from dh_project.evaluators.rank_groups import RankGroups
+
+if TYPE_CHECKING:
+    from dh_project.evaluators.mpi_world import World
+
+EVALUATORS = ("process", "ray", "mpi", "balsam")
+ALIASES = {
+    "subprocess": "process",
+    "processPool": "process",
+    "threadPool": "process",
+    "thread": "process",
+    "mpicomm": "mpi",
+}
+"""DeepHyper's names, old and new, and what does their work."""
 
 
 def evaluator_name(name: str) -> str:
@@ -23,23 +36,57 @@ def evaluator_name(name: str) -> str:
     return name
 
 
-def create_evaluator(name: str, setting: Setting, resources: Resources) -> Evaluator:
+def create_evaluator(
+    name: str, setting: Setting, resources: Resources, world: World | None = None
+) -> Evaluator:
     """Start an evaluator.
+
+    Args:
+        name: Its name.
+        setting: What all trials share.
+        resources: What they may use.
+        world: The ranks of ``mpi``.
 
     Raises:
         UserError: Its name is unknown, or its workers cannot be had.
     """
-    match evaluator_name(name):
-        case "ray":
-            from dh_project.evaluators.ray import RayEvaluator
+    name = evaluator_name(name)
+    if name == "balsam":
+        from dh_project.balsam.place import find_place
+        from dh_project.evaluators.balsam import BalsamEvaluator
 
-            return RayEvaluator(setting, resources)
-        case "balsam":
-            from dh_project.balsam.place import find_place
-            from dh_project.evaluators.balsam import BalsamEvaluator
+        return BalsamEvaluator(setting, find_place(setting.run, resources))
+    if resources.nodes_per_trial > 1 and name != "mpi":
+        raise UserError(
+            f"--nodes-per-trial {resources.nodes_per_trial}: {name} does not spread a trial; use --evaluator mpi or "
+            "balsam"
+        )
+    ranks = resources.ranks_per_trial
+    evaluator = _of_single_processes(name, setting, resources, world)
+    if ranks == 1:
+        return evaluator
+    if evaluator.num_workers < ranks:
+        evaluator.close()
+        raise UserError(
+            f"--ranks-per-trial {ranks}: there is room for {evaluator.num_workers} processes; lower it, or what "
+            "each of them takes"
+        )
+    return RankGroups(evaluator, ranks)
 
-            return BalsamEvaluator(setting, find_place(setting.run, resources))
-        case _:
-            from dh_project.evaluators.process import ProcessEvaluator
 
-            return ProcessEvaluator(setting, resources)
+def _of_single_processes(name: str, setting: Setting, resources: Resources, world: World | None) -> Evaluator:
+    """Start an evaluator each of whose workers carries one process of a trial."""
+    if name == "mpi":
+        from dh_project.evaluators.mpi import MPIEvaluator
+
+        assert world is not None
+        return MPIEvaluator(world, setting, resources)
+    if resources.num_workers:
+        resources = replace(resources, num_workers=resources.num_workers * resources.ranks_per_trial)
+    if name == "ray":
+        from dh_project.evaluators.ray import RayEvaluator
+
+        return RayEvaluator(setting, resources)
+    from dh_project.evaluators.process import ProcessEvaluator
+
+    return ProcessEvaluator(setting, resources)

@@ -55,6 +55,10 @@ from dh_project.resources import Resources as Resources
 from dh_project.trial import Cause, Ended, Event, Reported, State
 
 
+class NoWorkersLeft(Exception):
+    """All workers are gone for good, with what ran there: the session has to end, and another can go on."""
+
+
 class Evaluator(ABC):
     """Carries trials to workers and their events back; see the module for what it promises.
 
@@ -70,7 +74,11 @@ class Evaluator(ABC):
 
     @abstractmethod
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds (None: for ever)."""
+        """Return what has happened, after waiting for it at most ``timeout`` seconds (None: for ever).
+
+        Raises:
+            NoWorkersLeft: There will be no worker any more.
+        """
 
     @abstractmethod
     def stop(self, trial: int, after: int) -> None:
@@ -114,4 +122,6 @@ def event_of(message: dict[str, Any], worker: str) -> Event | None:
 
 def lost(assignment: Assignment, worker: str, why: str) -> Ended:
     """Return the end of an attempt whose worker vanished."""
-    return Ended(assignment.trial, assignment.attempt, State.LOST, reason=why, worker=worker)
+    return Ended(
+        assignment.trial, assignment.attempt, State.LOST, reason=why, worker=worker, rank=assignment.rank
+    )

@@ -125,7 +125,7 @@ class RayEvaluator(Evaluator):
         """Ask for the end of a trial's running attempt."""
         for assignment in [each for each in self._queue if each.trial == trial]:
             self._queue.remove(assignment)
-            self._events.append(Ended(trial, assignment.attempt, state, reason=reason))
+            self._events.append(Ended(trial, assignment.attempt, state, reason=reason, rank=assignment.rank))
         self._order("kill", trial, str(state), reason, patience)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
 from dh_project.loading import load_run
+from dh_project.ranks import tell_rank
 from dh_project.running import Connection, connect, report
 from dh_project.trial import LOG
 from dh_project.worker.memory import offer_to_the_system
@@ -39,6 +40,7 @@ def run_child(
     """Run one trial in this forked process, tell the worker its outcome, and exit."""
     status, own = 1, os.getpid()
     try:
+        tell_rank(os.environ, assignment.rank, assignment.world_size)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
         outcome = evaluate(run, setting, assignment, worker)
@@ -113,6 +115,7 @@ class Pipe(Connection):
     def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
+        self._is_heard = assignment.rank == 0
         self.folder = Path(assignment.folder)
         self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
@@ -124,7 +127,7 @@ class Pipe(Connection):
 
     def report(self, step: int, objective: float) -> bool:
         """Send a report and wait for the worker's answer. A value that is no number is passed over."""
-        if not math.isfinite(objective):
+        if not math.isfinite(objective) or not self._is_heard:
             return True
         data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
         with self._lock:
@@ -136,7 +139,8 @@ class Pipe(Connection):
 
     def record(self, facts: dict[str, Any]) -> None:
         """Send facts for the row."""
-        self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
+        if self._is_heard:
+            self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
 
     def _write(self, data: bytes) -> None:
         while data:

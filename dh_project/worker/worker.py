@@ -147,7 +147,7 @@ class Worker:
             self.process = TrialProcess(self.setting, assignment, self.run)
         except OSError as error:
             end = outcome(State.LOST, f"its folder or process could not be made: {error}")
-            self._tell("end", assignment, {**end, "facts": {}})
+            self._tell("end", assignment, {**end, "facts": {}, "rank": assignment.rank})
             return
         self.selector.register(self.process.messages, selectors.EVENT_READ)
 
@@ -173,7 +173,7 @@ class Worker:
             result = process.result(status)
             with suppress(OSError):  # the folder may be gone or full: the event tells the same
                 write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
-            self._tell("end", process.assignment, result)
+            self._tell("end", process.assignment, {**result, "rank": process.assignment.rank})
 
     def _tell(self, event: str, assignment: Assignment, more: dict[str, Any]) -> None:
         self._emit({"event": event, "trial": assignment.trial, "attempt": assignment.attempt, **more})

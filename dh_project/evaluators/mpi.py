@@ -1,0 +1,216 @@
+"""The ``mpi`` evaluator: a worker on each rank of an MPI job."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import defaultdict
+from dataclasses import replace
+
+from dh_project.assignment import Assignment, Setting
+from dh_project.errors import UserError
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, lost
+from dh_project.evaluators.devices import visible_gpus
+from dh_project.evaluators.mpi_slots import Ranks, slots_of
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World, begin
+from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.trial import Ended, Event, State
+
+HERE_SECONDS = 120.0
+"""Ranks have so long to come: their machines may import slowly from a shared file system."""
+
+CLOSING_SECONDS = 15.0
+
+
+class MPIEvaluator(Evaluator):
+    """Runs each trial in the worker of a rank.
+
+    A rank that says nothing for ``resources.rank_timeout`` seconds is given up: its trial is lost, to be attempted
+    elsewhere, and the search goes on with the others; should it speak again, it serves again. Whether the others
+    outlive the death of one is the launcher's choice: most end them all, and the search goes on when it is next
+    started.
+
+    Args:
+        world: The ranks, of which this process is the first.
+        setting: What all trials share.
+        resources: What they may use; by default one GPU a rank, or where there are none one core.
+
+    Raises:
+        UserError: More is asked for than the ranks hold.
+    """
+
+    def __init__(self, world: World, setting: Setting, resources: Resources) -> None:
+        self._world, self._silence = world, resources.rank_timeout
+        slots = slots_of(_nodes(world), resources)
+        self._slots = {slot.rank: slot for slot in slots}
+        share = replace(resources, num_workers=1)
+        self._own: ProcessEvaluator | None = None
+        for slot in slots:
+            gpus = None if slot.gpus is None else list(slot.gpus)
+            if slot.rank == 0:
+                self._own = begin(setting, share, gpus)
+            else:
+                world.send(slot.rank, "begin", setting, share, gpus)
+        self._free = [slot.rank for slot in slots]  # in the slots' order
+        self._order = {slot.rank: place for place, slot in enumerate(slots)}
+        self._running: dict[int, Assignment] = {}  # by rank
+        self._silent: dict[int, Assignment | None] = {}  # ranks given up, and what they may still run
+        self._heard_at = dict.fromkeys(self._slots, time.monotonic())
+        self._told_at = time.monotonic()
+        self._pace = Pace()
+
+    @property
+    def num_workers(self) -> int:  # type: ignore[override]
+        """How many trials it runs at a time: one for each rank that is heard of."""
+        return len(self._slots) - len(self._silent)
+
+    def start(self, assignment: Assignment) -> None:
+        """Start one attempt at a trial on the first rank that is free."""
+        rank = self._free.pop(0)
+        self._running[rank] = assignment
+        self._order_to(rank, "start", assignment)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Return what has happened, after waiting for it at most ``timeout`` seconds.
+
+        Raises:
+            NoWorkersLeft: No rank is heard of any more.
+        """
+        limit = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = self._pace.seconds if limit is None else min(self._pace.seconds, limit - time.monotonic())
+            events = self._of_own(max(0.0, left))
+            for source, message in self._world.received():
+                events += self._hear(source, message)
+            self._say_that_it_is_there()
+            events += self._give_up_the_silent()
+            self._pace.after(events)
+            if events or (limit is not None and time.monotonic() >= limit):
+                return events
+            if not self.num_workers:
+                raise NoWorkersLeft(f"no rank has been heard of for {self._silence:g} s")
+
+    def stop(self, trial: int, after: int) -> None:
+        """Let a trial's next report above a step be answered with a stop."""
+        for rank in self._ranks_of(trial):
+            self._order_to(rank, "stop", trial, after)
+
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
+        """Ask for the end of a trial's running attempt."""
+        for rank in self._ranks_of(trial):
+            self._order_to(rank, "kill", trial, state, reason, patience)
+
+    def close(self) -> None:
+        """End everything; the ranks stay, for the job is not over."""
+        open_ones = self._slots.keys() - self._silent.keys() - {0}
+        for rank in open_ones:
+            self._world.send(rank, "close")
+        if self._own is not None:
+            self._own.close()
+        limit = time.monotonic() + CLOSING_SECONDS
+        while open_ones and time.monotonic() < limit:
+            open_ones -= {source for source, message in self._world.received() if message[0] == "closed"}
+            time.sleep(self._pace.seconds)
+        self._slots, self._own = {}, None
+
+    def _ranks_of(self, trial: int) -> list[int]:
+        return [rank for rank, assignment in self._running.items() if assignment.trial == trial]
+
+    def _order_to(self, rank: int, do: str, *more: object) -> None:
+        if rank == 0:
+            getattr(self._own, do)(*more)
+        else:
+            self._world.send(rank, do, *more)
+
+    def _of_own(self, seconds: float) -> list[Event]:
+        """Wait a little, for this rank's own worker where it has one, and return what that says."""
+        if self._own is None:
+            time.sleep(seconds)
+            return []
+        events = self._own.wait(seconds)
+        return [event for event in events if self._count(0, event)]
+
+    def _hear(self, rank: int, message: Message) -> list[Event]:
+        """Take a message of a rank; return the event that it brings, if it is one for the search."""
+        if rank not in self._slots:
+            return []
+        self._heard_at[rank] = time.monotonic()
+        event = message[1] if message[0] == "event" else None
+        if rank in self._silent:
+            self._hear_again(rank, event)
+            return []
+        return [event] if event is not None and self._count(rank, event) else []
+
+    def _count(self, rank: int, event: Event) -> bool:
+        """Let a rank be free where its trial has ended; say whether the event is of what runs there."""
+        running = self._running.get(rank)
+        if running is None or (running.trial, running.attempt) != (event.trial, event.attempt):
+            return False
+        if isinstance(event, Ended):
+            del self._running[rank]
+            self._set_free(rank)
+        return True
+
+    def _set_free(self, rank: int) -> None:
+        self._free = sorted([*self._free, rank], key=self._order.__getitem__)
+
+    def _say_that_it_is_there(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= ALIVE_SECONDS:
+            self._told_at = now
+            for rank in range(1, self._world.size):
+                self._world.send(rank, "alive")
+
+    def _give_up_the_silent(self) -> list[Event]:
+        """Return the ends of what ran on ranks that have said nothing for too long."""
+        now, ends = time.monotonic(), list[Event]()
+        for rank, slot in self._slots.items():
+            if rank in self._silent or rank == 0 or now - self._heard_at[rank] < self._silence:
+                continue
+            print(
+                f"rank {rank} on {slot.node} has said nothing for {self._silence:g} s; the search goes on without it",
+                file=sys.stderr,
+            )
+            self._silent[rank] = assignment = self._running.pop(rank, None)
+            if assignment is None:
+                self._free.remove(rank)
+            else:
+                ends.append(lost(assignment, slot.node, f"rank {rank} on {slot.node} says nothing any more"))
+        return ends
+
+    def _hear_again(self, rank: int, event: Event | None) -> None:
+        """Take a rank back that was given up, once nothing of before runs there."""
+        late = self._silent[rank]
+        if late is not None and not (isinstance(event, Ended) and event.trial == late.trial):
+            self._world.send(rank, "kill", late.trial, State.LOST, "it was given up", 0.0)
+            return
+        del self._silent[rank]
+        self._set_free(rank)
+
+
+def _nodes(world: World) -> dict[str, Ranks]:
+    """Return the ranks of each machine, by its name, each with the GPUs that it sees.
+
+    Raises:
+        UserError: Some do not come.
+    """
+    for rank in range(1, world.size):
+        world.send(rank, "who")
+    found = {0: (os.uname().nodename, visible_gpus())}
+    limit = time.monotonic() + HERE_SECONDS
+    while len(found) < world.size and time.monotonic() < limit:
+        for source, message in world.received():
+            if message[0] == "here":
+                found[source] = (message[1], message[2])
+        time.sleep(0.002)
+    if missing := sorted(set(range(world.size)) - found.keys()):
+        raise UserError(
+            f"--evaluator mpi: ranks {', '.join(map(str, missing))} do not answer after {HERE_SECONDS:g} s; look at "
+            "their machines, or start fewer ranks"
+        )
+    nodes: dict[str, Ranks] = defaultdict(list)
+    for rank in sorted(found):
+        node, gpus = found[rank]
+        nodes[node].append((rank, gpus))
+    return nodes

@@ -1,0 +1,114 @@
+"""Which ranks of an MPI job carry workers, with which GPUs, and in which order they are filled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dh_project.errors import UserError
+from dh_project.evaluators.devices import gpu_share, gpus_of_workers
+from dh_project.resources import Resources
+
+Ranks = list[tuple[int, list[str]]]
+"""The ranks of a machine, each with the GPUs that it sees."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A rank that carries a worker.
+
+    Attributes:
+        rank: Its rank; 0 for this process.
+        node: The machine.
+        gpus: Those that its trials may use, as ``CUDA_VISIBLE_DEVICES`` names them; None for what its launcher has
+            given it.
+    """
+
+    rank: int
+    node: str
+    gpus: tuple[str, ...] | None = None
+
+
+def slots_of(nodes: dict[str, Ranks], resources: Resources) -> list[Slot]:
+    """Return the ranks that carry workers, in the order in which they are filled.
+
+    Where there are GPUs, a machine's ranks share those that all of them see in the order of their local ranks, or
+    ``resources.gpu_order``; rank 0 carries a worker, too, where a GPU is left for it. Where there are none, it
+    does so where as many trials are asked for.
+
+    Args:
+        nodes: The ranks of each machine, each with the GPUs that it sees.
+        resources: What is asked for.
+
+    Raises:
+        UserError: It is more than there is.
+    """
+    if resources.gpus_per_trial == 0:
+        by_node = {node: [Slot(rank, node, ()) for rank, _ in ranks] for node, ranks in nodes.items()}
+    else:
+        by_node = {node: _slots_of_node(node, ranks, resources) for node, ranks in nodes.items()}
+    count = sum(map(len, nodes.values()))
+    if (resources.gpus_per_trial or 0) > 0 and not any(by_node.values()):
+        raise UserError(f"--num-gpus-per-task {resources.gpus_per_trial:g}: no rank sees a GPU; leave it out")
+    each = resources.ranks_per_trial
+    wanted = (resources.num_workers or 0) * each
+    has_gpus = any(slot.gpus for slots in by_node.values() for slot in slots)
+    if not has_gpus and wanted < count and count > 1:
+        first = next(iter(by_node))
+        by_node[first] = [slot for slot in by_node[first] if slot.rank != 0]  # it only searches
+    ordered = in_order([slots for slots in by_node.values() if slots], resources)
+    if max(wanted, each) > len(ordered):
+        asked = f"--num-workers {resources.num_workers}" if wanted else f"--ranks-per-trial {each}"
+        raise UserError(
+            f"{asked}: the {count} ranks hold {len(ordered) // each} trials of {each}; start more ranks, or lower it"
+        )
+    return ordered[: wanted or len(ordered)]
+
+
+def _slots_of_node(node: str, ranks: Ranks, resources: Resources) -> list[Slot]:
+    """Return a machine's slots: ranks that see the same GPUs divide them."""
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for rank, gpus in ranks:
+        groups[tuple(gpus)].append(rank)
+    slots: list[Slot] = []
+    for seen, of in groups.items():
+        if not seen:
+            slots += [Slot(rank, node) for rank in of]
+            continue
+        gpus = _reordered(list(seen), resources.gpu_order)
+        shares = gpus_of_workers(gpu_share(resources, len(gpus)), gpus)
+        if len(of) > len(shares):  # rank 0 is there to search, and others have no work
+            of = [rank for rank in of if rank != 0][: len(shares)]
+        slots += [Slot(rank, node, tuple(share)) for rank, share in zip(of, shares, strict=False)]
+    return sorted(slots, key=lambda slot: slot.rank)
+
+
+def _reordered(gpus: list[str], order: Sequence[int]) -> list[str]:
+    """Return GPUs in a site's order of local ranks, where it fits them."""
+    return [gpus[index] for index in order] if sorted(order) == list(range(len(gpus))) else gpus
+
+
+def in_order(nodes: list[list[Slot]], resources: Resources) -> list[Slot]:
+    """Return slots so that those of one trial follow each other, on as many nodes as it is to have.
+
+    Raises:
+        UserError: Its ranks cannot be spread evenly, or the nodes hold none.
+    """
+    spread, ranks = resources.nodes_per_trial, resources.ranks_per_trial
+    if ranks % spread:
+        raise UserError(f"--ranks-per-trial {ranks}: give a multiple of --nodes-per-trial {spread}")
+    if spread == 1:
+        return [slot for slots in nodes for slot in slots]
+    each = ranks // spread
+    ordered = []
+    for first in range(0, len(nodes) - spread + 1, spread):
+        together = nodes[first : first + spread]
+        for start in range(0, min(map(len, together)) - each + 1, each):
+            ordered += [slot for slots in together for slot in slots[start : start + each]]
+    if not ordered:
+        raise UserError(
+            f"--nodes-per-trial {spread}: {len(nodes)} machines have ranks, and hold no trial of {each} on each of "
+            f"{spread}; start more ranks"
+        )
+    return ordered

@@ -1,0 +1,205 @@
+"""The ranks of an MPI job: how they meet, what travels between the first one and the others, and how they part.
+
+Rank 0 searches; the others carry workers, in :func:`carry`. No call waits inside the MPI library: most of those
+that wait take a whole core, which is the trials'. So messages are looked for, more seldom the longer none comes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from dh_project.assignment import Setting
+from dh_project.errors import UserError, one_line
+from dh_project.evaluators.base import Resources
+from dh_project.evaluators.devices import visible_gpus
+from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.ranks import forget_ranks, is_launched, rank, world_size
+
+ALIVE_SECONDS = 5.0
+"""So often each rank says that it is there."""
+
+DRIVER_SECONDS = 600.0
+"""A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
+
+PARTING_SECONDS = 15.0
+"""Ranks have so long to leave at the end; what still hangs then is aborted."""
+
+SHORTEST_LOOK, LONGEST_LOOK = 0.0005, 0.02
+"""Seconds between two looks for messages."""
+
+Message = tuple[Any, ...]
+
+
+class World:
+    """All ranks of an MPI job; use it in a ``with`` statement, which ends them together.
+
+    Attributes:
+        rank: This process's.
+        size: How many there are.
+        status: With what the job ends where it has to be aborted.
+
+    Raises:
+        UserError: There is no MPI, or no job of it.
+    """
+
+    def __init__(self) -> None:
+        mpi = _library()
+        if not mpi.Is_initialized():
+            mpi.Init_thread(mpi.THREAD_FUNNELED)
+        self._mpi, self._all = mpi, mpi.COMM_WORLD
+        self.rank, self.size = self._all.Get_rank(), self._all.Get_size()
+        self.status = 1
+        self._sent: list[Any] = []
+        if self.size == 1:
+            _check_launch(mpi)
+        self._all.Set_errhandler(mpi.ERRORS_RETURN)  # the death of one is not to be that of all
+
+    def send(self, to: int, *message: Any) -> None:
+        """Send a message; it is on its way when this returns, and never waited for."""
+        self._sent = [request for request in self._sent if not request.Test()]
+        with suppress(self._mpi.Exception):  # a dead rank is known by its silence
+            self._sent.append(self._all.isend(message, dest=to))
+
+    def received(self) -> list[tuple[int, Message]]:
+        """Return the messages that are there, each with the rank that sent it."""
+        messages = []
+        with suppress(self._mpi.Exception):
+            status = self._mpi.Status()
+            while (found := self._all.improbe(status=status)) is not None:
+                messages.append((status.Get_source(), found.recv()))
+        return messages
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the job: in order, where all ranks leave; else by force, after what was printed is out."""
+        if self.rank == 0 and not self._part():
+            if isinstance(error, UserError):
+                print(f"deephyper: error: {error}", file=sys.stderr)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._all.Abort(2 if isinstance(error, UserError) else self.status)
+        self._mpi.Finalize()
+
+    def _part(self) -> bool:
+        """Tell all ranks to leave; say whether they do."""
+        staying = set(range(1, self.size))
+        for each in staying:
+            self.send(each, "leave")
+        limit = time.monotonic() + PARTING_SECONDS
+        while staying and time.monotonic() < limit:
+            staying -= {source for source, message in self.received() if message[0] == "left"}
+            time.sleep(SHORTEST_LOOK)
+        return not staying
+
+
+class Pace:
+    """How long to wait before the next look for messages: the longer nothing came, the longer."""
+
+    def __init__(self) -> None:
+        self.seconds = SHORTEST_LOOK
+
+    def after(self, something_came: object) -> None:
+        """Count a look."""
+        self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, 1.5 * self.seconds)
+
+
+def carry(world: World) -> int:
+    """Carry a worker for rank 0 until it says to leave; return the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # these are for rank 0, which ends the trials in order
+        signal.signal(number, signal.SIG_IGN)
+    evaluator: ProcessEvaluator | None = None
+    pace, told_at = Pace(), time.monotonic()
+    heard_at = told_at
+    try:
+        while time.monotonic() - heard_at < DRIVER_SECONDS:
+            if evaluator is None:
+                time.sleep(pace.seconds)
+            events = evaluator.wait(pace.seconds) if evaluator is not None else []
+            for event in events:
+                world.send(0, "event", event)
+            orders = [message for _, message in world.received()]
+            for do, *more in orders:
+                if do == "leave":
+                    return 0
+                if do == "who":
+                    world.send(0, "here", os.uname().nodename, visible_gpus())
+                elif do == "begin":
+                    evaluator = begin(*more)
+                elif evaluator is not None and do == "close":
+                    evaluator.close()
+                    evaluator = None
+                    world.send(0, "closed")
+                elif evaluator is not None and do in ("start", "stop", "kill"):
+                    getattr(evaluator, do)(*more)
+            now = time.monotonic()
+            heard_at = now if orders else heard_at
+            if now - told_at >= ALIVE_SECONDS:
+                told_at = now
+                world.send(0, "alive")
+            pace.after(events or orders)
+        return 1
+    finally:
+        if evaluator is not None:
+            evaluator.close()
+        world.send(0, "left")
+
+
+def begin(setting: Setting, resources: Resources, gpus: list[str] | None) -> ProcessEvaluator:
+    """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
+    forget_ranks(os.environ)
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    return ProcessEvaluator(setting, resources)
+
+
+def _library() -> Any:
+    """Return ``mpi4py.MPI``, with no start and no end of its own.
+
+    Raises:
+        UserError: It, or the library below it, is missing.
+    """
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = mpi4py.rc.finalize = False
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise UserError(
+            f"--evaluator mpi: there is no MPI library ({one_line(error)[:150]}); install mpi4py beside the "
+            "machine's MPI, or with pip both: mpi4py mpich"
+        ) from None
+    return MPI
+
+
+def _check_launch(mpi: Any) -> None:
+    """Check that the only rank of a job is one that a launcher has started so.
+
+    Raises:
+        UserError: There is no launcher, or it is another MPI's.
+    """
+    if world_size() > 1:
+        library = mpi.Get_library_version().splitlines()[0].strip()
+        raise UserError(
+            f"--evaluator mpi: the launcher has started {world_size()} processes, but mpi4py's library ({library}) "
+            "sees one; use the mpiexec or srun that belongs to this library"
+        )
+    if not is_launched():
+        raise UserError(
+            "--evaluator mpi: this is a single process; start ranks: mpiexec -n 9 deephyper hps … (one searches, "
+            "eight carry trials), or search with --evaluator process"
+        )
+
+
+def is_follower() -> bool:
+    """Say whether the launcher has started this process as another rank than the first."""
+    return rank() > 0
