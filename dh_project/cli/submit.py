@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from dh_project.sites.snapshot import Snapshot
 
 EVALUATORS = ("mpi", "ray")
+NEEDS = {"mpi": "mpi4py", "ray": "ray"}
+"""The package that an evaluator needs."""
+
+LONGEST_NAME = 60
 
 DESCRIPTION = """\
 Submit a search as a batch job of a site: check the request against the site's queues, write the job script beside the
@@ -41,12 +47,13 @@ example:
 NOT_HERE = {
     "walltime": "it is the job's, and the script hands it on; leave it out",
     "fresh": "each job would begin anew; name another --log-dir",
+    "num_workers": "there is one for each GPU or core of the job; --num-evals-per-node says how many on a node",
     "ray_address": "the script starts the job's own cluster; leave it out",
     "ray_password": "the script starts the job's own cluster; leave it out",
 }
 """Options of ``deephyper hps`` that a job's script settles."""
 
-OWN = ("evaluator", "margin", "log_dir", "problem", "run")
+OWN = ("evaluator", "margin", "log_dir", "problem", "run", "num_evals_per_node", "num_cpus_per_task")
 """Those that are handed on in another way than the rest."""
 
 
@@ -105,6 +112,10 @@ def add_search_options(parser: Parser) -> None:
     actions = {action.dest: action for action in parser._actions}
     evaluator = actions["evaluator"]
     evaluator.choices, evaluator.default, evaluator.help = EVALUATORS, "mpi", "mpi or ray (mpi)"
+    actions["margin"].help = "seconds before the job's end at which trials are interrupted (120)"
+    actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU, or core)"
+    actions["num_cpus_per_task"].default = None
+    actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
     for name in NOT_HERE:
         actions[name].help = argparse.SUPPRESS
 
@@ -130,13 +141,15 @@ def run(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
         queue=arguments.queue,
         project=arguments.project,
-        name=arguments.name or folder.name,
+        name=arguments.name or _name_after(folder),
         filesystems=arguments.filesystems,
+        jobs=arguments.chain,
     )
     for note in check_request(site, request):
         say(f"note         {note}")
-    _check_options(arguments)
-    environment = find_environment(arguments.environment)
+    margin = Program.margin if arguments.margin is None else math.ceil(arguments.margin)
+    _check_options(arguments, margin)
+    environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
     snapshot = _plan_snapshot(arguments, folder / CODE)
     directory = folder / CODE if arguments.snapshot else Path.cwd()
     _check_search(arguments, directory)
@@ -156,9 +169,12 @@ def run(arguments: argparse.Namespace) -> int:
     program = Program(
         evaluator=arguments.evaluator,
         words=words_of(arguments, folder, directory),
-        directory=directory,
+        directory=str(directory),
         activate=lines,
-        margin=arguments.margin,
+        last=(shlex.join(["python", "-m", "dh_project.sites.chain", str(folder)]) + ' "$status"',),
+        margin=margin,
+        ranks_per_node=arguments.num_evals_per_node,
+        cpus_per_trial=arguments.num_cpus_per_task,
     )
     script = render(site, request, program)
     say(f"environment  {environment.kind} {environment.folder}")
@@ -182,7 +198,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_options(arguments: argparse.Namespace) -> None:
+def _name_after(folder: Path) -> str:
+    """Return a job's name after the folder of its search, as far as schedulers take it."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)
+    return (name if name[:1].isalpha() else f"search_{name}")[:LONGEST_NAME]
+
+
+def _check_options(arguments: argparse.Namespace, margin: int) -> None:
     """Check what ``deephyper hps`` would refuse in the job, but for what needs the job."""
     for name, why in NOT_HERE.items():
         if getattr(arguments, name):
@@ -196,12 +218,18 @@ def _check_options(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
             )
-    options.check_places(arguments, arguments.evaluator)
-    job = argparse.Namespace(**{**vars(arguments), "walltime": 60.0 * arguments.minutes})
-    options.limits(job)
+    options.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
+    if 60 * arguments.minutes <= margin:
+        raise UserError(
+            f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "
+            f"shorter --margin"
+        )
     options.ambs_settings(arguments)
-    options.resources(arguments)
     options.stopper(arguments)
+
+
+def _with(arguments: argparse.Namespace, **values: Any) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(arguments), **values})
 
 
 def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
@@ -217,9 +245,7 @@ def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
     )
     check_same_search(paths, history, identity)
     hps.read_sources(arguments, paths, history, problem)
-    done = hps.what_is_done(
-        history, options.limits(argparse.Namespace(**{**vars(arguments), "margin": None}))
-    )
+    done = hps.what_is_done(history, options.limits(_with(arguments, margin=None)))
     if done is not None:
         raise UserError(
             f"{arguments.log_dir}: {done}; there is nothing to submit, or give a larger --max-evals"

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from dh_project.errors import UserError, did_you_mean, one_line
@@ -32,17 +33,22 @@ class PythonEnvironment:
     lines: tuple[str, ...]
 
 
-def find_environment(name: str | None) -> PythonEnvironment:
+def find_environment(name: str | None, needs: str) -> PythonEnvironment:
     """Return the environment that a job shall use.
 
     Args:
         name: A virtual or conda environment's folder, a conda environment's name, or an ``environment.yml``; None for
             the environment of this process.
+        needs: A package that must be in it, beside this one.
 
     Raises:
-        UserError: It is not there, is no environment, or has no dh_project.
+        UserError: It is not there, is no environment, or lacks a package.
     """
     if name is None:
+        if find_spec(needs) is None:
+            raise UserError(
+                f"{needs} is not in this environment; install it: {sys.executable} -m pip install {needs}"
+            )
         return _environment_in(Path(sys.prefix)) or _plain(Path(sys.executable))
     folder = _folder_of(name)
     found = _environment_in(folder)
@@ -51,7 +57,7 @@ def find_environment(name: str | None) -> PythonEnvironment:
             f"--environment {name}: neither a virtual environment (there is no bin/activate) nor one of conda's "
             f"(there is no conda-meta)"
         )
-    _check_has_this_package(name, folder)
+    _check_has(name, folder, ["dh_project", needs])
     return found
 
 
@@ -151,23 +157,23 @@ def _plain(python: Path) -> PythonEnvironment:
     return PythonEnvironment(python.parent, "Python", (line,))
 
 
-def _check_has_this_package(name: str, folder: Path) -> None:
+def _check_has(name: str, folder: Path, packages: list[str]) -> None:
+    """Check that an environment has packages, without importing them."""
     python = folder / "bin" / "python"
+    find = f"import importlib.util as i; print(*(p for p in {packages} if i.find_spec(p) is None))"
     try:
         done = subprocess.run(
-            [python, "-c", "import dh_project"],
+            [python, "-c", find],
             cwd=folder,
             env={variable: value for variable, value in os.environ.items() if variable != "PYTHONPATH"},
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
-            check=False,
+            check=True,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"--environment {name}: {python} does not start: {one_line(error)}") from None
-    if done.returncode:
-        last = one_line((done.stderr.splitlines() or ["no word why"])[-1])
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(f"--environment {name}: {python} does not work: {one_line(error)}") from None
+    if missing := done.stdout.strip():
         raise UserError(
-            f"--environment {name}: its Python cannot import dh_project ({last}); install it there: {python} -m pip "
-            f"install dh_project"
+            f"--environment {name}: without {missing}; install it: {python} -m pip install {missing}"
         )

@@ -52,7 +52,7 @@ class Scheduler(ABC):
                 raise self._not_here(command)
 
     def submit(self, script: Path, after: str | None = None) -> str:
-        """Submit a script.
+        """Submit a script, from its folder, where the scheduler then puts what the job prints.
 
         Args:
             script: A whole job script.
@@ -64,7 +64,8 @@ class Scheduler(ABC):
         Raises:
             UserError: The command is not there, refuses, does not answer, or names no job.
         """
-        said = self._call([self.submit_command, *self._submit_words(after), str(script)])
+        words = [self.submit_command, *self._submit_words(after), str(script.absolute())]
+        said = self._call(words, folder=script.parent)
         job = self._job_in(said)
         if not job:
             raise UserError(
@@ -96,12 +97,13 @@ class Scheduler(ABC):
     def _job_in(self, said: str) -> str:
         """Return the job's id in what the submitting command printed; an empty text where there is none."""
 
-    def _call(self, words: list[str]) -> str:
+    def _call(self, words: list[str], folder: Path | None = None) -> str:
         """Run a command of the scheduler, and return what it printed."""
         command = words[0]
         try:
             done = subprocess.run(
                 words,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

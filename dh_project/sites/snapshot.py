@@ -80,6 +80,13 @@ def plan_snapshot(source: Path, results: Path, limit: int) -> Snapshot:
         sizes[inside.parts[0]] += path.stat().st_size
         if sizes.total() > limit:
             raise _too_large(sizes, limit, ignore_file)
+    folders = {folder for inside in files for folder in inside.parents}
+    for inside in links:
+        content = (source / inside).resolve().relative_to(source)
+        if content not in folders:
+            raise UserError(
+                f"--snapshot: {inside} leads to {content}, which is not copied; put its name into the ignore file"
+            )
     return Snapshot(source, files, links, sizes.total(), ignore_file)
 
 
