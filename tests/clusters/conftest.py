@@ -1,21 +1,52 @@
 """Batch systems for the tests: a real Slurm, and fakes of PBS's commands."""
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from real_slurm import RealSlurm, missing_programs
 
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def deephyper(tmp_path):
+    """Returns a function that runs a command as a process of its own, in an empty folder; gives what it said."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "dh_project.cli.main", *map(str, words)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def own_sites(tmp_path, monkeypatch):
+    """A folder for site files of the user's own."""
+    folder = tmp_path / "sites"
+    folder.mkdir()
+    monkeypatch.setenv("DH_PROJECT_SITES", str(folder))
+    return folder
+
 
 @pytest.fixture(scope="session")
 def slurm():
-    """A running Slurm of one node with three cores, whose commands this process and its children reach."""
+    """A running Slurm of one node with two cores, whose commands this process and its children reach."""
     if missing := missing_programs():
         pytest.skip(f"{', '.join(missing)} missing; Debian's packages slurm-wlm and munge have them")
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # short, for the sockets in it
     folder.chmod(0o755)
-    slurm = RealSlurm(folder, cores=3)
+    slurm = RealSlurm(folder, cores=2)
     try:
         with pytest.MonkeyPatch.context() as patch:
             slurm.start()

@@ -1,7 +1,7 @@
-"""A real Slurm for the tests: munged, slurmctld and slurmd on loopback, in a folder of their own, with their own ports.
+"""A real Slurm for the tests: munged, slurmctld and slurmd on loopback, with a folder and ports of their own.
 
-Debian's packages ``slurm-wlm`` and ``munge`` bring the programs; nothing of the system's own set-up is used, and no root
-is needed where the user submits for itself alone.
+Debian's packages ``slurm-wlm`` and ``munge`` bring the programs; nothing of the system's own set-up is used, and
+no root is needed where the user submits for itself alone.
 """
 
 import os

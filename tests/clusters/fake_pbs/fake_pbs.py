@@ -1,8 +1,8 @@
 """A fake of PBS, which cannot be had here: what the fakes of ``qsub``, ``qstat`` and ``qdel`` share.
 
-It does what its users' manual says of the few things that a search asks of it: a script is checked and copied when it is
-submitted, waits for the job that it depends on, runs with a job's own environment and not the submitter's, and is killed
-at its walltime. Jobs are JSON files in the folder ``$FAKE_PBS_HOME``.
+It does what its users' manual says of the few things that a search asks of it: a script is checked and copied when it
+is submitted, waits for the job that it depends on, runs with a job's own environment and not the submitter's, and is
+killed at its walltime. Jobs are JSON files in the folder ``$FAKE_PBS_HOME``.
 """
 
 import fcntl
