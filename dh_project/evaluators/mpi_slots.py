@@ -49,11 +49,11 @@ def slots_of(nodes: dict[str, Ranks], resources: Resources) -> list[Slot]:
     else:
         by_node = {node: _slots_of_node(node, ranks, resources) for node, ranks in nodes.items()}
     count = sum(map(len, nodes.values()))
-    if (resources.gpus_per_trial or 0) > 0 and not any(by_node.values()):
+    has_gpus = any(slot.gpus for slots in by_node.values() for slot in slots)
+    if (resources.gpus_per_trial or 0) > 0 and not has_gpus:
         raise UserError(f"--num-gpus-per-task {resources.gpus_per_trial:g}: no rank sees a GPU; leave it out")
     each = resources.ranks_per_trial
     wanted = (resources.num_workers or 0) * each
-    has_gpus = any(slot.gpus for slots in by_node.values() for slot in slots)
     if not has_gpus and wanted < count and count > 1:
         first = next(iter(by_node))
         by_node[first] = [slot for slot in by_node[first] if slot.rank != 0]  # it only searches

@@ -19,15 +19,15 @@ from dh_project.errors import UserError, one_line
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.devices import visible_gpus
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.ranks import forget_ranks, is_launched, rank, world_size
+from dh_project.ranks import OPEN_MPI, forget_ranks, is_launched, world_size
 
-ALIVE_SECONDS = 5.0
+ALIVE_SECONDS = 2.0
 """So often each rank says that it is there."""
 
 DRIVER_SECONDS = 600.0
 """A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
 
-PARTING_SECONDS = 15.0
+PARTING_SECONDS = 10.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.0005, 0.02
@@ -50,14 +50,22 @@ class World:
 
     def __init__(self) -> None:
         mpi = _library()
+        version = mpi.Get_library_version()
+        if OPEN_MPI in os.environ and "Open MPI" not in version:
+            raise _another_launcher(version)  # the library itself would abort
         if not mpi.Is_initialized():
             mpi.Init_thread(mpi.THREAD_FUNNELED)
         self._mpi, self._all = mpi, mpi.COMM_WORLD
         self.rank, self.size = self._all.Get_rank(), self._all.Get_size()
         self.status = 1
         self._sent: list[Any] = []
-        if self.size == 1:
-            _check_launch(mpi)
+        if self.size == 1 and world_size() > 1:
+            raise _another_launcher(version)
+        if self.size == 1 and not is_launched():
+            raise UserError(
+                "--evaluator mpi: this is a single process; start ranks: mpiexec -n 9 deephyper hps … (one searches, "
+                "eight carry trials), or search with --evaluator process"
+            )
         self._all.Set_errhandler(mpi.ERRORS_RETURN)  # the death of one is not to be that of all
 
     def send(self, to: int, *message: Any) -> None:
@@ -134,7 +142,10 @@ def carry(world: World) -> int:
                 if do == "who":
                     world.send(0, "here", os.uname().nodename, visible_gpus())
                 elif do == "begin":
-                    evaluator = begin(*more)
+                    try:
+                        evaluator = begin(*more)
+                    except (OSError, UserError) as error:
+                        world.send(0, "failed", f"cannot start a worker: {one_line(error)}")
                 elif evaluator is not None and do == "close":
                     evaluator.close()
                     evaluator = None
@@ -181,25 +192,10 @@ def _library() -> Any:
     return MPI
 
 
-def _check_launch(mpi: Any) -> None:
-    """Check that the only rank of a job is one that a launcher has started so.
-
-    Raises:
-        UserError: There is no launcher, or it is another MPI's.
-    """
-    if world_size() > 1:
-        library = mpi.Get_library_version().splitlines()[0].strip()
-        raise UserError(
-            f"--evaluator mpi: the launcher has started {world_size()} processes, but mpi4py's library ({library}) "
-            "sees one; use the mpiexec or srun that belongs to this library"
-        )
-    if not is_launched():
-        raise UserError(
-            "--evaluator mpi: this is a single process; start ranks: mpiexec -n 9 deephyper hps … (one searches, "
-            "eight carry trials), or search with --evaluator process"
-        )
-
-
-def is_follower() -> bool:
-    """Say whether the launcher has started this process as another rank than the first."""
-    return rank() > 0
+def _another_launcher(version: str) -> UserError:
+    """Return the error for ranks that were not started by the launcher of mpi4py's library."""
+    library = version.splitlines()[0].strip()
+    return UserError(
+        f"--evaluator mpi: the launcher that started these {world_size()} processes is not that of mpi4py's library "
+        f"({library}); use the mpiexec or srun that belongs to it"
+    )

@@ -9,7 +9,7 @@ from dh_project.evaluators.base import Evaluator
 from dh_project.ranks import folder_of
 from dh_project.trial import Cause, Ended, Event, State
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 5.0
 """After the first rank has its result, or one has failed, the others have so long to return."""
 
 ENDED_WELL = (State.DONE, State.STOPPED)

@@ -115,7 +115,6 @@ class Pipe(Connection):
     def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
-        self._is_heard = assignment.rank == 0
         self.folder = Path(assignment.folder)
         self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
@@ -127,7 +126,7 @@ class Pipe(Connection):
 
     def report(self, step: int, objective: float) -> bool:
         """Send a report and wait for the worker's answer. A value that is no number is passed over."""
-        if not math.isfinite(objective) or not self._is_heard:
+        if not math.isfinite(objective):
             return True
         data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
         with self._lock:
@@ -139,8 +138,7 @@ class Pipe(Connection):
 
     def record(self, facts: dict[str, Any]) -> None:
         """Send facts for the row."""
-        if self._is_heard:
-            self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
+        self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
 
     def _write(self, data: bytes) -> None:
         while data:

@@ -160,7 +160,8 @@ class Worker:
         status = _reap(process.pid)
         if not process.is_silent:
             for report in process.read():  # after the reaping, so that nothing of a dead child is missed
-                self._tell("report", process.assignment, report)
+                if process.assignment.rank == 0:
+                    self._tell("report", process.assignment, report)
             if process.is_silent:
                 self.selector.unregister(process.messages)
         if status is None:

@@ -1,0 +1,134 @@
+"""The ``mpi`` evaluator, with real ranks of the MPICH and the Open MPI that stand on the package index."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dh_project.history import History
+from dh_project.journal import scan
+from dh_project.testing.evaluator import assert_dead
+from dh_project.trial import SearchPaths
+
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "samples"
+
+
+def command(folder, evals, *more, seconds=0.0):
+    """Return the words of a search."""
+    return [
+        *("-m", "dh_project.cli.main", "hps", "random", "--evaluator", "mpi", "--log-dir", str(folder)),
+        *("--problem", str(SAMPLES / "small_problem.py"), "--run", str(SAMPLES / "small_run.py")),
+        *("--run-kwargs", f"seconds={seconds}", "--max-evals", str(evals), *more),
+    ]
+
+
+def history_of(folder):
+    return History.replay(scan(SearchPaths(folder).journal)[0])
+
+
+def wait_for_ended(folder, count):
+    """Wait until so many trials have ended and others run; return the processes of the workers that run them."""
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit:
+        journal = SearchPaths(folder).journal
+        if journal.exists() and len((history := history_of(folder)).ended) >= count and history.running:
+            return history
+        time.sleep(0.05)
+    raise AssertionError("the search does not come on")
+
+
+def ranks_below(process):
+    """Return the ranks that a launcher has started, other than the first, in the order of their start."""
+    found = [each for each in process.children(recursive=True) if "dh_project.cli.main" in each.cmdline()]
+    return sorted(found, key=lambda each: each.pid)[1:]
+
+
+def test_it_holds_the_contract(launcher, tmp_path):
+    status, said = launcher.run(3, str(HERE / "mpi_contract.py"), cwd=tmp_path)
+    assert status == 0, said
+    assert re.search(r"\d\d passed", said)
+
+
+def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
+    status, said = launcher.run(4, *command("one", 12, seconds=0.2), cwd=tmp_path)
+    assert (status, "12 trials ended, 0 of them failed" in said) == (0, True)
+    trials = history_of(tmp_path / "one").trials.values()
+    assert len({trial.worker for trial in trials}) == 3
+
+
+def test_rank_0_carries_trials_too_where_so_many_are_asked_for(launcher, tmp_path):
+    status, _ = launcher.run(2, *command("one", 8, "--num-workers", "2", seconds=0.2), cwd=tmp_path)
+    assert status == 0
+    assert len({trial.worker for trial in history_of(tmp_path / "one").trials.values()}) == 2
+
+
+def test_where_the_launcher_ends_all_with_a_dead_rank_the_same_command_goes_on(launcher, tmp_path):
+    search = command("one", 16, seconds=0.5)
+    process = launcher.start(4, *search, cwd=tmp_path)
+    before = wait_for_ended(tmp_path / "one", 3)
+    ranks_below(psutil.Process(process.pid))[0].kill()
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    status, said = launcher.run(4, *search, cwd=tmp_path)
+    assert status == 0, said
+    history = history_of(tmp_path / "one")
+    assert len(history.ended) == 16
+    assert all(history.trials[each.id].attempt == each.attempt for each in before.ended)
+
+
+def test_a_rank_that_hangs_costs_its_trial_an_attempt_and_the_search_goes_on(launcher, tmp_path):
+    search = command("one", 12, "--rank-timeout", "8", seconds=0.5)
+    process = launcher.start(4, *search, cwd=tmp_path)
+    wait_for_ended(tmp_path / "one", 2)
+    hung = ranks_below(psutil.Process(process.pid))[0]
+    os.kill(hung.pid, signal.SIGSTOP)
+    said, _ = process.communicate(timeout=180)
+    assert "has said nothing for 8 s" in said
+    history = history_of(tmp_path / "one")
+    assert [trial.state for trial in history.ended] == ["done"] * 12
+    assert sum(trial.attempt == 2 for trial in history.ended) == 1
+    assert_dead([hung.pid])
+
+
+@pytest.mark.parametrize("launcher", ["Open MPI"], indirect=True)
+def test_where_the_launcher_lets_the_others_live_the_search_goes_on_without_a_dead_rank(launcher, tmp_path):
+    search = command("one", 16, "--rank-timeout", "8", seconds=0.5)
+    process = launcher.start(4, *search, options=("--enable-recovery",), cwd=tmp_path)
+    wait_for_ended(tmp_path / "one", 3)
+    ranks_below(psutil.Process(process.pid))[0].kill()
+    said, _ = process.communicate(timeout=180)
+    assert "16 trials ended" in said
+    assert len(history_of(tmp_path / "one").ended) == 16
+
+
+def test_a_trial_of_several_processes_has_a_rank_for_each(launcher, tmp_path):
+    status, said = launcher.run(5, *command("one", 4, "--ranks-per-trial", "2"), cwd=tmp_path)
+    assert status == 0, said
+    for trial in history_of(tmp_path / "one").trials.values():
+        assert (SearchPaths(tmp_path / "one").trial(trial.id, 1) / "rank-1" / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("ranks", "options", "said"),
+    [
+        (3, ["--num-workers", "4"], "3 ranks hold 3 trials"),
+        (3, ["--ranks-per-trial", "4"], "start more ranks"),
+        (3, ["--nodes-per-trial", "2", "--ranks-per-trial", "2"], "hold no trial of 1 on each of 2"),
+        (3, ["--num-gpus-per-task", "1"], "no rank sees a GPU"),
+        (1, ["--evaluator", "mpj"], "unknown evaluator 'mpj'"),
+        (3, ["--max-eval", "4"], "did you mean '--max-evals'"),
+    ],
+)
+def test_what_cannot_be_is_one_line_of_all_ranks_together(launcher, tmp_path, ranks, options, said):
+    status, printed = launcher.run(ranks, *command("one", 4, *options), cwd=tmp_path)
+    assert status == 2
+    assert [line for line in printed.splitlines() if "error:" in line and said in line]
+    assert printed.count("error:") == 1
+    assert not (tmp_path / "one").exists()

@@ -1,0 +1,88 @@
+"""Which ranks carry workers, with which GPUs."""
+
+import pytest
+
+from dh_project.errors import UserError
+from dh_project.evaluators.mpi_slots import slots_of
+from dh_project.resources import Resources
+
+
+def ranks(nodes, each, gpus=()):
+    """Return so many ranks on each of so many nodes, which see these GPUs."""
+    return {
+        f"node{node}": [(node * each + local, list(gpus)) for local in range(each)] for node in range(nodes)
+    }
+
+
+def carried(nodes, **resources):
+    """Return rank and GPUs of each slot."""
+    return [(slot.rank, slot.gpus) for slot in slots_of(nodes, Resources(**resources))]
+
+
+FOUR = ("0", "1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "resources", "slots"),
+    [
+        (ranks(1, 3), {}, [(1, None), (2, None)]),
+        (ranks(1, 3), {"num_workers": 3}, [(0, None), (1, None), (2, None)]),
+        (ranks(1, 1), {}, [(0, None)]),
+        (ranks(1, 2, FOUR[:2]), {}, [(0, ("0",)), (1, ("1",))]),
+        (ranks(1, 3, FOUR[:2]), {}, [(1, ("0",)), (2, ("1",))]),
+        (ranks(1, 2, FOUR), {"gpus_per_trial": 2}, [(0, ("0", "1")), (1, ("2", "3"))]),
+        (
+            ranks(1, 4, FOUR[:2]),
+            {"gpus_per_trial": 0.5},
+            [(0, ("0",)), (1, ("0",)), (2, ("1",)), (3, ("1",))],
+        ),
+        (ranks(1, 2, FOUR), {"gpus_per_trial": 0, "num_workers": 2}, [(0, ()), (1, ())]),
+    ],
+    ids=[
+        "CPUs: rank 0 searches alone",
+        "rank 0 carries one where so many are asked for",
+        "a single rank does both",
+        "a GPU for each rank",
+        "one rank more than GPUs: rank 0 searches alone",
+        "two GPUs a trial",
+        "two trials a GPU",
+        "no GPU is wanted",
+    ],
+)
+def test_ranks_divide_the_gpus_of_their_node(nodes, resources, slots):
+    assert carried(nodes, **resources) == slots
+
+
+def test_ranks_take_gpus_in_the_order_of_the_site():
+    slots = carried(ranks(2, 4, FOUR), gpu_order=(3, 2, 1, 0))
+    assert slots == [(rank, (str(3 - rank % 4),)) for rank in range(8)]
+
+
+def test_ranks_keep_the_gpu_that_their_launcher_gave_them():
+    nodes = {"node0": [(0, ["3"]), (1, ["2"])]}
+    assert carried(nodes, gpu_order=(3, 2, 1, 0)) == [(0, ("3",)), (1, ("2",))]
+
+
+def test_the_ranks_of_a_trial_follow_each_other_on_its_nodes():
+    order = [rank for rank, _ in carried(ranks(4, 2, FOUR[:2]), ranks_per_trial=2, nodes_per_trial=2)]
+    assert order == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"num_workers": 9}, "8 ranks hold 8 trials"),
+        ({"ranks_per_trial": 3, "nodes_per_trial": 2}, "a multiple of --nodes-per-trial"),
+        ({"ranks_per_trial": 9}, "start more ranks"),
+        ({"ranks_per_trial": 3, "nodes_per_trial": 3}, None),
+        ({"ranks_per_trial": 5, "nodes_per_trial": 5}, "no trial of 1 on each of 5"),
+        ({"gpus_per_trial": 3}, "there are 2 GPUs"),
+    ],
+)
+def test_more_than_there_is_is_refused(resources, said):
+    nodes = ranks(4, 2, FOUR[:2])
+    if said is None:
+        assert carried(nodes, **resources)
+        return
+    with pytest.raises(UserError, match=said):
+        carried(nodes, **resources)
