@@ -53,7 +53,16 @@ NOT_HERE = {
 }
 """Options of ``deephyper hps`` that a job's script settles."""
 
-OWN = ("evaluator", "margin", "log_dir", "problem", "run", "num_evals_per_node", "num_cpus_per_task")
+OWN = (
+    "evaluator",
+    "margin",
+    "log_dir",
+    "problem",
+    "run",
+    "num_evals_per_node",
+    "num_cpus_per_task",
+    "scratch",
+)
 """Those that are handed on in another way than the rest."""
 
 
@@ -114,6 +123,7 @@ def add_search_options(parser: Parser) -> None:
     evaluator.choices, evaluator.default, evaluator.help = EVALUATORS, "mpi", "mpi or ray (mpi)"
     actions["margin"].help = "seconds before the job's end at which trials are interrupted (120)"
     actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU, or core)"
+    actions["scratch"].help = "each node's own disk, where trials write (the site's)"
     actions["num_cpus_per_task"].default = None
     actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
     for name in NOT_HERE:
@@ -126,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
     from dh_project.sites.environment import find_environment
+    from dh_project.sites.facts import Scratch
     from dh_project.sites.jobs_file import CODE, SubmittedJob
     from dh_project.sites.request import Request, check_request
     from dh_project.sites.scheduler import scheduler_of
@@ -136,6 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
     site = load_site(arguments.site)
+    if arguments.scratch is not None:
+        site = site.model_copy(update={"scratch": Scratch(folder=str(arguments.scratch))})
     request = Request(
         nodes=arguments.nodes,
         minutes=arguments.minutes,

@@ -1,5 +1,7 @@
 """Batch systems for the tests: a real Slurm, and fakes of PBS's commands."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from real_slurm import RealSlurm, missing_programs
 
-HERE = Path(__file__).parent
+FAKE_PBS = Path(__file__).parent / "fake_pbs"
 
 
 @pytest.fixture
@@ -37,6 +39,34 @@ def own_sites(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("DH_PROJECT_SITES", str(folder))
     return folder
+
+
+@pytest.fixture
+def pbs(tmp_path, monkeypatch):
+    """Fakes of PBS's commands on PATH, and the jobs that they have; all of these end with the test."""
+    monkeypatch.setenv("PATH", f"{FAKE_PBS}{os.pathsep}{os.environ['PATH']}")
+    pbs = FakePBS(tmp_path / "pbs")
+    monkeypatch.setenv("FAKE_PBS_HOME", str(pbs.folder))
+    yield pbs
+    pbs.stop()
+
+
+class FakePBS:
+    """The jobs of the fakes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+
+    def jobs(self):
+        """Return what is known of each job, by its id."""
+        jobs = [json.loads(path.read_text()) for path in self.folder.glob("*.json")]
+        return {job["id"]: job for job in jobs}
+
+    def stop(self):
+        """End the jobs that wait or run."""
+        for job in sorted(self.jobs(), reverse=True):
+            subprocess.run(["qdel", job], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session")
