@@ -158,8 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
         filesystems=arguments.filesystems,
         jobs=arguments.chain,
     )
-    for note in check_request(site, request):
-        say(f"note         {note}")
+    notes = check_request(site, request)
     margin = Program.margin if arguments.margin is None else math.ceil(arguments.margin)
     _check_options(arguments, margin)
     environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
@@ -190,6 +189,8 @@ def run(arguments: argparse.Namespace) -> int:
         cpus_per_trial=arguments.num_cpus_per_task,
     )
     script = render(site, request, program)
+    for note in notes:
+        say(f"note         {note}")
     say(f"environment  {environment.kind} {environment.folder}")
     _tell_what_is_shipped(say, arguments, directory, snapshot)
     if scheduler is None:

@@ -71,3 +71,12 @@ def test_a_job_that_the_scheduler_would_refuse_is_not_on_record(pbs, deephyper, 
     assert "qsub: filesystems is mandatory here" in refused.stderr
     assert SearchRecord(tmp_path / "search").jobs == []
     assert pbs.jobs() == {}
+
+
+def test_a_damaged_record_of_jobs_is_told_before_anything_is_submitted(pbs, deephyper, words, tmp_path):
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "jobs.jsonl").write_text("nonsense\n")
+    refused = deephyper(*words, "--max-evals", 4)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert "jobs.jsonl, line 1" in refused.stderr
+    assert pbs.jobs() == {}
