@@ -328,7 +328,7 @@ def _plan_snapshot(arguments: argparse.Namespace, target: Path) -> Snapshot | No
     from dh_project.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
 
     limit = arguments.snapshot_limit or LIMIT_MIB
-    return plan_snapshot(Path.cwd(), arguments.log_dir, int(limit * MIB))
+    return plan_snapshot(Path.cwd(), arguments.log_dir, limit * MIB)
 
 
 def _tell_what_is_shipped(

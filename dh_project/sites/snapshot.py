@@ -45,7 +45,7 @@ class Snapshot:
     ignore_file: Path | None
 
 
-def plan_snapshot(source: Path, results: Path, limit: int) -> Snapshot:
+def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
     """Find what is to be copied; nothing is written.
 
     Args:
@@ -164,9 +164,9 @@ def _followed(link: Path, source: Path) -> Path | None:
     return content
 
 
-def _too_large(sizes: Counter[str], limit: int, ignore_file: Path | None) -> UserError:
+def _too_large(sizes: Counter[str], limit: float, ignore_file: Path | None) -> UserError:
     name, size = sizes.most_common(1)[0]
     return UserError(
-        f"--snapshot: the folder holds more than {limit / MIB:g} MiB ({name} alone {size / MIB:.0f} MiB); put what "
+        f"--snapshot: the folder holds more than {limit / MIB:g} MiB ({name} alone {size / MIB:.3g} MiB); put what "
         f"jobs do not need into {ignore_file.name if ignore_file else IGNORE_FILES[0]}, or raise --snapshot-limit"
     )

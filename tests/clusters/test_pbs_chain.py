@@ -62,6 +62,31 @@ def test_each_rank_has_its_device_and_the_search_goes_on_from_job_to_job(pbs, de
     assert seen == {("0", "3"), ("1", "2"), ("2", "1"), ("3", "0")}
 
 
+@pytest.mark.slow
+def test_a_job_runs_what_was_copied(pbs, deephyper, words, tmp_path, samples):
+    """Modules by name, too, although the folder of the command may be found by its packages' installation."""
+    pack = tmp_path / "project" / "pack"
+    pack.mkdir()
+    (pack / "run.py").write_text(
+        "from dh_project import record\nimport pack.model\n\n\n"
+        "def run(point):\n    record(run=__file__, model=pack.model.__file__)\n    return 1.0\n"
+    )
+    (pack / "model.py").touch()
+    more = ("--run", "pack.run.run", "--snapshot", "--max-evals", 2, "--num-evals-per-node", 1)
+    submitted = deephyper(*words, *more)
+    assert submitted.returncode == 0, submitted.stderr
+    search = SearchRecord(tmp_path / "search")
+    wait_until(
+        lambda: all(job["state"] == "F" for job in pbs.jobs().values()),
+        lambda: f"{pbs.jobs()}: {search.printed()}",
+        limit=120,
+    )
+    copy = tmp_path / "search" / "code" / "pack"
+    assert {(row["m:run"], row["m:model"]) for row in search.rows} == {
+        (str(copy / "run.py"), str(copy / "model.py"))
+    }, search.printed()
+
+
 def test_a_job_that_the_scheduler_would_refuse_is_not_on_record(pbs, deephyper, words, own_sites, tmp_path):
     """As where a site changes what it wants, and the site's file does not know."""
     lines = ["-A {project}", "-l select={nodes}", "-l walltime={walltime}"]
