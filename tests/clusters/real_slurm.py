@@ -14,7 +14,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol")
 PARTITION = "batch"
-SECONDS_TO_START = 60.0
+SECONDS_TO_START, SECONDS_TO_END = 60.0, 40.0
 
 CONFIGURATION = """\
 ClusterName=test
@@ -46,7 +46,7 @@ AccountingStorageType=accounting_storage/none
 ReturnToService=2
 SlurmdParameters=config_overrides
 MinJobAge=300
-KillWait=10
+KillWait=5
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=1000 State=UNKNOWN
 PartitionName={partition} Nodes={host} Default=YES MaxTime=60 State=UP
 """
@@ -126,9 +126,8 @@ class RealSlurm:
 
     def stop(self):
         """End all jobs and daemons."""
-        self.ask("scancel", "--user", getuser(), "--signal=KILL", "--full")
         self.ask("scancel", "--user", getuser())
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + SECONDS_TO_END
         while self.ask("squeue", "--noheader") and time.monotonic() < limit:
             time.sleep(0.2)
         for daemon in reversed(self._daemons):
