@@ -84,10 +84,10 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     settings, resources = options.ambs_settings(arguments), options.resources(arguments)
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
-    history = _earlier_sessions(paths, arguments.fresh)
+    history = earlier_sessions(paths, arguments.fresh)
     problem, identity = load_search(arguments, history)
     check_same_search(paths, history, identity)  # the search checks again, under the lock
-    sources = _sources(arguments, paths, history, problem)
+    sources = read_sources(arguments, paths, history, problem)
     done = what_is_done(history, limits)
     if done is not None and evaluator != "balsam":  # whose trials may be wanted again
         tell(f"{paths.folder.resolve()}: {done}")
@@ -136,7 +136,7 @@ def exit_status(history: History, ending: Ending | None = None) -> int:
     return int(kind in ("losses", "failures") or (bool(history.ended) and history.best is None))
 
 
-def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
+def earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     """Return what earlier sessions left in a folder, which may not be there yet; nothing for a fresh start."""
     from dh_project.archive import unfinished
     from dh_project.history import History
@@ -155,7 +155,7 @@ def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     return History.replay(scan(paths.journal)[0])
 
 
-def _sources(
+def read_sources(
     arguments: argparse.Namespace, paths: SearchPaths, history: History, problem: HpProblem
 ) -> tuple[Source, ...]:
     """Read the results of other searches that this one has not learnt yet."""

@@ -45,6 +45,7 @@ class Program:
         cpus_per_trial: Cores of a trial; an even share where there are GPUs, else 1.
         scratch: Whether trials use the node's own storage, where there is any.
         patience: Seconds to wait for the nodes of a Ray cluster.
+        last: Lines that run when it has ended, with its exit status in ``status``.
     """
 
     words: Sequence[str]
@@ -56,6 +57,7 @@ class Program:
     cpus_per_trial: int | None = None
     scratch: bool = True
     patience: int = 300
+    last: Sequence[str] = ()
 
 
 def render(site: Site, request: Request, program: Program) -> str:
