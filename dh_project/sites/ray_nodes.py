@@ -5,8 +5,12 @@ The exit status is 0 when they are there, and 1 when the time is over; a line sa
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
 import sys
 import time
+from threading import Timer
 
 PAUSE = 1.0
 """Seconds between two looks."""
@@ -15,15 +19,19 @@ PAUSE = 1.0
 def main(words: list[str]) -> int:
     """Wait; return the exit status."""
     address, wanted, seconds = words[0], int(words[1]), float(words[2])
-    deadline = time.monotonic() + seconds
+    there = 0
+
+    def give_up() -> None:
+        line = f"Ray at {address}: {there} of {wanted} nodes are there after {seconds:g} s; above is what Ray said"
+        print(line, file=sys.stderr, flush=True)
+        os._exit(1)  # Ray's own calls may last for minutes, and cannot be ended
+
+    limit = Timer(seconds, give_up)
+    limit.daemon = True
+    limit.start()
     while (there := nodes_there(address)) < wanted:
-        if time.monotonic() >= deadline:
-            print(
-                f"Ray at {address}: {there} of {wanted} nodes are there after {seconds:g} s; above is what Ray said",
-                file=sys.stderr,
-            )
-            return 1
         time.sleep(PAUSE)
+    limit.cancel()
     print(f"Ray at {address}: all {wanted} nodes are there", flush=True)
     return 0
 
@@ -32,11 +40,13 @@ def nodes_there(address: str) -> int:
     """Return how many nodes of a cluster live; 0 where it does not answer."""
     import ray
 
+    host, _, port = address.rpartition(":")
     try:
+        socket.create_connection((host, int(port)), timeout=PAUSE).close()  # Ray says more where none listens
         if not ray.is_initialized():
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return sum(node["Alive"] for node in ray.nodes())
-    except (ConnectionError, RuntimeError, TimeoutError):
+    except (OSError, RuntimeError):
         return 0
 
 

@@ -89,6 +89,31 @@ def render(site: Site, request: Request, program: Program) -> str:
     return templates().get_template(template).render(facts)
 
 
+def render_balsam_site(site: Site, project: str, activate: Sequence[str] = ()) -> str:
+    """Return a script that sets up a Balsam site, for a login node.
+
+    Raises:
+        UserError: Balsam has no settings for the site.
+    """
+    if site.balsam is None:
+        raise UserError(
+            f"Balsam has no settings for {site.name}: deephyper balsam-init makes a site of type local"
+        )
+    words = ["balsam-init", "balsam-site", "--site-type", site.balsam, "--project", project]
+    facts = {"site": site, "program": Program(words, activate=activate), "name_in_job": name_in_job(site)}
+    return (
+        templates()
+        .get_template("balsam_site.sh.j2")
+        .render(facts, words=[shlex.quote(word) for word in words])
+    )
+
+
+def render_affinity(site: Site) -> str | None:
+    """Return a script that shows a rank its own GPU and becomes the program named; None without need."""
+    line = affinity(site)
+    return line and templates().get_template("affinity.sh.j2").render(site=site, lines=line.split("; "))
+
+
 def directives(site: Site, request: Request, program: Program | None = None) -> list[str]:
     """Return the lines that tell the scheduler what is asked, in the site's order.
 
