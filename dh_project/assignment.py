@@ -16,6 +16,7 @@ class Setting:
         directory: Working directory of the trials, the driver's own.
         search_path: Folders for ``sys.path`` that the driver has.
         preload: Whether to import the run function before forking.
+        scratch: Each node's own place for what trials write meanwhile, absolute; empty where there is none.
     """
 
     run: str
@@ -23,6 +24,7 @@ class Setting:
     directory: str
     search_path: list[str] = field(default_factory=list)
     preload: bool = True
+    scratch: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Assignment:
         memory_limit: Bytes that it and its children may hold together before they are killed, or None.
         rank: Which of the attempt's processes this one is, from 0; only the first one's reports and facts are heard.
         world_size: How many processes the attempt has.
+        scratch: Where it writes meanwhile, as its worker says; empty for its own folder.
     """
 
     trial: int
@@ -50,3 +53,9 @@ class Assignment:
     memory_limit: int | None = None
     rank: int = 0
     world_size: int = 1
+    scratch: str = ""
+
+    @property
+    def writes_in(self) -> str:
+        """The folder that the attempt sees as its own."""
+        return self.scratch or self.folder

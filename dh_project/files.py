@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def is_aside(name: str) -> bool:
+    """Say whether a file of this machine is what ``replacing`` yields: being written, or left by a killed writer."""
+    return bool(re.fullmatch(rf"\..+\.{re.escape(socket.gethostname())}\.\d+", name))
 
 
 @contextmanager

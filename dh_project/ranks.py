@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
-from dh_project.running import trial_folder
+from dh_project.running import home_folder
 
 RANK, WORLD_SIZE = "RANK", "WORLD_SIZE"
 
@@ -54,7 +54,7 @@ def meeting_place() -> str:
     Raises:
         RuntimeError: This is no trial of a search.
     """
-    folder = trial_folder()
+    folder = home_folder()
     if folder is None:
         raise RuntimeError("there is no trial here, and so no folder to meet in; name an address of your own")
     return f"file://{(folder if rank() == 0 else folder.parent) / '.processes'}"

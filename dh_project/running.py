@@ -1,4 +1,4 @@
-"""What a running trial may say and ask: ``report``, ``record`` and ``trial_folder``.
+"""What a running trial may say and ask: ``report``, ``record``, ``trial_folder`` and ``scratch_folder``.
 
 Inside a search, the worker connects this module to itself before it calls the run function. Outside of one
 (``run({...})`` in a notebook) every call works and does nothing, so a run function needs no second form.
@@ -6,18 +6,28 @@ Inside a search, the worker connects this module to itself before it calls the r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from dh_project.scratch import VARIABLE, own_folder
 
 Answer = bool
 """Whether the trial shall go on."""
 
 
 class Connection:
-    """The way from a running trial to its worker; this one, outside a search, leads nowhere."""
+    """The way from a running trial to its worker; this one, outside a search, leads nowhere.
+
+    Attributes:
+        folder: Where the attempt writes.
+        home: Its folder in the search's, where all of that is brought; the same one but with ``--scratch``.
+        predecessors: Those of the attempts before it.
+    """
 
     folder: Path | None = None
+    home: Path | None = None
     predecessors: Sequence[Path] = ()
 
     def report(self, step: int, objective: float) -> Answer:
@@ -62,6 +72,30 @@ def record(**facts: Any) -> None:
 def trial_folder() -> Path | None:
     """Return the folder of this attempt at the trial, or None outside a search."""
     return _connection.folder
+
+
+def home_folder() -> Path | None:
+    """Return the folder of this attempt in the search's folder, which every node sees; None outside a search.
+
+    It is the same as :func:`trial_folder` but with ``--scratch``, where what is in that one is brought here.
+    """
+    return _connection.home
+
+
+def scratch_folder() -> Path | None:
+    """Return a folder that all trials of yours on this node share, in its scratch; None where it has none.
+
+    For what is copied or made once a node. Files stay there until the node's job ends, or somebody cleans up.
+    """
+    scratch = os.environ.get(VARIABLE)
+    if not scratch:
+        return None
+    try:
+        folder = own_folder(Path(scratch)) / "shared"
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return folder
 
 
 def previous_folder(holding: str | None = None) -> Path | None:

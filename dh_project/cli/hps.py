@@ -76,6 +76,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.evaluators import create_evaluator
     from dh_project.history import check_same_search
     from dh_project.loading import prepare_run
+    from dh_project.scratch import offered
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
 
@@ -93,10 +94,16 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
         return exit_status(history)
-    prepare_run(arguments.run, identity.run_kwargs)
+    scratch = options.scratch(arguments, evaluator)
+    with offered(scratch if evaluator != "balsam" else ""):
+        prepare_run(arguments.run, identity.run_kwargs)
 
     setting = Setting(
-        identity.run, dict(identity.run_kwargs), str(Path.cwd()), [path for path in sys.path if path]
+        identity.run,
+        dict(identity.run_kwargs),
+        str(Path.cwd()),
+        [path for path in sys.path if path],
+        scratch=scratch,
     )
     with ExitStack() as stack:
         trials = stack.enter_context(create_evaluator(evaluator, setting, resources, world))

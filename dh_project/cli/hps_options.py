@@ -104,6 +104,12 @@ def add_options(parser: Parser) -> None:
     )
     where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
     where.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="each node's own disk (/tmp): data is copied there, trials write there (none)",
+    )
+    where.add_argument(
         "--ranks-per-trial",
         type=positive_int,
         metavar="N",
@@ -346,6 +352,20 @@ def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
                 )
     if evaluator == "balsam" and arguments.ranks_per_trial is not None:
         raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
+
+
+def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
+    """Return where the nodes' scratch is, empty for none; only where trials run elsewhere it is not looked at.
+
+    Raises:
+        UserError: It cannot be used.
+    """
+    if arguments.scratch is None:
+        return ""
+    from dh_project.scratch import checked_place, checked_scratch
+
+    check = checked_place if evaluator == "balsam" else checked_scratch
+    return str(check(arguments.scratch, arguments.log_dir))
 
 
 def resources(arguments: argparse.Namespace) -> Resources:

@@ -6,18 +6,26 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
-from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, event_of, lost
 from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
 from dh_project.trial import Ended, Event, State
 from dh_project.worker.worker_process import WorkerProcess
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+KNOCK_SECONDS = 5.0
+"""Between two looks whether the cluster's head is there."""
+
+GONE_SECONDS = 30.0
+"""A head that has been away for so long is gone; Ray itself ends this process after 60 s."""
 
 
 class WorkerActor:
@@ -90,6 +98,8 @@ class RayEvaluator(Evaluator):
         self._queue: deque[Assignment] = deque()
         self._stops: dict[tuple[int, int], int] = {}  # verdicts on attempts that wait
         self._events: list[Event] = []
+        self._head = ray.get_runtime_context().gcs_address
+        self._knocked_at = self._head_seen_at = time.monotonic()
         for _ in range(self.num_workers):
             self._spawn()
 
@@ -99,7 +109,13 @@ class RayEvaluator(Evaluator):
         self._serve()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        """Return what has happened, after waiting for it at most ``timeout`` seconds.
+
+        Raises:
+            NoWorkersLeft: The cluster's head is gone, and with it what could start another worker.
+        """
+        if not self._is_head_there():
+            raise NoWorkersLeft(f"the head of the Ray cluster at {self._head} is gone")
         awaited = [*self._streams, *self._coming]
         timeout = 0.0 if self._events else timeout
         ready, _ = self._ray.wait(awaited, num_returns=1, timeout=timeout, fetch_local=False)
@@ -132,12 +148,31 @@ class RayEvaluator(Evaluator):
         """End everything; a cluster started here ends too, one at an address goes on."""
         if not self._ray.is_initialized():
             return
+        if self._head_seen_at < self._knocked_at:
+            self._abandon()
+            return
         actors = [*self._idle, *(actor for actor, _ in self._streams.values())]
         closing = [actor.close.remote() for actor in actors]
         self._ray.wait(closing, num_returns=len(closing), timeout=10)
         for actor in [*actors, *self._coming.values()]:
             self._ray.kill(actor)
         self._ray.shutdown()
+
+    def _is_head_there(self) -> bool:
+        """Knock at the cluster's head from time to time; say whether it has opened lately."""
+        now = time.monotonic()
+        if now - self._knocked_at >= KNOCK_SECONDS:
+            self._knocked_at = now
+            with suppress(OSError):
+                _knock(self._head, timeout=2.0)
+                self._head_seen_at = now
+        return now - self._head_seen_at < GONE_SECONDS
+
+    def _abandon(self) -> None:
+        """Let the workers that can be reached leave; there is no head that could end them, or be told."""
+        for actor in [*self._idle, *(actor for actor, _ in self._streams.values())]:
+            actor.close.remote()
+        time.sleep(1.0)
 
     def _spawn(self) -> None:
         actor: Any = self._actor_class.remote(
@@ -215,17 +250,22 @@ def _connect(ray: Any, resources: Resources) -> None:
         _knock(resources.ray_address)
         ray.init(address=resources.ray_address, **options)
     except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
+        ray.shutdown()  # it may be half connected
+        if "Version mismatch" in str(error):
+            raise UserError(
+                f"--ray-address {resources.ray_address}: {one_line(error)[:300]}; use one environment for both"
+            ) from None
         raise UserError(
             f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
             f"({one_line(error)[:200]}); start one with: ray start --head"
         ) from None
 
 
-def _knock(address: str) -> None:
+def _knock(address: str, timeout: float = 10.0) -> None:
     """Open a connection to ``host:port`` and close it: where nothing listens, Ray itself waits for minutes."""
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host, int(port)), timeout=timeout).close()
 
 
 def _room(ray: Any, resources: Resources) -> tuple[int, float]:

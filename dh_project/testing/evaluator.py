@@ -97,7 +97,10 @@ class Trials:
 
     def processes(self, assignment: Assignment) -> Any:
         """Return the ids of the processes of a trial that has reported: its worker's, and all."""
-        return json.loads((Path(assignment.folder) / PROCESSES).read_text())
+        path, limit = Path(assignment.folder) / PROCESSES, time.monotonic() + PATIENCE
+        while not path.exists() and time.monotonic() < limit:  # from a node's scratch it comes a little later
+            time.sleep(0.02)
+        return json.loads(path.read_text())
 
     def _of(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -61,7 +61,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Call the run function and return the outcome."""
     try:
-        _separate(Path(assignment.folder) / LOG, worker)
+        _separate(Path(assignment.writes_in) / LOG, worker)
         run = run or load_run(setting.run)
         point = Job(assignment) if _takes_a_job(run) else dict(assignment.point)
         return outcome_of(run(point, **setting.run_kwargs))
@@ -115,7 +115,7 @@ class Pipe(Connection):
     def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
-        self.folder = Path(assignment.folder)
+        self.folder, self.home = Path(assignment.writes_in), Path(assignment.folder)
         self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
     def send(self, message: dict[str, Any]) -> None:

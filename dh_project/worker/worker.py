@@ -34,11 +34,13 @@ from typing import Any
 from dh_project.assignment import Assignment, Setting
 from dh_project.files import write_whole
 from dh_project.loading import load_run
+from dh_project.scratch import VARIABLE
 from dh_project.trial import RESULT, State
 from dh_project.worker.guard import ending_with_the_driver
 from dh_project.worker.lines import Lines
 from dh_project.worker.outcome import outcome
 from dh_project.worker.processes import kill_descendants
+from dh_project.worker.scratch import Scratch
 from dh_project.worker.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
@@ -66,6 +68,7 @@ class Worker:
         self.commands, self.events = commands, events
         self.process: TrialProcess | None = None
         self.run: Callable[..., Any] | None = None
+        self.scratch = Scratch(setting.scratch)
         self._lines = Lines()
 
     def serve(self) -> None:
@@ -97,6 +100,7 @@ class Worker:
         if self.process is not None:
             self.process.abandon()
             self._tend()
+        self.scratch.close()
         kill_descendants()
         _reap(None)  # in a container, nobody else may
 
@@ -140,15 +144,17 @@ class Worker:
         elif do == "stop":
             self.process.stop(order["after"])
         else:
-            self.process.kill(State(order["state"]), order["reason"], order["patience"])
+            patience = max(0.0, order["patience"] - self.scratch.seconds)
+            self.process.kill(State(order["state"]), order["reason"], patience)
 
     def _start(self, assignment: Assignment) -> None:
         try:
-            self.process = TrialProcess(self.setting, assignment, self.run)
+            self.process = TrialProcess(self.setting, self.scratch.begin(assignment), self.run)
         except OSError as error:
             end = outcome(State.LOST, f"its folder or process could not be made: {error}")
-            self._tell("end", assignment, {**end, "facts": {}, "rank": assignment.rank})
+            self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
             return
+        self.scratch.began()
         self.selector.register(self.process.messages, selectors.EVENT_READ)
 
     def _tend(self) -> None:
@@ -171,7 +177,7 @@ class Worker:
             if not process.is_silent:  # a grandchild holds the pipe
                 self.selector.unregister(process.messages)
             self.process = None
-            result = process.result(status)
+            result = self.scratch.end(process.result(status))
             with suppress(OSError):  # the folder may be gone or full: the event tells the same
                 write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
             self._tell("end", process.assignment, {**result, "rank": process.assignment.rank})
@@ -244,6 +250,8 @@ def main() -> None:
         commands, events = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
+    if setting.scratch:
+        os.environ[VARIABLE] = setting.scratch
     for folder in setting.search_path:
         if folder not in sys.path:
             sys.path.append(folder)

@@ -58,6 +58,17 @@ def test_the_same_command_goes_on_and_a_finished_one_does_nothing(hps, tmp_path)
     assert len(rows(tmp_path / "a/search")) == 5
 
 
+def test_with_scratch_a_search_leaves_the_same_files(hps, tmp_path):
+    for more in ([], ["--scratch", tmp_path / "scratch"]):
+        hps("--max-evals", "4", "--seed", "1", "--log-dir", f"search-{len(more)}", *map(str, more))
+    left = [
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+        for folder in (tmp_path / "search-0", tmp_path / "search-2")
+    ]
+    assert left[0] == left[1]
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+
+
 def test_output_that_is_no_terminal_gets_a_line_a_trial(hps):
     lines = hps("--max-evals", "4").stdout.splitlines()
     assert sum(bool(re.match(r"trial +\d+ +done", line)) for line in lines) == 4

@@ -18,6 +18,17 @@ class TestProcessEvaluator(EvaluatorContract):
         return ProcessEvaluator(setting, resources)
 
 
+class TestWithScratch(TestProcessEvaluator):
+    """Each way to end holds where trials write elsewhere."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def setting(cls, tmp_path_factory):
+        scratch = str(tmp_path_factory.mktemp("scratch"))
+        here = str(tmp_path_factory.mktemp("here"))
+        return Setting("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
+
+
 def devices_of_workers(tmp_path, monkeypatch, visible, **resources):
     """Return the CUDA_VISIBLE_DEVICES that trials see, one for each worker."""
     monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # no GPU is needed to be shown one

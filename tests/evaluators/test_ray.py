@@ -1,14 +1,20 @@
+import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
-from dh_project.evaluators.base import Resources
+from dh_project.evaluators import ray as ray_evaluator
+from dh_project.evaluators.base import NoWorkersLeft, Resources
 from dh_project.evaluators.ray import RayEvaluator
+from dh_project.history import History
+from dh_project.journal import scan
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial import Ended, State
+from dh_project.trial import Ended, SearchPaths, State
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -67,6 +73,88 @@ def test_a_node_that_is_killed_costs_its_trials_their_attempt_and_the_others_ser
             assert ends_of(evaluator, 2) == {2: State.DONE, 3: State.DONE}
     finally:
         cluster.shutdown()
+
+
+def test_a_node_that_vanishes_costs_a_search_one_attempt_at_its_trials(samples, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    try:
+        search = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "dh_project.cli.main", "hps", "random", "--evaluator", "ray"),
+                *("--ray-address", cluster.address, "--max-evals", "12", "--log-dir", str(tmp_path / "one")),
+                *("--problem", str(samples / "small_problem.py"), "--run", str(samples / "small_run.py")),
+                *("--run-kwargs", "seconds=1"),
+            ],
+            cwd=tmp_path,
+        )
+        paths = SearchPaths(tmp_path / "one")
+        while not paths.journal.exists() or len(histories(paths).ended) < 4:
+            assert search.poll() is None
+            time.sleep(0.1)
+        cluster.remove_node(node, allow_graceful=False)
+        assert search.wait(120) == 0
+    finally:
+        cluster.shutdown()
+    ended = histories(paths).ended
+    assert [trial.state for trial in ended] == [State.DONE] * 12
+    assert sorted(trial.attempt for trial in ended) == [1] * 11 + [2]
+
+
+def histories(paths):
+    return History.replay(scan(paths.journal)[0])
+
+
+def test_a_cluster_whose_head_dies_leaves_no_worker(samples, tmp_path, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setattr(ray_evaluator, "KNOCK_SECONDS", 0.5)
+    monkeypatch.setattr(ray_evaluator, "GONE_SECONDS", 2.0)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    setting = Setting("small_run.run", {"seconds": 600.0}, str(tmp_path), [*sys.path, str(samples)])
+    try:
+        with RayEvaluator(setting, Resources(ray_address=cluster.address)) as evaluator:
+            evaluator.start(Assignment(0, 1, {"x": 1.0}, str(tmp_path / "0")))
+            while not Path(tmp_path / "0" / "log.txt").exists():
+                evaluator.wait(0.1)
+            for process in psutil.Process().children(recursive=True):
+                if process.name() == "gcs_server":
+                    process.kill()
+            with pytest.raises(NoWorkersLeft, match="head of the Ray cluster"):
+                ends_of(evaluator, 1)
+    finally:
+        import ray
+
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_a_cluster_of_another_version_is_named(tmp_path):
+    import json
+
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        metadata = json.loads(cluster_kv(cluster).internal_kv_get(b"CLUSTER_METADATA", b"cluster"))
+        metadata["ray_version"] = "2.9.3"
+        cluster_kv(cluster).internal_kv_put(
+            b"CLUSTER_METADATA", json.dumps(metadata).encode(), True, b"cluster"
+        )
+        with pytest.raises(UserError, match=r"2\.9\.3") as caught:
+            RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(ray_address=cluster.address))
+        assert "one environment for both" in str(caught.value)
+    finally:
+        cluster.shutdown()
+
+
+def cluster_kv(cluster):
+    """Return a client of what the cluster tells of itself."""
+    from ray._raylet import GcsClient
+
+    return GcsClient(address=cluster.address)
 
 
 def ends_of(evaluator, count):

@@ -20,6 +20,7 @@ from pathlib import Path
 from dh_project.cgcnn_mp.cache import lock
 from dh_project.cgcnn_mp.crystals import Source, Written
 from dh_project.cgcnn_mp.errors import DataError, unknown
+from dh_project.cgcnn_mp.node_copy import find_copy, forget_digest, make_copy, record_digest
 from dh_project.cgcnn_mp.preparation.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
 from dh_project.cgcnn_mp.preparation.workers import TIES, Chunk, GraphRecipe, build_chunk, build_in_parallel
 
@@ -44,7 +45,7 @@ def prepare_graphs(
     """Open the graphs of a source, and build them first where that was not done yet.
 
     Of several processes that come at once, one builds and the others wait for it. Where a file system has no locks,
-    each builds, and the last one's file stays, which is the same.
+    each builds, and the last one's file stays, which is the same. A node that has scratch gets a copy of its own.
 
     Args:
         source: Where the crystals come from.
@@ -57,7 +58,7 @@ def prepare_graphs(
         quotient: Whether to fold crystals by symmetry.
 
     Raises:
-        DataError: The source cannot be read, or the folder not written to.
+        DataError: The source cannot be read, or the folder not written to; or see ``make_copy``.
     """
     if ties not in TIES:
         raise DataError(unknown("ties", ties, TIES))
@@ -65,11 +66,24 @@ def prepare_graphs(
     facts = [FORMAT, _pymatgen(), source.fingerprint(), *recipe]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     path = cache_folder / f"{key}.graphs.safetensors"
+    if (copy := find_copy(path)) and (prepared := open_graphs(copy, key)):
+        return prepared
+    prepared = _open_or_build(source, recipe, path, key, progress)
+    copy = make_copy(path)
+    return (copy and open_graphs(copy, key)) or prepared
+
+
+def _open_or_build(
+    source: Source, recipe: GraphRecipe, path: Path, key: str, progress: bool
+) -> PreparedGraphs:
+    """Open the graphs in the cache, and build them first where they are not there."""
     if prepared := open_graphs(path, key):
         return prepared
     with lock(path):
         if not (prepared := open_graphs(path, key)):
+            forget_digest(path)
             _build(source, recipe, path, key, progress)
+            record_digest(path)
             prepared = open_graphs(path, key)
     if prepared is None:
         raise DataError(f"the graphs in {path} cannot be read back: is the file system in order?")
