@@ -58,6 +58,7 @@ setup(
         "numba>=0.61",
         "numpy",
         "pandas>=3.1",  # reads floats back to the last digit
+        "pathspec",
         "psutil",
         "pydantic>=2.10",
         "pymatgen",

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from real_slurm import RealSlurm, missing_programs
-
-FAKE_PBS = Path(__file__).parent / "fake_pbs"
+from search_record import FAKE_PBS
 
 
 @pytest.fixture

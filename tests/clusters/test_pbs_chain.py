@@ -6,8 +6,7 @@ The site file of the test changes only what cannot be had here: the machine's mo
 import os
 
 import pytest
-from conftest import FAKE_PBS
-from searches import SearchRecord, wait_until
+from search_record import FAKE_PBS, SearchRecord, wait_until
 
 SITE = """
 base = "polaris"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from real_slurm import PARTITION
-from searches import SearchRecord, wait_until
+from search_record import SearchRecord, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -3,10 +3,14 @@
 import csv
 import time
 from collections import Counter
+from pathlib import Path
 
 from dh_project.journal import scan
 from dh_project.sites.jobs_file import recorded_jobs
 from dh_project.trial import SearchPaths
+
+FAKE_PBS = Path(__file__).parent / "fake_pbs"
+"""The folder of the fakes of PBS's commands."""
 
 FINAL = {"done", "stopped", "failed", "timeout", "memory", "cancelled"}
 """States of an attempt after which there is no other."""
