@@ -128,7 +128,7 @@ def check_place(
     from dh_project.balsam.job_spec import job_spec_of
     from dh_project.balsam.packing import pack
     from dh_project.balsam.place import wishes_of
-    from dh_project.cli import hps_options, hps_resources
+    from dh_project.cli import hps_resources
     from dh_project.loading import load_run
 
     check_margin(allocation.minutes, submission.margin)
