@@ -41,7 +41,9 @@ class Program:
         directory: Where it runs; the folder of submission where it is None.
         activate: Lines that make the Python environment available, after the site's modules.
         margin: Seconds before the job's end at which the search interrupts its trials.
-        ranks_per_node: Trials at a time on a node; one for each GPU, or as many as there are cores for.
+        ranks_per_node: Trials at a time on a node, or processes of them where one has several; one for each GPU, or as
+            many as there are cores for.
+        ranks_per_trial: Processes of a trial.
         cpus_per_trial: Cores of a trial; an even share where there are GPUs, else 1.
         scratch: Whether trials use the node's own storage, where there is any.
         patience: Seconds to wait for the nodes of a Ray cluster.
@@ -54,6 +56,7 @@ class Program:
     activate: Sequence[str] = ()
     margin: int = 120
     ranks_per_node: int | None = None
+    ranks_per_trial: int = 1
     cpus_per_trial: int | None = None
     scratch: bool = True
     patience: int = 300
