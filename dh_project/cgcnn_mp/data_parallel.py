@@ -29,6 +29,8 @@ PATIENCE = timedelta(minutes=30)
 """How long a rank waits for the others: for one that prepares the graphs of its node, not for one that hangs."""
 
 _meetings = count()
+_group: distributed.ProcessGroup | None = None
+"""The group of the last meeting: an error leaves it."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
     if ranks.size == 1:
         yield ranks
         return
-    if distributed.is_initialized():  # an error has left it
+    global _group
+    if _group is not None and distributed.group.WORLD is _group:
         distributed.destroy_process_group()
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -203,6 +206,7 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
             world_size=ranks.size,
             timeout=patience,
         )
+    _group = distributed.group.WORLD
     yield ranks
-    # an error leaves the group as it is until the process ends: the others hear of it after this rank has told why
+    # where there is an error, the others learn of it when the process ends, and so after this rank has told why
     distributed.destroy_process_group()

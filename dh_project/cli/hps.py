@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.cli import hps_options as options
+from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
 from dh_project.cli.log import log_level, log_to
 from dh_project.errors import UserError
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import evaluator_name
 
     evaluator = evaluator_name(arguments.evaluator)
-    options.check_places(arguments, evaluator)
+    places.check_places(arguments, evaluator)
     if evaluator != "mpi":
         return _search(arguments, evaluator)
     from dh_project.evaluators.mpi_world import World, carry
@@ -81,7 +82,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.searchers import create_searcher
 
     level, limits = log_level(), options.limits(arguments)
-    settings, resources = options.ambs_settings(arguments), options.resources(arguments)
+    settings, resources = options.ambs_settings(arguments), places.resources(arguments)
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = earlier_sessions(paths, arguments.fresh)
@@ -94,7 +95,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
         return exit_status(history)
-    scratch = options.scratch(arguments, evaluator)
+    scratch = places.scratch(arguments, evaluator)
     with offered(scratch if evaluator != "balsam" else ""):
         prepare_run(arguments.run, identity.run_kwargs)
 

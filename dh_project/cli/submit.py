@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps
 from dh_project.cli import hps_options as options
+from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
 from dh_project.cli.parser import Parser, positive_float, positive_int
 from dh_project.errors import UserError
@@ -232,7 +233,7 @@ def _check_options(arguments: argparse.Namespace, margin: int) -> None:
             raise UserError(
                 f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
             )
-    options.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
+    places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
     if 60 * arguments.minutes <= margin:
         raise UserError(
             f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "

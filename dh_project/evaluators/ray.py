@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
@@ -75,6 +76,7 @@ class RayEvaluator(Evaluator):
     """
 
     def __init__(self, setting: Setting, resources: Resources) -> None:
+        _offer_token()
         import ray
 
         self._ray, self._setting, self._resources = ray, setting, resources
@@ -229,6 +231,18 @@ class RayEvaluator(Evaluator):
 def _lost_with_actor(assignment: Assignment, error: Exception) -> Ended:
     why = str(error).strip().splitlines()[-1] if str(error) else "its actor ended"
     return lost(assignment, "ray", f"its Ray actor died: {why}")
+
+
+def _offer_token() -> None:
+    """Let Ray show its token where it has one: a cluster that asks for it lets nobody in without, the others do.
+
+    ``ray start`` asks for it wherever a token was ever made, and ``ray.init(address=…)`` shows none unless it is told.
+    """
+    if "ray" in sys.modules:  # it has read its settings
+        return
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    if "RAY_AUTH_TOKEN" in os.environ or file.exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _connect(ray: Any, resources: Resources) -> None:

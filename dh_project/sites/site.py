@@ -72,9 +72,9 @@ def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Pa
         path = (folder or Path()) / Path(name).expanduser()
         if not path.is_file():
             raise UserError(f"site {name}: there is no such file")
-        return path.absolute()
+        return path.resolve()
     for place in _folders():
-        path = (place / f"{name}.toml").absolute()
+        path = (place / f"{name}.toml").resolve()
         if path.is_file() and path not in passed:
             return path
     if passed and name in site_names():

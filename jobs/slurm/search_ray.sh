@@ -31,7 +31,7 @@ address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats)
 folder=/tmp/ray-$SLURM_JOB_ID  # short: the paths of sockets below it may not be long
 this_host=$SLURMD_NODENAME
-RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # others reach the network too
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 cluster=()
 trap 'kill "${cluster[@]}" 2> /dev/null' EXIT

@@ -7,8 +7,8 @@
 #COBALT --attrs filesystems=home,theta-fs0
 #COBALT --jobname dh_project
 
-# One command, on one node, on Theta (ALCF).
 # HISTORY ONLY: it was switched off, and ALCF's user guides removed it as decommissioned on 2024-03-12; its successors are polaris and aurora.
+# One command, on one node, on Theta (ALCF).
 started=$(date +%s)
 module load miniconda-3
 source venv/bin/activate  # EDIT: the environment that has dh_project

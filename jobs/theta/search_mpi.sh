@@ -7,8 +7,8 @@
 #COBALT --attrs filesystems=home,theta-fs0
 #COBALT --jobname dh_project
 
-# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Theta (ALCF).
 # HISTORY ONLY: it was switched off, and ALCF's user guides removed it as decommissioned on 2024-03-12; its successors are polaris and aurora.
+# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Theta (ALCF).
 started=$(date +%s)
 ends=$(( started + 60 * 180 ))  # of this job: as many minutes as the walltime above has
 module load miniconda-3
