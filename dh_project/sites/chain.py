@@ -54,7 +54,8 @@ def end_chain(folder: Path, status: int, began: float) -> str | None:
     if not jobs or not is_over(scan(SearchPaths(folder).journal)[0], status, began):
         return None
     scheduler = scheduler_of(jobs[-1].scheduler, jobs[-1].site)
-    this = os.environ.get(scheduler.job_variable)
+    number = os.environ.get(scheduler.job_variable, "").partition(".")[0]  # a server's name may be cut short
+    this = next((job.job for job in jobs if job.job.partition(".")[0] == number), None)
     later = following(jobs, this) if this else []
     ahead = scheduler.ahead(later) if later else []
     if not ahead:

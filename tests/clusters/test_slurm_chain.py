@@ -8,6 +8,8 @@ from search_record import SearchRecord, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(300)]
 
+OVER = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT"}
+
 SITE = f"""
 base = "slurm"
 [queues.{PARTITION}]
@@ -45,9 +47,8 @@ def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
     search = SearchRecord(tmp_path / "search")
     jobs = search.jobs
     assert len(jobs) == 5
-    over = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT"}
     wait_until(
-        lambda: all(slurm.jobs().get(job) in over for job in jobs),
+        lambda: all(slurm.jobs().get(job) in OVER for job in jobs),
         lambda: f"{slurm.jobs()}: {search.printed()}",
         limit=270,
     )
@@ -60,6 +61,35 @@ def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
     assert [record["ending"] for record in search.of_kind("close")] == ["time"] * (sessions - 1) + [
         "complete"
     ]
+
+
+@pytest.mark.ray
+def test_a_ray_cluster_is_started_in_the_job(slurm, site, deephyper, tmp_path, samples):
+    submitted = deephyper(
+        *(
+            "submit",
+            site,
+            "--nodes",
+            1,
+            "--minutes",
+            3,
+            "--queue",
+            PARTITION,
+            "--margin",
+            20,
+            "--evaluator",
+            "ray",
+        ),
+        *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
+        *("--searcher", "random", "--max-evals", 6, "--log-dir", tmp_path / "search"),
+    )
+    assert submitted.returncode == 0, submitted.stderr
+    search = SearchRecord(tmp_path / "search")
+    (job,) = search.jobs
+    wait_until(lambda: slurm.jobs()[job] in OVER, lambda: f"{slurm.jobs()}: {search.printed()}", limit=200)
+    assert slurm.jobs()[job] == "COMPLETED", search.printed()
+    assert [record["evaluator"] for record in search.of_kind("session")] == ["RayEvaluator"]
+    assert search.times_ended == dict.fromkeys(range(6), 1)
 
 
 def test_each_job_waits_for_the_one_before(slurm, site, deephyper, tmp_path, samples):
