@@ -71,6 +71,12 @@ def render(site: Site, request: Request, program: Program) -> str:
     """
     _check(site, program)
     share = Share.of(site, program)
+    ranks = (share.ranks or program.ranks_per_trial) * request.nodes
+    if ranks < program.ranks_per_trial:
+        raise UserError(
+            f"a trial of {program.ranks_per_trial} ranks: {request.nodes} nodes of {site.name} hold {ranks}; ask for "
+            "more nodes, or fewer ranks a trial"
+        )
     command = _command(site, program, share)
     template = {"mpi": "search_mpi.sh.j2", "ray": "search_ray.sh.j2", None: "command.sh.j2"}[
         program.evaluator
@@ -248,11 +254,12 @@ def _command(site: Site, program: Program, share: Share) -> list[str]:
     if program.evaluator is None:
         return [*launch, " ".join(words)]
     place = ' --ray-address "$address"' if program.evaluator == "ray" else ""
+    trials = '"$ranks"' if program.ranks_per_trial == 1 else f'"$(( ranks / {program.ranks_per_trial} ))"'
     scratch = f' --scratch "{site.scratch.folder}"' if program.scratch and site.scratch else ""
     return [
         *launch,
         f"deephyper {' '.join(words[:2])} --evaluator {program.evaluator}{place}",
-        f'--num-workers "$ranks" --num-cpus-per-task {share.cpus}',
+        f"--num-workers {trials} --num-cpus-per-task {share.cpus}",
         f'--walltime "$(( ends - $(date +%s) ))" --margin {program.margin}{scratch}',
         *([" ".join(words[2:])] if words[2:] else []),
     ]
