@@ -41,7 +41,7 @@ class Program:
         directory: Where it runs; the folder of submission where it is None.
         activate: Lines that make the Python environment available, after the site's modules.
         margin: Seconds before the job's end at which the search interrupts its trials.
-        ranks_per_node: Trials at a time on a node, or processes of them where one has several; one for each GPU, or as
+        ranks_per_node: Trials at a time on a node, or processes where a trial has several; one for each GPU, or as
             many as there are cores for.
         ranks_per_trial: Processes of a trial.
         cpus_per_trial: Cores of a trial; an even share where there are GPUs, else 1.
