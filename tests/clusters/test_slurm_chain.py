@@ -19,7 +19,7 @@ cores = 2
 [environment.variables]
 MPIR_CVAR_CH4_NETMOD = "ofi"
 """
-# Under srun, MPICH's wheel (5.0.2) with UCX hung or broke in MPI_Init in two of 60 starts of two ranks; with OFI, none
+# Under srun, MPICH's wheel (5.0.2) with UCX hung or broke in MPI_Init in two of 60 starts of two ranks; OFI, none
 
 
 @pytest.fixture
