@@ -19,8 +19,8 @@ cores = 2
 [launch]
 ranks = "mpiexec -n {{ranks}} --ppn {{ranks_per_node}}"
 """
-# MPICH's wheel (5.0.2) starts by its own mpiexec here, which asks Slurm for the nodes: by srun --mpi=pmi2 two ranks hung
-# or broke in MPI_Init in 5 of 210 starts, by mpiexec in none of 260.
+# MPICH's wheel (5.0.2) starts by its own mpiexec here, which asks Slurm for the nodes: by srun --mpi=pmi2 two ranks
+# hung or broke in MPI_Init in 5 of 210 starts, by mpiexec in none of 260.
 
 
 @pytest.fixture
