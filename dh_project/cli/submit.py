@@ -187,6 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
         last=(shlex.join(["python", "-m", "dh_project.sites.chain", str(folder)]) + ' "$status"',),
         margin=margin,
         ranks_per_node=arguments.num_evals_per_node,
+        ranks_per_trial=arguments.ranks_per_trial or 1,
         cpus_per_trial=arguments.num_cpus_per_task,
     )
     script = render(site, request, program)
@@ -221,6 +222,8 @@ def _name_after(folder: Path) -> str:
 
 def _check_options(arguments: argparse.Namespace, margin: int) -> None:
     """Check what ``deephyper hps`` would refuse in the job, but for what needs the job."""
+    from dh_project.evaluators import check_spread
+
     for name, why in NOT_HERE.items():
         if getattr(arguments, name):
             raise UserError(f"--{name.replace('_', '-')}: {why}")
@@ -234,6 +237,7 @@ def _check_options(arguments: argparse.Namespace, margin: int) -> None:
                 f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
             )
     places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
+    check_spread(arguments.evaluator, places.resources(_with(arguments, num_cpus_per_task=1)))
     if 60 * arguments.minutes <= margin:
         raise UserError(
             f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "

@@ -41,7 +41,9 @@ class Program:
         directory: Where it runs; the folder of submission where it is None.
         activate: Lines that make the Python environment available, after the site's modules.
         margin: Seconds before the job's end at which the search interrupts its trials.
-        ranks_per_node: Trials at a time on a node; one for each GPU, or as many as there are cores for.
+        ranks_per_node: Trials at a time on a node, or processes where a trial has several; one for each GPU, or as
+            many as there are cores for.
+        ranks_per_trial: Processes of a trial.
         cpus_per_trial: Cores of a trial; an even share where there are GPUs, else 1.
         scratch: Whether trials use the node's own storage, where there is any.
         patience: Seconds to wait for the nodes of a Ray cluster.
@@ -54,6 +56,7 @@ class Program:
     activate: Sequence[str] = ()
     margin: int = 120
     ranks_per_node: int | None = None
+    ranks_per_trial: int = 1
     cpus_per_trial: int | None = None
     scratch: bool = True
     patience: int = 300
@@ -68,6 +71,12 @@ def render(site: Site, request: Request, program: Program) -> str:
     """
     _check(site, program)
     share = Share.of(site, program)
+    ranks = (share.ranks or program.ranks_per_trial) * request.nodes
+    if ranks < program.ranks_per_trial:
+        raise UserError(
+            f"a trial of {program.ranks_per_trial} ranks: {request.nodes} nodes of {site.name} hold {ranks}; ask for "
+            "more nodes, or fewer ranks a trial"
+        )
     command = _command(site, program, share)
     template = {"mpi": "search_mpi.sh.j2", "ray": "search_ray.sh.j2", None: "command.sh.j2"}[
         program.evaluator
@@ -245,11 +254,12 @@ def _command(site: Site, program: Program, share: Share) -> list[str]:
     if program.evaluator is None:
         return [*launch, " ".join(words)]
     place = ' --ray-address "$address"' if program.evaluator == "ray" else ""
+    trials = '"$ranks"' if program.ranks_per_trial == 1 else f'"$(( ranks / {program.ranks_per_trial} ))"'
     scratch = f' --scratch "{site.scratch.folder}"' if program.scratch and site.scratch else ""
     return [
         *launch,
         f"deephyper {' '.join(words[:2])} --evaluator {program.evaluator}{place}",
-        f'--num-workers "$ranks" --num-cpus-per-task {share.cpus}',
+        f"--num-workers {trials} --num-cpus-per-task {share.cpus}",
         f'--walltime "$(( ends - $(date +%s) ))" --margin {program.margin}{scratch}',
         *([" ".join(words[2:])] if words[2:] else []),
     ]
