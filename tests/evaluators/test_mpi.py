@@ -122,6 +122,7 @@ def test_a_trial_of_several_processes_has_a_rank_for_each(launcher, tmp_path):
         (3, ["--ranks-per-trial", "4"], "start more ranks"),
         (3, ["--nodes-per-trial", "2", "--ranks-per-trial", "2"], "hold no trial of 1 on each of 2"),
         (3, ["--num-gpus-per-task", "1"], "no rank sees a GPU"),
+        (3, ["--rank-timeout", "1"], "give at least 4"),
         (1, ["--evaluator", "mpj"], "unknown evaluator 'mpj'"),
         (3, ["--max-eval", "4"], "did you mean '--max-evals'"),
     ],
