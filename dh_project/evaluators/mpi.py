@@ -89,7 +89,7 @@ class MPIEvaluator(Evaluator):
             if events or (limit is not None and time.monotonic() >= limit):
                 return events
             if not self.num_workers:
-                raise NoWorkersLeft(f"no rank has been heard of for {self._silence:g} s")
+                raise NoWorkersLeft("no rank is left that carries trials")
 
     def stop(self, trial: int, after: int) -> None:
         """Let a trial's next report above a step be answered with a stop."""
@@ -138,7 +138,7 @@ class MPIEvaluator(Evaluator):
         self._heard_at[rank] = time.monotonic()
         event = message[1] if message[0] == "event" else None
         if message[0] == "failed":
-            return self._give_up(rank, str(message[1]))
+            return self._do_without(rank, str(message[1]))
         if rank in self._silent:
             self._hear_again(rank, event)
             return []
@@ -182,6 +182,12 @@ class MPIEvaluator(Evaluator):
             return [lost(assignment, self._slots[rank].node, who)]
         self._free.remove(rank)
         return []
+
+    def _do_without(self, rank: int, why: str) -> list[Event]:
+        """Go on without a rank that has no worker, and says so: it is there, and yet never serves again."""
+        events = [] if rank in self._silent else self._give_up(rank, why)
+        del self._slots[rank], self._silent[rank], self._heard_at[rank]
+        return events
 
     def _hear_again(self, rank: int, event: Event | None) -> None:
         """Take a rank back that was given up, once nothing of before runs there."""
