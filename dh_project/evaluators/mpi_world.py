@@ -27,6 +27,9 @@ ALIVE_SECONDS = 2.0
 DRIVER_SECONDS = 600.0
 """A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
 
+PREPARING_SECONDS = 6 * 3600.0
+"""Before it is asked for its machine it waits so long: rank 0 may first prepare a large data set."""
+
 PARTING_SECONDS = 10.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
 
@@ -138,9 +141,9 @@ def carry(world: World) -> int:
         signal.signal(number, signal.SIG_IGN)
     evaluator: ProcessEvaluator | None = None
     pace, told_at = Pace(), time.monotonic()
-    heard_at = told_at
+    heard_at, patience = told_at, PREPARING_SECONDS
     try:
-        while time.monotonic() - heard_at < DRIVER_SECONDS:
+        while time.monotonic() - heard_at < patience:
             if evaluator is None:
                 time.sleep(pace.seconds)
             events = evaluator.wait(pace.seconds) if evaluator is not None else []
@@ -164,7 +167,8 @@ def carry(world: World) -> int:
                 elif evaluator is not None and do in ("start", "stop", "kill"):
                     getattr(evaluator, do)(*more)
             now = time.monotonic()
-            heard_at = now if orders else heard_at
+            if orders:
+                heard_at, patience = now, DRIVER_SECONDS
             if now - told_at >= ALIVE_SECONDS:
                 told_at = now
                 world.send(0, "alive")

@@ -22,6 +22,11 @@ class Launcher:
     mpiexec: list[str]
     variables: dict[str, str] = field(default_factory=dict)
 
+    def with_path(self, folder: Path) -> "Launcher":
+        """Return one whose ranks import from a folder first, as a ``sitecustomize.py`` that troubles them."""
+        path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return Launcher(self.name, self.mpiexec, {**self.variables, "PYTHONPATH": path})
+
     def start(
         self, ranks: int, *words: str, options: tuple[str, ...] = (), cwd: Path
     ) -> subprocess.Popen[str]:

@@ -158,3 +158,30 @@ def test_the_launcher_of_another_mpi_is_told_from_ones_own(launcher, tmp_path):
     status, said = launcher.run(2, *command("one", 4), cwd=tmp_path)
     assert status == 2
     assert said.count("is not that of mpi4py's library (MPICH") == 1
+
+
+def test_a_rank_that_cannot_start_its_worker_gets_no_trials(launcher, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if '2' in (os.environ.get('PMI_RANK'), os.environ.get('OMPI_COMM_WORLD_RANK')):\n"
+        "    sys.executable = '/nowhere/python'\n"
+    )
+    search = command("one", 8, seconds=0.7)  # for longer than a rank says nothing
+    status, said = launcher.with_path(tmp_path).run(3, *search, cwd=tmp_path)
+    assert status == 0, said
+    assert said.count("cannot start a worker") == 1
+    assert [trial.state for trial in history_of(tmp_path / "one").ended] == ["done"] * 8
+
+
+def test_ranks_wait_while_the_first_prepares_its_data_for_long(launcher, tmp_path):
+    (tmp_path / "slow_run.py").write_text(
+        "import time\n\ndef prepare():\n    time.sleep(6)\n\ndef run(point):\n    return point['x']\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(
+        "import dh_project.evaluators.mpi_world as world\nworld.DRIVER_SECONDS = 4.0\n"
+    )
+    there = launcher.with_path(tmp_path)
+    words = ["--log-dir", "one", "--problem", str(SAMPLES / "small_problem.py"), "--run", "slow_run.py"]
+    search = ["-m", "dh_project.cli.main", "hps", "random", "--evaluator", "mpi", "--max-evals", "4", *words]
+    status, said = there.run(3, *search, cwd=tmp_path)
+    assert (status, "4 trials ended, 0 of them failed" in said) == (0, True), said
