@@ -25,9 +25,8 @@ def shared_batches(
     """
     for part in rows.split(batch_size):
         own = ranks.share(part)
-        if (
-            len(part) == 1
-        ):  # it may be a single atom, which is normalised otherwise: each rank computes all of it
+        if len(part) == 1:
+            # it may be a single atom, which is normalised otherwise: each rank computes all of it
             yield _spread(graphs.batch(part), ALONE), 1 / ranks.size
         elif len(own):
             yield _spread(graphs.batch(own), ranks), len(own) / len(part)

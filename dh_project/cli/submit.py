@@ -7,21 +7,23 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dh_project.cli import hps
 from dh_project.cli import hps_options as options
-from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
 from dh_project.cli.parser import Parser, positive_float, positive_int
+from dh_project.cli.submit_search import NOT_HERE, Code, check_options, check_search, plan_code, words_of
 from dh_project.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.sites.snapshot import Snapshot
+    from dh_project.sites.environment import PythonEnvironment
+    from dh_project.sites.facts import Site
+    from dh_project.sites.jobs_file import SubmittedJob
+    from dh_project.sites.request import Request
+    from dh_project.sites.scheduler import Scheduler
+    from dh_project.sites.script import Program
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -44,27 +46,6 @@ example:
 
 --dry-run prints the script, and writes nothing.
 """
-
-NOT_HERE = {
-    "walltime": "it is the job's, and the script hands it on; leave it out",
-    "fresh": "each job would begin anew; name another --log-dir",
-    "num_workers": "there is one for each GPU or core of the job; --num-evals-per-node says how many on a node",
-    "ray_address": "the script starts the job's own cluster; leave it out",
-    "ray_password": "the script starts the job's own cluster; leave it out",
-}
-"""Options of ``deephyper hps`` that a job's script settles."""
-
-OWN = (
-    "evaluator",
-    "margin",
-    "log_dir",
-    "problem",
-    "run",
-    "num_evals_per_node",
-    "num_cpus_per_task",
-    "scratch",
-)
-"""Those that are handed on in another way than the rest."""
 
 
 def add_command(commands: Any) -> None:
@@ -137,20 +118,52 @@ def run(arguments: argparse.Namespace) -> int:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
     from dh_project.sites.environment import find_environment
-    from dh_project.sites.facts import Scratch
-    from dh_project.sites.jobs_file import CODE, SubmittedJob
-    from dh_project.sites.request import Request, check_request
-    from dh_project.sites.scheduler import scheduler_of
-    from dh_project.sites.script import Program, render
-    from dh_project.sites.site import load_site
-    from dh_project.sites.submission import jobs_ahead, submit_chain
+    from dh_project.sites.jobs_file import CODE
+    from dh_project.sites.request import check_request
+    from dh_project.sites.script import render
+    from dh_project.sites.submission import submit_chain
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
+    site, request = _site(arguments), _request(arguments, folder)
+    notes = check_request(site, request)
+    check_options(arguments, _margin(arguments))
+    environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
+    code = plan_code(arguments, folder / CODE)
+    check_search(arguments, code.directory)
+    scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
+    script = render(site, request, _program(arguments, folder, code, environment))
+    for note in notes:
+        say(f"note         {note}")
+    say(f"environment  {environment.kind} {environment.folder}")
+    say(f"code         {code.in_words()}")
+    if scheduler is None:
+        print(script, end="")
+        return 0
+    _make_folder(folder)
+    code.copy()
+    for made in submit_chain(scheduler, folder, script, _job(site, request, ahead), arguments.chain):
+        say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
+    say(f"results      {folder} (jobs.jsonl has the jobs, job.sh what they run)")
+    return 0
+
+
+def _site(arguments: argparse.Namespace) -> Site:
+    """Return the site, with the scratch that is given."""
+    from dh_project.sites.facts import Scratch
+    from dh_project.sites.site import load_site
+
     site = load_site(arguments.site)
-    if arguments.scratch is not None:
-        site = site.model_copy(update={"scratch": Scratch(folder=str(arguments.scratch))})
-    request = Request(
+    if arguments.scratch is None:
+        return site
+    return site.model_copy(update={"scratch": Scratch(folder=str(arguments.scratch))})
+
+
+def _request(arguments: argparse.Namespace, folder: Path) -> Request:
+    """Return what is asked of the site."""
+    from dh_project.sites.request import Request
+
+    return Request(
         nodes=arguments.nodes,
         minutes=arguments.minutes,
         queue=arguments.queue,
@@ -159,47 +172,61 @@ def run(arguments: argparse.Namespace) -> int:
         filesystems=arguments.filesystems,
         jobs=arguments.chain,
     )
-    notes = check_request(site, request)
-    margin = Program.margin if arguments.margin is None else math.ceil(arguments.margin)
-    _check_options(arguments, margin)
-    environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
-    snapshot = _plan_snapshot(arguments, folder / CODE)
-    directory = folder / CODE if arguments.snapshot else Path.cwd()
-    _check_search(arguments, directory)
-    scheduler, ahead = None, []
-    if not arguments.dry_run:
-        scheduler = scheduler_of(site.scheduler, site.name)
-        scheduler.check_is_here()
-        ahead = jobs_ahead(scheduler, folder)
-        if ahead and not arguments.again:
-            raise UserError(
-                f"{arguments.log_dir}: jobs of this search are queued or run: {', '.join(ahead)}; --again submits "
-                f"more, to follow them, and {scheduler.remove_command} takes them out"
-            )
-    lines = environment.lines
-    if arguments.snapshot:  # what is copied, and not an installed version of it, is what runs
-        lines += (f'export PYTHONPATH={shlex.quote(str(directory))}"${{PYTHONPATH:+:$PYTHONPATH}}"',)
-    program = Program(
+
+
+def _program(
+    arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
+) -> Program:
+    """Return what runs in each job."""
+    from dh_project.sites.script import Program
+
+    return Program(
         evaluator=arguments.evaluator,
-        words=words_of(arguments, folder, directory),
-        directory=str(directory),
-        activate=lines,
+        words=words_of(arguments, folder, code.directory),
+        directory=str(code.directory),
+        activate=(*environment.lines, *code.lines),
         last=(shlex.join(["python", "-m", "dh_project.sites.chain", str(folder)]) + ' "$status"',),
-        margin=margin,
+        margin=_margin(arguments),
         ranks_per_node=arguments.num_evals_per_node,
         ranks_per_trial=arguments.ranks_per_trial or 1,
         cpus_per_trial=arguments.num_cpus_per_task,
     )
-    script = render(site, request, program)
-    for note in notes:
-        say(f"note         {note}")
-    say(f"environment  {environment.kind} {environment.folder}")
-    _tell_what_is_shipped(say, arguments, directory, snapshot)
-    if scheduler is None:
-        print(script, end="")
-        return 0
-    _make_folder(folder, snapshot, folder / CODE)
-    job = SubmittedJob(
+
+
+def _margin(arguments: argparse.Namespace) -> int:
+    """Return the seconds before a job's end at which its trials are interrupted."""
+    from dh_project.sites.script import Program
+
+    return Program.margin if arguments.margin is None else math.ceil(arguments.margin)
+
+
+def _scheduler_and_jobs(
+    arguments: argparse.Namespace, site: Site, folder: Path
+) -> tuple[Scheduler, list[str]]:
+    """Return the site's scheduler, and the jobs of the search that wait or run there.
+
+    Raises:
+        UserError: It is not here; or there are such jobs, and ``--again`` is not given.
+    """
+    from dh_project.sites.scheduler import scheduler_of
+    from dh_project.sites.submission import jobs_ahead
+
+    scheduler = scheduler_of(site.scheduler, site.name)
+    scheduler.check_is_here()
+    ahead = jobs_ahead(scheduler, folder)
+    if ahead and not arguments.again:
+        raise UserError(
+            f"{arguments.log_dir}: jobs of this search are queued or run: {', '.join(ahead)}; --again submits "
+            f"more, to follow them, and {scheduler.remove_command} takes them out"
+        )
+    return scheduler, ahead
+
+
+def _job(site: Site, request: Request, ahead: list[str]) -> SubmittedJob:
+    """Return what the jobs have in common."""
+    from dh_project.sites.jobs_file import SubmittedJob
+
+    return SubmittedJob(
         job="",
         site=site.name,
         scheduler=site.scheduler,
@@ -208,10 +235,6 @@ def run(arguments: argparse.Namespace) -> int:
         minutes=request.minutes,
         after=ahead[-1] if ahead else None,
     )
-    for made in submit_chain(scheduler, folder, script, job, arguments.chain):
-        say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
-    say(f"results      {folder} (jobs.jsonl has the jobs, job.sh what they run)")
-    return 0
 
 
 def _name_after(folder: Path) -> str:
@@ -220,147 +243,13 @@ def _name_after(folder: Path) -> str:
     return (name if name[:1].isalpha() else f"search_{name}")[:LONGEST_NAME]
 
 
-def _check_options(arguments: argparse.Namespace, margin: int) -> None:
-    """Check what ``deephyper hps`` would refuse in the job, but for what needs the job."""
-    from dh_project.evaluators import check_spread
+def _make_folder(folder: Path) -> None:
+    """Make the search's folder.
 
-    for name, why in NOT_HERE.items():
-        if getattr(arguments, name):
-            raise UserError(f"--{name.replace('_', '-')}: {why}")
-    if arguments.snapshot_limit is not None and not arguments.snapshot:
-        raise UserError(
-            "--snapshot-limit: nothing is copied without --snapshot; give that too, or leave it out"
-        )
-    if arguments.searcher == "random":
-        for words in _given(arguments, options.add_ambs_options):
-            raise UserError(
-                f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
-            )
-    places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
-    check_spread(arguments.evaluator, places.resources(_with(arguments, num_cpus_per_task=1)))
-    if 60 * arguments.minutes <= margin:
-        raise UserError(
-            f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "
-            f"shorter --margin"
-        )
-    options.ambs_settings(arguments)
-    options.stopper(arguments)
-
-
-def _with(arguments: argparse.Namespace, **values: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{**vars(arguments), **values})
-
-
-def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
-    """Check that problem and run function load, and that the folder is free or has this search, with work left."""
-    from dh_project.history import check_same_search
-    from dh_project.trial import SearchPaths
-
-    paths = SearchPaths(arguments.log_dir)
-    history = hps.earlier_sessions(paths, fresh=False)
-    problem, identity = hps.load_search(arguments, history)
-    identity = replace(
-        identity, problem=_target(arguments.problem, directory), run=_target(arguments.run, directory)
-    )
-    check_same_search(paths, history, identity)
-    hps.read_sources(arguments, paths, history, problem)
-    done = hps.what_is_done(history, options.limits(_with(arguments, margin=None)))
-    if done is not None:
-        raise UserError(
-            f"{arguments.log_dir}: {done}; there is nothing to submit, or give a larger --max-evals"
-        )
-
-
-def _target(target: str, directory: Path) -> str:
-    """Return where a problem or a run function is for the job; a file of this folder is also in the copy of it."""
-    from dh_project.loading import absolute_target
-
-    there = absolute_target(target)
-    here = Path.cwd().resolve()
-    is_copied = there != target or Path(there).is_absolute()
-    if is_copied and directory != Path.cwd() and Path(there).is_relative_to(here):
-        return str(directory.resolve() / Path(there).relative_to(here))
-    return there
-
-
-def words_of(arguments: argparse.Namespace, folder: Path, directory: Path) -> list[str]:
-    """Return the command line of the search, without its evaluator and the time that it has.
-
-    Args:
-        arguments: As they were parsed.
-        folder: Of the search's results.
-        directory: Where the job runs.
+    Raises:
+        UserError: It cannot be made.
     """
-    words = ["--problem", _target(arguments.problem, directory), "--run", _target(arguments.run, directory)]
-    words += ["--log-dir", str(folder)]
-    for given in _given(arguments, options.add_options, leave_out=(*OWN, *NOT_HERE)):
-        words += given
-    if arguments.searcher == "ambs":
-        for given in _given(arguments, options.add_ambs_options):
-            words += given
-    return ["hps", arguments.searcher, *words]
-
-
-def _given(
-    arguments: argparse.Namespace, add: Callable[[Parser], None], leave_out: tuple[str, ...] = ()
-) -> list[list[str]]:
-    """Return the options that have other values than their defaults, each with its words."""
-    parser = Parser(add_help=False)
-    add(parser)
-    given = []
-    for action in parser._actions:
-        value = getattr(arguments, action.dest, action.default)
-        if action.dest in leave_out or value == action.default:
-            continue
-        option = action.option_strings[0]
-        if value is True:
-            given.append([option])
-        elif isinstance(value, list) and type(action) is argparse._AppendAction:
-            given += [[option, *map(str, words)] for words in value]
-        elif isinstance(value, list):
-            given.append(
-                [option, *(str(word.absolute() if isinstance(word, Path) else word) for word in value)]
-            )
-        else:
-            given.append([option, str(value)])
-    return given
-
-
-def _plan_snapshot(arguments: argparse.Namespace, target: Path) -> Snapshot | None:
-    """Find what is to be copied; None where nothing is, or was copied by an earlier submission."""
-    if not arguments.snapshot or target.exists():
-        return None
-    from dh_project.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
-
-    limit = arguments.snapshot_limit or LIMIT_MIB
-    return plan_snapshot(Path.cwd(), arguments.log_dir, limit * MIB)
-
-
-def _tell_what_is_shipped(
-    say: Callable[[str], None], arguments: argparse.Namespace, directory: Path, snapshot: Snapshot | None
-) -> None:
-    if snapshot is not None:
-        ignored = f"{snapshot.ignore_file.name} honoured" if snapshot.ignore_file else "no ignore file"
-        say(
-            f"code         {directory}, a copy of {snapshot.source}: {len(snapshot.files)} files, "
-            f"{snapshot.bytes / 2**20:.1f} MiB, {ignored}"
-        )
-    elif arguments.snapshot:
-        say(f"code         {directory}, as an earlier submission copied it; remove it to copy anew")
-    else:
-        say(
-            f"code         nothing is copied: jobs run in {directory}, and find it as it is when they start "
-            f"(--snapshot copies it)"
-        )
-
-
-def _make_folder(folder: Path, snapshot: Snapshot | None, target: Path) -> None:
-    """Make the search's folder, and copy into it what is to be copied."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--log-dir {folder}: cannot be written to: {error.strerror}") from None
-    if snapshot is not None:
-        from dh_project.sites.snapshot import take_snapshot
-
-        take_snapshot(snapshot, target)

@@ -56,8 +56,8 @@ class MPIEvaluator(Evaluator):
         self._order = {slot.rank: place for place, slot in enumerate(slots)}
         self._running: dict[int, Assignment] = {}  # by rank
         self._silent: dict[int, Assignment | None] = {}  # ranks given up, and what they may still run
-        self._heard_at = dict.fromkeys(self._slots, time.monotonic())
-        self._told_at = time.monotonic()
+        self._heard_at = dict.fromkeys(self._slots.keys() - {0}, time.monotonic())
+        self._told_at = self._looked_at = time.monotonic()
         self._pace = Pace()
 
     @property
@@ -75,7 +75,7 @@ class MPIEvaluator(Evaluator):
         """Return what has happened, after waiting for it at most ``timeout`` seconds.
 
         Raises:
-            NoWorkersLeft: No rank is heard of any more.
+            NoWorkersLeft: No rank is left that is heard of.
         """
         limit = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -135,6 +135,8 @@ class MPIEvaluator(Evaluator):
         """Take a message of a rank; return the event that it brings, if it is one for the search."""
         if rank not in self._slots:
             return []
+        if message[0] == "left":
+            return self._do_without(rank, "has left")
         self._heard_at[rank] = time.monotonic()
         event = message[1] if message[0] == "event" else None
         if message[0] == "failed":
@@ -166,12 +168,17 @@ class MPIEvaluator(Evaluator):
 
     def _give_up_the_silent(self) -> list[Event]:
         """Return the ends of what ran on ranks that have said nothing for too long."""
-        limit = time.monotonic() - self._silence
+        now = time.monotonic()
+        since, self._looked_at = now - self._looked_at, now
+        if since > ALIVE_SECONDS:
+            # this rank was busy elsewhere, and one look does not take all that the others have said meanwhile
+            self._heard_at = {rank: heard + since for rank, heard in self._heard_at.items()}
+        limit = now - self._silence
         silent = [
             rank for rank, heard in self._heard_at.items() if heard < limit and rank not in self._silent
         ]
         why = f"has said nothing for {self._silence:g} s"
-        return [event for rank in silent if rank != 0 for event in self._give_up(rank, why)]
+        return [event for rank in silent for event in self._give_up(rank, why)]
 
     def _give_up(self, rank: int, why: str) -> list[Event]:
         """Go on without a rank; return the end of what ran there."""

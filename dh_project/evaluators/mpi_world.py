@@ -62,6 +62,7 @@ class World:
         self.rank, self.size = self._all.Get_rank(), self._all.Get_size()
         self.status = 1
         self._sent: list[Any] = []
+        self._left: set[int] = set()
         if self.size == 1 and world_size() > 1:
             raise _another_launcher(version)
         if self.size == 1 and not is_launched():
@@ -72,10 +73,17 @@ class World:
         self._all.Set_errhandler(mpi.ERRORS_RETURN)  # the death of one is not to be that of all
 
     def send(self, to: int, *message: Any) -> None:
-        """Send a message; it is on its way when this returns, and never waited for."""
-        self._sent = [request for request in self._sent if not request.Test()]
-        with suppress(self._mpi.Exception):  # a dead rank is known by its silence
-            self._sent.append(self._all.isend(message, dest=to))
+        """Send a message; it is on its way when this returns, and never waited for. One that has left gets none."""
+        self._sent = [request for request in self._sent if self._is_pending(request)]
+        if to not in self._left:
+            with suppress(self._mpi.Exception):  # a dead rank is known by its silence
+                self._sent.append(self._all.isend(message, dest=to))
+
+    def _is_pending(self, request: Any) -> bool:
+        try:
+            return not request.Test()
+        except self._mpi.Exception:
+            return False
 
     def received(self) -> list[tuple[int, Message]]:
         """Return the messages that are there, each with the rank that sent it."""
@@ -83,7 +91,10 @@ class World:
         with suppress(self._mpi.Exception):
             status = self._mpi.Status()
             while (found := self._all.improbe(status=status)) is not None:
-                messages.append((status.Get_source(), found.recv()))
+                source, message = status.Get_source(), found.recv()
+                messages.append((source, message))
+                if message[0] == "left":
+                    self._left.add(source)
         return messages
 
     def __enter__(self) -> World:
@@ -103,14 +114,14 @@ class World:
 
     def _part(self) -> bool:
         """Tell all ranks to leave; say whether they do."""
-        staying = set(range(1, self.size))
-        for each in staying:
+        others = set(range(1, self.size))
+        for each in others:
             self.send(each, "leave")
         limit = time.monotonic() + PARTING_SECONDS
-        while staying and time.monotonic() < limit:
-            staying -= {source for source, message in self.received() if message[0] == "left"}
+        while others - self._left and time.monotonic() < limit:
+            self.received()
             time.sleep(SHORTEST_LOOK)
-        return not staying
+        return others == self._left
 
 
 class Pace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from dh_project.assignment import Assignment
-from dh_project.evaluators.base import Evaluator
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft
 from dh_project.ranks import folder_of
 from dh_project.trial import Cause, Ended, Event, State
 
@@ -56,7 +56,13 @@ class RankGroups(Evaluator):
             self._evaluator.start(replace(assignment, folder=folder, rank=rank, world_size=self._ranks))
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened to whole attempts."""
+        """Return what has happened to whole attempts.
+
+        Raises:
+            NoWorkersLeft: Fewer workers are left than a trial has ranks.
+        """
+        if not self._groups and not self.num_workers:
+            raise NoWorkersLeft(f"fewer workers are left than the {self._ranks} ranks of a trial")
         events: list[Event] = []
         for event in self._evaluator.wait(timeout):
             if not isinstance(event, Ended):

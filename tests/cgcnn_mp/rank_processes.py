@@ -20,7 +20,8 @@ class Heard(Connection):
     """A rank's worker: what it hears goes back to the test, and the first rank's answers are its own."""
 
     def __init__(self, folder, predecessors, last_epoch):
-        self.folder, self.predecessors, self.last_epoch = folder, predecessors, last_epoch
+        self.folder = self.home = folder
+        self.predecessors, self.last_epoch = predecessors, last_epoch
         self.reports, self.facts = [], {}
 
     def report(self, step, objective):

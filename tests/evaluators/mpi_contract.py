@@ -4,29 +4,48 @@ Rank 0 runs the tests, the others carry workers. ``test_mpi.py`` starts it.
 """
 
 import sys
+import time
 
 import pytest
 
+from dh_project.assignment import Setting
+from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
-from dh_project.evaluators.mpi_world import World, carry
-from dh_project.testing.evaluator import EvaluatorContract
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS, World, carry
+from dh_project.testing.evaluator import EvaluatorContract, Trials
+from dh_project.trial import State
 
 
 class Ranks:
     """A plugin of pytest by which the tests come to the ranks."""
 
-    def __init__(self, world):
-        self.world = world
+    of_this_process: World
 
-    @pytest.fixture(scope="class", autouse=True)
-    def _world(self, request):
-        request.cls.world = self.world
+    @pytest.fixture(scope="session")
+    @classmethod
+    def world(cls):
+        return cls.of_this_process
 
 
 class TestMPIEvaluator(EvaluatorContract):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _world(cls, world):
+        cls.world = world
+
     @classmethod
     def make(cls, setting, resources):
         return MPIEvaluator(cls.world, setting, resources)
+
+
+def test_no_rank_is_given_up_for_what_rank_0_did_not_listen_to(world, tmp_path):
+    setting = Setting("dh_project.testing.runs.run", {}, str(tmp_path), sys.path)
+    with MPIEvaluator(world, setting, Resources(rank_timeout=2.5 * ALIVE_SECONDS)) as evaluator:
+        trials = Trials(evaluator, tmp_path)
+        trials.start("square", x=1.0)
+        time.sleep(3 * ALIVE_SECONDS)
+        assert trials.end().state is State.DONE
+        assert evaluator.num_workers == 2
 
 
 if __name__ == "__main__":
@@ -34,5 +53,6 @@ if __name__ == "__main__":
         if world.rank:
             world.status = carry(world)
         else:
-            world.status = pytest.main([__file__, "-q", "-p", "no:cacheprovider"], plugins=[Ranks(world)])
+            Ranks.of_this_process = world
+            world.status = pytest.main([__file__, "-q", "-p", "no:cacheprovider"], plugins=[Ranks()])
     sys.exit(world.status)

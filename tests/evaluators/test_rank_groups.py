@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dh_project.assignment import Assignment, Setting
-from dh_project.evaluators.base import Resources
+from dh_project.evaluators.base import NoWorkersLeft, Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.rank_groups import RankGroups
 from dh_project.testing.evaluator import EvaluatorContract
@@ -81,3 +81,14 @@ def test_a_rank_that_ends_badly_ends_the_attempt_as_it_did(attempt, last_rank, c
 def test_a_rank_that_does_not_end_is_killed_once_the_first_one_has_its_result(attempt):
     _, end = attempt("hangs")
     assert (end.state, end.objective) == (State.DONE, 10.0)
+
+
+def test_where_too_few_workers_are_left_for_a_trial_the_session_ends(tmp_path):
+    workers = ProcessEvaluator(
+        Setting("dh_project.testing.runs.run", {}, str(tmp_path)), Resources(num_workers=2)
+    )
+    with RankGroups(workers, 2) as groups:
+        assert groups.wait(0.0) == []
+        workers.num_workers = 1  # as an evaluator of ranks says where one is lost
+        with pytest.raises(NoWorkersLeft, match="than the 2 ranks of a trial"):
+            groups.wait(0.0)
