@@ -65,7 +65,7 @@ def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
 
 def test_it_prints_lines_for_its_launcher_may_pretend_a_terminal_before_a_file(launcher, tmp_path):
     status, said = launcher.run(2, *command("one", 2), cwd=tmp_path)
-    assert (status, said.count("\x1b")) == (0, 0)
+    assert (status, "━" in said) == (0, False)
     assert len(re.findall(r"^trial +\d+  done", said, re.MULTILINE)) == 2
 
 
