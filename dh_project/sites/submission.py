@@ -45,6 +45,8 @@ def submit_chain(
             name = scheduler.submit(path, done[-1] if done else job.after)
         except UserError as error:
             if not done:
+                if not recorded_jobs(folder):  # nothing was ever submitted from here
+                    path.unlink(missing_ok=True)
                 raise
             raise UserError(
                 f"{error}; submitted: {', '.join(done)}; the same command with --again --chain {count - number} "

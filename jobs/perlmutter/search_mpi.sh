@@ -28,12 +28,18 @@ export OMP_NUM_THREADS=16
 # a rank sees one GPU, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
 affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
-srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
-    bash -c "$affinity" affinity \
-    deephyper hps ambs --evaluator mpi \
-    --num-workers "$ranks" --num-cpus-per-task 16 \
-    --walltime "$(( ends - $(date +%s) ))" --margin 120 \
-    --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
-status=$?
+# Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
+for try in 1 2 3; do
+    srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
+        bash -c "$affinity" affinity \
+        deephyper hps ambs --evaluator mpi \
+        --num-workers "$ranks" --num-cpus-per-task 16 \
+        --walltime "$(( ends - $(date +%s) ))" --margin 120 \
+        --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+    status=$?
+    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or was told to
+    [ $(( ends - $(date +%s) )) -gt 300 ] || break
+    echo "start $try ended with status $status" >&2
+done
 echo "ended with status $status after $(( $(date +%s) - started )) s"
 exit "$status"
