@@ -39,6 +39,14 @@ def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
                 raise UserError(
                     f"{option}: it belongs to --evaluator {other}, and this is {evaluator}; leave it out"
                 )
+    if evaluator == "mpi" and arguments.rank_timeout is not None:
+        from dh_project.evaluators.mpi_world import ALIVE_SECONDS
+
+        if arguments.rank_timeout < 2 * ALIVE_SECONDS:
+            raise UserError(
+                f"--rank-timeout {arguments.rank_timeout:g}: ranks speak every {ALIVE_SECONDS:g} s; give at least "
+                f"{2 * ALIVE_SECONDS:g}"
+            )
     if evaluator == "balsam" and arguments.ranks_per_trial is not None:
         raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
 

@@ -41,7 +41,7 @@ starts when the one before has ended. Those that a search does not need any more
 
 EPILOG = """\
 example:
-  deephyper submit polaris --nodes 2 --minutes 60 --queue debug-scaling --project P --chain 3 --log-dir search \\
+  deephyper submit polaris --nodes 2 --minutes 60 --queue preemptable --project P --chain 3 --log-dir search \\
       --max-evals 500 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
 
 --dry-run prints the script, and writes nothing.

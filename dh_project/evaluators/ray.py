@@ -297,8 +297,9 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
         room = min(room, len(gpus_of_workers(share, [""] * gpus)))
     wanted = resources.num_workers or room
     if not 0 < wanted <= room:
+        asked = f"--num-workers {wanted}" if resources.num_workers else "--evaluator ray"
         raise UserError(
-            f"--num-workers {max(wanted, 1)}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {room} trials of "
+            f"{asked}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {room} trials of "
             f"{resources.cpus_per_trial} cores and {share:g} GPU; lower it, or what a trial takes"
         )
     free = int(ray.available_resources().get("CPU", 0))

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 REQUESTED = ("project", "name", "queue", "nodes", "walltime", "filesystems")
 """What a directive may hold in braces: the parts of a request."""
@@ -81,6 +81,12 @@ class Tier(BaseModel):
     min_nodes: PositiveInt
     max_nodes: PositiveInt
     max_minutes: PositiveInt
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Tier:
+        if self.max_nodes < self.min_nodes:
+            raise ValueError(f"max_nodes {self.max_nodes} is below min_nodes {self.min_nodes}")
+        return self
 
 
 class Queue(Facts):
@@ -161,9 +167,15 @@ class Node(Facts):
     """
 
     cores: PositiveInt | None = None
-    reserved_cores: int = 0
+    reserved_cores: NonNegativeInt = 0
     threads_per_core: PositiveInt = 1
     shared: bool = False
+
+    @model_validator(mode="after")
+    def _jobs_get_some(self) -> Node:
+        if self.usable_cores is not None and self.usable_cores < 1:
+            raise ValueError(f"reserved_cores {self.reserved_cores} leave none of {self.cores} for jobs")
+        return self
 
     @property
     def usable_cores(self) -> int | None:
@@ -181,7 +193,7 @@ class Gpu(Facts):
         order: The device of each local rank, so that it is near to the rank's cores; in turn by default.
     """
 
-    count: PositiveInt
+    count: PositiveInt = Field(le=1024)  # the script lists them
     model: str = ""
     variable: Literal[
         "CUDA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher"

@@ -84,9 +84,10 @@ def _check_words(site: Site, request: Request) -> None:
     for what, word in {**given, "name": request.name}.items():
         if word and not WORD.fullmatch(word):
             raise UserError(f"--{what} {word!r}: a scheduler takes letters, digits and _.:,+@/- only")
-    if not request.name or not request.name[0].isalpha() or len(request.name) > LONGEST_NAME:
+    name = request.name  # that of the file in which the job prints begins with it
+    if not name or not name[0].isalpha() or "/" in name or len(name) > LONGEST_NAME:
         raise UserError(
-            f"--name {request.name!r}: a job's name begins with a letter and has at most {LONGEST_NAME}"
+            f"--name {name!r}: a job's name begins with a letter, has no slash, and at most {LONGEST_NAME} characters"
         )
 
 

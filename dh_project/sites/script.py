@@ -255,7 +255,9 @@ def _command(site: Site, program: Program, share: Share) -> list[str]:
         return [*launch, " ".join(words)]
     place = ' --ray-address "$address"' if program.evaluator == "ray" else ""
     trials = '"$ranks"' if program.ranks_per_trial == 1 else f'"$(( ranks / {program.ranks_per_trial} ))"'
-    scratch = f' --scratch "{site.scratch.folder}"' if program.scratch and site.scratch else ""
+    scratch = (
+        f" --scratch {in_double_quotes(site.scratch.folder)}" if program.scratch and site.scratch else ""
+    )
     return [
         *launch,
         f"deephyper {' '.join(words[:2])} --evaluator {program.evaluator}{place}",
@@ -296,6 +298,11 @@ def _sizes(site: Site) -> str:
     return cores + (f" --num-gpus={site.gpu.count}" if site.gpu else "")
 
 
+def in_double_quotes(text: str) -> str:
+    """Return a text as one word of Bash, in which variables are filled in and nothing else has a meaning."""
+    return '"' + re.sub(r'(["\\`])', r"\\\1", text) + '"'
+
+
 def _filled(line: str, parts: dict[str, str]) -> str:
     """Fill in what a line holds in braces."""
     missing = placeholders(line) - set(parts)
@@ -316,6 +323,10 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Any] = {"quote": shlex.quote, "affinity": affinity}
+    filters: dict[str, Any] = {
+        "quote": shlex.quote,
+        "in_double_quotes": in_double_quotes,
+        "affinity": affinity,
+    }
     environment.filters.update(filters)
     return environment

@@ -148,6 +148,7 @@ def test_no_nodes_and_no_time_are_refused(nodes, minutes, word):
         {"name": "a;b"},
         {"filesystems": "home eagle"},
         {"name": "1st"},
+        {"name": "a/b"},  # what a job prints goes to a file of that name
     ],
 )
 def test_what_would_break_a_directive_is_refused(what):

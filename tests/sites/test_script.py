@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dh_project.errors import UserError
+from dh_project.sites.facts import Environment, Node, Scratch
 from dh_project.sites.request import Request
 from dh_project.sites.script import Program, affinity, directives, render, walltime
 from dh_project.sites.site import PACKAGE, load_site
@@ -236,7 +237,6 @@ def test_the_port_of_ray_is_free_to_choose_only_where_nodes_are_shared(tmp_path)
     shared = render(load_site(str(tmp_path / "shared.toml")), Request(1, 10), Program(SEARCH, "ray"))
     assert "port=6379\n" in script("slurm", "ray")
     assert "port=6379\n" not in shared
-    assert "--ray-client-server-port=0" in shared
 
 
 def test_proxies_are_there_to_be_used_and_are_not():
@@ -388,6 +388,19 @@ def test_lines_of_activation_come_before_the_program_and_a_directory_is_where_it
     assert ended.returncode == 5
 
 
+def test_a_folder_and_a_variable_of_a_site_file_reach_the_program_with_their_variables_filled_in(tmp_path):
+    odd = SITES["pbs"].model_copy(
+        update={
+            "scratch": Scratch(folder='/a "b" `c` \\/$PLACE'),
+            "environment": Environment(variables={"DH_PROJECT_SITE_TEXT": 'say "$PLACE"'}),
+        }
+    )
+    program = Program(SEARCH, "mpi", activate=["PLACE=here"], last=['echo "$DH_PROJECT_SITE_TEXT"'])
+    ended, log = run_here(tmp_path, render(odd, Request(1, 30), program), nodes=1)
+    assert '--scratch /a "b" `c` \\/here --problem' in log[-1]
+    assert 'say "here"' in ended.stdout
+
+
 def test_a_site_whose_nodes_are_not_known_counts_their_cores_in_the_job(tmp_path):
     text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "mpi", cpus_per_trial=1))
     _, log = run_here(tmp_path, text, OMP_NUM_THREADS="1")
@@ -411,13 +424,20 @@ exit 7
 def test_a_job_starts_a_ray_cluster_on_its_nodes_and_ends_it(tmp_path):
     port = free_port()
     text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "ray", cpus_per_trial=1, activate=[]))
-    text = small(text, port).replace(
-        "\nset -u\n", f"\ncat > {tmp_path}/bin/deephyper <<'FAKE'\n{CLUSTER}FAKE\nset -u\n"
-    )
-    ended, log = run_here(tmp_path, text)
+    ended, log = run_here(tmp_path, counting(small(text, port), tmp_path))
     assert ended.returncode == 7, ended.stderr
     assert "nodes 2" in log
     assert not still_there(port)
+
+
+@pytest.mark.ray
+def test_a_job_on_shared_nodes_starts_its_cluster_at_ports_that_are_free(tmp_path):
+    shared = SITES["pbs"].model_copy(update={"node": Node(shared=True)})
+    text = render(shared, Request(1, 30), Program(SEARCH, "ray", cpus_per_trial=1, patience=60))
+    ended, log = run_here(tmp_path, counting(small(text, 0), tmp_path), nodes=1)
+    assert ended.returncode == 7, ended.stderr
+    assert "nodes 1" in log
+    assert not still_there(int(re.search(r"--ray-address \S+:(\d+)", log[0])[1]))
 
 
 @pytest.mark.ray
@@ -429,6 +449,11 @@ def test_a_job_whose_cluster_does_not_come_up_ends_in_time_and_says_how_many_are
     assert re.search("[012] of 3 nodes are there after 5 s", ended.stderr)
     assert not any(line.startswith("program") for line in log)
     assert not still_there(port)
+
+
+def counting(text, folder):
+    """A script whose program counts the nodes of its cluster."""
+    return text.replace("\nset -u\n", f"\ncat > {folder}/bin/deephyper <<'FAKE'\n{CLUSTER}FAKE\nset -u\n")
 
 
 def small(text, port):

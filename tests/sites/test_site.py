@@ -137,6 +137,15 @@ BAD = {
         "[queues.x]\nmin_nodes = 5\nmax_nodes = 4\n",
         "queues.x: max_nodes 4 is below min_nodes 5",
     ),
+    "a tier that crosses": (
+        "[queues.x]\ntiers = [{min_nodes=3, max_nodes=2, max_minutes=3}]\n",
+        "queues.x.tiers.0: max_nodes 2 is below min_nodes 3",
+    ),
+    "more reserved cores than there are": (
+        "[node]\ncores = 8\nreserved_cores = 8\n",
+        "node: reserved_cores 8 leave none of 8 for jobs",
+    ),
+    "GPUs beyond count": ("[gpu]\ncount = 99999999999\n", "gpu.count: Input should be less than"),
     "a wrong order of GPUs": (
         "[gpu]\ncount = 2\norder = [0, 2]\n",
         "gpu: order [0, 2] is none of the devices 0 to 1",
