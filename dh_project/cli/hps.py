@@ -120,7 +120,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
         for source in sources:
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             tell(f"learns from {len(source.results)} trials of {source.path}{outside}")
-        observer = stack.enter_context(progress(limits))
+        observer = stack.enter_context(progress(limits, is_of_ranks=world is not None))
         search = Search(paths, identity, problem, searcher, trials, limits, observer, stopper, sources)
         ending = search.run()
     print_summary(search.history, paths, problem, ending, limits)

@@ -19,9 +19,15 @@ from dh_project.trial import Trial
 
 
 @contextmanager
-def progress(limits: Limits) -> Iterator[Observer]:
-    """Yield the observer that suits where standard output goes."""
-    if sys.stdout is None or not sys.stdout.isatty():
+def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
+    """Yield the observer that suits where standard output goes.
+
+    Args:
+        limits: Of the search.
+        is_of_ranks: Whether a launcher of ranks passes on what is printed: some show a rank a terminal where what
+            comes of it goes to a file.
+    """
+    if is_of_ranks or sys.stdout is None or not sys.stdout.isatty():
         yield Lines()
         return
     columns = (

@@ -69,6 +69,13 @@ def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
 
 
 @ONE_MPI
+def test_it_prints_lines_for_its_launcher_may_pretend_a_terminal_before_a_file(launcher, tmp_path):
+    status, said = launcher.run(2, *command("one", 2), cwd=tmp_path)
+    assert (status, "━" in said) == (0, False)
+    assert len(re.findall(r"^trial +\d+  done", said, re.MULTILINE)) == 2
+
+
+@ONE_MPI
 def test_rank_0_carries_trials_too_where_so_many_are_asked_for(launcher, tmp_path):
     status, _ = launcher.run(2, *command("one", 8, "--num-workers", "2", seconds=0.2), cwd=tmp_path)
     assert status == 0
