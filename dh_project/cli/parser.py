@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from dh_project.errors import UserError, did_you_mean
 from dh_project.ranks import is_follower
+
+FOLLOWING_SECONDS = 2.0
+"""How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -62,8 +66,8 @@ class Parser(argparse.ArgumentParser):
             name, given, valid = choice.groups()
             names = [option.strip(" '") for option in valid.split(",")]
             message = f"{name}: unknown {given!r}{did_you_mean(given, names)}; valid: {', '.join(names)}"
-        said = f"{self.prog}: error: {message} (see {self.prog} --help)\n"
-        self.exit(2, None if is_follower() else said)
+        _refuse(f"{self.prog}: error: {message} (see {self.prog} --help)")
+        self.exit(2)
 
 
 MOST = 1e12
@@ -139,8 +143,7 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
     try:
         return command(arguments)
     except UserError as error:
-        if not is_follower():  # once for all ranks
-            print(f"{program}: error: {error}", file=sys.stderr)
+        _refuse(f"{program}: error: {error}")
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -148,3 +151,11 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _refuse(said: str) -> None:
+    """Print why a command ends, once for all ranks of a launcher."""
+    if is_follower():
+        time.sleep(FOLLOWING_SECONDS)
+    else:
+        print(said, file=sys.stderr, flush=True)

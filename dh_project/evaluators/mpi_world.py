@@ -30,7 +30,7 @@ DRIVER_SECONDS = 600.0
 PREPARING_SECONDS = 6 * 3600.0
 """Before it is asked for its machine it waits so long: rank 0 may first prepare a large data set."""
 
-PARTING_SECONDS = 10.0
+PARTING_SECONDS = 5.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.0005, 0.02

@@ -18,6 +18,7 @@ SECONDS_TO_START, SECONDS_TO_END = 60.0, 40.0
 
 CONFIGURATION = """\
 ClusterName=test
+FirstJobId={first_job}
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
@@ -91,6 +92,8 @@ class RealSlurm:
                 ports=_free_ports(2),
                 cores=self.cores,
                 partition=PARTITION,
+                # MPICH names the memory that ranks share after the job: another Slurm's may have left some behind
+                first_job=os.getpid(),
             )
         )
         munge = {name: self.folder / f"munge.{name}" for name in ("socket", "pid", "log", "seed")}

@@ -38,9 +38,9 @@ def words(site, tmp_path, samples):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_each_rank_has_its_device_and_the_search_goes_on_from_job_to_job(pbs, deephyper, words, tmp_path):
-    """Of each job's five minutes twenty seconds are for trials; 48 of three seconds on four ranks take 36."""
+    """Of each job's five minutes sixteen seconds are for trials; 32 of two seconds on four ranks take 17."""
     submitted = deephyper(
-        *words, "--chain", 5, "--margin", 280, "--max-evals", 48, "--run-kwargs", "seconds=3"
+        *words, "--chain", 5, "--margin", 284, "--max-evals", 32, "--run-kwargs", "seconds=2"
     )
     assert submitted.returncode == 0, submitted.stderr
     search = SearchRecord(tmp_path / "search")
@@ -56,7 +56,7 @@ def test_each_rank_has_its_device_and_the_search_goes_on_from_job_to_job(pbs, de
     assert ran == [True] * sessions + [False] * (5 - sessions), search.printed()
     assert 2 <= sessions < 5, search.printed()
     assert [bool(pbs.jobs()[job].get("deleted")) for job in jobs] == [not each for each in ran]
-    assert search.times_ended == dict.fromkeys(range(48), 1)
+    assert search.times_ended == dict.fromkeys(range(32), 1)
     seen = {(row["m:local_rank"], row["m:device"]) for row in search.rows}
     assert seen == {("0", "3"), ("1", "2"), ("2", "1"), ("3", "0")}
 

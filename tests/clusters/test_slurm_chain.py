@@ -29,23 +29,23 @@ def site(own_sites):
     return "mine"
 
 
+@pytest.fixture
+def words(site, tmp_path, samples):
+    """A search that is to be submitted."""
+    return (
+        *("submit", site, "--nodes", 1, "--queue", PARTITION, "--log-dir", tmp_path / "search"),
+        *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
+        *("--searcher", "random"),
+    )
+
+
 def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
-    slurm, site, deephyper, tmp_path, samples
+    slurm, words, deephyper, tmp_path
 ):
     """Sixty trials of 3 s on two ranks take 90 s, and of each job's minute at most 40 s are for trials."""
     submitted = deephyper(
-        *("submit", site, "--nodes", 1, "--minutes", 1, "--queue", PARTITION, "--chain", 8, "--margin", 18),
-        *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
-        *(
-            "--run-kwargs",
-            "seconds=3",
-            "--searcher",
-            "random",
-            "--max-evals",
-            60,
-            "--log-dir",
-            tmp_path / "search",
-        ),
+        *(*words, "--minutes", 1, "--margin", 18, "--chain", 8),
+        *("--max-evals", 60, "--run-kwargs", "seconds=3"),
     )
     assert submitted.returncode == 0, submitted.stderr
     search = SearchRecord(tmp_path / "search")
@@ -68,25 +68,8 @@ def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
 
 
 @pytest.mark.ray
-def test_a_ray_cluster_is_started_in_the_job(slurm, site, deephyper, tmp_path, samples):
-    submitted = deephyper(
-        *(
-            "submit",
-            site,
-            "--nodes",
-            1,
-            "--minutes",
-            3,
-            "--queue",
-            PARTITION,
-            "--margin",
-            20,
-            "--evaluator",
-            "ray",
-        ),
-        *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
-        *("--searcher", "random", "--max-evals", 6, "--log-dir", tmp_path / "search"),
-    )
+def test_a_ray_cluster_is_started_in_the_job(slurm, words, deephyper, tmp_path):
+    submitted = deephyper(*words, "--minutes", 3, "--margin", 20, "--evaluator", "ray", "--max-evals", 6)
     assert submitted.returncode == 0, submitted.stderr
     search = SearchRecord(tmp_path / "search")
     (job,) = search.jobs
@@ -96,25 +79,8 @@ def test_a_ray_cluster_is_started_in_the_job(slurm, site, deephyper, tmp_path, s
     assert search.times_ended == dict.fromkeys(range(6), 1)
 
 
-def test_each_job_waits_for_the_one_before(slurm, site, deephyper, tmp_path, samples):
-    words = (
-        *(
-            "submit",
-            site,
-            "--nodes",
-            1,
-            "--minutes",
-            1,
-            "--queue",
-            PARTITION,
-            "--margin",
-            20,
-            "--max-evals",
-            4,
-        ),
-        *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
-        *("--run-kwargs", "seconds=600", "--log-dir", tmp_path / "search"),
-    )
+def test_each_job_waits_for_the_one_before(slurm, words, deephyper, tmp_path):
+    words += ("--minutes", 1, "--margin", 20, "--max-evals", 4, "--run-kwargs", "seconds=600")
     assert deephyper(*words, "--chain", 2).returncode == 0
     refused = deephyper(*words)
     assert refused.returncode == 2
@@ -127,19 +93,9 @@ def test_each_job_waits_for_the_one_before(slurm, site, deephyper, tmp_path, sam
     slurm.ask("scancel", third, second, first)
 
 
-def test_what_slurm_refuses_is_one_line(slurm, own_sites, deephyper, tmp_path, samples):
-    (own_sites / "wrong.toml").write_text('base = "slurm"\n[node]\ncores = 2\n')
-    refused = deephyper(
-        *("submit", "wrong", "--nodes", 1, "--minutes", 5, "--queue", "no_such", "--max-evals", 4),
-        *(
-            "--problem",
-            samples / "small_problem.py",
-            "--run",
-            samples / "small_run.py",
-            "--log-dir",
-            tmp_path / "s",
-        ),
-    )
+def test_what_slurm_refuses_is_one_line(slurm, words, own_sites, deephyper, tmp_path):
+    (own_sites / "mine.toml").write_text('base = "slurm"\n[node]\ncores = 2\n')
+    refused = deephyper(*words, "--queue", "no_such", "--minutes", 5, "--max-evals", 4)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
     assert "sbatch: error: invalid partition specified: no_such" in refused.stderr
-    assert not (tmp_path / "s" / "jobs.jsonl").exists()
+    assert not (tmp_path / "search" / "jobs.jsonl").exists()

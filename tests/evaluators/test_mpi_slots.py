@@ -87,3 +87,8 @@ def test_more_than_there_is_is_refused(resources, said):
     nodes = ranks(4, 2, FOUR[:2])
     with pytest.raises(UserError, match=said):
         carried(nodes, **resources)
+
+
+def test_a_gpu_that_no_rank_sees_is_refused():
+    with pytest.raises(UserError, match="no rank sees a GPU"):
+        carried(ranks(1, 3), gpus_per_trial=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dh_project.assignment import Assignment, Setting
+from dh_project.evaluators import rank_groups
 from dh_project.evaluators.base import NoWorkersLeft, Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.rank_groups import RankGroups
@@ -42,8 +43,9 @@ class TestRankGroups(EvaluatorContract):
 
 
 @pytest.fixture
-def attempt(tmp_path):
+def attempt(tmp_path, monkeypatch):
     """Return a function that runs an attempt of three ranks and gives its reports and its end."""
+    monkeypatch.setattr(rank_groups, "PATIENCE_SECONDS", 0.5)
     (tmp_path / "ranked.py").write_text(RUNS)
     setting = Setting(str(tmp_path / "ranked.py"), {}, str(tmp_path), sys.path)
 

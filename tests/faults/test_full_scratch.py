@@ -16,15 +16,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 CRYSTALS = ["--problem", "dh_project.cgcnn_mp.problem.Problem", "--run", "dh_project.cgcnn_mp.model_run.run"]
 WORDS = [
-    sys.executable,
-    "-m",
-    "dh_project.cli.main",
-    "hps",
-    "random",
-    "--evaluator",
-    "process",
-    "--max-evals",
-    "2",
+    *(sys.executable, "-m", "dh_project.cli.main", "hps", "random", "--evaluator", "process"),
+    *("--max-evals", "2"),
 ]
 
 IN_A_TRIAL = """

@@ -452,10 +452,10 @@ def test_a_job_on_shared_nodes_starts_its_cluster_at_ports_that_are_free(tmp_pat
 @pytest.mark.ray
 def test_a_job_whose_cluster_does_not_come_up_ends_in_time_and_says_how_many_are_there(tmp_path):
     port = free_port()
-    text = render(SITES["pbs"], Request(3, 30), Program(SEARCH, "ray", patience=30))
+    text = render(SITES["pbs"], Request(3, 30), Program(SEARCH, "ray", patience=5))
     ended, log = run_here(tmp_path, small(text, port), nodes=3)
     assert ended.returncode == 1
-    assert re.search(r"[12] of 3 nodes are there after 30 s", ended.stderr)
+    assert re.search("[012] of 3 nodes are there after 5 s", ended.stderr)
     assert not any(line.startswith("program") for line in log)
     assert not still_there(port)
 
