@@ -31,7 +31,7 @@ set -u
 command -v python > /dev/null || { echo "python is not found: activate its environment above" >&2; exit 127; }
 
 export OMP_NUM_THREADS=7
-srun -N 1 -n 1 --ntasks-per-node=1 -c 7 --gpus-per-task=1 --gpu-bind=closest \
+srun -N 1 -n 1 --ntasks-per-node=1 --kill-on-bad-exit=1 -c 7 --gpus-per-task=1 --gpu-bind=closest \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300
 status=$?
 echo "ended with status $status after $(( $(date +%s) - started )) s"

@@ -37,7 +37,7 @@ ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=7
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
-    srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" -c 7 --gpus-per-task=1 --gpu-bind=closest \
+    srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 --gpus-per-task=1 --gpu-bind=closest \
         deephyper hps ambs --evaluator mpi \
         --num-workers "$ranks" --num-cpus-per-task 7 \
         --walltime "$(( ends - $(date +%s) ))" --margin 120 --scratch "/mnt/bb/$USER" \

@@ -30,7 +30,7 @@ export OMP_NUM_THREADS=16
 affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
-    srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
+    srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
         bash -c "$affinity" affinity \
         deephyper hps ambs --evaluator mpi \
         --num-workers "$ranks" --num-cpus-per-task 16 \

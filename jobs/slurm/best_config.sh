@@ -19,7 +19,7 @@ node_cores=$SLURM_CPUS_ON_NODE
 ranks_per_node=1
 cores=$(( node_cores / ranks_per_node ))
 export OMP_NUM_THREADS="$cores"
-srun -N 1 -n 1 --ntasks-per-node=1 -c "$cores" \
+srun -N 1 -n 1 --ntasks-per-node=1 --kill-on-bad-exit=1 -c "$cores" \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300
 status=$?
 echo "ended with status $status after $(( $(date +%s) - started )) s"

@@ -24,7 +24,7 @@ cores=$(( node_cores / ranks_per_node ))
 export OMP_NUM_THREADS=1
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
-    srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" -c "$cores" \
+    srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c "$cores" \
         deephyper hps ambs --evaluator mpi \
         --num-workers "$ranks" --num-cpus-per-task 1 \
         --walltime "$(( ends - $(date +%s) ))" --margin 120 \
