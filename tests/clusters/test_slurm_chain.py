@@ -44,7 +44,7 @@ def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
 ):
     """Sixty trials of 2.1 s on two ranks take 63 s, and of each job's minute half is for them."""
     submitted = deephyper(
-        *(*words, "--minutes", 1, "--margin", 18, "--chain", 8),
+        *(*words, "--minutes", 1, "--margin", 30, "--chain", 8),
         *("--max-evals", 60, "--run-kwargs", "seconds=2.1"),
     )
     assert submitted.returncode == 0, submitted.stderr

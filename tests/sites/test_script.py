@@ -148,10 +148,10 @@ LAUNCHES = {
     "polaris": 'mpiexec -n "$ranks" --ppn "$ranks_per_node" --depth=8 --cpu-bind depth',
     "aurora": 'mpiexec -n "$ranks" --ppn "$ranks_per_node" --cpu-bind=list:1-8:9-16:17-24:25-32:33-40:41-48:53-60:'
     "61-68:69-76:77-84:85-92:93-100",
-    "frontier": 'srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 --gpus-per-task=1 '
-    "--gpu-bind=closest",
-    "perlmutter": 'srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 --cpus-per-task=32 '
-    "--cpu-bind=cores --gpus-per-node=4 --gpu-bind=none",
+    "frontier": 'srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 '
+    "--gpus-per-task=1 --gpu-bind=closest",
+    "perlmutter": 'srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 '
+    "--cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none",
     "theta": 'aprun -n "$ranks" -N "$ranks_per_node" -d 1 -j 1 -cc depth',
     "pbs": 'mpiexec -n "$ranks" --ppn "$ranks_per_node"',
     "slurm": 'srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c "$cores"',
