@@ -134,7 +134,7 @@ def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict
         facts: What the files are filled with.
 
     Returns:
-        The texts, by path.
+        The texts, by path; a file that comes out empty is left out.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -146,7 +146,8 @@ def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict
         keep_trailing_newline=True,
     )
     environment.filters["repr"] = repr
-    return {
+    texts = {
         path.removesuffix(ENDING).replace(PLACEHOLDER, name): environment.get_template(path).render(facts)
         for path in environment.list_templates(extensions=[ENDING.removeprefix(".")])
     }
+    return {path: text for path, text in texts.items() if text.strip()}
