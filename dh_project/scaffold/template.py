@@ -32,7 +32,7 @@ class Option:
         default: Its value where it is not given.
         help: What it is.
         is_path: Whether it is a file or a folder, which must be there.
-        holds: A file that the folder must hold.
+        holds: A file that it must hold, where it is a folder.
     """
 
     default: Any
@@ -101,7 +101,7 @@ class Template:
         path, holds = Path(value).expanduser(), self.options[name].holds
         if not path.exists():
             raise UserError(f"{name}={value}: there is no such file or folder; name one that is there")
-        if holds and not (path / holds).is_file():
+        if holds and path.is_dir() and not (path / holds).is_file():
             raise UserError(f"{name}={value}: it holds no {holds}; name a folder that does")
         return str(path.resolve())
 
