@@ -7,6 +7,7 @@ name of a file stands for the problem's, and ``template.toml`` describes it. Wha
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -125,6 +126,15 @@ def load_template(name: str) -> Template:
     return Template(name, **facts, options=options)
 
 
+def in_python(value: Any) -> str:
+    """Return a value of an option as Python code, in double quotes."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{in_python(key)}: {in_python(item)}" for key, item in value.items()) + "}"
+    return repr(value)
+
+
 def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict[str, str]:
     """Render all files of some folders, of which an earlier one's take the place of a later one's.
 
@@ -145,7 +155,7 @@ def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["repr"] = repr
+    environment.filters["repr"] = in_python
     texts = {
         path.removesuffix(ENDING).replace(PLACEHOLDER, name): environment.get_template(path).render(facts)
         for path in environment.list_templates(extensions=[ENDING.removeprefix(".")])

@@ -4,11 +4,15 @@ import json
 import re
 import subprocess
 import sysconfig
+from pathlib import Path
 
 import pytest
 
+from dh_project.scaffold.problem import new_problem
+from dh_project.scaffold.project import Project
 from dh_project.scaffold.template import load_template, template_names
 
+REPOSITORY = Path(__file__).parents[2]
 FILES = {"__init__", "load_data", "model_run", "problem", "default_config", "best_config"}
 
 
@@ -90,8 +94,14 @@ def test_the_shell_takes_its_scripts(problem):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_ruff_finds_nothing_in_its_code(problem):
+def test_in_this_clone_its_code_has_this_clones_style(template, tmp_path):
+    (tmp_path / "dh_project").mkdir()
+    new_problem(Project(tmp_path, "dh_project"), "zeolites", template)  # imports are sorted by name, too
     ruff = f"{sysconfig.get_path('scripts')}/ruff"
-    words = ["check", "--isolated", "--select", "E,F,W,B,UP", "--line-length", "118", "--no-cache", problem]
-    checked = subprocess.run([ruff, *words], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    settings = ["--no-cache", "--config", REPOSITORY / "pyproject.toml"]
+    sorting = ["--config", 'lint.isort.known-first-party=["dh_project"]']
+    for words in (["check", *sorting], ["format", "--diff"]):
+        done = subprocess.run(
+            [ruff, *words, *settings, "dh_project"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
