@@ -22,7 +22,7 @@ print("MAE", abs(parser.parse_args().learning_rate - 0.1))
 
 
 def commands():
-    """Return the lines of the page's blocks that are commands; a search of it is cut to two trials."""
+    """Return the lines of the page's blocks that are commands; a search is cut to two trials of five epochs."""
     blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", PAGE.read_text())
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     typed = [
@@ -30,9 +30,11 @@ def commands():
         for line in lines
         if re.match(r"(deephyper|deephyper-analytics|python|pytest|cd) |.*\.sh --", line)
     ]
-    return [re.sub(r"--max-evals \d+", "--max-evals 2", line) for line in typed]
+    return [re.sub(r"--max-evals \d+", "--max-evals 2 --run-kwargs epochs=5", line) for line in typed]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_command_of_the_page_runs(environment, crystals, tmp_path):
     (tmp_path / "crystals").symlink_to(crystals)
     (tmp_path / "train.py").write_text(TRAIN)
