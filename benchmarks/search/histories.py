@@ -10,8 +10,8 @@ from space import CHOICES, PROBLEM, suggest
 
 from dh_project import records
 from dh_project.history import Identity
+from dh_project.importing import absolute_target
 from dh_project.journal import Record, encode
-from dh_project.loading import absolute_target
 from dh_project.problem import HpProblem
 from dh_project.trial import SearchPaths, State
 

@@ -85,7 +85,7 @@ def check_words(arguments: argparse.Namespace) -> None:
 
 def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """Return the options for ``deephyper hps`` that are given, each with its words."""
-    from dh_project.loading import absolute_target
+    from dh_project.importing import absolute_target
 
     options: dict[str, list[str]] = {}
     for name in OF_HPS:
@@ -116,7 +116,7 @@ def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     with step("Validating Problem"):
         problem = load_problem(parsed.problem)
     with step("Validating run"):
-        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs)
+        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs, problem.hyperparameter_names)
     return problem, parsed
 
 

@@ -200,12 +200,13 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
 def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
     """Load problem and run function, and return what makes the search this one."""
     from dh_project.history import Identity
-    from dh_project.loading import absolute_target, check_run_kwargs, load_run
+    from dh_project.importing import absolute_target
+    from dh_project.loading import check_run_kwargs, load_run
     from dh_project.problem import load_problem
 
     run_kwargs = parse_key_values(arguments.run_kwargs)
     problem = load_problem(arguments.problem)
-    check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs)
+    check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs, problem.hyperparameter_names)
     earlier = history.identity.seed if history.identity else SEED
     return problem, Identity(
         problem=absolute_target(arguments.problem),

@@ -269,7 +269,7 @@ def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
 
 def _target(target: str, directory: Path) -> str:
     """Return where a problem or a run function is for the job; a file of this folder is also in the copy of it."""
-    from dh_project.loading import absolute_target
+    from dh_project.importing import absolute_target
 
     there = absolute_target(target)
     here = Path.cwd().resolve()
