@@ -21,6 +21,9 @@ MOVED = {
 }
 """Modules of old DeepHyper, and what stands in their place."""
 
+EXTRAS = {"lightning": "lightning"}
+"""Modules that an extra of this package installs."""
+
 
 def load_module(target: str) -> tuple[ModuleType, str | None]:
     """Import the module that a target names.
@@ -121,6 +124,12 @@ def _import_error(target: str, error: BaseException) -> UserError:
             return UserError(
                 f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one?"
             )
+    if missing is not None and missing.partition(".")[0] in EXTRAS:
+        extra = EXTRAS[missing.partition(".")[0]]
+        return UserError(
+            f"{target} needs {missing}, which is not installed: "
+            f"{sys.executable} -m pip install 'dh_project[{extra}]'"
+        )
     last = traceback.extract_tb(error.__traceback__)[-1]
     return UserError(
         f"{target} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"

@@ -26,7 +26,7 @@ def load_run(target: str) -> Callable[..., Any]:
 
 
 def check_run_kwargs(
-    target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any], names: Sequence[str] = ()
+    target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any], hyperparameters: Sequence[str] = ()
 ) -> None:
     """Check that ``run(point, **run_kwargs)`` is a call that the function takes.
 
@@ -34,7 +34,7 @@ def check_run_kwargs(
         target: Where it stands.
         run: The run function.
         run_kwargs: Its constant arguments.
-        names: The hyperparameters of a point, for a class which says what it takes.
+        hyperparameters: Their names, for a class which says what it takes.
 
     Raises:
         UserError: It is not.
@@ -57,7 +57,7 @@ def check_run_kwargs(
         raise UserError(f"--run {target} cannot be called as run(point, ...): {error}") from None
     if isinstance(run, Trainable):
         try:
-            run.check(run_kwargs, names)
+            run.check(run_kwargs, hyperparameters)
         except UserError as error:
             raise UserError(f"--run {target}: {error}") from None
 

@@ -31,4 +31,4 @@ def as_run(model: Any) -> Callable[..., Any]:
         return ClassTrainable(model)
     if not callable(model):
         raise UserError(f"a {type(model).__name__} cannot be called; name a function run(point)")
-    return model  # type: ignore[no-any-return]
+    return model
