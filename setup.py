@@ -47,6 +47,7 @@ setup(
         "dh_project.balsam": ["requirements.txt"],
         "dh_project.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
+        "dh_project.scaffold": ["project/**/*", "shared/**/*", "templates/**/*"],
         "dh_project.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[

@@ -1,0 +1,87 @@
+"""``deephyper new-problem``: a problem in a project, from a template."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from dh_project.cli.parser import Parser
+from dh_project.errors import UserError
+
+DESCRIPTION = """\
+Make a problem in the project that the working directory lies in: its space (problem.py), its run function
+(model_run.py), its data (load_data.py), the scripts that run the baseline and the best that a search found
+(default_config.py, best_config.py), a test, and scripts for jobs.
+"""
+
+EPILOG = """\
+templates:
+{templates}
+
+examples:
+  deephyper new-problem hps polynome2
+  deephyper new-problem hps my_crystals --template cgcnn data=~/crystals
+"""
+
+NO_NAS = (
+    "new-problem nas: DeepHyper's architecture search is gone; make the architecture hyperparameters of a problem: "
+    "deephyper new-problem hps {name}"
+)
+
+
+def add_command(commands: Any) -> None:
+    """Add ``new-problem`` to the commands; the templates are looked up when the command is given."""
+    parser = commands.add_parser(
+        "new-problem", help="make a problem in a project, from a template", description=DESCRIPTION
+    )
+    parser.add_argument(
+        "kind", choices=("hps", "nas"), metavar="hps", help="hps: a search for hyperparameters"
+    )
+    parser.add_argument("name", metavar="NAME", help="its name, which Python imports")
+    parser.add_argument("--template", metavar="T", default=None, help="what it begins as (torch)")
+    parser.add_argument(
+        "options", nargs="*", metavar="KEY=VALUE", help="what the template may be told, as named below"
+    )
+    parser.set_defaults(parser=parser, command=run)
+    parser.complete = describe_templates
+
+
+def describe_templates(parser: Parser) -> None:
+    """Say at the end of the help which templates there are, and what each may be told."""
+    from dh_project.scaffold.template import load_template, template_names
+
+    lines = []
+    for template in map(load_template, template_names()):
+        lines.append(f"  {template.name:10} {template.description}")
+        lines += [f"  {'':10}   {name}=…  {option.help}" for name, option in template.options.items()]
+    parser.epilog = EPILOG.format(templates="\n".join(lines))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make a problem, and say what to do next."""
+    from dh_project.scaffold.problem import new_problem
+    from dh_project.scaffold.project import find_project, install_command
+    from dh_project.scaffold.template import DEFAULT, load_template
+    from dh_project.scaffold.tree import show_tree
+
+    if arguments.kind == "nas":
+        raise UserError(NO_NAS.format(name=arguments.name))
+    project = find_project(Path.cwd())
+    template = load_template(arguments.template or DEFAULT)
+    made = new_problem(project, arguments.name, template, arguments.options)
+    folder = os.path.relpath(made.folder)
+    print(show_tree(folder, made.files))
+    if not project.is_importable():
+        command = " ".join(install_command(project.root))
+        print(
+            f"note       {project.package} is not installed from here, so that it is not found; run: {command}"
+        )
+    print(f"next       python {folder}/default_config.py")
+    print(f"           pytest {folder}")
+    print("           deephyper hps ambs --evaluator process --max-evals 20 \\")
+    print(f"               --problem {made.problem} --run {made.run}")
+    print("           deephyper-analytics topk results.csv")
+    print(f"           python {folder}/best_config.py")
+    return 0

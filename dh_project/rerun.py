@@ -1,0 +1,180 @@
+"""One point outside a search: the baseline, or the best that a search found.
+
+The ``default_config.py`` and ``best_config.py`` of a problem are a call of this each. What the run function reports
+is printed; what it leaves in ``trial_folder()`` lies in a folder of the working directory, ``default_config`` or
+``best_config``, beside ``reports.csv`` and its picture.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.arguments import parse_key_values
+from dh_project.errors import UserError
+from dh_project.files import replacing, write_table
+from dh_project.loading import check_run_kwargs, load_module, load_run, prepare_run
+from dh_project.results import BestConfiguration, best_configuration
+from dh_project.running import Connection, connect
+
+REPORTS, PICTURE = "reports.csv", "reports.png"
+USUAL_FILES = ("best.json", "results.csv")
+
+Retrain = Callable[..., None]
+"""Runs ``(point, run_kwargs, folder=…, recorded=…)``, and prints what it came to."""
+
+
+def default_config(
+    problem: str, run: str, words: Sequence[str] | None = None, retrain: Retrain | None = None
+) -> int:
+    """Run a problem's first starting point.
+
+    Args:
+        problem: What ``--problem`` names it by.
+        run: What ``--run`` names it by.
+        words: ``key=value`` for the run function; None for the process's own.
+        retrain: What runs it, where that is more than a call.
+
+    Returns:
+        The exit status: 2 for a mistake, which is one line.
+    """
+
+    def command(words: Sequence[str]) -> None:
+        from dh_project.problem import load_problem  # slow to import, and a mistake quick to tell
+
+        given = parse_key_values(words)
+        points = load_problem(problem).starting_points
+        if not points:
+            raise UserError(f"{problem} has no starting point; add one with Problem.add_starting_point(...)")
+        _prepare(run, given)
+        (retrain or _retrain(run))(points[0], given, folder="default_config")
+
+    return _exit_status(command, words)
+
+
+def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain | None = None) -> int:
+    """Run the best point of a ``results.csv``, or of a ``best.json`` that ``topk`` wrote, as the search ran it.
+
+    Args:
+        run: What ``--run`` names the run function by.
+        words: The file, by default the working directory's, and ``key=value`` that win over the recorded arguments;
+            None for the process's own.
+        retrain: What runs it, where that is more than a call.
+
+    Returns:
+        The exit status: 2 for a mistake, which is one line.
+    """
+
+    def command(words: Sequence[str]) -> None:
+        given = parse_key_values([word for word in words if "=" in word])
+        path = results_file([word for word in words if "=" not in word])
+        best = best_configuration(path)
+        _check_is_of(run, best, path)
+        print(f"trial {best.trial} of {path}: {best.point}", flush=True)
+        run_kwargs = best.run_kwargs | given
+        _prepare(run, run_kwargs)
+        (retrain or _retrain(run))(best.point, run_kwargs, folder="best_config", recorded=best.objective)
+
+    return _exit_status(command, words)
+
+
+def results_file(names: Sequence[str]) -> Path:
+    """Return the one file of results that is named, or that lies in the working directory.
+
+    Raises:
+        UserError: Several are named, or none is and none is there.
+    """
+    if len(names) > 1:
+        raise UserError(f"one file of results is enough, and {len(names)} are given: {', '.join(names)}")
+    found = [Path(name) for name in names or USUAL_FILES if names or Path(name).exists()]
+    if not found:
+        raise UserError(f"there is neither {' nor '.join(USUAL_FILES)} here; name one of a search")
+    return found[0]
+
+
+def _check_is_of(run: str, best: BestConfiguration, path: Path) -> None:
+    """Refuse a point of another run function; a search may have named this one by its file."""
+    if best.run is None or best.run == run:
+        return
+    if best.run.endswith(".py") and load_module(run)[0].__file__ == best.run:
+        return
+    raise UserError(f"{path}: its trials are of {best.run}, and this runs {run}; name results of that")
+
+
+def _exit_status(command: Callable[[Sequence[str]], None], words: Sequence[str] | None) -> int:
+    try:
+        command(sys.argv[1:] if words is None else words)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _prepare(run: str, run_kwargs: Mapping[str, Any]) -> None:
+    """Do what a search does before its first trial."""
+    check_run_kwargs(run, load_run(run), run_kwargs)
+    prepare_run(run, run_kwargs)
+
+
+def _retrain(run: str) -> Retrain:
+    def retrain(
+        point: Mapping[str, Any],
+        run_kwargs: Mapping[str, Any],
+        folder: str,
+        recorded: float | None = None,
+    ) -> None:
+        function = load_run(run)
+        home = Path(folder).absolute()
+        home.mkdir(exist_ok=True)
+        person = Person(home)
+        connect(person)
+        try:
+            objective = function(dict(point), **run_kwargs)
+        finally:
+            connect(Connection())
+        person.leave_reports()
+        if isinstance(objective, dict):  # as in today's DeepHyper, with facts beside it
+            objective = objective.get("objective")
+        known = "" if recorded is None else f" (recorded: {recorded})"
+        print(f"objective: {objective}{known}")
+        print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
+
+    return retrain
+
+
+class Person(Connection):
+    """Tells a person what the worker would be told in a search.
+
+    Args:
+        home: Where the run function's files go.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.folder = self.home = home
+        self.reports: list[dict[str, Any]] = []
+
+    def report(self, step: int, objective: float) -> bool:
+        """Print an intermediate objective."""
+        print(f"step {step}: {objective:.6g}", flush=True)
+        self.reports.append({"step": step, "objective": objective})
+        return True
+
+    def record(self, facts: dict[str, Any]) -> None:
+        """Print named facts."""
+        print("; ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+
+    def leave_reports(self) -> None:
+        """Write what was reported, and draw it."""
+        if not self.reports or self.folder is None:
+            return
+        from matplotlib.figure import Figure  # slow to import
+
+        write_table(self.folder / REPORTS, self.reports)
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*zip(*(report.values() for report in self.reports), strict=True), marker=".")
+        axes.set(xlabel="step", ylabel="objective")
+        with replacing(self.folder / PICTURE) as aside:
+            figure.savefig(aside, dpi=150, format="png")

@@ -1,0 +1,1 @@
+"""Beginning something new: a project, and a problem in it, from templates."""

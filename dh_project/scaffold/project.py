@@ -1,0 +1,117 @@
+"""A project: an installed package in which problems stand side by side."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from dh_project.errors import UserError, one_line
+from dh_project.scaffold.names import check_is_free, check_name
+from dh_project.scaffold.template import PROJECT, render
+from dh_project.scaffold.tree import write_tree
+
+SETTINGS, OLD_MARK = "pyproject.toml", ".deephyper"
+"""What marks a project: ``package`` under ``[tool.deephyper]``, or the empty file of old DeepHyper."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project.
+
+    Attributes:
+        root: Its folder.
+        package: The name of its package, the folder in it that holds the problems.
+    """
+
+    root: Path
+    package: str
+
+    @property
+    def home(self) -> Path:
+        """Where its problems stand."""
+        return self.root / self.package
+
+    def is_importable(self) -> bool:
+        """Say whether Python finds its package, and finds it here."""
+        spec = find_spec(self.package)
+        places = spec.submodule_search_locations if spec else None
+        return self.home.resolve() in [Path(place).resolve() for place in places or ()]
+
+
+def find_project(folder: Path) -> Project:
+    """Return the project that a folder lies in.
+
+    Raises:
+        UserError: It lies in none.
+    """
+    for root in (folder.absolute(), *folder.absolute().parents):
+        package = _package_of(root)
+        if package is not None and (root / package).is_dir():
+            return Project(root, package)
+    raise UserError(
+        f"{folder.absolute()} lies in no project; make one with deephyper start-project NAME, and go into NAME/NAME"
+    )
+
+
+def _package_of(root: Path) -> str | None:
+    """Return the name of the package that a project's mark gives; None where there is no mark."""
+    settings = root / SETTINGS
+    if settings.is_file():
+        try:
+            tools = tomllib.loads(settings.read_text(encoding="utf-8")).get("tool", {})
+        except (OSError, ValueError) as error:
+            raise UserError(f"{settings} cannot be read: {one_line(error)}; mend it first") from None
+        if "package" in tools.get("deephyper", {}):
+            return str(tools["deephyper"]["package"])
+    return root.name if (root / OLD_MARK).is_file() else None
+
+
+def start_project(root: Path) -> Project:
+    """Make a project and install it, so that its problems can be imported; all of it or nothing.
+
+    Raises:
+        UserError: The name cannot be, the folder is there, or the installation failed.
+        OSError: It cannot be written.
+    """
+    root = root.absolute()
+    check_name(root.name, "project")
+    if root.exists() or root.is_symlink():
+        raise UserError(f"{root} is there already; choose another name, or go into it")
+    check_is_free(root.name)
+    if not root.parent.is_dir():
+        raise UserError(f"there is no folder {root.parent}; make it first")
+    write_tree(root, render([PROJECT], root.name, {"name": root.name}))
+    try:
+        install(root)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    return Project(root, root.name)
+
+
+def install_command(root: Path) -> list[str]:
+    """Return the command that installs a project where it stands; it needs no network where setuptools is here."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    if find_spec("setuptools") is not None:
+        command.append("--no-build-isolation")
+    return [*command, "--editable", str(root)]
+
+
+def install(root: Path) -> None:
+    """Install a project where it stands, into the environment at hand.
+
+    Raises:
+        UserError: It failed.
+    """
+    done = subprocess.run(install_command(root), capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line.lower()]
+        why = one_line((said or [f"exit status {done.returncode}"])[-1])
+        raise UserError(
+            f"the project {root.name} could not be installed, and is not made: {sys.executable} -m pip: {why}"
+        )

@@ -1,0 +1,61 @@
+"""Folders that are made whole or not at all, and shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from dh_project.errors import UserError
+
+LEFT = r"^(__pycache__|build)$|\.egg-info$"
+"""What a build or an import leaves in a folder."""
+
+
+def write_tree(target: Path, files: Mapping[str, str]) -> None:
+    """Make a folder with files, aside, and give it its name at the end; scripts of the shell can be run.
+
+    Args:
+        target: The folder, which is not there yet.
+        files: The texts, by path in it.
+
+    Raises:
+        UserError: Somebody else has made it meanwhile.
+        OSError: It cannot be written; nothing is left.
+    """
+    aside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        for name, text in files.items():
+            path = aside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            if path.suffix == ".sh":
+                path.chmod(0o755)
+        if target.exists():
+            raise UserError(f"{target} is there already; choose another name")
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the paths of a folder's files in it, without what a build or an import has left."""
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return [str(path) for path in files if not any(re.search(LEFT, part) for part in path.parts)]
+
+
+def show_tree(name: str, paths: Iterable[str]) -> str:
+    """Return the files of a folder as an indented list, a folder's files before its folders."""
+    lines = [f"{name}/"]
+    ordered = sorted(map(PurePosixPath, paths), key=lambda path: (len(path.parts), path))
+    shown: set[PurePosixPath] = set()
+    for path in ordered:
+        for folder in reversed(path.parents[:-1]):
+            if folder not in shown:
+                shown.add(folder)
+                lines.append(f"{'    ' * len(folder.parts)}{folder.name}/")
+        lines.append(f"{'    ' * len(path.parts)}{path.name}")
+    return "\n".join(lines)
