@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from dh_project.errors import UserError, did_you_mean
+from dh_project.projects import full_name
 
 MOVED = {
     "deephyper.problem": "from dh_project import HpProblem",
@@ -51,12 +52,12 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
 
 
 def load_attribute(target: str, default_name: str) -> Any:
-    """Return the object that a target names; a path stands for its attribute ``default_name``.
+    """Return the object that a target names; a path or a problem's bare name stands for its ``default_name``.
 
     Raises:
         UserError: There is no such module or attribute.
     """
-    module, name = load_module(target)
+    module, name = load_module(full_name(target, default_name))
     name = name or default_name
     if not hasattr(module, name):
         public = [other for other in vars(module) if not other.startswith("_")]
@@ -64,9 +65,14 @@ def load_attribute(target: str, default_name: str) -> Any:
     return getattr(module, name)
 
 
-def absolute_target(target: str) -> str:
-    """Return the target as it means the same from every folder (a path is made absolute)."""
-    return str(Path(target).resolve()) if target.endswith(".py") else target
+def absolute_target(target: str, default_name: str) -> str:
+    """Return the target as it means the same from every folder and in every environment.
+
+    Args:
+        target: A path is made absolute, and the bare name of a problem complete.
+        default_name: ``run`` or ``Problem``, for which those stand.
+    """
+    return str(Path(target).resolve()) if target.endswith(".py") else full_name(target, default_name)
 
 
 @contextmanager

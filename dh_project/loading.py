@@ -8,6 +8,7 @@ from typing import Any
 
 from dh_project.errors import UserError, did_you_mean, one_line
 from dh_project.importing import load_attribute, load_module
+from dh_project.projects import full_name
 from dh_project.trainables import as_run
 from dh_project.trainables.base import Trainable
 
@@ -68,7 +69,7 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
     Raises:
         UserError: It refuses its arguments, or a file that they name; or it fails.
     """
-    module, _ = load_module(target)
+    module, _ = load_module(full_name(target, "run"))
     prepare = getattr(module, "prepare", None)
     if prepare is None:
         return

@@ -41,9 +41,9 @@ def identity_of(folder: Path) -> Identity:
     """Return the identity of a search with the folder's files."""
     problem, run = write_files(folder)
     return Identity(
-        problem=absolute_target(str(problem)),
+        problem=absolute_target(str(problem), "Problem"),
         space=make_problem().to_json(),
-        run=absolute_target(str(run)),
+        run=absolute_target(str(run), "run"),
         run_kwargs={},
         seed=SEED,
     )

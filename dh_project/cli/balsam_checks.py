@@ -92,9 +92,9 @@ def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
         value = getattr(arguments, name)
         if value is not None:
             words = value if isinstance(value, list) else [value]
-            is_target = name in ("problem", "run")
+            of = {"problem": "Problem", "run": "run"}.get(name)
             options[f"--{name.replace('_', '-')}"] = [
-                absolute_target(word) if is_target else str(word) for word in words
+                absolute_target(word, of) if of else str(word) for word in words
             ]
     return options
 

@@ -209,9 +209,9 @@ def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProb
     check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs, problem.hyperparameter_names)
     earlier = history.identity.seed if history.identity else SEED
     return problem, Identity(
-        problem=absolute_target(arguments.problem),
+        problem=absolute_target(arguments.problem, "Problem"),
         space=problem.to_json(),
-        run=absolute_target(arguments.run),
+        run=absolute_target(arguments.run, "run"),
         run_kwargs=run_kwargs,
         seed=earlier if arguments.seed is None else arguments.seed,
     )
