@@ -83,7 +83,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
 
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), places.resources(arguments)
-    stopper = options.stopper(arguments)
+    stopper, labels = options.stopper(arguments), options.labels(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = earlier_sessions(paths, arguments.fresh)
     problem, identity = load_search(arguments, history)
@@ -121,7 +121,9 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             tell(f"learns from {len(source.results)} trials of {source.path}{outside}")
         observer = stack.enter_context(progress(limits))
-        search = Search(paths, identity, problem, searcher, trials, limits, observer, stopper, sources)
+        search = Search(
+            paths, identity, problem, searcher, trials, limits, observer, stopper, sources, labels
+        )
         ending = search.run()
     print_summary(search.history, paths, problem, ending, limits)
     if search.left_running:
@@ -191,8 +193,8 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
 
     try:
         with suppress(UserError), Journal(paths) as journal:
-            ended = History.replay(journal.records).ended
-            ResultsFile(paths.results, problem.hyperparameter_names).write(ended)
+            history = History.replay(journal.records)
+            ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(history.ended)
     except OSError as error:
         tell(f"{paths.results}: cannot be written: {error.strerror}")
 
