@@ -37,14 +37,17 @@ def add_options(parser: Parser) -> None:
     """Add the options of every search."""
     what = parser.add_argument_group("what to search")
     what.add_argument(
-        "--problem", required=True, metavar="P", help="package.module.Problem, or a path to problem.py"
+        "--problem",
+        required=True,
+        metavar="P",
+        help="package.module.Problem, a path to problem.py, or the bare name of an installed problem",
     )
     what.add_argument(
         "--run",
         "--run-function",
         required=True,
         metavar="R",
-        help="package.module.run, or a path to model_run.py",
+        help="package.module.run (a function, a class or a LightningModule), a path to model_run.py, or a bare name",
     )
     what.add_argument(
         "--run-kwargs",
