@@ -22,7 +22,7 @@ templates:
 
 examples:
   deephyper new-problem hps polynome2
-  deephyper new-problem hps my_crystals --template cgcnn data=~/crystals
+  deephyper new-problem hps my_crystals --template cgcnn --with data=~/crystals
 """
 
 NO_NAS = (
@@ -42,7 +42,13 @@ def add_command(commands: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="its name, which Python imports")
     parser.add_argument("--template", metavar="T", default=None, help="what it begins as (torch)")
     parser.add_argument(
-        "options", nargs="*", metavar="KEY=VALUE", help="what the template may be told, as named below"
+        "--with",
+        dest="options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what the template may be told, as named below",
     )
     parser.set_defaults(parser=parser, command=run)
     parser.complete = describe_templates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -29,11 +30,15 @@ def check_name(name: str, what: str) -> None:
 
 
 def check_is_free(name: str) -> None:
-    """Check that a project of this name would hide nothing that is installed, and take nothing's place.
+    """Check that a project of this name can be installed, and would neither hide what is nor take its place.
 
     Raises:
-        UserError: A module or a distribution has the name.
+        UserError: The name cannot be a distribution's; or a module or a distribution has it.
     """
+    if not re.fullmatch("[A-Za-z0-9](\\w*[A-Za-z0-9])?", name, re.ASCII):
+        raise UserError(
+            f"project {name!r}: pip cannot install this name; use ASCII letters and digits, and underscores between"
+        )
     if name in sys.stdlib_module_names or _finds(name):
         raise UserError(
             f"project {name!r}: a module of this name is installed, which it would hide; choose another name"
@@ -44,7 +49,7 @@ def check_is_free(name: str) -> None:
         return
     raise UserError(
         f"project {name!r}: it would take the place of the distribution {name} {version}, which is installed; "
-        "choose another name"
+        f"choose another name, or uninstall that"
     )
 
 

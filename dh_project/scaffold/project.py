@@ -85,6 +85,10 @@ def start_project(root: Path) -> Project:
     check_is_free(root.name)
     if not root.parent.is_dir():
         raise UserError(f"there is no folder {root.parent}; make it first")
+    if find_spec("pip") is None:
+        raise UserError(
+            f"this environment has no pip, which installs a project; add it: {sys.executable} -m ensurepip"
+        )
     write_tree(root, render([PROJECT], root.name, {"name": root.name}))
     try:
         install(root)
@@ -110,8 +114,9 @@ def install(root: Path) -> None:
     """
     done = subprocess.run(install_command(root), capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line.lower()]
-        why = one_line((said or [f"exit status {done.returncode}"])[-1])
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        errors = [line for line in lines if line.lower().startswith("error")]
+        why = one_line((errors or lines or [f"exit status {done.returncode}"])[-1])
         raise UserError(
             f"the project {root.name} could not be installed, and is not made: {sys.executable} -m pip: {why}"
         )

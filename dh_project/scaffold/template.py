@@ -7,6 +7,7 @@ name of a file stands for the problem's, and ``template.toml`` describes it. Wha
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ class Option:
         default: Its value where it is not given.
         help: What it is.
         is_path: Whether it is a file or a folder, which must be there.
-        holds: A file that the folder must hold.
+        holds: A file that it must hold, where it is a folder.
     """
 
     default: Any
@@ -108,7 +109,7 @@ class Template:
         path, holds = Path(value).expanduser(), self.options[name].holds
         if not path.exists():
             raise UserError(f"{name}={value}: there is no such file or folder; name one that is there")
-        if holds and not (path / holds).is_file():
+        if holds and path.is_dir() and not (path / holds).is_file():
             raise UserError(f"{name}={value}: it holds no {holds}; name a folder that does")
         return str(path.resolve())
 
@@ -132,6 +133,15 @@ def load_template(name: str) -> Template:
     return Template(name, **facts, options=options)
 
 
+def in_python(value: Any) -> str:
+    """Return a value of an option as Python code, in double quotes."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{in_python(key)}: {in_python(item)}" for key, item in value.items()) + "}"
+    return repr(value)
+
+
 def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict[str, str]:
     """Render all files of some folders, of which an earlier one's take the place of a later one's.
 
@@ -152,7 +162,7 @@ def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["repr"] = repr
+    environment.filters["repr"] = in_python
     texts = {
         path.removesuffix(ENDING).replace(PLACEHOLDER, name): environment.get_template(path).render(facts)
         for path in environment.list_templates(extensions=[ENDING.removeprefix(".")])

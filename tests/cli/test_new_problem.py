@@ -1,0 +1,94 @@
+"""``deephyper new-problem`` as a user types it, in a project that is not installed."""
+
+import pytest
+
+from dh_project.cli import main
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Return the package of a project, as the working directory."""
+    home = tmp_path / "mine/mine"
+    home.mkdir(parents=True)
+    (home.parent / "pyproject.toml").write_text('[tool.deephyper]\npackage = "mine"\n')
+    (home / "taken.py").touch()
+    monkeypatch.chdir(home)
+    return home
+
+
+def deephyper(*words):
+    try:
+        return main.main(list(words))
+    except SystemExit as leaving:
+        return leaving.code
+
+
+def test_a_problem_stands_in_the_projects_package_wherever_one_is(home, monkeypatch, capsys):
+    monkeypatch.chdir(home.parent)
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    assert (home / "fresh/model_run.py").is_file()
+    said = capsys.readouterr().out
+    assert "mine/fresh/\n" in said
+    assert "--problem mine.fresh.problem.Problem --run mine.fresh.model_run.run" in said
+
+
+def test_a_project_that_is_not_installed_is_told_with_the_command(home, capsys):
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    said = capsys.readouterr().out
+    assert "mine is not installed from here" in said
+    assert f"--editable {home.parent}" in said
+
+
+def test_job_scripts_can_be_run(home):
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    assert all(script.stat().st_mode & 0o100 for script in (home / "fresh/jobs").iterdir())
+
+
+def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
+    (tmp_path / "train.py").touch()
+    (home / "fresh_data").mkdir()
+    options = ["--with", "script=../../train.py", "data=fresh_data"]
+    assert deephyper("new-problem", "hps", "fresh", "--template", "script", *options) == 0
+    assert f"SCRIPT = {str(tmp_path / 'train.py')!r}" in (home / "fresh/model_run.py").read_text()
+    assert f"DATA = [{str(home / 'fresh_data')!r}]" in (home / "fresh/load_data.py").read_text()
+    assert not (home / "fresh/train.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hps", "a-b"], "problem 'a-b': Python cannot import this name"),
+        (["hps", "import"], "a word of Python's own"),
+        (["hps", "taken"], "taken.py is there already"),
+        (
+            ["hps", "fresh", "--template", "tocrh"],
+            "unknown template 'tocrh' (did you mean 'torch'?); valid: torch, ",
+        ),
+        (["hps", "fresh", "--with", "data=."], "data: the template torch has no such option; valid: none"),
+        (["hps", "fresh", "--template", "cgcnn", "--with", "date=."], "did you mean 'data'"),
+        (["hps", "fresh", "--template", "cgcnn", "--with", "data=none"], "data=none: there is no such file"),
+        (["hps", "fresh", "--template", "cgcnn", "--with", "data=."], "data=.: it holds no id_prop.csv"),
+        (["hps", "fresh", "--template", "script", "--with", "script"], "not of the form key=value"),
+        (["nas", "fresh"], "architecture search is gone; make the architecture hyperparameters"),
+        (["hsp", "fresh"], "unknown 'hsp' (did you mean 'hps'?)"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_made(home, capsys, words, said):
+    assert deephyper("new-problem", *words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert [path.name for path in home.iterdir()] == ["taken.py"]
+
+
+def test_outside_of_a_project_it_says_how_to_make_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert deephyper("new-problem", "hps", "fresh") == 2
+    assert "lies in no project; make one with deephyper start-project NAME" in capsys.readouterr().err
+
+
+def test_the_help_names_each_template_with_what_it_may_be_told(capsys):
+    assert deephyper("new-problem", "--help") == 0
+    said = capsys.readouterr().out
+    assert "torch      a multilayer perceptron" in said
+    assert "data=…  folder of <id>.cif" in said

@@ -1,0 +1,89 @@
+"""Projects: made and installed whole or not at all, and found from within."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import dh_project
+from dh_project.errors import UserError
+from dh_project.scaffold.project import Project, find_project
+
+
+def test_a_project_is_installed_where_it_stands(environment, project, tmp_path):
+    (project / "seven.py").write_text("VALUE = 7\n")
+    done = environment.run(
+        environment.python, "-c", "from demo.seven import VALUE; print(VALUE)", cwd=tmp_path
+    )
+    assert done.stdout == "7\n"
+
+
+def test_what_was_made_is_shown_with_the_next_command(environment, tmp_path):
+    said = environment.run("deephyper", "start-project", "shown", cwd=tmp_path).stdout
+    assert "shown/\n    README.rst\n    pyproject.toml\n    shown/\n        __init__.py\n" in said
+    assert "cd shown/shown && deephyper new-problem hps NAME" in said
+
+
+def test_a_project_is_found_from_each_of_its_folders(own_project):
+    (own_project / "deep/deeper").mkdir(parents=True)
+    for folder in (own_project.parent, own_project, own_project / "deep/deeper"):
+        assert find_project(folder) == Project(own_project.parent, "mine")
+
+
+def test_the_nearest_project_is_meant(own_project):
+    inner = own_project / "inner"
+    (inner / "inner").mkdir(parents=True)
+    (inner / ".deephyper").touch()  # as old DeepHyper marks its own
+    assert find_project(inner).home == inner / "inner"
+
+
+def test_this_clone_is_a_project_whose_problem_is_cgcnn():
+    package = Path(dh_project.__file__).parent
+    home = find_project(package / "cgcnn_mp").home
+    assert home == package
+    assert (home / "cgcnn_mp/problem.py").is_file()
+
+
+def test_settings_that_cannot_be_read_are_named(own_project):
+    (own_project.parent / "pyproject.toml").write_text("[tool\n")
+    with pytest.raises(UserError, match=r"pyproject\.toml cannot be read: .*; mend it first"):
+        find_project(own_project)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a-b", "Python cannot import this name"),
+        ("1st", "Python cannot import this name"),
+        ("class", "a word of Python's own"),
+        ("_own", "pip cannot install this name"),
+        ("josé", "pip cannot install this name"),
+        ("json", "a module of this name is installed"),
+        ("torch", "a module of this name is installed"),
+        ("scikit_learn", "it would take the place of the distribution scikit_learn"),
+        ("there", "is there already; choose another name"),
+        ("no/folder", "there is no folder"),
+    ],
+)
+def test_a_name_that_cannot_be_is_one_line_and_nothing_is_made(environment, tmp_path, name, said):
+    (tmp_path / "there").mkdir()
+    done = environment.run(
+        "deephyper", "start-project", name, cwd=tmp_path, check=False, PYTHONIOENCODING="utf-8"
+    )
+    assert done.returncode == 2
+    assert said in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert os.listdir(tmp_path) == ["there"]  # noqa: PTH208
+
+
+def test_where_pip_fails_nothing_is_left(environment, tmp_path):
+    words = ("deephyper", "start-project", "fresh")
+    done = environment.run(*words, cwd=tmp_path, check=False, PIP_CONSTRAINT="/no/such/file")
+    assert done.returncode == 2
+    assert "the project fresh could not be installed, and is not made" in done.stdout
+    assert "/no/such/file" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+    asked = [environment.python, "-c", "import fresh"]
+    assert subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False).returncode == 1

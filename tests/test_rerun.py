@@ -1,0 +1,119 @@
+"""The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
+
+import json
+
+import pytest
+
+from dh_project.rerun import best_config, default_config
+
+PROBLEM = """\
+from dh_project import HpProblem, record, report, trial_folder
+
+Problem = HpProblem()
+Problem.add_dim("x", (0.0, 1.0))
+{starting_point}
+
+def run(point, epochs=2, seed=0):
+    for epoch in range(1, epochs + 1):
+        report(epoch, point["x"] * epoch)
+    record(seed=seed)
+    (trial_folder() / "model.txt").write_text("trained")
+    return point["x"] * epochs + seed
+
+def prepare(epochs=2, seed=0):
+    if epochs < 1:
+        raise ValueError("epochs is below 1")
+"""
+POINT = "Problem.add_starting_point(x=0.25)"
+
+
+@pytest.fixture
+def problem(tmp_path, monkeypatch):
+    """Return the path of a problem's file, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.py"
+    path.write_text(PROBLEM.format(starting_point=POINT))
+    return str(path)
+
+
+@pytest.fixture
+def best(problem, tmp_path):
+    """Return a function that writes a ``best.json`` of the problem, as ``topk`` does."""
+
+    def best(name="best.json", run=problem, **run_kwargs):
+        rerun = {"run": run, "run_kwargs": run_kwargs, "seed": 3}
+        entry = {"id": 5, "elapsed_sec": 1.0, "objective": 4.5, "x": 0.5, "rerun": rerun}
+        (tmp_path / name).write_text(json.dumps({"0": entry}))
+
+    return best
+
+
+def test_the_baseline_is_the_first_starting_point(problem, capsys, tmp_path):
+    assert default_config(problem, problem, ["epochs=3"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == ["step 1: 0.25", "step 2: 0.5", "step 3: 0.75"]
+    assert "objective: 0.75" in said
+    assert {path.name for path in (tmp_path / "default_config").iterdir()} == {
+        "model.txt",
+        "reports.csv",
+        "reports.png",
+    }
+
+
+def test_the_best_runs_by_its_recorded_arguments_and_seed(problem, best, capsys):
+    best(epochs=3)
+    assert best_config(problem, []) == 0
+    said = capsys.readouterr().out
+    assert "trial 5 of best.json: {'x': 0.5}" in said
+    assert "objective: 4.5 (recorded: 4.5)" in said
+
+
+def test_given_arguments_win_over_recorded_ones(problem, best, capsys):
+    best("mine.json", epochs=3)
+    assert best_config(problem, ["mine.json", "epochs=1"]) == 0
+    assert "objective: 3.5 (recorded: 4.5)" in capsys.readouterr().out
+
+
+def test_what_retrains_may_be_given(problem, best):
+    best(epochs=3)
+    calls = []
+    assert (
+        best_config(problem, [], retrain=lambda *positional, **named: calls.append((positional, named))) == 0
+    )
+    assert calls == [(({"x": 0.5}, {"seed": 3, "epochs": 3}), {"folder": "best_config", "recorded": 4.5})]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "neither best.json nor results.csv here"),
+        (["nowhere.json"], "nowhere.json: there is no such file"),
+        (["a.csv", "b.csv"], "one file of results is enough, and 2 are given"),
+    ],
+)
+def test_without_results_the_best_is_one_line(problem, words, said, capsys):
+    assert best_config(problem, words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_results_of_another_run_function_are_refused(problem, best, capsys):
+    best(run="other.model_run.run")
+    assert best_config(problem, []) == 2
+    assert "its trials are of other.model_run.run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs is below 1"), ("epochs", "form key=value")],
+)
+def test_a_mistaken_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
+    assert default_config(problem, problem, [word]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "default_config").exists()
+
+
+def test_a_problem_without_a_starting_point_has_no_baseline(problem, tmp_path, capsys):
+    other = tmp_path / "bare.py"
+    other.write_text(PROBLEM.format(starting_point=""))
+    assert default_config(str(other), str(other), []) == 2
+    assert "has no starting point" in capsys.readouterr().err
