@@ -65,16 +65,6 @@ def load_attribute(target: str, default_name: str) -> Any:
     return getattr(module, name)
 
 
-def absolute_target(target: str, default_name: str) -> str:
-    """Return the target as it means the same from every folder and in every environment.
-
-    Args:
-        target: A path is made absolute, and the bare name of a problem complete.
-        default_name: ``run`` or ``Problem``, for which those stand.
-    """
-    return str(Path(target).resolve()) if target.endswith(".py") else full_name(target, default_name)
-
-
 @contextmanager
 def without_mpi4py() -> Iterator[None]:
     """Hide mpi4py while DeepHyper is imported.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dh_project.errors import UserError, did_you_mean, one_line
@@ -81,3 +82,8 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
     except Exception as error:
         said = f"{type(error).__name__}: {one_line(error)}"
         raise UserError(f"prepare(**run_kwargs) of {module.__name__}, before any trial: {said}") from error
+
+
+def absolute_target(target: str) -> str:
+    """Return the target as it means the same from every folder (a path is made absolute)."""
+    return str(Path(target).resolve()) if target.endswith(".py") else target

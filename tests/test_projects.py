@@ -4,10 +4,9 @@ import sys
 import pytest
 
 from dh_project.errors import UserError
-from dh_project.importing import absolute_target
 from dh_project.loading import load_run, prepare_run
 from dh_project.problem import load_problem
-from dh_project.projects import problems
+from dh_project.projects import full_name, problems
 
 
 @pytest.fixture
@@ -44,15 +43,15 @@ def test_a_bare_name_is_a_problem_of_an_installed_project(install):
     prepare_run("doubled", {})
 
 
-def test_a_bare_name_and_the_whole_one_are_the_same_search(install):
+def test_it_stands_for_the_whole_name(install):
     install("bare_demo", "doubled")
-    assert absolute_target("doubled", "run") == "bare_demo.doubled.model_run.run"
-    assert absolute_target("doubled", "Problem") == "bare_demo.doubled.problem.Problem"
+    assert full_name("doubled", "run") == "bare_demo.doubled.model_run.run"
+    assert full_name("doubled", "Problem") == "bare_demo.doubled.problem.Problem"
 
 
 def test_the_problems_of_this_package_have_bare_names():
     assert "cgcnn_mp" in problems("dh_project")
-    assert absolute_target("cgcnn_mp", "run") == "dh_project.cgcnn_mp.model_run.run"
+    assert full_name("cgcnn_mp", "run") == "dh_project.cgcnn_mp.model_run.run"
 
 
 def test_a_name_that_no_project_has_is_told_with_near_ones(install):

@@ -10,8 +10,8 @@ from space import CHOICES, PROBLEM, suggest
 
 from dh_project import records
 from dh_project.history import Identity
-from dh_project.importing import absolute_target
 from dh_project.journal import Record, encode
+from dh_project.loading import absolute_target
 from dh_project.problem import HpProblem
 from dh_project.trial import SearchPaths, State
 
@@ -41,9 +41,9 @@ def identity_of(folder: Path) -> Identity:
     """Return the identity of a search with the folder's files."""
     problem, run = write_files(folder)
     return Identity(
-        problem=absolute_target(str(problem), "Problem"),
+        problem=absolute_target(str(problem)),
         space=make_problem().to_json(),
-        run=absolute_target(str(run), "run"),
+        run=absolute_target(str(run)),
         run_kwargs={},
         seed=SEED,
     )

@@ -85,16 +85,16 @@ def check_words(arguments: argparse.Namespace) -> None:
 
 def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """Return the options for ``deephyper hps`` that are given, each with its words."""
-    from dh_project.importing import absolute_target
+    from dh_project.loading import absolute_target
 
     options: dict[str, list[str]] = {}
     for name in OF_HPS:
         value = getattr(arguments, name)
         if value is not None:
             words = value if isinstance(value, list) else [value]
-            of = {"problem": "Problem", "run": "run"}.get(name)
+            is_target = name in ("problem", "run")
             options[f"--{name.replace('_', '-')}"] = [
-                absolute_target(word, of) if of else str(word) for word in words
+                absolute_target(word) if is_target else str(word) for word in words
             ]
     return options
 

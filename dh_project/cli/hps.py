@@ -200,20 +200,22 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
 
 
 def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
-    """Load problem and run function, and return what makes the search this one."""
+    """Load problem and run function, and return what makes the search this one; bare names are made complete."""
     from dh_project.history import Identity
-    from dh_project.importing import absolute_target
-    from dh_project.loading import check_run_kwargs, load_run
+    from dh_project.loading import absolute_target, check_run_kwargs, load_run
     from dh_project.problem import load_problem
+    from dh_project.projects import full_name
 
+    arguments.problem = full_name(arguments.problem, "Problem")
+    arguments.run = full_name(arguments.run, "run")
     run_kwargs = parse_key_values(arguments.run_kwargs)
     problem = load_problem(arguments.problem)
     check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs, problem.hyperparameter_names)
     earlier = history.identity.seed if history.identity else SEED
     return problem, Identity(
-        problem=absolute_target(arguments.problem, "Problem"),
+        problem=absolute_target(arguments.problem),
         space=problem.to_json(),
-        run=absolute_target(arguments.run, "run"),
+        run=absolute_target(arguments.run),
         run_kwargs=run_kwargs,
         seed=earlier if arguments.seed is None else arguments.seed,
     )

@@ -256,9 +256,7 @@ def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
     history = hps.earlier_sessions(paths, fresh=False)
     problem, identity = hps.load_search(arguments, history)
     identity = replace(
-        identity,
-        problem=_target(arguments.problem, "Problem", directory),
-        run=_target(arguments.run, "run", directory),
+        identity, problem=_target(arguments.problem, directory), run=_target(arguments.run, directory)
     )
     check_same_search(paths, history, identity)
     hps.read_sources(arguments, paths, history, problem)
@@ -269,13 +267,13 @@ def _check_search(arguments: argparse.Namespace, directory: Path) -> None:
         )
 
 
-def _target(target: str, attribute: str, directory: Path) -> str:
+def _target(target: str, directory: Path) -> str:
     """Return where a problem or a run function is for the job; a file of this folder is also in the copy of it."""
-    from dh_project.importing import absolute_target
+    from dh_project.loading import absolute_target
 
-    there = absolute_target(target, attribute)
+    there = absolute_target(target)
     here = Path.cwd().resolve()
-    is_copied = Path(there).is_absolute()
+    is_copied = there != target or Path(there).is_absolute()
     if is_copied and directory != Path.cwd() and Path(there).is_relative_to(here):
         return str(directory.resolve() / Path(there).relative_to(here))
     return there
@@ -289,12 +287,7 @@ def words_of(arguments: argparse.Namespace, folder: Path, directory: Path) -> li
         folder: Of the search's results.
         directory: Where the job runs.
     """
-    words = [
-        "--problem",
-        _target(arguments.problem, "Problem", directory),
-        "--run",
-        _target(arguments.run, "run", directory),
-    ]
+    words = ["--problem", _target(arguments.problem, directory), "--run", _target(arguments.run, directory)]
     words += ["--log-dir", str(folder)]
     for given in _given(arguments, options.add_options, leave_out=(*OWN, *NOT_HERE)):
         words += given

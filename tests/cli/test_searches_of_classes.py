@@ -35,3 +35,12 @@ def test_a_class_without_its_methods_is_one_line_and_nothing_is_made(search, tmp
     assert said.count("\n") == 1
     assert "has no save" in said
     assert not (tmp_path / "search").exists()
+
+
+def test_a_bare_name_and_the_whole_one_are_the_same_search(tmp_path, capsys):
+    words = ["hps", "random", "--evaluator", "process", "--num-workers", "1", "--log-dir", str(tmp_path)]
+    words += ["--problem", "cgcnn_mp", "--run-kwargs", "epochs=1", "--max-evals", "1", "--run"]
+    assert main([*words, "cgcnn_mp"]) == 0
+    whole = [word.replace("cgcnn_mp", "dh_project.cgcnn_mp.problem.Problem") for word in words]
+    assert main([*whole, "dh_project.cgcnn_mp.model_run.run"]) == 0
+    assert "all 1 trials have ended already" in capsys.readouterr().out
