@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from pathlib import Path
@@ -80,6 +82,7 @@ class LightningTrainable(Trainable):
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
         """Train a point, and return the objective of its best epoch."""
         from lightning.pytorch import seed_everything
+        from lightning.pytorch.utilities.exceptions import SIGTERMException
 
         from dh_project.trainables.lightning_callback import BEST, LAST, Reporting
 
@@ -101,7 +104,13 @@ class LightningTrainable(Trainable):
         trainer = _trainer(settings, folder, reporting)
         checkpoint = reporting.to_go_on_from()
         data_module = data[0] if data else None
-        trainer.fit(module, datamodule=data_module, ckpt_path=checkpoint, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=data_module, ckpt_path=checkpoint, weights_only=True)
+        except (
+            SIGTERMException
+        ):  # Lightning's word for it is an exit, which would make it the trial's own fault
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
         record(
             **reporting.best_metrics,
             best_epoch=reporting.best_epoch,

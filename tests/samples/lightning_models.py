@@ -1,6 +1,7 @@
 """A LightningModule and its data module, small; and some that are wrong."""
 
 import os
+import signal
 
 import lightning.pytorch as pl
 import torch
@@ -67,6 +68,17 @@ class Interrupted(Complete):
     def training_step(self, batch, number):
         if self.current_epoch == 2 and number == 1 and os.environ.get("INTERRUPT"):
             raise InterruptedError
+        return super().training_step(batch, number)
+
+
+class Terminated(Complete):
+    """Gets a SIGTERM in its second epoch, as from a batch system whose job ends."""
+
+    metric, mode = "val_loss", "min"
+
+    def training_step(self, batch, number):
+        if self.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
         return super().training_step(batch, number)
 
 

@@ -168,3 +168,8 @@ def test_a_worker_trains_it_and_goes_on_with_it(attempts_of_a_worker):
     assert (first["state"], second["state"]) == ("paused", "done")
     assert reports[0]["step"] > 1
     assert reports[-1]["step"] == 60
+
+
+def test_a_batch_system_that_ends_a_trial_makes_no_failure_of_it(attempts_of_a_worker):
+    *_, end = attempts_of_a_worker("lightning_models.Terminated", POINT, {}, 1)
+    assert (end["state"], end["reason"]) == ("lost", "ended by a SIGTERM from outside")
