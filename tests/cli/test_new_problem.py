@@ -3,6 +3,7 @@
 import pytest
 
 from dh_project.cli import main
+from dh_project.scaffold.template import in_python
 
 
 @pytest.fixture
@@ -49,8 +50,11 @@ def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
     (home / "fresh_data").mkdir()
     options = ["--with", "script=../../train.py", "data=fresh_data"]
     assert deephyper("new-problem", "hps", "fresh", "--template", "script", *options) == 0
-    assert f"SCRIPT = {str(tmp_path / 'train.py')!r}" in (home / "fresh/model_run.py").read_text()
-    assert f"DATA = [{str(home / 'fresh_data')!r}]" in (home / "fresh/load_data.py").read_text()
+    assert "SCRIPT = " + in_python(str(tmp_path / "train.py")) in (home / "fresh/model_run.py").read_text()
+    assert (
+        f"DATA: list[str] = [{in_python(str(home / 'fresh_data'))}]"
+        in (home / "fresh/load_data.py").read_text()
+    )
     assert not (home / "fresh/train.py").exists()
 
 

@@ -28,7 +28,7 @@ def test_a_file_of_the_template_takes_the_place_of_the_shared_one(tmp_path):
     (tmp_path / "shared/b.py.j2").write_text("{{ x | repr }}\n")
     (tmp_path / "own/empty.py.j2").write_text("{% if not x %}something{% endif %}\n")
     texts = render([tmp_path / "own", tmp_path / "shared"], "mine", {"x": "y"})
-    assert texts == {"a_mine.py": "of y's own", "b.py": "'y'\n"}
+    assert texts == {"a_mine.py": "of y's own", "b.py": '"y"\n'}
 
 
 def test_where_a_file_cannot_be_written_nothing_is_left(own_project, monkeypatch):
