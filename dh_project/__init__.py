@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from dh_project.running import record as record
     from dh_project.running import report as report
     from dh_project.running import trial_folder as trial_folder
+    from dh_project.trainables import as_run as as_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "HpProblem": "dh_project.problem",
+    "as_run": "dh_project.trainables",
     "record": "dh_project.running",
     "report": "dh_project.running",
     "trial_folder": "dh_project.running",
 }
-__all__ = ["HpProblem", "__version__", "record", "report", "trial_folder"]
+__all__ = ["HpProblem", "__version__", "as_run", "record", "report", "trial_folder"]
 
 
 def __getattr__(name: str) -> Any:

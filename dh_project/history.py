@@ -67,6 +67,7 @@ class History:
         best: The one with the largest objective, the earlier of equals; None while there is none.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
         sources: The files that the known trials came from.
+        labels: What the user calls the search, ``experiment`` and ``tag_…``: the last session's word counts.
         first_signs: Seconds from when each attempt was handed out to its first report or its objective.
         elapsed: Seconds of search time that the journal accounts for, over all sessions.
     """
@@ -79,6 +80,7 @@ class History:
     best: Trial | None = None
     known: list[Trial] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
 
@@ -110,6 +112,7 @@ class History:
             case "search":
                 self.identity = Identity(**record["identity"])
             case "session":  # one driver at a time: what ran when it began had been interrupted
+                self.labels.update(record.get("labels", {}))
                 for trial in list(self.running.values()):
                     self._move(trial, State.PAUSED)
             case "source":

@@ -1,83 +1,42 @@
-"""Finding a user's objects: ``package.module.attribute``, or the path of a Python file."""
+"""Loading what ``--run`` names, as a function that takes a point."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from dh_project.errors import UserError, did_you_mean, one_line
-
-MOVED = {
-    "deephyper.problem": "from dh_project import HpProblem",
-    "deephyper.search": "the command deephyper hps",
-    "deephyper.benchmark": "a run function of your own",
-}
-"""Modules of old DeepHyper, and what stands in their place."""
-
-
-def load_module(target: str) -> tuple[ModuleType, str | None]:
-    """Import the module that a target names.
-
-    Args:
-        target: ``package.module.attribute``, or a path ending in ``.py``.
-
-    Returns:
-        The module, and the attribute's name (None for a path, which names none).
-
-    Raises:
-        UserError: There is no such module or file, or importing it fails.
-    """
-    if target.endswith(".py"):
-        return _load_file(Path(target)), None
-    name, _, attribute = target.rpartition(".")
-    if not name or not all(part.isidentifier() for part in target.split(".")):
-        raise UserError(
-            f"{target!r} names no Python object; write package.module.attribute or a path ending in .py"
-        )
-    try:
-        return importlib.import_module(name), attribute
-    except (Exception, SystemExit) as error:
-        raise _import_error(target, error) from error
-
-
-def load_attribute(target: str, default_name: str) -> Any:
-    """Return the object that a target names; a path stands for its attribute ``default_name``.
-
-    Raises:
-        UserError: There is no such module or attribute.
-    """
-    module, name = load_module(target)
-    name = name or default_name
-    if not hasattr(module, name):
-        public = [other for other in vars(module) if not other.startswith("_")]
-        raise UserError(f"{target}: the module has no attribute {name!r}{did_you_mean(name, public)}")
-    return getattr(module, name)
+from dh_project.importing import load_attribute, load_module
+from dh_project.projects import full_name
+from dh_project.trainables import as_run
+from dh_project.trainables.base import Trainable
 
 
 def load_run(target: str) -> Callable[..., Any]:
-    """Return a run function.
+    """Return a run function, or what makes one of a class (:mod:`dh_project.trainables`).
 
     Raises:
         UserError: There is none at the target, or it cannot be called.
     """
-    run = load_attribute(target, "run")
-    if not callable(run):
-        raise UserError(
-            f"--run {target}: a {type(run).__name__} cannot be called; name a function run(point)"
-        )
-    return run
+    model = load_attribute(target, "run")
+    try:
+        return as_run(model)
+    except UserError as error:
+        raise UserError(f"--run {target}: {error}") from None
 
 
-def check_run_kwargs(target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any]) -> None:
+def check_run_kwargs(
+    target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any], hyperparameters: Sequence[str] = ()
+) -> None:
     """Check that ``run(point, **run_kwargs)`` is a call that the function takes.
+
+    Args:
+        target: Where it stands.
+        run: The run function.
+        run_kwargs: Its constant arguments.
+        hyperparameters: Their names, for a class which says what it takes.
 
     Raises:
         UserError: It is not.
@@ -98,6 +57,11 @@ def check_run_kwargs(target: str, run: Callable[..., Any], run_kwargs: Mapping[s
         signature.bind({}, **run_kwargs)
     except TypeError as error:
         raise UserError(f"--run {target} cannot be called as run(point, ...): {error}") from None
+    if isinstance(run, Trainable):
+        try:
+            run.check(run_kwargs, hyperparameters)
+        except UserError as error:
+            raise UserError(f"--run {target}: {error}") from None
 
 
 def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
@@ -106,12 +70,13 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
     Raises:
         UserError: It refuses its arguments, or a file that they name; or it fails.
     """
-    module, _ = load_module(target)
+    module, _ = load_module(full_name(target, "run"))
     prepare = getattr(module, "prepare", None)
     if prepare is None:
         return
+    run = load_run(target)
     try:
-        prepare(**run_kwargs)
+        prepare(**(run.of_prepare(run_kwargs) if isinstance(run, Trainable) else run_kwargs))
     except (ValueError, OSError) as error:
         raise UserError(one_line(error)) from error
     except Exception as error:
@@ -122,64 +87,3 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
 def absolute_target(target: str) -> str:
     """Return the target as it means the same from every folder (a path is made absolute)."""
     return str(Path(target).resolve()) if target.endswith(".py") else target
-
-
-@contextmanager
-def without_mpi4py() -> Iterator[None]:
-    """Hide mpi4py while DeepHyper is imported.
-
-    DeepHyper imports it where it is installed, which fails without an MPI library and starts MPI with one; its
-    evaluators, which alone need it, are not used here.
-    """
-    missing = object()
-    before = sys.modules.get("mpi4py", missing)
-    sys.modules["mpi4py"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["mpi4py"]
-        if isinstance(before, ModuleType):
-            sys.modules["mpi4py"] = before
-
-
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UserError(f"there is no file {str(path)!r}; name a Python file or package.module.attribute")
-    path = path.resolve()
-    name = path.stem
-    if name in sys.modules or name in sys.stdlib_module_names:
-        name = f"file_{name}"  # it must not hide the module of that name
-    for loaded in (sys.modules.get(path.stem), sys.modules.get(name)):
-        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-            return loaded
-    sys.path.insert(0, str(path.parent))  # what stands beside the file can be imported, as in old DeepHyper
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise _import_error(str(path), error) from error
-    return module
-
-
-def _import_error(target: str, error: BaseException) -> UserError:
-    """Say in one line why a module could not be imported, and where."""
-    if isinstance(error, UserError):
-        return UserError(f"{target}: {error}")
-    missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
-    if missing is not None:
-        moved = next((new for old, new in MOVED.items() if f"{missing}.".startswith(f"{old}.")), None)
-        if moved:
-            return UserError(f"{target}: DeepHyper no longer has {missing}; what took its place: {moved}")
-        if f"{target}.".startswith(f"{missing}."):
-            return UserError(
-                f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one?"
-            )
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return UserError(
-        f"{target} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-    )

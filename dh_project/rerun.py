@@ -15,7 +15,8 @@ from typing import Any
 from dh_project.arguments import parse_key_values
 from dh_project.errors import UserError
 from dh_project.files import replacing, write_table
-from dh_project.loading import check_run_kwargs, load_module, load_run, prepare_run
+from dh_project.importing import load_module
+from dh_project.loading import check_run_kwargs, load_run, prepare_run
 from dh_project.results import BestConfiguration, best_configuration
 from dh_project.running import Connection, connect
 

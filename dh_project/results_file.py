@@ -2,8 +2,8 @@
 
 One row an ended trial: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``,
 ``m:timestamp_submit``, ``m:timestamp_gather`` (seconds of search time), and ``m:<fact>`` for each recorded
-fact. Where a trial has no objective, that column, and only that, holds ``F_<cause or state>``, as DeepHyper marks
-failures, and ``m:reason`` says why.
+fact and each label of the search (``experiment``, ``tag_<key>``). Where a trial has no objective, that column, and
+only that, holds ``F_<cause or state>``, as DeepHyper marks failures, and ``m:reason`` says why.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,17 @@ LEAD = (
 """The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
 
 
-def row_of(trial: Trial) -> dict[str, Any]:
-    """Return the row of an ended trial."""
+def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the row of an ended trial.
+
+    Args:
+        trial: The trial.
+        labels: The search's, which a recorded fact of the same name gives way to.
+    """
     failure = f"F_{trial.cause or trial.state}"
     return {
         **{f"p:{name}": value for name, value in trial.point.items()},
-        **{f"m:{name}": value for name, value in trial.facts.items()},
+        **{f"m:{name}": value for name, value in {**trial.facts, **(labels or {})}.items()},
         "objective": failure if trial.objective is None else trial.objective,
         "job_id": trial.id,
         "job_status": trial.state.upper(),
@@ -58,11 +63,13 @@ class ResultsFile:
     Args:
         path: The file.
         names: The problem's hyperparameters, which give the first columns their order.
+        labels: What the user calls the search, in every row.
     """
 
-    def __init__(self, path: Path, names: Iterable[str]) -> None:
-        self.path = path
-        self._columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD])
+    def __init__(self, path: Path, names: Iterable[str], labels: Mapping[str, str] | None = None) -> None:
+        self.path, self._labels = path, dict(labels or {})
+        labels_last = [f"m:{name}" for name in self._labels]
+        self._columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD, *labels_last])
         self._text = bytearray()
         self._count = 0
         self._due = -math.inf
@@ -89,10 +96,10 @@ class ResultsFile:
         Raises:
             OSError: It cannot be written; the old content stays.
         """
-        rows = [row_of(trial) for trial in ended[self._count :]]
+        rows = [row_of(trial, self._labels) for trial in ended[self._count :]]
         columns = dict.fromkeys([*self._columns, *(name for row in rows for name in row)])
         if len(columns) > len(self._columns):  # a fact that no earlier trial had: all rows get its column
-            rows = [row_of(trial) for trial in ended]
+            rows = [row_of(trial, self._labels) for trial in ended]
             self._columns = columns
             self._text.clear()
         text = io.StringIO()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dh_project import records
 from dh_project.adoption import unheard_ends
@@ -60,6 +60,7 @@ class Search:
         observer: Is shown what happens.
         stopper: Ends trials early; None for none.
         sources: Other searches to learn from.
+        labels: What the user calls the search, beside what earlier sessions were told.
         proposals: Keeps proposals at hand; None for a thread of this process.
         clock: Seconds, monotonic.
 
@@ -78,6 +79,7 @@ class Search:
         observer: Observer,
         stopper: Stopper | None = None,
         sources: tuple[Source, ...] = (),
+        labels: Mapping[str, str] | None = None,
         proposals: Proposals | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,7 +96,10 @@ class Search:
             raise
         self.journal.records.clear()
         self._clock = clock
-        self._results = ResultsFile(paths.results, problem.hyperparameter_names)
+        self._labels = dict(labels or {})
+        self._results = ResultsFile(
+            paths.results, problem.hyperparameter_names, self.history.labels | self._labels
+        )
         self._ending: Ending | None = None
         self._signals = SignalNote()
         self._patience_ends = math.inf
@@ -147,6 +152,7 @@ class Search:
                         "stopper": self.stopper.name if self.stopper else None,
                         "num_workers": self.evaluator.num_workers,
                         "max_evals": self.limits.max_evals,
+                        **({"labels": self._labels} if self._labels else {}),
                     },
                 )
             )

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from dh_project.errors import UserError
-from dh_project.loading import check_run_kwargs, load_attribute, load_run
+from dh_project.importing import load_attribute
+from dh_project.loading import check_run_kwargs, load_run
 
 
 def test_a_dotted_name_and_a_path_give_the_object(samples):

@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from dh_project.errors import UserError
@@ -35,6 +37,14 @@ def failed(number, state=State.FAILED):
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "results.csv"
+
+
+def test_the_labels_of_a_search_are_in_each_row_whatever_the_trial_records(file):
+    labels = {"experiment": "screening", "tag_machine": "polaris"}
+    ResultsFile(file, ["x"], labels).write([done(0, 1.0, experiment="mine"), failed(1)])
+    rows = list(csv.DictReader(file.open()))
+    assert [row["m:experiment"] for row in rows] == ["screening", "screening"]
+    assert [row["m:tag_machine"] for row in rows] == ["polaris", "polaris"]
 
 
 def test_what_is_written_is_read_back_to_the_last_digit(file):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -18,7 +20,14 @@ from rich.console import Console as RichConsole
 from rich.table import Table
 
 from dh_project.cgcnn_mp.checkpoint import load_checkpoint
-from dh_project.cgcnn_mp.configuration import Configuration, checked, options, point_and_arguments
+from dh_project.cgcnn_mp.checkpoint_path import configuration_of_trial, find_checkpoint
+from dh_project.cgcnn_mp.configuration import (
+    Configuration,
+    check_is_cgcnn,
+    checked,
+    options,
+    point_and_arguments,
+)
 from dh_project.cgcnn_mp.crystals import SHIPPED
 from dh_project.cgcnn_mp.data_parallel import own_ranks
 from dh_project.cgcnn_mp.evaluation import METRICS
@@ -52,12 +61,12 @@ class Console(Connection):
         home: The training's folder.
         unit: Of the label.
         say: Prints a line.
-        resume: Whether to go on from the last epoch that lies in the folder.
+        before: The folder whose last epoch to go on from; None for none.
     """
 
-    def __init__(self, home: Path, unit: str, say: Say, resume: bool) -> None:
+    def __init__(self, home: Path, unit: str, say: Say, before: Path | None) -> None:
         self._home, self._unit, self._say = home, unit, say
-        self.predecessors = [home] if resume else []
+        self.predecessors = [before] if before is not None else []
         self.epochs = 0
 
     @cached_property
@@ -82,6 +91,7 @@ def retrain(
     recorded: float | None = None,
     say: Say = print,
     resume: bool = False,
+    before: Path | None = None,
 ) -> None:
     """Train a point, print its metrics, and leave the training's files and figures in a folder.
 
@@ -93,7 +103,8 @@ def retrain(
         folder: The folder, where ``run_kwargs`` names none.
         recorded: The objective that a search found, to print beside the new one.
         say: Prints a line.
-        resume: Whether to go on from the last epoch that lies in the folder.
+        resume: Whether to go on from a last epoch.
+        before: The folder that it lies in; None: the training's own.
 
     Raises:
         ValueError: The point or an argument is wrong, or the data cannot be used.
@@ -113,7 +124,7 @@ def retrain(
     with _alone_in(home):
         if not resume:
             _record(home, point, constants)
-        connect(Console(home, unit, say, resume))
+        connect(Console(home, unit, say, (before or home) if resume else None))
         try:
             objective = run(point, **constants, folder=home)
         finally:
@@ -182,10 +193,7 @@ def begin(folder: Path, given: Configuration, say: Say = print) -> None:
         UserError: It holds one.
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--folder {folder}: this is a file; name a folder")
-    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
-        raise UserError(f"{folder} holds a training: go on with --resume, or name another --folder")
+    _check_holds_none(folder)
     retrain(*point_and_arguments(given), folder=str(folder), say=say)
 
 
@@ -205,6 +213,59 @@ def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
     retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
 
 
+def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
+    """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
+
+    Args:
+        checkpoint: What ``find_checkpoint`` takes; a training's folder stands for its ``last.pt``.
+        folder: The folder.
+        given: Settings, which win over those recorded beside the checkpoint, or in its search, where they may change.
+        say: Prints a line.
+
+    Raises:
+        UserError: There is no such checkpoint, or it has as many epochs as are asked for, or more.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    path = find_checkpoint(checkpoint, of_folder=LAST)
+    done = len(load_checkpoint(path).get("history", ()))
+    found = configuration_of_trial(path)
+    if found is not None:
+        check_is_cgcnn(path, found[0])
+        settings = _with_changes(checked(found[1], path), given, path.parent)
+    else:
+        settings = _settings_of(path.parent, given)
+    epochs = settings.get("epochs", options()["epochs"].default)
+    if done >= epochs:
+        fewer = "fewer" if done > epochs else "no more"
+        raise UserError(
+            f"the checkpoint is at epoch {done} and epochs={epochs} asks for {fewer}: {path}; "
+            "ask for more with --epochs"
+        )
+    _check_holds_none(folder)
+    was_there = folder.exists()
+    try:
+        with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
+            shutil.copyfile(path, Path(name) / LAST)
+            point, arguments = point_and_arguments(settings)
+            retrain(point, arguments, folder=str(folder), say=say, resume=True, before=Path(name))
+    except (UserError, ValueError):  # it is of another training: nothing was done
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _check_holds_none(folder: Path) -> None:
+    """Check that a training can begin in a folder.
+
+    Raises:
+        UserError: It holds one, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--folder {folder}: this is a file; name a folder")
+    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
+        raise UserError(f"{folder} holds a training: go on with --resume, or name another --folder")
+
+
 def _settings_of(folder: Path, given: Configuration) -> Configuration:
     """Return the settings of a training that goes on; without a record, those that are given."""
     path = folder / CONFIG
@@ -214,6 +275,15 @@ def _settings_of(folder: Path, given: Configuration) -> Configuration:
         recorded = checked(json.loads(path.read_text(encoding="utf-8")), path)
     except (json.JSONDecodeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
+    return _with_changes(recorded, given, folder)
+
+
+def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -> Configuration:
+    """Return recorded settings with what is given now.
+
+    Raises:
+        UserError: What is given changes one that may not change.
+    """
     defaults = {name: option.default for name, option in options().items()}
     then = {name: recorded.get(name, defaults[name]) for name in given}
     may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")

@@ -116,7 +116,7 @@ def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     with step("Validating Problem"):
         problem = load_problem(parsed.problem)
     with step("Validating run"):
-        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs)
+        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs, problem.hyperparameter_names)
     return problem, parsed
 
 

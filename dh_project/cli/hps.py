@@ -83,7 +83,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
 
     level, limits = log_level(), options.limits(arguments)
     settings, resources = options.ambs_settings(arguments), places.resources(arguments)
-    stopper = options.stopper(arguments)
+    stopper, labels = options.stopper(arguments), options.labels(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = earlier_sessions(paths, arguments.fresh)
     problem, identity = load_search(arguments, history)
@@ -121,7 +121,9 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             tell(f"learns from {len(source.results)} trials of {source.path}{outside}")
         observer = stack.enter_context(progress(limits, is_of_ranks=world is not None))
-        search = Search(paths, identity, problem, searcher, trials, limits, observer, stopper, sources)
+        search = Search(
+            paths, identity, problem, searcher, trials, limits, observer, stopper, sources, labels
+        )
         ending = search.run()
     print_summary(search.history, paths, problem, ending, limits)
     if search.left_running:
@@ -191,21 +193,24 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
 
     try:
         with suppress(UserError), Journal(paths) as journal:
-            ended = History.replay(journal.records).ended
-            ResultsFile(paths.results, problem.hyperparameter_names).write(ended)
+            history = History.replay(journal.records)
+            ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(history.ended)
     except OSError as error:
         tell(f"{paths.results}: cannot be written: {error.strerror}")
 
 
 def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
-    """Load problem and run function, and return what makes the search this one."""
+    """Load problem and run function, and return what makes the search this one; bare names are made complete."""
     from dh_project.history import Identity
     from dh_project.loading import absolute_target, check_run_kwargs, load_run
     from dh_project.problem import load_problem
+    from dh_project.projects import full_name
 
+    arguments.problem = full_name(arguments.problem, "Problem")
+    arguments.run = full_name(arguments.run, "run")
     run_kwargs = parse_key_values(arguments.run_kwargs)
     problem = load_problem(arguments.problem)
-    check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs)
+    check_run_kwargs(arguments.run, load_run(arguments.run), run_kwargs, problem.hyperparameter_names)
     earlier = history.identity.seed if history.identity else SEED
     return problem, Identity(
         problem=absolute_target(arguments.problem),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dh_project.cli.parser import Parser, duration, failures, natural, positive_float, positive_int
-from dh_project.errors import UserError
+from dh_project.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from dh_project.limits import Limits
@@ -37,14 +37,17 @@ def add_options(parser: Parser) -> None:
     """Add the options of every search."""
     what = parser.add_argument_group("what to search")
     what.add_argument(
-        "--problem", required=True, metavar="P", help="package.module.Problem, or a path to problem.py"
+        "--problem",
+        required=True,
+        metavar="P",
+        help="package.module.Problem, a path to problem.py, or the bare name of an installed problem",
     )
     what.add_argument(
         "--run",
         "--run-function",
         required=True,
         metavar="R",
-        help="package.module.run, or a path to model_run.py",
+        help="package.module.run (a function, a class or a LightningModule), a path to model_run.py, or a bare name",
     )
     what.add_argument(
         "--run-kwargs",
@@ -72,6 +75,17 @@ def add_options(parser: Parser) -> None:
         default=[],
         metavar="FILE",
         help="results.csv of other searches to learn from, old ones too",
+    )
+    what.add_argument(
+        "--experiment", metavar="NAME", help="what the search belongs to, in its journal and in each row"
+    )
+    what.add_argument(
+        "--tag",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what else is to be said of it, likewise: a column m:tag_KEY",
     )
 
     where = parser.add_argument_group("where trials run")
@@ -232,6 +246,27 @@ def add_ambs_options(parser: Parser) -> None:
     model.add_argument(
         "--liar-strategy", metavar="L", help="accepted and not used: pending points are told no lies"
     )
+
+
+def labels(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what the search is called, as each of its rows has it: ``experiment``, and ``tag_<key>``.
+
+    Raises:
+        UserError: A tag is not of the form ``key=value``, or comes twice; or a name is empty.
+    """
+    found: dict[str, str] = {}
+    if arguments.experiment is not None:
+        found["experiment"] = one_line(arguments.experiment)
+    for word in arguments.tag:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise UserError(f"--tag {word!r} is not of the form KEY=VALUE, as in machine=polaris")
+        if f"tag_{key}" in found:
+            raise UserError(f"--tag {key!r} is given twice; give it once")
+        found[f"tag_{key}"] = one_line(value)
+    if empty := [name for name, value in found.items() if not value]:
+        raise UserError(f"--{empty[0].replace('_', ' ', 1)}: give it a text")
+    return found
 
 
 def ambs_settings(arguments: argparse.Namespace) -> AMBSSettings | None:

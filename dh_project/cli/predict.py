@@ -20,13 +20,16 @@ crystals were left out and why; they are no failure as long as one crystal could
 """
 
 EPILOG = """\
-CHECKPOINT is a file, or a training's folder, or a trial of a search: SEARCH:7, SEARCH:best.
+CHECKPOINT is a file, a web address of one, a training's folder (its best epoch), or a trial of a search: SEARCH:7,
+SEARCH:best (that of the best objective), SEARCH:last (that which ended last). Of a trial it is the last epoch's, or
+what is named behind it: SEARCH:7:best, SEARCH:best:best, SEARCH:7:FILE.
 Files of the original CGCNN (.pth.tar) do not tell their graphs' neighbours an atom: 12, its default, are assumed, and
 its radius follows from its number of Gaussians (41: 8 Å). Elements are described by the data's atom_init.json, or the
 paper's table where there is none.
 
 examples:
-  deephyper predict search:best my_crystals -o predictions.csv
+  deephyper predict search:best:best my_crystals -o predictions.csv
+  deephyper predict https://example.org/formation-energy.pth.tar NaCl.cif
   deephyper predict formation-energy-per-atom.pth.tar NaCl.cif
 """
 
@@ -41,7 +44,9 @@ def add_command(commands: Any) -> None:
     )
     parser.set_defaults(parser=parser, command=run)
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="best.pt, model.pth.tar, SEARCH:7, SEARCH:best"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="best.pt, model.pth.tar, https://…, SEARCH:7, SEARCH:best:best",
     )
     parser.add_argument(
         "data",

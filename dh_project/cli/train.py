@@ -11,7 +11,8 @@ from typing import Any
 
 from dh_project.cli.console import tell
 from dh_project.cli.model import import_part, refusals
-from dh_project.cli.parser import Parser
+from dh_project.cli.parser import Parser, positive_int
+from dh_project.errors import UserError
 
 FOLDER = "training"
 
@@ -28,6 +29,7 @@ examples:
   deephyper train my_crystals --lr 0.02 --optim Adam --epochs 100
   deephyper train --config best.json --folder best --epochs 300 --patience none
   deephyper train --folder best --resume
+  deephyper train --folder longer --resume search:best --epochs 300
 
 Its weights for the original CGCNN's programs:
   python -m dh_project.cgcnn_mp.original_checkpoint training weights.pth.tar
@@ -43,7 +45,9 @@ def add_command(commands: Any) -> None:
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    parser.set_defaults(parser=parser, command=run, config=None, folder=Path(FOLDER), resume=False)
+    parser.set_defaults(
+        parser=parser, command=run, config=None, folder=Path(FOLDER), resume=False, different_seeds=None
+    )
     parser.add_argument(
         "data", nargs="?", metavar="DATA", help="flla, a folder with id_prop.csv, or a tar file of one (flla)"
     )
@@ -55,9 +59,27 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})")
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the folder's last epoch, with its settings"
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="CHECKPOINT",
+        help="go on from the folder's last epoch, with its settings; or from a checkpoint's, into the folder",
+    )
+    parser.add_argument(
+        "--different-seeds",
+        type=at_least_two,
+        metavar="N",
+        help="train with N seeds, into DIR/seed-0 and so on; mean and standard deviation of the metrics at the end",
     )
     parser.complete = add_options
+
+
+def at_least_two(text: str) -> int:
+    """Read a number of repetitions."""
+    number = positive_int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError("one seed tells no deviation; give at least 2")
+    return number
 
 
 def add_options(parser: Parser) -> None:
@@ -96,16 +118,33 @@ def run(arguments: argparse.Namespace) -> int:
         given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
         if arguments.config is not None:
             given = configuration.read_configuration(arguments.config) | given
-        start = retraining.go_on if arguments.resume else retraining.begin
+        start = retraining.go_on if arguments.resume is True else retraining.begin
+        if isinstance(arguments.resume, str):
+            start = partial(retraining.go_on_from, arguments.resume)
+        if arguments.different_seeds is not None:
+            start = partial(_repeat, arguments)
         try:
             start(arguments.folder, given, say=tell)
         except FloatingPointError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(_interrupted(arguments.folder, retraining.LAST), file=sys.stderr)
+            said = _interrupted(arguments.folder, retraining.LAST)
+            if arguments.different_seeds is not None:
+                said = (
+                    "interrupted; the seeds that are done are kept, go on with the same command and --resume"
+                )
+            print(said, file=sys.stderr)
             return 130
     return 0
+
+
+def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
+    """Train with several seeds."""
+    if isinstance(arguments.resume, str):
+        raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
+    repeat = import_part("repetitions").repeat
+    repeat(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 
 def _interrupted(folder: Path, last: str) -> str:

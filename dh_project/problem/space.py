@@ -14,7 +14,7 @@ from ConfigSpace.hyperparameters import Hyperparameter
 from ConfigSpace.util import deactivate_inactive_hyperparameters
 
 from dh_project.errors import UserError, did_you_mean, one_line
-from dh_project.loading import load_attribute, without_mpi4py
+from dh_project.importing import load_attribute, without_mpi4py
 from dh_project.problem.shorthand import hyperparameter
 
 Point = dict[str, Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 from dh_project.errors import UserError
 from dh_project.scaffold.names import check_name
 from dh_project.scaffold.project import Project
-from dh_project.scaffold.template import SHARED, TEMPLATES, Template, render
+from dh_project.scaffold.template import Template, render
 from dh_project.scaffold.tree import write_tree
 
 
@@ -60,6 +60,6 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
         "quick": dict(template.quick),
         "options": template.read_options(words),
     }
-    files = render([TEMPLATES / template.name, SHARED], name, facts)
+    files = render(template.folders, name, facts)
     write_tree(folder, files)
     return NewProblem(folder, list(files), problem, run)

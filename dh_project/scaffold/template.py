@@ -51,6 +51,7 @@ class Template:
         description: In one line.
         needs: Modules that must be installed, by the name of their import.
         extra: The extra of this package that installs them; empty where its own requirements do.
+        base: Another template, whose files it has where it has none of its own.
         run: The attribute of ``model_run.py`` that ``--run`` names.
         quick: Arguments of the run function that make it short, for the test.
         options: What the user may say, by name.
@@ -60,9 +61,15 @@ class Template:
     description: str
     needs: Sequence[str] = ()
     extra: str = ""
+    base: str = ""
     run: str = "run"
     quick: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where its files lie, an earlier folder's before a later one's."""
+        return [*(TEMPLATES / name for name in (self.name, self.base) if name), SHARED]
 
     def check_needs(self) -> None:
         """Check that what it needs is installed.

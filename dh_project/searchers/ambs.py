@@ -21,7 +21,7 @@ import ConfigSpace as cs
 import numpy as np
 
 from dh_project.errors import UserError, one_line
-from dh_project.loading import without_mpi4py
+from dh_project.importing import without_mpi4py
 from dh_project.problem import HpProblem
 from dh_project.searchers.base import TOO_NEAR, TRIES, Searcher
 from dh_project.searchers.cube import distances

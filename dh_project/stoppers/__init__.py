@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dh_project.errors import UserError, did_you_mean, one_line, unknown
-from dh_project.loading import load_attribute
+from dh_project.importing import load_attribute
 from dh_project.stoppers.bandit import BanditStopper
 from dh_project.stoppers.base import Stopper
 from dh_project.stoppers.median import MedianStopper

@@ -198,3 +198,29 @@ def test_words_that_the_terminal_cannot_write_are_no_end(hps, tmp_path, monkeypa
     done = hps("--max-evals", "2", run=tmp_path / "failing.py", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_search_says_what_it_belongs_to_in_each_row_and_stays_the_same_search(hps, tmp_path):
+    hps("--max-evals", "2", "--experiment", "screening", "--tag", "machine=polaris", "round=1")
+    hps("--max-evals", "3")
+    assert [row["m:experiment"] for row in rows(tmp_path)] == ["screening"] * 3
+    hps("--max-evals", "4", "--tag", "round=2")
+    assert [row["m:tag_round"] for row in rows(tmp_path)] == ["2"] * 4
+    assert [row["m:tag_machine"] for row in rows(tmp_path)] == ["polaris"] * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tag", "polaris"], "--tag 'polaris' is not of the form KEY=VALUE"),
+        (["--tag", "a=1", "--tag", "a=2"], "--tag 'a' is given twice"),
+        (["--tag", "a="], "--tag a: give it a text"),
+        (["--experiment", " "], "--experiment: give it a text"),
+    ],
+)
+def test_a_label_that_says_nothing_is_refused(hps, tmp_path, words, said):
+    done = hps(*words, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "journal.jsonl").exists()

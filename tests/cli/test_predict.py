@@ -8,6 +8,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -302,6 +305,8 @@ from dh_project.running import trial_folder
 def run(point, weights):
     if point["x"] < 8:
         shutil.copy(weights, trial_folder() / "best.pt")
+        if point["x"] == 7:
+            shutil.copy(weights, trial_folder() / "last.pt")
     return point["x"]
 """
 
@@ -337,16 +342,25 @@ def search(trained, tmp_path):
 
 
 def test_a_trial_of_a_search_is_a_checkpoint(predict, search, halides):
-    assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:best", halides)[1]
+    assert "trials/0001/attempt-1/last.pt" in predict(f"{search}:best", halides)[1]
     assert "trials/0002/attempt-1/best.pt" in predict(f"{search}:2", halides)[1]
+    assert "trials/0002/attempt-1/best.pt" in predict(f"{search}:last", halides)[1]
+
+
+def test_a_file_of_a_trial_can_be_named(predict, refused, search, halides):
+    assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:best:best", halides)[1]
+    assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:1:best.pt", halides)[1]
+    assert "left no bets.pt (did you mean 'best.pt'?)" in refused(f"{search}:1:bets.pt", halides)
+    assert "left no last.pt" in refused(f"{search}:2:last", halides)
 
 
 def test_trials_that_are_not_there_are_told(refused, search, halides):
-    assert "has no trial '7'; its trials: 0 to 2, or best" in refused(f"{search}:7", halides)
+    assert "has no trial '7'; its trials: 0 to 2, or best, or last" in refused(f"{search}:7", halides)
     assert "is a search: name one of its trials" in refused(search, halides)
     (search / "trials/0001/attempt-1/best.pt").unlink()
+    (search / "trials/0001/attempt-1/last.pt").unlink()
     assert "trial 1 of" in (said := refused(f"{search}:best", halides))
-    assert "left no best.pt" in said
+    assert "left no last.pt and no best.pt" in said
 
 
 def test_what_is_no_checkpoint_is_told(refused, trained, halides, tmp_path):
@@ -355,6 +369,42 @@ def test_what_is_no_checkpoint_is_told(refused, trained, halides, tmp_path):
     assert "is no search" in refused(f"{trained}:3", halides)
     assert "holds no best.pt" in refused(tmp_path, halides)
     assert "is no checkpoint, or a damaged one" in refused(halides / "NaCl.cif", halides)
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Serves files, and writes no log to standard error."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(trained):
+    """The address of a real server that gives the training's files."""
+    handler = partial(Silent, directory=trained)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_checkpoint_is_fetched_from_the_web(predict, trained, served, halides, tmp_path, monkeypatch):
+    monkeypatch.setenv("DH_PROJECT_CACHE", str(tmp_path / "cache"))
+    table, _ = predict(f"{served}/best.pt", halides)
+    assert table == predict(trained / "best.pt", halides)[0]
+    kept = [path for path in (tmp_path / "cache/checkpoints").rglob("*") if path.is_file()]
+    assert [path.read_bytes() for path in kept] == [(trained / "best.pt").read_bytes()]
+
+
+def test_what_the_web_does_not_give_is_one_line_and_leaves_nothing(
+    refused, served, halides, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DH_PROJECT_CACHE", str(tmp_path / "cache"))
+    assert "404" in refused(f"{served}/bst.pt", halides)
+    assert f"{served}/history.csv is no checkpoint" in refused(f"{served}/history.csv", halides)
+    assert "cannot be reached" in refused("http://127.0.0.1:9/best.pt", halides)
+    assert "cannot be reached" in refused("http://[no", halides)
+    assert not [path for path in (tmp_path / "cache/checkpoints").rglob("*") if path.is_file()]
 
 
 def test_a_newer_schema_is_told(refused, trained, halides, tmp_path):

@@ -1,8 +1,10 @@
 """``deephyper train`` as a user types it."""
 
+import csv
 import json
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -156,6 +158,68 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(deephyper, halid
     resumed, wanted = (torch.load(folder / "last.pt")["state_dict"] for folder in (trained, whole))
     assert all(torch.equal(resumed[name], wanted[name]) for name in wanted)
     assert json.loads((trained / "config.json").read_text())["epochs"] == 4
+
+
+def test_a_training_goes_on_from_a_checkpoint_in_another_folder(deephyper, halides, trained, tmp_path):
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    words = ("train", "--folder", "longer", "--resume", trained / "last.pt", "--epochs", "4")
+    assert deephyper(*words)[0] == 0
+    whole = train(halides, tmp_path / "whole", "--epochs", "4")
+    resumed, wanted = (
+        torch.load(folder / "last.pt")["state_dict"] for folder in (tmp_path / "longer", whole)
+    )
+    assert all(torch.equal(resumed[name], wanted[name]) for name in wanted)
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_a_trial_of_a_search_is_trained_longer(deephyper, halides, tmp_path):
+    searched = ["hps", "random", "--evaluator", "process", "--max-evals", "1", "--num-workers", "1"]
+    searched += ["--problem", "cgcnn_mp", "--run", "cgcnn_mp", "--log-dir", tmp_path / "search"]
+    searched += ["--run-kwargs", f"data={halides}", "epochs=1", "device=cpu"]
+    assert deephyper(*searched)[0] == 0
+    assert deephyper("train", "--folder", "longer", "--resume", "search:best", "--epochs", "3")[0] == 0
+    assert epochs_of(tmp_path / "longer") == 3
+
+
+def test_fewer_epochs_than_a_checkpoint_has_are_refused(deephyper, trained, tmp_path):
+    words = ("train", "--folder", "longer", "--resume", trained)
+    said = refused(deephyper(*words, "--epochs", "1"))
+    assert "the checkpoint is at epoch 2 and epochs=1 asks for fewer" in said
+    assert "epoch 2 and epochs=2 asks for no more" in refused(deephyper(*words))
+    assert not (tmp_path / "longer").exists()
+
+
+def test_a_checkpoint_of_another_training_is_refused_and_nothing_is_made(
+    deephyper, halides, trained, tmp_path
+):
+    (trained / "config.json").unlink()
+    words = ("train", halides, "--folder", "longer", "--epochs", "4", "--resume")
+    assert "is of another training: model atom_fea_len" in refused(deephyper(*words, trained / "last.pt"))
+    assert "holds weights alone" in refused(deephyper(*words, trained / "best.pt", *SMALL))
+    assert "there is no checkpoint nowhere.pt" in refused(deephyper(*words, "nowhere.pt"))
+    assert not (tmp_path / "longer").exists()
+
+
+def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp_path):
+    words = ("train", halides, *SMALL, "--epochs", "1", "--folder", "seeds", "--different-seeds", "2")
+    status, said, _ = deephyper(*words)
+    assert status == 0
+    rows = list(csv.DictReader((tmp_path / "seeds/seeds.csv").open()))
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    errors = [float(row["validation mae"]) for row in rows]
+    assert errors[0] != errors[1]
+    shown = re.search(r"^validation mae +(\S+) +(\S+) +2$", said, re.MULTILINE)
+    assert [float(text) for text in shown.groups()] == pytest.approx(
+        [statistics.mean(errors), statistics.stdev(errors)], abs=1e-4
+    )
+    assert "seed-0 holds a training: go on with --resume" in refused(deephyper(*words))
+    (tmp_path / "seeds/seed-1/metrics.json").unlink()
+    assert deephyper(*words, "--resume")[0] == 0
+    assert list(csv.DictReader((tmp_path / "seeds/seeds.csv").open())) == rows
+
+
+def test_one_seed_is_no_repetition(deephyper):
+    assert "give at least 2" in refused(deephyper("train", "--different-seeds", "1"))
 
 
 def test_a_training_that_is_done_says_so(deephyper, trained):

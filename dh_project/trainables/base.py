@@ -1,0 +1,52 @@
+"""What stands between the search, which calls ``run(point, **run_kwargs)``, and a class that is trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, Signature
+from typing import Any, ClassVar
+
+
+class Trainable(ABC):
+    """Runs a user's class as a run function.
+
+    Args:
+        kind: The class.
+
+    Attributes:
+        own_arguments: The run-kwargs that are this adapter's, and not the user's class's.
+        balsamjob_spec: How the class wants its Balsam jobs launched, as a run function may say it.
+    """
+
+    own_arguments: ClassVar[tuple[str, ...]]
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.__name__ = kind.__name__
+        self.balsamjob_spec = getattr(kind, "balsamjob_spec", None)
+
+    @abstractmethod
+    def check(self, run_kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Check, before any trial, the run-kwargs and that the class takes hyperparameters of these names.
+
+        Raises:
+            UserError: One is wrong.
+        """
+
+    @abstractmethod
+    def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
+        """Train a point, and return its objective."""
+
+    def of_prepare(self, run_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the run-kwargs that a function ``prepare`` beside the class gets."""
+        return {name: value for name, value in run_kwargs.items() if name not in self.own_arguments}
+
+    def _signature(self, parameters: Sequence[Parameter]) -> Signature:
+        """Return a signature of the point, such parameters by name, and the adapter's own."""
+        keyword, by_name = Parameter.KEYWORD_ONLY, (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        named = {p.name: p.replace(kind=keyword) for p in parameters if p.kind in by_name}
+        own = {name: Parameter(name, keyword, default=None) for name in self.own_arguments}
+        rest = [p for p in parameters if p.kind is Parameter.VAR_KEYWORD]
+        point = Parameter("point", Parameter.POSITIONAL_OR_KEYWORD)
+        return Signature([point, *(own | named).values(), *rest])
