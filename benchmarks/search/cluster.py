@@ -115,13 +115,17 @@ class SimulatedEvaluator(Evaluator):
         now = self.clock()
         began = max(now, since)  # one that comes back later
         self.waited += began - since
-        spread = math.log(LONGEST / SHORTEST) / (2 * 1.645)
-        seconds = math.sqrt(SHORTEST * LONGEST) * math.exp(spread * self.random.standard_normal())
-        end = began + min(max(seconds, SHORTEST), LONGEST)
+        end = began + self.trial_seconds()
         dies = self.deaths[slot] < end
         if dies:
             end, self.deaths[slot] = max(began, self.deaths[slot]), math.inf
         heapq.heappush(self.running, (end, slot, assignment, began, dies))
+
+    def trial_seconds(self) -> float:
+        """Draw how long a trial takes."""
+        spread = math.log(LONGEST / SHORTEST) / (2 * 1.645)
+        seconds = math.sqrt(SHORTEST * LONGEST) * math.exp(spread * self.random.standard_normal())
+        return min(max(seconds, SHORTEST), LONGEST)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Jump to the next end, or over the time that would be waited."""

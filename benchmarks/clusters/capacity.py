@@ -1,0 +1,224 @@
+"""How many GPUs one driver keeps busy with trials of ten minutes, and what limits it: a simulation.
+
+    python benchmarks/clusters/capacity.py [workers …]
+
+The workers are simulated; the search loop, ``ambs``, the journal with its fsync and results.csv are the real ones
+(``benchmarks/search/cluster.py``): what they take on this machine passes on a virtual clock, proposals beside the
+loop, for a thread makes them. What the MPI evaluator takes is measured first (``message_cost.py``) and charged to
+the loop: its bookkeeping with so many ranks, and its messages as between two ranks of this machine.
+
+Trials take ten minutes (log-normal, standard deviation 10 %); none dies. A search is looked at in mid-course: an
+hour's results are in its journal, and what first runs in each worker ends at a random moment of the first ten
+minutes. It is watched for a minute, from half a minute after the last worker got its first trial.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "search")]
+from cluster import Silent, SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
+from driver_time import PARTS, Clock, timing
+from histories import told
+from machine import describe_machine
+from message_cost import Messages, measure_messages, measure_mpi
+from rich.console import Console
+from rich.table import Table
+
+from dh_project.assignment import Assignment
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS
+from dh_project.history import Identity
+from dh_project.journal import encode
+from dh_project.limits import Limits
+from dh_project.search import Search
+from dh_project.searchers import create_searcher
+from dh_project.trial import Event, SearchPaths
+
+WORKERS = (1_000, 4_000, 8_000, 16_000, 32_000)
+TRIAL_SECONDS, SPREAD = 600.0, 0.1
+SETTLING_SECONDS, WATCHED_SECONDS = 30.0, 60.0
+HISTORY_SECONDS = 3600.0
+
+
+class Over(Exception):
+    """What was to be watched is over."""
+
+
+class Ranks(SimulatedEvaluator):
+    """Workers on ranks of MPI, in mid-course, with trials of ten minutes.
+
+    Args:
+        num_workers: How many there are.
+        clock: The virtual clock.
+        messages: What their messages cost the driver.
+        note: Called when the watching begins, and when it ends.
+    """
+
+    def __init__(
+        self, num_workers: int, clock: VirtualClock, messages: Messages, note: Callable[[], None]
+    ) -> None:
+        super().__init__(num_workers, clock, hours=1.0)
+        self.deaths = [math.inf] * num_workers
+        self.messages, self.note = messages, note
+        self.began, self.told_at = clock(), clock()
+        self.started = self.notes = 0
+        self.watched = (math.inf, math.inf)  # from when to when
+        self.filled = self.idle = self.message_seconds = 0.0
+
+    def trial_seconds(self) -> float:
+        """Draw how long a trial takes, from now on where it is the first of its worker."""
+        self.started += 1
+        whole = TRIAL_SECONDS * float(self.random.lognormal(0.0, SPREAD))
+        return whole if self.started > self.num_workers else whole * float(self.random.random())
+
+    def start(self, assignment: Assignment) -> None:
+        """Begin a trial in the worker that has been free for longest."""
+        self._charge(self.messages.order)
+        self._count_idle(self.free[0][0], self.clock())
+        super().start(assignment)
+        if self.started == self.num_workers:
+            now = self.clock()
+            self.filled = now - self.began
+            self.watched = (now + SETTLING_SECONDS, now + SETTLING_SECONDS + WATCHED_SECONDS)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Jump to the next end, or over the time that would be waited.
+
+        Raises:
+            Over: What was to be watched is over.
+        """
+        if self.clock() >= self.watched[self.notes]:
+            self.notes += 1
+            self.note()
+            if self.notes == 2:
+                since = [entry[0] for entry in self.free] + [entry[0] for entry in self.running]
+                for moment in since:  # of what runs, what has ended unheard
+                    self._count_idle(moment, self.watched[1])
+                raise Over
+        self._charge(self.messages.look)
+        if self.clock() - self.told_at >= ALIVE_SECONDS:
+            self.told_at = self.clock()
+            self._charge(self.messages.alive)
+        events = super().wait(timeout)
+        self._charge(len(events) * self.messages.event)
+        return events
+
+    def _count_idle(self, since: float, until: float) -> None:
+        began, over = self.watched
+        self.idle += max(0.0, min(until, over) - max(since, began))
+
+    def _charge(self, seconds: float) -> None:
+        self.clock.offset += seconds
+        self.message_seconds += seconds
+
+
+def prime(folder: Path, identity: Identity, workers: int) -> None:
+    """Write the journal of a search that has an hour's results."""
+    problem = make_problem()
+    points = [problem.sample(seed) for seed in range(1000)]
+    trials = int(workers * HISTORY_SECONDS / TRIAL_SECONDS)
+    records = told(identity, trials, 0, lambda trial: points[trial % len(points)])
+    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records)))
+
+
+def simulate(workers: int, messages: Messages) -> dict[str, str]:
+    """Run a search, watch it, and return what is to be known of it."""
+    clock, problem, parts = VirtualClock(), make_problem(), Clock()
+    identity = Identity("capacity.py", problem.to_json(), "simulated", {}, 42)
+    notes: list[dict[str, float]] = []
+
+    def note() -> None:
+        notes.append(
+            {
+                "clock": clock(),
+                "really": time.perf_counter(),
+                "results": len(search.history.ended),
+                "models": len(proposals.seconds),
+                "thread": sum(proposals.seconds),
+                "messages": evaluator.message_seconds,
+                **{part: parts.seconds[part] for part in PARTS},
+            }
+        )
+
+    evaluator = Ranks(workers, clock, messages, note)
+    searcher = create_searcher("ambs", problem, identity.seed)
+    proposals = VirtualProposals(searcher, workers, clock)
+    with tempfile.TemporaryDirectory() as name, timing(parts, PARTS):
+        folder = Path(name)
+        prime(folder, identity, workers)
+        paths, limits = SearchPaths(folder), Limits()
+        search = Search(
+            paths,
+            identity,
+            problem,
+            searcher,
+            evaluator,
+            limits,
+            Silent(),
+            proposals=proposals,
+            clock=clock,
+        )
+        with suppress(Over):
+            search.run()
+    before, after = notes
+    return rows_of(evaluator, {name: after[name] - before[name] for name in after}, proposals.seconds)
+
+
+def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> dict[str, str]:
+    """Return the rows of a column.
+
+    Args:
+        evaluator: The workers.
+        took: What passed while they were watched: seconds of each part, results, models.
+        models: The seconds of all models made.
+    """
+    span, results = took["clock"], took["results"]
+    own = took["really"] - took["thread"]
+    parts = {part: took[part] for part in PARTS}
+    busy = 1 - evaluator.idle / (evaluator.num_workers * WATCHED_SECONDS)
+
+    def share(seconds: float) -> str:
+        return f"{100 * seconds / span:.1f} %"
+
+    return {
+        "workers busy": f"{100 * busy:.2f} %",
+        "a worker waits for its next trial, mean": f"{TRIAL_SECONDS * (1 / busy - 1):.2f} s",
+        "all have their first trial after": f"{evaluator.filled:.0f} s",
+        "results a second": f"{results / span:.1f}",
+        "the loop, share of the time": share(own + took["messages"]),
+        "  messages of MPI": share(took["messages"]),
+        "  journal, with its fsyncs": share(parts["journal"]),
+        "  results.csv": share(parts["results.csv"]),
+        "  the rest": share(own - sum(parts.values())),
+        "the thread that makes proposals": share(took["thread"]),
+        "  a model and its proposals, mean": f"{took['thread'] / took['models']:.2f} s",
+        "  proposals from one model": f"{results / took['models']:.1f}",
+        "both, share of one core": share(own + took["messages"] + took["thread"]),
+    }
+
+
+def main() -> None:
+    """Simulate and print the table."""
+    counts = [int(word) for word in sys.argv[1:]] or list(WORKERS)
+    load, (sent, received) = os.getloadavg()[0], measure_mpi()
+    columns = []
+    for count in counts:
+        began = time.perf_counter()
+        columns.append(simulate(count, measure_messages(count, sent, received)))
+        print(f"{count} workers: {time.perf_counter() - began:.0f} s, {columns[-1]}", file=sys.stderr)
+    table = Table("ambs, trials of ten minutes; workers", *(f"{count:,}" for count in counts), box=None)
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
+    table.title = f"one driver, simulated; {describe_machine()}; load before {load:.1f}"
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
