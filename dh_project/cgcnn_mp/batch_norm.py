@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dh_project.cgcnn_mp.data_parallel import ALONE, Ranks
+
 
 class BatchNorm(nn.BatchNorm1d):
     """``BatchNorm1d`` whose statistics are taken elsewhere (the gate takes them over all bonds)."""
@@ -30,16 +32,19 @@ class WeightedBatchNorm(BatchNorm):
     It leans on its running statistics where one row or none cannot give any.
     """
 
-    def forward(self, rows: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise rows, float32 (rows, features), given how often each counts, float32 (rows,)."""
-        if not self.training or (len(rows) < 2 and float(weights.sum()) < 2):
+    def forward(self, rows: Tensor, weights: Tensor, ranks: Ranks = ALONE) -> Tensor:  # type: ignore[override]
+        """Normalise rows, float32 (rows, features), given how often each counts, float32 (rows,).
+
+        The statistics are those of the rows of all ranks.
+        """
+        if not self.training or (ranks.size == 1 and len(rows) < 2 and float(weights.sum()) < 2):
             return F.batch_norm(
                 rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-        total = weights.sum()
+        total = ranks.add(weights.sum())
         shares = weights / total
-        mean = shares @ rows
+        mean = ranks.add(shares @ rows)
         centred = rows - mean
-        variance = shares @ centred.square()
+        variance = ranks.add(shares @ centred.square())
         self.observe(mean, variance, total)
         return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.configuration import check_is_cgcnn
+from dh_project.cgcnn_mp.data_parallel import own_ranks
 from dh_project.cgcnn_mp.retraining import exit_status, retrain
 from dh_project.errors import UserError
 from dh_project.results import best_configuration
@@ -31,7 +32,8 @@ def _train_best(words: Sequence[str]) -> None:
     given = parse_key_values([word for word in words if "=" in word])
     best = best_configuration(path)
     check_is_cgcnn(path, best.run)
-    print(f"trial {best.trial} of {path}: {best.point}")
+    if own_ranks().is_first:
+        print(f"trial {best.trial} of {path}: {best.point}")
     retrain(best.point, best.run_kwargs | given, folder="best_config", recorded=best.objective)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dh_project.cgcnn_mp.data_parallel import ALONE, Ranks
 from dh_project.cgcnn_mp.graphs import CrystalSet
 from dh_project.cgcnn_mp.metrics import finite_or_none
 from dh_project.cgcnn_mp.metrics import measure as measure
@@ -32,6 +34,7 @@ def predict(
     normalizer: Normalizer,
     crystals: CrystalSet,
     batch_size: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """Predict the labels of each crystal of a set, which lies on the network's device.
 
@@ -40,14 +43,18 @@ def predict(
         normalizer: Of its labels.
         crystals: What to predict.
         batch_size: Crystals at a time; None: those of ``BATCH_SIZES``.
+        ranks: Each computes a share, and has the predictions of all.
 
     Returns:
         float64 (C, targets) on the CPU: in the labels' units, or for classification the probability of class 1.
     """
     network.eval()
     size = batch_size or BATCH_SIZES[crystals.graphs.labels.device.type]
+    share = replace(crystals, rows=ranks.share(crystals.rows))
     with torch.inference_mode():
-        outputs = torch.cat([network(batch) for batch in crystals.batches(size)]).cpu().double()
+        none = network.fc_out.weight.new_empty(0, network.fc_out.out_features)
+        own = torch.cat([none, *(network(batch) for batch in share.batches(size))]).cpu().double()
+        outputs = ranks.joined(own, len(crystals))
     return outputs[:, 1:].exp() if network.classification else normalizer.denorm(outputs)
 
 

@@ -54,7 +54,7 @@ class ConvLayer(nn.Module):
         atoms, own, other, bond = (term.to(self.bn1.weight.dtype) for term in terms)
         with torch.autocast(atoms.device.type, enabled=False):
             messages = gated_sum(own, other, bond, edges, self.bn1)
-            return residual(atoms, messages, edges.multiplicities, self.bn2)
+            return residual(atoms, messages, edges.multiplicities, self.bn2, edges.ranks)
 
 
 class CrystalGraphConvNet(nn.Module):

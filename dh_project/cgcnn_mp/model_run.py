@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from dh_project.cgcnn_mp.data_parallel import met, own_device, own_ranks
 from dh_project.cgcnn_mp.devices import peak_memory_mb
 from dh_project.cgcnn_mp.errors import unknown
 from dh_project.cgcnn_mp.gate.choice import warm_up
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.metrics import finite_or_none
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.outcome import Outcome
 from dh_project.cgcnn_mp.saving import LAST
 from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import Outcome, train
+from dh_project.cgcnn_mp.training import train
 from dh_project.running import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
@@ -77,6 +81,9 @@ def run(
 
     Each epoch is reported; the answer can end the training, which keeps its best epoch. Where the attempt
     before this one was interrupted, it goes on from that one's last epoch.
+
+    Each of the processes of a data-parallel trial calls this; together they train one network, and the first of them
+    writes, reports and records.
 
     Args:
         point: Hyperparameters, any of ``ORIGINAL``; one that is missing takes its value there.
@@ -139,7 +146,7 @@ def run(
         mixed_precision=mixed_precision,
         cuda_graphs=cuda_graphs,
     )
-    where = settings.find_device()
+    where = _own_device(settings)
     architecture = {name: values[name] for name in ARCHITECTURE} | _head(task, point)
     sets = load_data(
         data,
@@ -157,17 +164,21 @@ def run(
         cache_folder=cache_folder,
     )
     home = trial_folder() if folder is None else Path(folder)
-    if home is not None:
-        home.mkdir(parents=True, exist_ok=True)
     before = previous_folder(holding=LAST)
-    outcome = train(
-        *sets,
-        architecture=architecture,
-        settings=settings,
-        folder=home,
-        resume=before / LAST if before is not None else None,
-        on_epoch=lambda epoch, error: report(epoch, -error),
-    )
+    with met(where) as ranks:
+        if home is not None and ranks.is_first:
+            home.mkdir(parents=True, exist_ok=True)
+        outcome = train(
+            *sets,
+            architecture=architecture,
+            settings=replace(settings, device=str(where)),
+            folder=home,
+            resume=before / LAST if before is not None else None,
+            on_epoch=lambda epoch, error: report(epoch, -error),
+            ranks=ranks,
+        )
+    if not ranks.is_first:
+        return -outcome.error
     record(
         **_errors(outcome),
         best_epoch=outcome.best_epoch,
@@ -178,9 +189,23 @@ def run(
         peak_memory_mb=peak_memory_mb(where),
         seed=seed,
         threads=threads,
+        ranks=ranks.size,
         kernels=outcome.kernels,
     )
     return -outcome.error
+
+
+def _own_device(settings: Settings) -> torch.device:
+    """Return the device of this rank.
+
+    Raises:
+        ValueError: It is not here, or several ranks cannot do what is asked for.
+    """
+    if settings.cuda_graphs and own_ranks().size > 1:
+        raise ValueError(
+            f"cuda_graphs records the steps of one rank, and there are {own_ranks().size}: leave it out"
+        )
+    return own_device(settings.find_device())
 
 
 def _head(task: str, point: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +264,7 @@ def prepare(**run_kwargs: Any) -> None:
     arguments = {name: parameters[name].default for name in names} | run_kwargs
     training = {field.name for field in fields(Settings)} & set(names)
     settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
-    Settings(**settings).find_device()
+    _own_device(Settings(**settings))
     _head(arguments["task"], {})
     train_set, _, _ = load_data(
         **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}

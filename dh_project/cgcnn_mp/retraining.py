@@ -20,6 +20,7 @@ from rich.table import Table
 from dh_project.cgcnn_mp.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.configuration import Configuration, checked, options, point_and_arguments
 from dh_project.cgcnn_mp.crystals import SHIPPED
+from dh_project.cgcnn_mp.data_parallel import own_ranks
 from dh_project.cgcnn_mp.evaluation import METRICS
 from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
 from dh_project.cgcnn_mp.labelled_graphs import GRAPH_OPTIONS, label_graphs
@@ -84,6 +85,8 @@ def retrain(
 ) -> None:
     """Train a point, print its metrics, and leave the training's files and figures in a folder.
 
+    Of several ranks (``torchrun``) the first does so, and the others help it train.
+
     Args:
         point: The hyperparameters.
         run_kwargs: Arguments of ``run``.
@@ -100,6 +103,9 @@ def retrain(
     constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
     values = complete_point(point)
     Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
+    if not own_ranks().is_first:
+        run(point, **constants)
+        return
     prepare(**constants)
     home = Path(run_kwargs.get("folder") or folder)
     home.mkdir(parents=True, exist_ok=True)
@@ -178,7 +184,7 @@ def begin(folder: Path, given: Configuration, say: Say = print) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--folder {folder}: this is a file; name a folder")
-    if any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
+    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
         raise UserError(f"{folder} holds a training: go on with --resume, or name another --folder")
     retrain(*point_and_arguments(given), folder=str(folder), say=say)
 
@@ -194,7 +200,8 @@ def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
     if not last.is_file():
         raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
     settings = _settings_of(folder, given)
-    _check_undone(folder, settings)
+    if own_ranks().is_first:
+        _check_undone(folder, settings)
     retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
+from itertools import starmap
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from dh_project.cgcnn_mp.checkpoint import GraphSettings, check_resumable, fingerprint, load_checkpoint
 from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
+from dh_project.cgcnn_mp.data_parallel import ALONE, Ranks
 from dh_project.cgcnn_mp.devices import limited_threads
 from dh_project.cgcnn_mp.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
 from dh_project.cgcnn_mp.gate import count_gaussians
@@ -29,42 +32,12 @@ from dh_project.cgcnn_mp.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.metrics import measure, training_error
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.outcome import Outcome
 from dh_project.cgcnn_mp.saving import Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.schedules import make_schedule
 from dh_project.cgcnn_mp.settings import Settings
+from dh_project.cgcnn_mp.shares import shared_batches
 from dh_project.cgcnn_mp.weight_averaging import WeightAverage
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a training ended with.
-
-    Attributes:
-        network: With the best epoch's weights, on the training's device.
-        normalizer: Of the labels.
-        best_epoch: Counted from 1.
-        epochs: That were run.
-        seconds: That they took, those before an interruption too.
-        training: Metrics of the best epoch on the training set, as ``measure`` names them.
-        validation: The same of the validation set.
-        test: The same of the test set; empty where there is none.
-        kernels: That computed the gated sum.
-    """
-
-    network: CrystalGraphConvNet
-    normalizer: Normalizer
-    best_epoch: int
-    epochs: int
-    seconds: float
-    training: dict[str, float]
-    validation: dict[str, float]
-    test: dict[str, float]
-    kernels: str
-
-    @property
-    def error(self) -> float:
-        """Validation error of the best epoch: the figure that the training went by."""
-        return next(iter(self.validation.values()))
 
 
 class Training:
@@ -76,6 +49,10 @@ class Training:
         train_set: Crystals to learn from, on ``device``.
         valid_set: Crystals to choose the best epoch by, on ``device``.
         device: Where the network lies.
+        ranks: Who trains it, each with the same arguments.
+
+    Attributes:
+        identity: What a training that goes on, and each of its ranks, must share.
 
     Raises:
         ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1), or a set is empty.
@@ -88,8 +65,9 @@ class Training:
         train_set: CrystalSet,
         valid_set: CrystalSet,
         device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.settings, self.valid_set, self.device = settings, valid_set, device
+        self.settings, self.valid_set, self.device, self.ranks = settings, valid_set, device, ranks
         self.names = train_set.graphs.label_names
         torch.manual_seed(settings.seed)
         self.shuffle = torch.Generator().manual_seed(settings.seed)
@@ -115,7 +93,7 @@ class Training:
         self.average = WeightAverage(self.network, settings.averaging) if settings.averaging else None
         self.history: list[dict[str, float]] = []
         self.best_weights: dict[str, Tensor] = {}
-        self._identity = {
+        self.identity = {
             "graphs": asdict(GraphSettings.of(train_set)),
             "model": dict(architecture),
             "data": {
@@ -160,9 +138,11 @@ class Training:
         epoch = len(self.history) + 1
         rate = self.optimizer.param_groups[0]["lr"]
         loss = self._learn()
-        predictions = predict(self.result, self.normalizer, self.valid_set)
-        errors = training_error(
-            predictions, self.valid_labels, self.network.classification, self.names, self.normalizer.std
+        predictions = predict(self.result, self.normalizer, self.valid_set, ranks=self.ranks)
+        errors = self.ranks.of_first(
+            training_error(
+                predictions, self.valid_labels, self.network.classification, self.names, self.normalizer.std
+            )
         )
         error = next(iter(errors.values()))
         for name, value in (("training loss", loss), (f"validation error ({self.error_name})", error)):
@@ -187,7 +167,7 @@ class Training:
     def checkpoints(self) -> Checkpoints:
         """Return what the checkpoints hold after the last epoch; training on does not change it."""
         shared = {
-            **self._identity,
+            **self.identity,
             "normalizer": asdict(self.normalizer),
             "element_features": self.train_set.graphs.element_features.cpu(),
         }
@@ -208,14 +188,14 @@ class Training:
         return Checkpoints(best={**shared, **best}, last={**shared, **state})
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Go on from a checkpoint, which the first rank alone reads.
 
         Raises:
             OSError: It cannot be opened.
             CheckpointError: It is none to go on from, or that of another training.
         """
-        state = load_checkpoint(path)
-        check_resumable(path, state, self._identity)
+        state = self.ranks.of_first(load_checkpoint(path) if self.ranks.is_first else {})
+        check_resumable(path, state, self.identity)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -232,20 +212,30 @@ class Training:
         labels = self.normalizer.norm(crystals.graphs.labels)
         return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
 
-    def step(self, batch: Batch) -> Tensor:
+    def step(self, batch: Batch, share: float = 1.0) -> Tensor:
         """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for.
 
-        A CUDA graph repeats this; what Python counts is in ``_after_step``.
+        Of several ranks each gives its share of the batch, and what the mean loss of that weighs in the batch's; the
+        loss of the batch is returned. A CUDA graph repeats this; what Python counts is in ``_after_step``.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
             outputs = self.network(batch)
         loss = self.loss(outputs.float(), batch.labels)
+        if self.ranks.size > 1:
+            loss = share * loss
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        loss = self.ranks.add_gradients(self.network.parameters(), loss.detach())
         if self.settings.clip_norm is not None:
             clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
-        return loss.detach()
+        return loss
+
+    def _reseed_dropout(self) -> None:
+        """Let each rank drop other features, and the same ones where a training goes on; the first is as if alone."""
+        if not self.ranks.is_first:
+            seed = f"{self.settings.seed}, rank {self.ranks.rank}, epoch {len(self.history) + 1}"
+            torch.manual_seed(Random(seed).getrandbits(63))
 
     def _after_step(self) -> None:
         self.schedule.step()
@@ -258,11 +248,16 @@ class Training:
         graphs = self.train_set.graphs
         if self.settings.cuda_graphs:
             return RecordedSteps(graphs, self.step, self.optimizer).losses
+        if self.ranks.size > 1:
+            return lambda rows, batch_size: starmap(
+                self.step, shared_batches(graphs, rows, batch_size, self.ranks)
+            )
         return lambda rows, batch_size: map(self.step, graphs.batches(rows, batch_size))
 
     def _learn(self) -> float:
         """Pass over the training set once and return the mean loss."""
         self.network.train()
+        self._reseed_dropout()
         rows, batch_size = self.train_set.shuffled(self.shuffle), self.settings.batch_size
         total = torch.zeros((), device=self.device)
         for part, loss in zip(rows.split(batch_size), self._losses(rows, batch_size), strict=True):
@@ -281,6 +276,7 @@ def train(
     folder: Path | None = None,
     resume: Path | None = None,
     on_epoch: Callable[[int, float], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train a network, keep its best epoch, and test that one once.
 
@@ -295,12 +291,15 @@ def train(
         resume: Checkpoint ``last.pt`` of an interrupted training to go on from.
         on_epoch: Called after each epoch with its number, from 1, and its validation error, the
             first figure of ``metrics.training_error``; training ends where it answers False.
+        ranks: Who trains the network; each calls this with the same sets and settings, and has the outcome.
+            ``folder``, ``resume`` and ``on_epoch`` are the first one's; the others' are not looked at.
 
     Returns:
         The outcome.
 
     Raises:
-        ValueError: The device is not here, the labels cannot be learnt, or the checkpoint does not fit.
+        ValueError: The device is not here, the labels cannot be learnt, the checkpoint does not fit, or the ranks'
+            sets or settings differ.
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
@@ -313,21 +312,26 @@ def train(
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         using_kernels(settings.kernels),
     ):
-        training = Training(architecture or {}, settings, sets[TRAIN], sets[VALIDATION], device)
+        training = Training(architecture or {}, settings, sets[TRAIN], sets[VALIDATION], device, ranks)
         if training.network.classification and test_set:
             check_classes(test_set.labels)
-        with Saver(training.checkpoints, folder) as saver:
+        ranks.check_alike(training.identity)
+        with Saver(training.checkpoints, folder if ranks.is_first else None) as saver:
+            resume = ranks.of_first(resume)
             if resume is not None:
                 training.restore(resume)
                 saver.save()
             go_on = True
-            while go_on and not training.finished:
+            while ranks.of_first(go_on and not training.finished):
                 error = training.run_epoch()
                 saver.save_if_worth_it()
-                go_on = on_epoch is None or on_epoch(len(training.history), error)
+                if on_epoch is not None and ranks.is_first:
+                    go_on = on_epoch(len(training.history), error)
         network, normalizer = training.network, training.normalizer
         network.load_state_dict(training.best_weights)
-        predictions = {name: predict(network, normalizer, crystals) for name, crystals in sets.items()}
+        predictions = {
+            name: predict(network, normalizer, crystals, ranks=ranks) for name, crystals in sets.items()
+        }
         metrics = {
             name: measure(
                 predictions[name], crystals.labels, network.classification, training.names, normalizer.std
@@ -335,7 +339,7 @@ def train(
             for name, crystals in sets.items()
         }
         kernels = kernels_for(next(network.parameters())).__name__.rpartition(".")[2].removesuffix("_gate")
-    if folder is not None:
+    if folder is not None and ranks.is_first:
         write_evaluation(folder, sets, predictions, metrics)
     return Outcome(
         network=network,

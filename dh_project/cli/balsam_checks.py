@@ -128,7 +128,7 @@ def check_place(
     from dh_project.balsam.job_spec import job_spec_of
     from dh_project.balsam.packing import pack
     from dh_project.balsam.place import wishes_of
-    from dh_project.cli import hps_options
+    from dh_project.cli import hps_resources
     from dh_project.loading import load_run
 
     check_margin(allocation.minutes, submission.margin)
@@ -136,7 +136,7 @@ def check_place(
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node
     packing = pack(
-        node, allocation.num_nodes, allocation.job_mode, wishes_of(spec, hps_options.resources(parsed))
+        node, allocation.num_nodes, allocation.job_mode, wishes_of(spec, hps_resources.resources(parsed))
     )
     if is_silent(target.site):
         warn(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.cli import hps_options as options
+from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
 from dh_project.cli.log import log_level, log_to
 from dh_project.errors import UserError
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import evaluator_name
 
     evaluator = evaluator_name(arguments.evaluator)
-    options.check_places(arguments, evaluator)
+    places.check_places(arguments, evaluator)
     if evaluator != "mpi":
         return _search(arguments, evaluator)
     from dh_project.evaluators.mpi_world import World, carry
@@ -81,20 +82,20 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.searchers import create_searcher
 
     level, limits = log_level(), options.limits(arguments)
-    settings, resources = options.ambs_settings(arguments), options.resources(arguments)
+    settings, resources = options.ambs_settings(arguments), places.resources(arguments)
     stopper = options.stopper(arguments)
     paths = SearchPaths(arguments.log_dir)
-    history = _earlier_sessions(paths, arguments.fresh)
+    history = earlier_sessions(paths, arguments.fresh)
     problem, identity = load_search(arguments, history)
     check_same_search(paths, history, identity)  # the search checks again, under the lock
-    sources = _sources(arguments, paths, history, problem)
+    sources = read_sources(arguments, paths, history, problem)
     done = what_is_done(history, limits)
     if done is not None and evaluator != "balsam":  # whose trials may be wanted again
         tell(f"{paths.folder.resolve()}: {done}")
         _make_up_results(paths, problem)
         print_summary(history, paths, problem)
         return exit_status(history)
-    scratch = options.scratch(arguments, evaluator)
+    scratch = places.scratch(arguments, evaluator)
     with offered(scratch if evaluator != "balsam" else ""):
         prepare_run(arguments.run, identity.run_kwargs)
 
@@ -136,7 +137,7 @@ def exit_status(history: History, ending: Ending | None = None) -> int:
     return int(kind in ("losses", "failures") or (bool(history.ended) and history.best is None))
 
 
-def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
+def earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     """Return what earlier sessions left in a folder, which may not be there yet; nothing for a fresh start."""
     from dh_project.archive import unfinished
     from dh_project.history import History
@@ -155,7 +156,7 @@ def _earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     return History.replay(scan(paths.journal)[0])
 
 
-def _sources(
+def read_sources(
     arguments: argparse.Namespace, paths: SearchPaths, history: History, problem: HpProblem
 ) -> tuple[Source, ...]:
     """Read the results of other searches that this one has not learnt yet."""

@@ -11,7 +11,6 @@ from dh_project.cli.parser import Parser, duration, failures, natural, positive_
 from dh_project.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.evaluators import Resources
     from dh_project.limits import Limits
     from dh_project.searchers import AMBSSettings
     from dh_project.stoppers import Stopper
@@ -323,68 +322,3 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
         return create_stopper(name, parse_key_values(settings))
     except UserError as error:
         raise UserError(f"--stopper {name}: {error}") from None
-
-
-ELSEWHERE = {
-    "balsam": (
-        "--workflow",
-        "--num-evals-per-node",
-        "--num-ranks-per-node",
-        "--num-threads-per-rank",
-        "--num-evals-ahead",
-    ),
-    "mpi": ("--rank-timeout",),
-}
-"""Options that mean something with one evaluator alone."""
-
-
-def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
-    """Check that what is said of one evaluator's trials is said where they are.
-
-    Raises:
-        UserError: It is not.
-    """
-    for other, its_options in ELSEWHERE.items():
-        for option in its_options if evaluator != other else ():
-            if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
-                raise UserError(
-                    f"{option}: it belongs to --evaluator {other}, and this is {evaluator}; leave it out"
-                )
-    if evaluator == "balsam" and arguments.ranks_per_trial is not None:
-        raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
-
-
-def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
-    """Return where the nodes' scratch is, empty for none; only where trials run elsewhere it is not looked at.
-
-    Raises:
-        UserError: It cannot be used.
-    """
-    if arguments.scratch is None:
-        return ""
-    from dh_project.scratch import checked_place, checked_scratch
-
-    check = checked_place if evaluator == "balsam" else checked_scratch
-    return str(check(arguments.scratch, arguments.log_dir))
-
-
-def resources(arguments: argparse.Namespace) -> Resources:
-    """Return what the trials may use."""
-    from dh_project.evaluators import Resources
-
-    return Resources(
-        num_workers=arguments.num_workers,
-        cpus_per_trial=arguments.num_cpus_per_task,
-        gpus_per_trial=arguments.num_gpus_per_task,
-        trials_per_node=arguments.num_evals_per_node,
-        nodes_per_trial=arguments.num_nodes_per_eval or 1,
-        ranks_per_trial=arguments.ranks_per_trial or 1,
-        ranks_per_node=arguments.num_ranks_per_node or 1,
-        threads_per_rank=arguments.num_threads_per_rank,
-        workflow=arguments.workflow or "",
-        folder=arguments.log_dir,
-        trials_ahead=arguments.num_evals_ahead,
-        rank_timeout=arguments.rank_timeout or Resources.rank_timeout,
-        ray_address=arguments.ray_address,
-        ray_password=arguments.ray_password,
-    )

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dh_project import __version__
-from dh_project.cli import balsam, balsam_submit, doctor, hps, predict, sites, tasks, train
+from dh_project.cli import balsam, balsam_submit, doctor, hps, predict, sites, submit, tasks, train
 from dh_project.cli.console import write_any_text
 from dh_project.cli.parser import Parser, run_command
 
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog=program, description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"dh_project {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
-    for module in (hps, train, predict, balsam_submit, tasks, sites, doctor):
+    for module in (hps, submit, train, predict, balsam_submit, tasks, sites, doctor):
         module.add_command(commands)
     balsam.add_commands(commands)
     write_any_text()

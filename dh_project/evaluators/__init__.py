@@ -56,11 +56,7 @@ def create_evaluator(
         from dh_project.evaluators.balsam import BalsamEvaluator
 
         return BalsamEvaluator(setting, find_place(setting.run, resources))
-    if resources.nodes_per_trial > 1 and name != "mpi":
-        raise UserError(
-            f"--nodes-per-trial {resources.nodes_per_trial}: {name} does not spread a trial; use --evaluator mpi or "
-            "balsam"
-        )
+    check_spread(name, resources)
     ranks = resources.ranks_per_trial
     evaluator = _of_single_processes(name, setting, resources, world)
     if ranks == 1:
@@ -72,6 +68,21 @@ def create_evaluator(
             "each of them takes"
         )
     return RankGroups(evaluator, ranks)
+
+
+def check_spread(name: str, resources: Resources) -> None:
+    """Check that an evaluator can spread the processes of a trial over so many nodes.
+
+    Raises:
+        UserError: It cannot.
+    """
+    nodes, ranks = resources.nodes_per_trial, resources.ranks_per_trial
+    if nodes > 1 and name not in ("mpi", "balsam"):
+        raise UserError(
+            f"--nodes-per-trial {nodes}: {name} does not spread a trial; use --evaluator mpi or balsam"
+        )
+    if name == "mpi" and ranks % nodes:
+        raise UserError(f"--ranks-per-trial {ranks}: give a multiple of --nodes-per-trial {nodes}")
 
 
 def _of_single_processes(name: str, setting: Setting, resources: Resources, world: World | None) -> Evaluator:

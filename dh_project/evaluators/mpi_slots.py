@@ -96,8 +96,6 @@ def in_order(nodes: list[list[Slot]], resources: Resources) -> list[Slot]:
         UserError: Its ranks cannot be spread evenly, or the nodes hold none.
     """
     spread, ranks = resources.nodes_per_trial, resources.ranks_per_trial
-    if ranks % spread:
-        raise UserError(f"--ranks-per-trial {ranks}: give a multiple of --nodes-per-trial {spread}")
     if spread == 1:
         return [slot for slots in nodes for slot in slots]
     each = ranks // spread

@@ -23,7 +23,8 @@ class _Group:
     """The ranks of an attempt that runs."""
 
     ends: dict[int, Ended] = field(default_factory=dict)
-    is_ending: bool = False
+    is_ending: bool = False  # since one has ended
+    sentence: State | None = None  # from outside
 
 
 class RankGroups(Evaluator):
@@ -70,6 +71,9 @@ class RankGroups(Evaluator):
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """Ask for the end of all ranks of a trial."""
+        for (number, _), group in self._groups.items():
+            if number == trial:
+                group.sentence = group.sentence or state
         self._evaluator.kill(trial, state, reason, patience)
 
     def close(self) -> None:
@@ -83,21 +87,21 @@ class RankGroups(Evaluator):
         group.ends[event.rank] = event
         if len(group.ends) == self._ranks:
             del self._groups[key]
-            return _end_of_attempt(group.ends)
+            return _end_of_attempt(group)
         if not group.is_ending and (event.rank == 0 or event.state not in ENDED_WELL):
             group.is_ending = True
             why = f"rank {event.rank} has ended: {event.in_words()}"
-            self._evaluator.kill(event.trial, State.CANCELLED, why, PATIENCE_SECONDS)
+            self._evaluator.kill(event.trial, State.PAUSED, why, PATIENCE_SECONDS)
         return None
 
 
-def _end_of_attempt(ends: dict[int, Ended]) -> Ended:
+def _end_of_attempt(group: _Group) -> Ended:
     """Return the end of an attempt from those of its ranks, in the order in which they came."""
-    first = ends[0]
-    if first.state in (*ENDED_WELL, State.PAUSED):
+    first = group.ends[0]
+    if first.state in ENDED_WELL or first.state is group.sentence:
         return first
-    bad = [end for end in ends.values() if end.state not in (*ENDED_WELL, State.CANCELLED)] or [first]
-    told = min(bad, key=_weight)
+    own = [end for end in group.ends.values() if end.state not in (*ENDED_WELL, State.PAUSED)] or [first]
+    told = min(own, key=_weight)
     if told.rank == 0:
         return first
     return replace(told, rank=0, facts=first.facts, reason=f"rank {told.rank}: {told.reason}")

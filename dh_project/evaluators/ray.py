@@ -248,7 +248,7 @@ def _connect(ray: Any, resources: Resources) -> None:
     del options["include_dashboard"]
     try:
         _knock(resources.ray_address)
-        ray.init(address=resources.ray_address, **options)
+        ray.init(address=_head_that_knows_us(ray, resources.ray_address), **options)
     except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
         ray.shutdown()  # it may be half connected
         if "Version mismatch" in str(error):
@@ -259,6 +259,25 @@ def _connect(ray: Any, resources: Resources) -> None:
             f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
             f"({one_line(error)[:200]}); start one with: ray start --head"
         ) from None
+
+
+def _head_that_knows_us(ray: Any, address: str) -> str:
+    """Return the address of a cluster's head, to which this process shows its token where it asks for one.
+
+    ``ray start`` asks for it wherever ``~/.ray/auth_token`` is there, and ``ray.init`` shows it only where it is told
+    to; shown to a head that does not ask, it has the head refuse actors. Ray's own commands find out as is done here.
+    """
+    from ray._private.services import canonicalize_bootstrap_address_or_die
+    from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
+
+    head: str = canonicalize_bootstrap_address_or_die(address)
+    if "RAY_AUTH_MODE" not in os.environ:
+        try:
+            GcsClient(address=head)
+        except ray.exceptions.AuthenticationError:
+            os.environ["RAY_AUTH_MODE"] = "token"
+            Config.initialize("")
+    return head
 
 
 def _knock(address: str, timeout: float = 10.0) -> None:

@@ -22,8 +22,9 @@ from uuid import uuid4
 
 from dh_project.assignment import Assignment
 from dh_project.files import is_aside, replacing
+from dh_project.ranks import folder_of
 from dh_project.scratch import LEAST_ROOM, in_words, own_folder, require_room
-from dh_project.trial import LOG, RESULT, State
+from dh_project.trial import LOG, RESULT, SearchPaths, State
 from dh_project.worker.outcome import outcome
 
 FIRST_SECONDS = 1.0
@@ -67,8 +68,11 @@ class Scratch:
         home.mkdir(parents=True, exist_ok=True)
         (home / RESULT).unlink(missing_ok=True)  # of a search whose journal was taken away
         try:
-            folder = self._own_folder(self._place) / f"{assignment.trial:04d}-{assignment.attempt}"
-            folder.mkdir()
+            paths = SearchPaths(
+                self._own_folder(self._place)
+            )  # a folder's name tells the same as the search's
+            folder = Path(folder_of(str(paths.trial(assignment.trial, assignment.attempt)), assignment.rank))
+            folder.mkdir(parents=True)
         except OSError as error:
             with suppress(OSError), (home / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"--scratch {self._place}: {in_words(error)}; this trial writes in {home}\n")
@@ -91,7 +95,8 @@ class Scratch:
             return result
         outputs, self._outputs = self._outputs, None
         error = outputs.finish()
-        shutil.rmtree(outputs.source, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         if error is None or result["state"] not in (State.DONE, State.STOPPED, State.PAUSED):
             return result
         why = f"a fault of the machine: what it left in scratch cannot be brought to its folder: {error}"
@@ -119,7 +124,7 @@ class Scratch:
             lock.__enter__()
             self._lock, self._folder = lock, folder
             _clear(own)
-        self._folder.mkdir(exist_ok=True)  # somebody may have cleaned up
+        self._folder.mkdir(exist_ok=True)
         return self._folder
 
 

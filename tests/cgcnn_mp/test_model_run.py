@@ -90,7 +90,7 @@ def test_what_it_records(quick, listen):
     facts = listener.facts
     assert set(facts) == {
         "val_mae", "test_mae", "best_epoch", "epochs", "parameters", "seconds", "device", "peak_memory_mb",
-        "seed", "threads", "kernels",
+        "seed", "threads", "ranks", "kernels",
     }  # fmt: skip
     assert facts["val_mae"] == -objective
     assert (facts["epochs"], facts["device"], facts["seed"], facts["threads"]) == (3, "cpu", 3, 1)

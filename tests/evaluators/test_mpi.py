@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -132,3 +134,27 @@ def test_what_cannot_be_is_one_line_of_all_ranks_together(launcher, tmp_path, ra
     assert [line for line in printed.splitlines() if "error:" in line and said in line]
     assert printed.count("error:") == 1
     assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [({}, "this is a single process"), ({"MPI4PY_LIBMPI": "/no/such/libmpi.so"}, "there is no MPI library")],
+)
+def test_without_ranks_or_a_library_it_is_one_line(tmp_path, variables, said):
+    done = subprocess.run(
+        [sys.executable, *command("one", 4)],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+@pytest.mark.parametrize("launcher", ["Open MPI"], indirect=True)
+def test_the_launcher_of_another_mpi_is_told_from_ones_own(launcher, tmp_path):
+    del launcher.variables["MPI4PY_LIBMPI"]  # mpi4py then finds MPICH
+    status, said = launcher.run(2, *command("one", 4), cwd=tmp_path)
+    assert status == 2
+    assert said.count("is not that of mpi4py's library (MPICH") == 1

@@ -3,6 +3,7 @@
 import pytest
 
 from dh_project.errors import UserError
+from dh_project.evaluators import check_spread
 from dh_project.evaluators.mpi_slots import slots_of
 from dh_project.resources import Resources
 
@@ -53,6 +54,11 @@ def test_ranks_divide_the_gpus_of_their_node(nodes, resources, slots):
     assert carried(nodes, **resources) == slots
 
 
+def test_ranks_of_a_trial_that_cannot_be_spread_evenly_are_refused():
+    with pytest.raises(UserError, match="a multiple of --nodes-per-trial 2"):
+        check_spread("mpi", Resources(ranks_per_trial=3, nodes_per_trial=2))
+
+
 def test_ranks_take_gpus_in_the_order_of_the_site():
     slots = carried(ranks(2, 4, FOUR), gpu_order=(3, 2, 1, 0))
     assert slots == [(rank, (str(3 - rank % 4),)) for rank in range(8)]
@@ -72,17 +78,12 @@ def test_the_ranks_of_a_trial_follow_each_other_on_its_nodes():
     ("resources", "said"),
     [
         ({"num_workers": 9}, "8 ranks hold 8 trials"),
-        ({"ranks_per_trial": 3, "nodes_per_trial": 2}, "a multiple of --nodes-per-trial"),
         ({"ranks_per_trial": 9}, "start more ranks"),
-        ({"ranks_per_trial": 3, "nodes_per_trial": 3}, None),
         ({"ranks_per_trial": 5, "nodes_per_trial": 5}, "no trial of 1 on each of 5"),
         ({"gpus_per_trial": 3}, "there are 2 GPUs"),
     ],
 )
 def test_more_than_there_is_is_refused(resources, said):
     nodes = ranks(4, 2, FOUR[:2])
-    if said is None:
-        assert carried(nodes, **resources)
-        return
     with pytest.raises(UserError, match=said):
         carried(nodes, **resources)

@@ -1,6 +1,10 @@
+import os
+import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -163,3 +167,53 @@ def ends_of(evaluator, count):
     while len(ends) < count and time.monotonic() < limit:
         ends |= {event.trial: event.state for event in evaluator.wait(1.0) if isinstance(event, Ended)}
     return ends
+
+
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_a_cluster_that_asks_for_a_token_is_shown_it_and_no_other(samples, tmp_path, mode):
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("7" * 64)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    port = str(free_port())
+    head = subprocess.Popen(
+        [*RAY, "start", "--head", "--port", port, "--num-cpus=1", "--include-dashboard=false", "--block"],
+        env={**environment, "RAY_AUTH_MODE": mode},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for_port(port)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "dh_project.cli.main", "hps", "random", "--evaluator", "ray"),
+                *("--ray-address", f"127.0.0.1:{port}", "--max-evals", "2", "--log-dir", "one"),
+                *("--problem", str(samples / "small_problem.py"), "--run", str(samples / "small_run.py")),
+            ],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "2 trials ended, 0 of them failed" in done.stdout, done.stderr
+    finally:
+        os.killpg(head.pid, signal.SIGTERM)
+        head.wait(60)
+
+
+RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait_for_port(port):
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), timeout=1):
+            return
+        time.sleep(0.2)
+    raise AssertionError("the head does not start")

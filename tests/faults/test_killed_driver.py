@@ -57,6 +57,16 @@ def test_a_search_whose_driver_is_killed_25_times_loses_nothing(
     search.wait_until_none_is_left()
 
 
+def test_one_whose_trials_write_in_scratch_loses_nothing_either(search_command, tmp_path):
+    options = ["--max-evals", 30, "--scratch", tmp_path / "scratch"]
+    search = search_command(*options, run_kwargs=["shortest=0.2", "longest=1.2"], workers=3)
+    kill_at_random_moments(search, seed=4, kills=6)
+    search.run()
+    assert_nothing_is_lost(search, 30)
+    search.wait_until_none_is_left()
+    assert not list((tmp_path / "scratch").glob("dh_project-*/attempts/*/"))
+
+
 @pytest.mark.ray
 def test_a_search_with_ray_whose_driver_is_killed_4_times_loses_nothing(search_command):
     search = search_command(

@@ -130,7 +130,7 @@ def files(folder):
 
 
 def folders_of_attempts(place):
-    return list(place.glob("dh_project-*/attempts/*/*"))
+    return list(place.glob("dh_project-*/attempts/*/trials/*/*"))
 
 
 def test_a_trial_writes_in_scratch_and_all_it_left_is_in_its_folder_when_its_end_is_told(worker, home, place):
@@ -144,8 +144,10 @@ def test_a_trial_writes_in_scratch_and_all_it_left_is_in_its_folder_when_its_end
         "log.txt",
         "result.json",
     ]
-    assert f"wrote in {place}" in (home / "log.txt").read_text()
-    assert folders_of_attempts(place) == []
+    log = (home / "log.txt").read_text()
+    assert f"wrote in {place}" in log
+    assert log.endswith("/0000/attempt-1\n")
+    assert list(place.glob("dh_project-*/attempts/*/")) == []
 
 
 def test_links_to_a_trial_s_own_files_lead_to_those_that_are_brought(worker, home):

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from torch import Tensor
 
+from dh_project.cgcnn_mp.data_parallel import ALONE, Ranks
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -22,6 +24,7 @@ class Edges:
         repeats: float32 (E,).
         multiplicities: float32 (N,); 0 for padding.
         distance_count: U.
+        ranks: Among whom the batch is divided, of which this is one's share.
     """
 
     first: Tensor
@@ -31,6 +34,7 @@ class Edges:
     repeats: Tensor
     multiplicities: Tensor
     distance_count: int
+    ranks: Ranks = ALONE
 
     @cached_property
     def weights(self) -> Tensor:

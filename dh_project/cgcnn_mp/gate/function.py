@@ -29,17 +29,19 @@ def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: Batc
     Returns:
         (N, A).
     """
-    training = norm.training and (len(edges.repeats) > 1 or float(edges.total) > 1)
+    several = edges.ranks.size > 1 or len(edges.repeats) > 1 or float(edges.total) > 1
+    total: Tensor | None = None
     with torch.no_grad():
         kernels = kernels_for(own)
-        if training:
+        if norm.training and several:
             mean, variance = kernels.statistics(own, other, bond, edges)
-            norm.observe(mean, variance, edges.total)
+            mean, variance, total = edges.ranks.pooled(mean, variance, edges.total)
+            norm.observe(mean, variance, total)
         else:
             mean, variance = norm.running_mean, norm.running_var
         deviation = (variance + norm.eps).sqrt()
     outputs: Tensor = _GatedSum.apply(
-        own, other, bond, norm.weight, norm.bias, edges, mean, deviation, training, kernels
+        own, other, bond, norm.weight, norm.bias, edges, mean, deviation, total, kernels
     )
     return outputs
 
@@ -56,19 +58,19 @@ class _GatedSum(torch.autograd.Function):
         edges: Edges,
         mean: Tensor,
         deviation: Tensor,
-        training: bool,
+        total: Tensor | None,
         kernels: ModuleType,
     ) -> Tensor:
         scale = weight / deviation
         shift = bias - mean * scale
         ctx.save_for_backward(own, other, bond, scale, shift, mean, deviation)
-        ctx.edges, ctx.training, ctx.kernels = edges, training, kernels
+        ctx.edges, ctx.total, ctx.kernels = edges, total, kernels
         return kernels.forward(own, other, bond, edges, scale, shift)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         own, other, bond, scale, shift, mean, deviation = ctx.saved_tensors
         gradients = ctx.kernels.backward(
-            gradient.contiguous(), own, other, bond, ctx.edges, scale, shift, mean, deviation, ctx.training
+            gradient.contiguous(), own, other, bond, ctx.edges, scale, shift, mean, deviation, ctx.total
         )
         return (*gradients, None, None, None, None, None)

@@ -47,16 +47,19 @@ def backward(
     shift: Tensor,
     mean: Tensor,
     deviation: Tensor,
-    training: bool,
+    total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias."""
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+
+    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    """
     rows, lists = arrays(own, other, bond), _lists(edges)
     d_rows = [torch.empty_like(part) for part in (own, other, bond)]
     d_norm = torch.empty(2, own.shape[1])
     numba_loops.sum_gradients(*arrays(gradient), *rows, *lists, *arrays(scale, shift, mean, *d_rows, d_norm))
     d_norm[0] /= deviation
-    if training:
-        owed = d_norm * (scale / -edges.total)
+    if total is not None:
+        owed = edges.ranks.add(d_norm) * (scale / -total)
         owed[0] /= deviation
         numba_loops.add_through_statistics(*rows, *lists, *arrays(edges.multiplicities, mean, owed, *d_rows))
     d_own, d_other, d_bond = d_rows

@@ -61,9 +61,12 @@ def backward(
     shift: Tensor,
     mean: Tensor,
     deviation: Tensor,
-    training: bool,
+    total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias."""
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+
+    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    """
     centred = _gates(own - mean, other, bond, edges)
     scales, starts = scale.chunk(2), torch.addcmul(shift, mean, scale).chunk(2)
     strength, core = (torch.addcmul(*parts) for parts in zip(starts, centred, scales, strict=True))
@@ -77,12 +80,13 @@ def backward(
     slopes = F.softplus(core).mul_(incoming), core.sigmoid_().mul_(incoming)
     slopes[0].addcmul_(slopes[0], sigmoid, value=-1)
     neighbours, shells = edges.neighbours.long(), edges.shells.long()  # index_add_ is slow with int32
-    shares = (edges.weights / edges.total).to(own.dtype).unsqueeze(1)
     parts = []
     for slope, gate, factor, width in zip(slopes, centred, scales, deviation.chunk(2), strict=True):
         d_weight, d_bias = (slope * gate).sum(0) / width, slope.sum(0)
-        if training:
-            slope -= gate.mul_(d_weight / width).add_(d_bias).mul_(shares)
+        if total is not None:
+            shares = (edges.weights / total).to(own.dtype).unsqueeze(1)
+            through_deviation, through_mean = edges.ranks.add(torch.stack([d_weight, d_bias]))
+            slope -= gate.mul_(through_deviation / width).add_(through_mean).mul_(shares)
         d_own = _sums(slope, edges)
         d_other = torch.zeros(len(other), len(factor), dtype=own.dtype, device=own.device)
         d_bond = torch.zeros(len(bond), len(factor), dtype=own.dtype, device=own.device)

@@ -289,9 +289,12 @@ def backward(
     shift: Tensor,
     mean: Tensor,
     deviation: Tensor,
-    training: bool,
+    total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias."""
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+
+    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    """
     programs, width = _partial_sums(edges), own.shape[1] // 2
     gradient, values = gradient.contiguous(), (own.contiguous(), other.contiguous(), bond.contiguous())
     sums = torch.empty(programs, 2, 2 * width, device=own.device)
@@ -300,13 +303,13 @@ def backward(
         edges.repeats, scale, shift, mean, deviation, sums, len(edges.repeats),
     )  # fmt: skip
     of_normalisation = sums.sum(0)
-    shares = of_normalisation / edges.total if training else of_normalisation
+    shares = of_normalisation if total is None else edges.ranks.add(of_normalisation) / total
     d_own = torch.empty(own.shape, device=own.device)
     d_other, d_bond = (torch.zeros(part.shape, device=own.device) for part in (other, bond))
     _launch(
         _backward_kernel, len(own), width, gradient, *values, edges.first, edges.neighbours, edges.shells,
         edges.repeats, edges.multiplicities, scale, shift, mean, deviation, shares, d_own, d_other, d_bond,
-        TRAINING=training,
+        TRAINING=total is not None,
     )  # fmt: skip
     d_bias, d_weight = of_normalisation
     return d_own.to(own.dtype), d_other.to(other.dtype), d_bond.to(bond.dtype), d_weight, d_bias

@@ -22,7 +22,7 @@ def evaluated(request):
     other, bond = torch.zeros(size, 2 * size), torch.zeros(1, 2 * size)
     message = request.param.forward(own, other, bond, edges, ones, zeros)
     gradients = request.param.backward(
-        torch.ones(size, size), own, other, bond, edges, ones, zeros, zeros, ones, False
+        torch.ones(size, size), own, other, bond, edges, ones, zeros, zeros, ones, None
     )
     strength, core = own.double().chunk(2, dim=1)
     sigmoid, softplus = strength.sigmoid(), F.softplus(core, threshold=50)

@@ -51,10 +51,11 @@ def results(kernels, width, training, dtype=torch.float32, device="cpu"):
         value.to(device) for value in (mean, scale, shift, deviation, gradient, *shares)
     )
     edges = moved(random_edges(), device)
+    total = edges.total if training else None
     return [
         *statistics(kernels, *shares, edges),
         kernels.forward(*shares, edges, scale, shift),
-        *kernels.backward(gradient, *shares, edges, scale, shift, mean, deviation, training),
+        *kernels.backward(gradient, *shares, edges, scale, shift, mean, deviation, total),
     ]
 
 

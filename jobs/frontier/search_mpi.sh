@@ -1,0 +1,45 @@
+#!/bin/bash
+#SBATCH -A PROJECT
+#SBATCH -J dh_project
+#SBATCH -o %x-%j.out
+#SBATCH -t 02:00:00
+#SBATCH -p batch
+#SBATCH -N 2
+#SBATCH -C nvme
+
+# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Frontier (OLCF).
+# The directives above stay together, without comments on or between them.
+started=$(date +%s)
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
+module load PrgEnv-gnu/8.7.0
+module load cpe/26.03
+module load miniforge3/23.11.0-0
+module load rocm/7.1.1
+module load craype-accel-amd-gfx90a
+source venv/bin/activate  # EDIT: the environment that has dh_project
+export LD_LIBRARY_PATH="$CRAY_LD_LIBRARY_PATH:${LD_LIBRARY_PATH:-}"
+export MIOPEN_USER_DB_PATH="/tmp/miopen-$USER"
+export MIOPEN_CUSTOM_CACHE_DIR="/tmp/miopen-$USER"
+export DH_PROJECT_SITE=frontier
+# a search needs no internet; a command that does needs these
+# export all_proxy="socks://proxy.ccs.ornl.gov:3128/"
+# export ftp_proxy="ftp://proxy.ccs.ornl.gov:3128/"
+# export http_proxy="http://proxy.ccs.ornl.gov:3128/"
+# export https_proxy="http://proxy.ccs.ornl.gov:3128/"
+# export no_proxy="localhost,127.0.0.0/8,*.ccs.ornl.gov"
+set -u
+command -v deephyper > /dev/null || { echo "deephyper is not found: activate its environment above" >&2; exit 127; }
+
+nodes=$SLURM_JOB_NUM_NODES
+ranks_per_node=8
+ranks=$(( nodes * ranks_per_node ))
+export OMP_NUM_THREADS=7
+srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" -c 7 --gpus-per-task=1 --gpu-bind=closest \
+    deephyper hps ambs --evaluator mpi \
+    --num-workers "$ranks" --num-cpus-per-task 7 \
+    --walltime "$(( ends - $(date +%s) ))" --margin 120 --scratch "/mnt/bb/$USER" \
+    --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+status=$?
+echo "ended with status $status after $(( $(date +%s) - started )) s"
+exit "$status"

@@ -1,0 +1,61 @@
+#!/bin/bash
+#PBS -N dh_project
+#PBS -l select=2
+#PBS -l place=scatter:excl
+#PBS -l walltime=01:00:00
+#PBS -j oe
+#PBS -r y
+
+# A search on all nodes of a job, in a Ray cluster that it starts and ends, on a cluster with PBS.
+# The directives above stay together, without comments on or between them.
+started=$(date +%s)
+ends=$(( started + 60 * 60 ))  # of this job: as many minutes as the walltime above has
+cd "${PBS_O_WORKDIR:?this script is for a job: qsub it}" || exit 1
+source venv/bin/activate  # EDIT: the environment that has dh_project
+export TMPDIR="/tmp"
+export DH_PROJECT_SITE=pbs
+set -u
+command -v deephyper > /dev/null || { echo "deephyper is not found: activate its environment above" >&2; exit 127; }
+
+node_cores=$(env -u OMP_NUM_THREADS nproc)
+nodes=$(sort -u "$PBS_NODEFILE" | wc -l)
+ranks_per_node=$(( node_cores / 1 ))
+ranks=$(( nodes * ranks_per_node ))
+export OMP_NUM_THREADS=1
+
+# Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
+# ssh, and ends with the job.
+own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
+port=6379
+address=${own:?this node has no address on the fast network}:$port
+ray_options=(--disable-usage-stats)
+folder=/tmp/ray-${PBS_JOBID%%.*}  # short: the paths of sockets below it may not be long
+hosts=$(awk '!seen[$0]++' "$PBS_NODEFILE" | tail -n +2 | paste -sd, -)
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
+export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+cluster=()
+trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
+
+ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
+    --include-dashboard=false "${ray_options[@]}" --block &
+cluster+=($!)
+if [ "$nodes" -gt 1 ]; then
+    # shellcheck disable=SC2016  # each node's own shell fills these in
+    join='own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
+        ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
+        trap "kill $ray; wait $ray" TERM
+        wait "$ray"
+        exit 0'  # a launcher would end all nodes where one fails
+    mpiexec -n $(( nodes - 1 )) --ppn 1 --hosts "$hosts" \
+        bash -c "$join" "$address" "${ray_options[@]}" &
+    cluster+=($!)
+fi
+python -m dh_project.sites.ray_nodes "$address" "$nodes" 300 || exit
+
+deephyper hps ambs --evaluator ray --ray-address "$address" \
+    --num-workers "$ranks" --num-cpus-per-task 1 \
+    --walltime "$(( ends - $(date +%s) ))" --margin 120 \
+    --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+status=$?
+echo "ended with status $status after $(( $(date +%s) - started )) s"
+exit "$status"

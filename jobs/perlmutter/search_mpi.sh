@@ -1,0 +1,39 @@
+#!/bin/bash
+#SBATCH -A PROJECT
+#SBATCH -J dh_project
+#SBATCH -o %x-%j.out
+#SBATCH -C gpu
+#SBATCH -q regular
+#SBATCH --nodes=2
+#SBATCH --gpus-per-node=4
+#SBATCH --time=02:00:00
+
+# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Perlmutter, GPU nodes (NERSC).
+# The directives above stay together, without comments on or between them.
+started=$(date +%s)
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
+module load pytorch/2.0.1
+source venv/bin/activate  # EDIT: the environment that has dh_project
+export TMPDIR="/tmp"
+export DH_PROJECT_SITE=perlmutter
+set -u
+command -v deephyper > /dev/null || { echo "deephyper is not found: activate its environment above" >&2; exit 127; }
+
+nodes=$SLURM_JOB_NUM_NODES
+ranks_per_node=4
+ranks=$(( nodes * ranks_per_node ))
+export OMP_NUM_THREADS=16
+
+# a rank sees one GPU, near to its cores
+# shellcheck disable=SC2016  # the rank's own shell fills these in
+affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
+    bash -c "$affinity" affinity \
+    deephyper hps ambs --evaluator mpi \
+    --num-workers "$ranks" --num-cpus-per-task 16 \
+    --walltime "$(( ends - $(date +%s) ))" --margin 120 \
+    --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+status=$?
+echo "ended with status $status after $(( $(date +%s) - started )) s"
+exit "$status"

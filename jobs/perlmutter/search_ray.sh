@@ -1,0 +1,64 @@
+#!/bin/bash
+#SBATCH -A PROJECT
+#SBATCH -J dh_project
+#SBATCH -o %x-%j.out
+#SBATCH -C gpu
+#SBATCH -q regular
+#SBATCH --nodes=2
+#SBATCH --gpus-per-node=4
+#SBATCH --time=02:00:00
+#SBATCH --no-kill
+
+# A search on all nodes of a job, in a Ray cluster that it starts and ends, on Perlmutter, GPU nodes (NERSC).
+# The directives above stay together, without comments on or between them.
+started=$(date +%s)
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
+module load pytorch/2.0.1
+source venv/bin/activate  # EDIT: the environment that has dh_project
+export TMPDIR="/tmp"
+export DH_PROJECT_SITE=perlmutter
+set -u
+command -v deephyper > /dev/null || { echo "deephyper is not found: activate its environment above" >&2; exit 127; }
+
+nodes=$SLURM_JOB_NUM_NODES
+ranks_per_node=4
+ranks=$(( nodes * ranks_per_node ))
+export OMP_NUM_THREADS=16
+
+# Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
+# ssh, and ends with the job.
+own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
+port=6379
+address=${own:?this node has no address on the fast network}:$port
+ray_options=(--disable-usage-stats --num-cpus=64 --num-gpus=4)
+folder=/tmp/ray-$SLURM_JOB_ID  # short: the paths of sockets below it may not be long
+this_host=$SLURMD_NODENAME
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
+export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+cluster=()
+trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
+
+ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
+    --include-dashboard=false "${ray_options[@]}" --block &
+cluster+=($!)
+if [ "$nodes" -gt 1 ]; then
+    # shellcheck disable=SC2016  # each node's own shell fills these in
+    join='own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
+        ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
+        trap "kill $ray; wait $ray" TERM
+        wait "$ray"
+        exit 0'  # a launcher would end all nodes where one fails
+    srun --nodes=$(( nodes - 1 )) --ntasks=$(( nodes - 1 )) --ntasks-per-node=1 --cpus-per-task=128 --gpus-per-node=4 --exclude="$this_host" --kill-on-bad-exit=0 --no-kill \
+        bash -c "$join" "$address" "${ray_options[@]}" &
+    cluster+=($!)
+fi
+python -m dh_project.sites.ray_nodes "$address" "$nodes" 300 || exit
+
+deephyper hps ambs --evaluator ray --ray-address "$address" \
+    --num-workers "$ranks" --num-cpus-per-task 16 \
+    --walltime "$(( ends - $(date +%s) ))" --margin 120 \
+    --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+status=$?
+echo "ended with status $status after $(( $(date +%s) - started )) s"
+exit "$status"

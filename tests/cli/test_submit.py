@@ -1,0 +1,193 @@
+"""``deephyper submit`` without a scheduler: the script that it prints, and what it refuses and leaves nothing of."""
+
+import re
+import subprocess
+
+import pytest
+
+from dh_project.cli.main import main
+
+REQUEST = ["--nodes", "2", "--minutes", "60", "--queue", "debug", "--project", "mine"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, samples):
+    """A project's folder, in which the command is given."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in ("small_problem.py", "small_run.py"):
+        (folder / name).write_text((samples / name).read_text())
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def submit(capsys, here):
+    """Return a function that gives the command; it gives exit status, script, and what is said beside it."""
+
+    def submit(*words, site="polaris", request=REQUEST, search=True):
+        named = ["--problem", "small_problem.py", "--run", "small_run.py"] if search else []
+        before = sorted(here.rglob("*"))
+        try:
+            status = main(["submit", site, *map(str, [*request, *named, *words])])
+        except SystemExit as leaving:
+            status = leaving.code
+        assert sorted(here.rglob("*")) == before
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return submit
+
+
+@pytest.fixture
+def refused(submit):
+    """Return a function that gives a command that is refused, and gives the line."""
+
+    def refused(*words, **more):
+        status, out, errors = submit(*words, **more)
+        assert (status, out, errors.count("\n")) == (2, "", 1), errors
+        return errors
+
+    return refused
+
+
+def test_a_dry_run_prints_the_script_alone_and_says_the_rest_beside_it(submit, here):
+    status, script, said = submit("--dry-run", "--max-evals", 60)
+    assert status == 0
+    assert script.startswith("#!/bin/bash")
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    assert "#PBS -l walltime=01:00:00" in script
+    assert f"jobs run in {here}" in said
+    assert re.search(r"^environment ", said, re.MULTILINE)
+
+
+def test_the_search_is_told_what_the_user_said(submit, here):
+    words = ["--run-kwargs", "seconds=2", "scale=3", "--stopper", "bandit", "slack_factor=0.2", "--seed", 7]
+    _, script, _ = submit("--dry-run", *words, "--log-dir", "out", "--kappa", 2.5, "--max-failures", "50%")
+    command = " ".join(script.replace("\\\n", " ").split())
+    for told in (
+        "deephyper hps ambs --evaluator mpi",
+        f"--problem {here}/small_problem.py",
+        f"--run {here}/small_run.py",
+        f"--log-dir {here}/out",
+        "--run-kwargs seconds=2 scale=3",
+        "--stopper bandit slack_factor=0.2",
+        "--seed 7",
+        "--kappa 2.5",
+        "--max-failures 0.5",
+    ):
+        assert told in command
+
+
+def test_a_margin_and_a_trials_share_reach_the_search(submit):
+    _, script, _ = submit("--dry-run", "--margin", 200, "--num-evals-per-node", 2, "--num-cpus-per-task", 3)
+    assert "--margin 200" in script
+    assert "ranks_per_node=2" in script
+    assert "--num-cpus-per-task 3" in script
+
+
+def test_a_ray_cluster_is_started_where_it_is_asked_for(submit):
+    _, script, _ = submit("--dry-run", "--evaluator", "ray", "--searcher", "random")
+    assert "ray start --head" in script
+    assert "hps random" in script
+
+
+def test_at_its_end_a_job_looks_whether_the_later_ones_are_needed(submit, here):
+    _, script, _ = submit("--dry-run", "--log-dir", "out")
+    assert f'python -m dh_project.sites.chain {here}/out "$status"' in script
+
+
+def test_a_copy_is_what_runs(submit, here):
+    (here / ".gitignore").write_text("*.log\n")
+    (here / "old.log").touch()
+    status, script, said = submit("--dry-run", "--snapshot", "--log-dir", "out")
+    assert status == 0
+    code = here / "out" / "code"
+    assert f"cd {code}" in script
+    assert f"--problem {code}/small_problem.py" in script
+    assert f"export PYTHONPATH={code}" in script
+    assert f"{code}, a copy of {here}: 3 files, 0.0 MiB, .gitignore honoured" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--walltime", "60"], "--walltime: it is the job's"),
+        (["--fresh"], "name another --log-dir"),
+        (["--ray-address", "auto"], "--ray-address: the script starts the job's own cluster"),
+        (["--num-workers", "3"], "--num-evals-per-node"),
+        (["--workflow", "w"], "belongs to --evaluator balsam"),
+        (["--evaluator", "process"], "valid: mpi, ray"),
+        (["--evaluator", "mpy"], "did you mean 'mpi'?"),
+        (["--searcher", "random", "--kappa", "3"], "--kappa: random search has no model"),
+        (["--chain", "0"], "give at least 1"),
+        (["--chian", "2"], "did you mean '--chain'?"),
+        (["--margin", "3600"], "--minutes 60: the margin of 3600 s leaves no time"),
+        (["--max-evals", "0"], "give at least 1"),
+        (["--surrogate-model", "ETT"], "did you mean 'ET'?"),
+        (["--stopper", "medain"], "did you mean 'median'?"),
+        (["--run-kwargs", "secnds=1"], "did you mean 'seconds'?"),
+        (["--environment", "./no_such"], "there is no such folder"),
+        (["--snapshot-limit", "3"], "nothing is copied without --snapshot"),
+        (["--snapshot"], "name another --log-dir"),
+        (["--snapshot", "--log-dir", "out", "--snapshot-limit", "0.001"], "more than 0.001 MiB"),
+        (["--warm-start", "no_such.csv"], "no_such.csv"),
+        (["--log-dir", "small_run.py"], "this is a file"),
+    ],
+)
+def test_a_mistake_is_one_line(refused, words, said):
+    assert said in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("request_words", "said"),
+    [
+        (["--nodes", "4", "--minutes", "90", "--queue", "prod", "--project", "p"], "preemptable, capacity"),
+        (["--nodes", "2", "--minutes", "60", "--queue", "debug"], "give --project"),
+        (["--nodes", "0", "--minutes", "60"], "give at least 1"),
+        (["--minutes", "60"], "--nodes"),
+    ],
+)
+def test_what_the_queue_would_refuse_is_refused_before(refused, request_words, said):
+    assert said in refused(request=request_words)
+
+
+def test_a_queue_that_takes_one_job_takes_no_chain(refused):
+    request = ["--nodes", "2", "--minutes", "60", "--queue", "debug-scaling", "--project", "p"]
+    assert "takes 1 job of a user at a time, not 3" in refused("--chain", 3, request=request)
+
+
+@pytest.mark.parametrize(
+    ("problem", "run", "said"),
+    [
+        ("nope.Problem", "small_run.py", "there is no module 'nope'"),
+        ("small_problem.py", "nope.py", "nope.py'; name a Python file"),
+    ],
+)
+def test_problem_and_run_are_loaded(refused, problem, run, said):
+    assert said in refused("--problem", problem, "--run", run, search=False)
+
+
+def test_another_search_in_the_folder_is_not_gone_on_with(refused, here, capsys):
+    search = [
+        "hps",
+        "random",
+        "--evaluator",
+        "process",
+        "--problem",
+        "small_problem.py",
+        "--run",
+        "small_run.py",
+    ]
+    assert main([*search, "--max-evals", "2", "--log-dir", "out", "--num-workers", "1"]) == 0
+    capsys.readouterr()
+    assert "all 2 trials have ended already" in refused("--log-dir", "out", "--max-evals", 2)
+    assert "--seed was 42 there and is 3 now" in refused("--log-dir", "out", "--seed", 3)
+
+
+def test_a_machine_without_the_scheduler_is_told(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (
+        "qsub: not on this machine; submit from a login node of polaris, or print the script with --dry-run"
+        in refused()
+    )
