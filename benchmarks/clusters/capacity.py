@@ -8,8 +8,9 @@ loop, for a thread makes them. What the MPI evaluator takes is measured first (`
 the loop: its bookkeeping with so many ranks, and its messages as between two ranks of this machine.
 
 Trials take ten minutes (log-normal, standard deviation 10 %); none dies. A search is looked at in mid-course: an
-hour's results are in its journal, and what first runs in each worker ends at a random moment of the first ten
-minutes. It is watched for a minute, from half a minute after the last worker got its first trial.
+hour's results are in its journal, and a trial runs in each worker, which ends at a random moment of the next ten
+minutes. The points of those are as ``ambs`` draws its candidates, half of them near the best trials, for there it
+is hardest to keep away from them. It is watched for 45 s, after 15 s.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "search")]
+import numpy as np
 from cluster import Silent, SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
 from driver_time import PARTS, Clock, timing
 from histories import told
@@ -39,11 +41,13 @@ from dh_project.journal import encode
 from dh_project.limits import Limits
 from dh_project.search import Search
 from dh_project.searchers import create_searcher
-from dh_project.trial import Event, SearchPaths
+from dh_project.searchers.ambs import PARENTS
+from dh_project.searchers.base import Searcher
+from dh_project.trial import Event, SearchPaths, State
 
-WORKERS = (1_000, 4_000, 8_000, 16_000, 32_000)
+WORKERS = (1_000, 4_000, 16_000, 32_000, 64_000)
 TRIAL_SECONDS, SPREAD = 600.0, 0.1
-SETTLING_SECONDS, WATCHED_SECONDS = 30.0, 60.0
+SETTLING_SECONDS, WATCHED_SECONDS = 15.0, 45.0
 HISTORY_SECONDS = 3600.0
 
 
@@ -67,26 +71,31 @@ class Ranks(SimulatedEvaluator):
         super().__init__(num_workers, clock, hours=1.0)
         self.deaths = [math.inf] * num_workers
         self.messages, self.note = messages, note
-        self.began, self.told_at = clock(), clock()
-        self.started = self.notes = 0
+        self.told_at = clock()
+        self.is_begun = False
+        self.notes = 0
         self.watched = (math.inf, math.inf)  # from when to when
-        self.filled = self.idle = self.message_seconds = 0.0
+        self.idle = self.message_seconds = 0.0
 
     def trial_seconds(self) -> float:
-        """Draw how long a trial takes, from now on where it is the first of its worker."""
-        self.started += 1
+        """Draw how long a trial takes, from now on where it runs already."""
         whole = TRIAL_SECONDS * float(self.random.lognormal(0.0, SPREAD))
-        return whole if self.started > self.num_workers else whole * float(self.random.random())
+        return whole if self.is_begun else whole * float(self.random.random())
+
+    def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
+        """Go on with all trials that ran when the search was last looked at."""
+        for assignment in assignments:
+            super().start(assignment)
+        self.is_begun = True
+        begin = self.clock() + SETTLING_SECONDS
+        self.watched = (begin, begin + WATCHED_SECONDS)
+        return {assignment.trial for assignment in assignments}
 
     def start(self, assignment: Assignment) -> None:
         """Begin a trial in the worker that has been free for longest."""
         self._charge(self.messages.order)
         self._count_idle(self.free[0][0], self.clock())
         super().start(assignment)
-        if self.started == self.num_workers:
-            now = self.clock()
-            self.filled = now - self.began
-            self.watched = (now + SETTLING_SECONDS, now + SETTLING_SECONDS + WATCHED_SECONDS)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Jump to the next end, or over the time that would be waited.
@@ -99,7 +108,7 @@ class Ranks(SimulatedEvaluator):
             self.note()
             if self.notes == 2:
                 since = [entry[0] for entry in self.free] + [entry[0] for entry in self.running]
-                for moment in since:  # of what runs, what has ended unheard
+                for moment in since:  # of what runs, only what has ended unheard
                     self._count_idle(moment, self.watched[1])
                 raise Over
         self._charge(self.messages.look)
@@ -110,6 +119,14 @@ class Ranks(SimulatedEvaluator):
         self._charge(len(events) * self.messages.event)
         return events
 
+    def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
+        """End the simulation, for only an interruption ends a trial here.
+
+        Raises:
+            Over: Always.
+        """
+        raise Over
+
     def _count_idle(self, since: float, until: float) -> None:
         began, over = self.watched
         self.idle += max(0.0, min(until, over) - max(since, began))
@@ -119,12 +136,18 @@ class Ranks(SimulatedEvaluator):
         self.message_seconds += seconds
 
 
-def prime(folder: Path, identity: Identity, workers: int) -> None:
-    """Write the journal of a search that has an hour's results."""
-    problem = make_problem()
+def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) -> None:
+    """Write the journal of a search that has an hour's results, and a trial in each worker."""
+    problem, cube = searcher.problem, searcher.cube
     points = [problem.sample(seed) for seed in range(1000)]
     trials = int(workers * HISTORY_SECONDS / TRIAL_SECONDS)
     records = told(identity, trials, 0, lambda trial: points[trial % len(points)])
+    best = sorted(points, key=lambda point: -point["dropout"])[:PARENTS]
+    near = cube.around(cube.vectors(best), workers // 2, 0)
+    rows = np.concatenate([near, cube.sample(workers - len(near), 0)])
+    for number, row in enumerate(rows, start=trials):
+        start = {"kind": "start", "at": float(trials), "trial": number, "attempt": 1, "origin": "ambs"}
+        records.append({**start, "point": cube.point(row)})
     SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records)))
 
 
@@ -152,7 +175,7 @@ def simulate(workers: int, messages: Messages) -> dict[str, str]:
     proposals = VirtualProposals(searcher, workers, clock)
     with tempfile.TemporaryDirectory() as name, timing(parts, PARTS):
         folder = Path(name)
-        prime(folder, identity, workers)
+        prime(folder, identity, searcher, workers)
         paths, limits = SearchPaths(folder), Limits()
         search = Search(
             paths,
@@ -167,6 +190,8 @@ def simulate(workers: int, messages: Messages) -> dict[str, str]:
         )
         with suppress(Over):
             search.run()
+    if len(notes) < 2:
+        sys.exit("interrupted")
     before, after = notes
     return rows_of(evaluator, {name: after[name] - before[name] for name in after}, proposals.seconds)
 
@@ -190,7 +215,6 @@ def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> di
     return {
         "workers busy": f"{100 * busy:.2f} %",
         "a worker waits for its next trial, mean": f"{TRIAL_SECONDS * (1 / busy - 1):.2f} s",
-        "all have their first trial after": f"{evaluator.filled:.0f} s",
         "results a second": f"{results / span:.1f}",
         "the loop, share of the time": share(own + took["messages"]),
         "  messages of MPI": share(took["messages"]),
