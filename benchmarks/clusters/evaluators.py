@@ -129,9 +129,6 @@ def table_of(seconds: float, workers: list[int], runs: dict[tuple[str, int], Run
             continue
         row = [runs[carrier.key, number] for number in workers]
         ours = [runs.get((carrier.against, number), Run()) for number in workers]
-        if failures := [run.failure for run in row if run.failure]:
-            table.add_row(carrier.name, carrier.process, failures[0])
-            continue
         table.add_row(
             carrier.name,
             carrier.process,
@@ -141,6 +138,9 @@ def table_of(seconds: float, workers: list[int], runs: dict[tuple[str, int], Run
             *(shown(1000 * run.gap, 2) for run in row),
             *(shown(run.start_up, 2) for run in row),
         )
+        for number, run in zip(workers, row, strict=True):
+            if run.failure:
+                table.add_row(f"  with {number} workers", run.failure)
     return table
 
 
