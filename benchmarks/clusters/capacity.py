@@ -2,10 +2,12 @@
 
     python benchmarks/clusters/capacity.py [workers …]
 
-The workers are simulated; the search loop, ``ambs``, the journal with its fsync and results.csv are the real ones
-(``benchmarks/search/cluster.py``): what they take on this machine passes on a virtual clock, proposals beside the
-loop, for a thread makes them. What the MPI evaluator takes is measured first (``message_cost.py``) and charged to
-the loop: its bookkeeping with so many ranks, and its messages as between two ranks of this machine.
+The workers are simulated; the search loop, ``ambs``, the journal and results.csv are the real ones
+(``benchmarks/search/cluster.py``): the processor time that they take on this machine passes on a virtual clock,
+proposals beside the loop, for a thread makes them. It hardly depends on what else the machine does. An fsync waits
+instead, and the MPI evaluator needs ranks: both are measured first, and charged to the loop. Of an fsync the median
+counts, of the evaluator its bookkeeping with so many ranks, and messages as between two of this machine
+(``message_cost.py``).
 
 Trials take ten minutes (log-normal, standard deviation 10 %); none dies. A search is looked at in mid-course: an
 hour's results are in its journal, and a trial runs in each worker, which ends at a random moment of the next ten
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -62,20 +65,26 @@ class Ranks(SimulatedEvaluator):
         num_workers: How many there are.
         clock: The virtual clock.
         messages: What their messages cost the driver.
+        fsync: Seconds of an fsync of the journal, in each turn of the loop that has something to write.
         note: Called when the watching begins, and when it ends.
     """
 
     def __init__(
-        self, num_workers: int, clock: VirtualClock, messages: Messages, note: Callable[[], None]
+        self,
+        num_workers: int,
+        clock: VirtualClock,
+        messages: Messages,
+        fsync: float,
+        note: Callable[[], None],
     ) -> None:
         super().__init__(num_workers, clock, hours=1.0)
         self.deaths = [math.inf] * num_workers
-        self.messages, self.note = messages, note
+        self.messages, self.fsync, self.note = messages, fsync, note
         self.told_at = clock()
-        self.is_begun = False
+        self.is_begun = self.has_written = False
         self.notes = 0
         self.watched = (math.inf, math.inf)  # from when to when
-        self.idle = self.message_seconds = 0.0
+        self.idle = self.message_seconds = self.fsync_seconds = 0.0
 
     def trial_seconds(self) -> float:
         """Draw how long a trial takes, from now on where it runs already."""
@@ -96,6 +105,7 @@ class Ranks(SimulatedEvaluator):
         self._charge(self.messages.order)
         self._count_idle(self.free[0][0], self.clock())
         super().start(assignment)
+        self.has_written = True
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Jump to the next end, or over the time that would be waited.
@@ -103,6 +113,9 @@ class Ranks(SimulatedEvaluator):
         Raises:
             Over: What was to be watched is over.
         """
+        if self.has_written:
+            self.clock.offset += self.fsync
+            self.fsync_seconds += self.fsync
         if self.clock() >= self.watched[self.notes]:
             self.notes += 1
             self.note()
@@ -117,6 +130,7 @@ class Ranks(SimulatedEvaluator):
             self._charge(self.messages.alive)
         events = super().wait(timeout)
         self._charge(len(events) * self.messages.event)
+        self.has_written = bool(events)
         return events
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
@@ -151,9 +165,9 @@ def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) ->
     SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records)))
 
 
-def simulate(workers: int, messages: Messages) -> dict[str, str]:
+def simulate(workers: int, messages: Messages, fsync: float) -> dict[str, str]:
     """Run a search, watch it, and return what is to be known of it."""
-    clock, problem, parts = VirtualClock(), make_problem(), Clock()
+    clock, problem, parts = VirtualClock(time.process_time), make_problem(), Clock(time.process_time)
     identity = Identity("capacity.py", problem.to_json(), "simulated", {}, 42)
     notes: list[dict[str, float]] = []
 
@@ -161,16 +175,17 @@ def simulate(workers: int, messages: Messages) -> dict[str, str]:
         notes.append(
             {
                 "clock": clock(),
-                "really": time.perf_counter(),
+                "really": clock.real(),
                 "results": len(search.history.ended),
                 "models": len(proposals.seconds),
                 "thread": sum(proposals.seconds),
                 "messages": evaluator.message_seconds,
+                "fsyncs": evaluator.fsync_seconds,
                 **{part: parts.seconds[part] for part in PARTS},
             }
         )
 
-    evaluator = Ranks(workers, clock, messages, note)
+    evaluator = Ranks(workers, clock, messages, fsync, note)
     searcher = create_searcher("ambs", problem, identity.seed)
     proposals = VirtualProposals(searcher, workers, clock)
     with tempfile.TemporaryDirectory() as name, timing(parts, PARTS):
@@ -205,8 +220,10 @@ def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> di
         models: The seconds of all models made.
     """
     span, results = took["clock"], took["results"]
-    own = took["really"] - took["thread"]
     parts = {part: took[part] for part in PARTS}
+    rest = took["really"] - took["thread"] - sum(parts.values())
+    parts["journal"] += took["fsyncs"]
+    loop = took["messages"] + sum(parts.values()) + rest
     busy = 1 - evaluator.idle / (evaluator.num_workers * WATCHED_SECONDS)
 
     def share(seconds: float) -> str:
@@ -216,32 +233,48 @@ def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> di
         "workers busy": f"{100 * busy:.2f} %",
         "a worker waits for its next trial, mean": f"{TRIAL_SECONDS * (1 / busy - 1):.2f} s",
         "results a second": f"{results / span:.1f}",
-        "the loop, share of the time": share(own + took["messages"]),
+        "the loop, share of the time": share(loop),
         "  messages of MPI": share(took["messages"]),
         "  journal, with its fsyncs": share(parts["journal"]),
         "  results.csv": share(parts["results.csv"]),
-        "  the rest": share(own - sum(parts.values())),
+        "  the rest": share(rest),
         "the thread that makes proposals": share(took["thread"]),
         "  a model and its proposals, mean": f"{took['thread'] / took['models']:.2f} s",
         "  proposals from one model": f"{results / took['models']:.1f}",
-        "both, share of one core": share(own + took["messages"] + took["thread"]),
+        "both, share of one core": share(loop + took["thread"]),
     }
+
+
+def measure_fsync() -> float:
+    """Return the median seconds of an fsync after a line of the journal, where temporary files are."""
+    times = []
+    with tempfile.TemporaryFile(buffering=0) as file:
+        for _ in range(300):
+            file.write(b"-" * 600)
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def main() -> None:
     """Simulate and print the table."""
     counts = [int(word) for word in sys.argv[1:]] or list(WORKERS)
-    load, (sent, received) = os.getloadavg()[0], measure_mpi()
+    load, fsync, (sent, received) = os.getloadavg()[0], measure_fsync(), measure_mpi()
     columns = []
     for count in counts:
         began = time.perf_counter()
-        columns.append(simulate(count, measure_messages(count, sent, received)))
+        columns.append(simulate(count, measure_messages(count, sent, received), fsync))
         print(f"{count} workers: {time.perf_counter() - began:.0f} s, {columns[-1]}", file=sys.stderr)
     table = Table("ambs, trials of ten minutes; workers", *(f"{count:,}" for count in counts), box=None)
     for name in columns[0]:
         table.add_row(name, *(column[name] for column in columns))
-    table.title = f"one driver, simulated; {describe_machine()}; load before {load:.1f}"
-    Console(width=110).print(table)
+    console = Console(width=110)
+    console.print(f"one driver, simulated; {describe_machine()}; load before {load:.1f}")
+    console.print(
+        f"an fsync {1e3 * fsync:.2f} ms; a message sent {1e6 * sent:.1f} us, received {1e6 * received:.1f} us"
+    )
+    console.print(table)
 
 
 if __name__ == "__main__":

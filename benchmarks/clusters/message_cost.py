@@ -30,8 +30,8 @@ from dh_project.evaluators.mpi import MPIEvaluator
 from dh_project.evaluators.mpi_world import Message, World
 from dh_project.trial import Ended, State
 
-MESSAGES = 5_000
-"""So many are sent between two ranks."""
+BURSTS, BURST = 200, 20
+"""So many messages at a time go to and fro between two ranks, and so often: the next only when they are there."""
 
 REPETITIONS = 50
 
@@ -113,12 +113,12 @@ def measure_messages(ranks: int, sent: float, received: float) -> Messages:
 
 
 def seconds_of(calls: list[Any]) -> float:
-    """Return the median seconds of calls."""
+    """Return the median processor time of calls, in seconds."""
     times = []
     for call in calls:
-        began = time.perf_counter()
+        began = time.process_time()
         call()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return statistics.median(times)
 
 
@@ -136,26 +136,34 @@ def measure_mpi() -> tuple[float, float]:
 
 
 def be_a_rank() -> None:
-    """Send messages, or receive them; rank 0 prints what it took."""
+    """Send messages to and fro; rank 0 prints what it took."""
     with World() as world:
-        if world.rank == 0:
-            came, seconds = 0, 0.0
-            time.sleep(1.0)
-            while came < MESSAGES:
-                began = time.perf_counter()
-                messages = len(world.received())
-                seconds += time.perf_counter() - began if messages else 0.0
-                came += messages
-            began = time.perf_counter()
-            for _ in range(MESSAGES):
-                world.send(1, "alive")
-            print(json.dumps([(time.perf_counter() - began) / MESSAGES, seconds / MESSAGES]))
+        if world.rank:
+            while not any(message[0] == "leave" for message in answered(world)):
+                pass
+            world.send(0, "left")
             return
-        for _ in range(MESSAGES):
-            world.send(0, "alive")
-        while not any(message[0] == "leave" for _, message in world.received()):
-            pass
-        world.send(0, "left")
+        sent, received = [], []
+        for _ in range(BURSTS):
+            began = time.perf_counter()
+            for _ in range(BURST):
+                world.send(1, "alive")
+            sent.append(time.perf_counter() - began)
+            time.sleep(0.005)
+            began, came = time.perf_counter(), 0
+            while came < BURST:
+                came += len(world.received())
+            received.append(time.perf_counter() - began)
+        print(json.dumps([statistics.median(sent) / BURST, statistics.median(received) / BURST]))
+
+
+def answered(world: World) -> list[Message]:
+    """Return the messages that are there, all but those to leave sent back."""
+    messages = [message for _, message in world.received()]
+    for message in messages:
+        if message[0] != "leave":
+            world.send(0, *message)
+    return messages
 
 
 def main() -> None:

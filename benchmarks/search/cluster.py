@@ -44,14 +44,18 @@ SHORTEST, LONGEST, DYING, RESTART_SECONDS = 60.0, 600.0, 0.05, 20.0
 
 
 class VirtualClock:
-    """Real time, plus what was jumped over, minus what is charged elsewhere."""
+    """Real time, plus what was jumped over, minus what is charged elsewhere.
 
-    def __init__(self) -> None:
-        self.offset = 0.0
+    Args:
+        real: What is taken for real time, seconds.
+    """
+
+    def __init__(self, real: Callable[[], float] = time.perf_counter) -> None:
+        self.real, self.offset = real, 0.0
 
     def __call__(self) -> float:
         """Return the virtual time in seconds."""
-        return time.perf_counter() + self.offset
+        return self.real() + self.offset
 
     def jump_to(self, moment: float) -> None:
         """Let it be that time, unless it is later already."""
@@ -84,9 +88,9 @@ class VirtualProposals(Proposals):
             self.clock.jump_to(min(self.clock() + seconds, self._future.ready))
 
     def _start(self, work: Work) -> Future[Made]:
-        began = time.perf_counter()
+        began = self.clock.real()
         result = work()
-        took = time.perf_counter() - began
+        took = self.clock.real() - began
         self.clock.offset -= took
         self.seconds.append(took)
         future = VirtualFuture(self.clock, self.clock() + took)
