@@ -74,10 +74,13 @@ def measure(carrier: Carrier, workers: int, seconds: float) -> Run:
                 cwd=folder,
                 start_new_session=True,
             )
+        failure = ""
         try:
-            failure = "" if process.wait(trials * seconds / workers + LIMIT_SECONDS) == 0 else "failed"
+            if process.wait(trials * seconds / workers + LIMIT_SECONDS) != 0:
+                failure = "failed"
         except subprocess.TimeoutExpired:
             failure = "hung"
+        finally:
             end(process)
         ran = trials_in(folder / SAID)
         if failure or len(ran) != trials:
@@ -88,8 +91,8 @@ def measure(carrier: Carrier, workers: int, seconds: float) -> Run:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it started, by force if need be."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """End a command that still runs and what it started, by force if need be."""
+    for number in (signal.SIGTERM, signal.SIGKILL) if process.poll() is None else ():
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
