@@ -48,7 +48,7 @@ from dh_project.searchers.ambs import PARENTS
 from dh_project.searchers.base import Searcher
 from dh_project.trial import Event, SearchPaths, State
 
-WORKERS = (1_000, 4_000, 16_000, 32_000, 64_000)
+WORKERS = (1_000, 16_000, 32_000, 64_000, 96_000)
 TRIAL_SECONDS, SPREAD = 600.0, 0.1
 SETTLING_SECONDS, WATCHED_SECONDS = 15.0, 45.0
 HISTORY_SECONDS = 3600.0
