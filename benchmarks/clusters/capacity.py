@@ -240,7 +240,7 @@ def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> di
         "  the rest": share(rest),
         "the thread that makes proposals": share(took["thread"]),
         "  a model and its proposals, mean": f"{took['thread'] / took['models']:.2f} s",
-        "  proposals from one model": f"{results / took['models']:.1f}",
+        "  results in that time": f"{results / took['models']:.1f}",
         "both, share of one core": share(loop + took["thread"]),
     }
 
