@@ -3,6 +3,7 @@
 # make faults   kill, hang, tear and fill searches on purpose, and say so
 # make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
 # make bench-balsam   the same for Balsam, in a folder of its own (a quarter of an hour)
+# make bench-clusters   the same for evaluators: MPI ranks, Ray, one driver of many GPUs (half an hour)
 # make lint, make docs, make clean
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 FOLDER ?= search
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: search test faults lint docs bench bench-balsam clean
+.PHONY: search test faults lint docs bench bench-balsam bench-clusters clean
 
 search: $(VENV)/installed
 	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
@@ -50,6 +51,11 @@ bench-balsam: $(VENV)/installed-bench
 	. $(VENV)/balsam/activate; $(BIN)/python benchmarks/balsam/bulk.py && \
 	    $(BIN)/python benchmarks/balsam/poller.py && $(BIN)/python benchmarks/balsam/turnaround.py; \
 	    status=$$?; $(BIN)/deephyper balsam-stop --all; exit $$status
+
+bench-clusters: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/clusters/evaluators.py
+	$(BIN)/python benchmarks/clusters/message_cost.py
+	$(BIN)/python benchmarks/clusters/capacity.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache

