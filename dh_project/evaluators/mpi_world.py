@@ -33,8 +33,8 @@ PREPARING_SECONDS = 6 * 3600.0
 PARTING_SECONDS = 5.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
 
-SHORTEST_LOOK, LONGEST_LOOK = 0.0005, 0.02
-"""Seconds between two looks for messages."""
+SHORTEST_LOOK, LONGEST_LOOK, GROWTH = 0.0005, 0.02, 1.1
+"""Seconds between two looks for messages; each is so many times the one before, while nothing comes."""
 
 Message = tuple[Any, ...]
 
@@ -132,7 +132,7 @@ class Pace:
 
     def after(self, something_came: object) -> None:
         """Count a look."""
-        self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, 1.5 * self.seconds)
+        self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, GROWTH * self.seconds)
 
 
 def carry(world: World) -> int:
