@@ -52,6 +52,7 @@ setup(
     },
     install_requires=[
         "ConfigSpace>=1.2",
+        "argcomplete>=3.5",
         "deephyper>=0.13.2,<0.14",
         "filelock",
         "gemmi>=0.7",
