@@ -51,8 +51,8 @@ setup(
         "dh_project.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[
-        "ConfigSpace>=1.2",
         "argcomplete>=3.5",
+        "ConfigSpace>=1.2",
         "deephyper>=0.13.2,<0.14",
         "filelock",
         "gemmi>=0.7",
