@@ -30,6 +30,9 @@ _python_argcomplete {program}
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
+ASK = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": "offered"}
+"""What shells set beside the line, and a file for the answer in place of descriptor 8."""
+
 HEAVY = ("deephyper", "ray", "torch", "pydantic", "numpy", "ConfigSpace", "sklearn", "pandas", "jinja2")
 
 
@@ -150,6 +153,15 @@ def test_the_options_of_train_are_those_of_its_help(tab):
     assert tab("deephyper train --") == names
 
 
+@pytest.mark.parametrize(("shell", "between"), [("zsh", ":"), ("fish", "\t")])
+def test_zsh_and_fish_are_told_what_each_is(environment, tmp_path, shell, between):
+    asked = {**ASK, "_ARGCOMPLETE_SHELL": shell, "COMP_LINE": "deephyper sub", "COMP_POINT": "13"}
+    asked |= {"_ARGCOMPLETE_DFS": between} if shell == "fish" else {}
+    environment |= {**asked, "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    subprocess.run(["deephyper"], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "offered").read_text() == f"submit{between}submit a search as batch jobs of a site"
+
+
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
@@ -171,8 +183,7 @@ def test_a_tab_imports_nothing_large(environment, tmp_path, line, offered):
         "from dh_project.cli.main import main\n"
         "main()\n"
     )
-    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    asked |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "offered"), "_ARGCOMPLETE_IFS": "\n"}
+    asked = {**ASK, "COMP_LINE": line, "COMP_POINT": str(len(line))}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment | asked, check=True)
     assert offered in (tmp_path / "offered").read_text().split()
     imported = (tmp_path / "imported").read_text().split()

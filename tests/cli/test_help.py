@@ -69,6 +69,12 @@ def test_the_examples_are_commands_that_can_be_given(parser):
     assert any(f"{command} ".startswith(f"{parser.prog} ") for command in reached)
 
 
+@pytest.mark.parametrize("words", [[], ["hps"], ["tasks"]])
+def test_without_a_command_the_help_of_the_place_is_printed(words, capsys):
+    assert main.main(words) == 0
+    assert capsys.readouterr().out.startswith(" ".join(["usage: deephyper", *words, "[-h]"]))
+
+
 @pytest.mark.parametrize("program", ["main", "analytics"])
 def test_the_version_is_told_with_those_of_what_does_the_work(program):
     words = [sys.executable, "-m", f"dh_project.cli.{program}", "--version"]
