@@ -52,6 +52,7 @@ setup(
         "dh_project.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[
+        "argcomplete>=3.5",
         "ConfigSpace>=1.2",
         "deephyper>=0.13.2,<0.14",
         "filelock",

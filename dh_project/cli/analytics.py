@@ -6,16 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from dh_project import __version__
-from dh_project.cli.parser import Parser, positive_int, run_command
+from dh_project.cli.parser import Parser, positive_int
+from dh_project.cli.program import run_program
 
 PROGRAM = "deephyper-analytics"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    parser = Parser(prog=PROGRAM, description="Read a search's results.")
-    parser.add_argument("--version", action="version", version=f"dh_project {__version__}")
+def make_parser() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Read a search's results.",
+        epilog=f"example:\n  {PROGRAM} topk search/results.csv",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     topk = commands.add_parser(
         "topk",
@@ -24,16 +27,19 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=f"example:\n  {PROGRAM} topk results.csv -k 3 -o best.json",
     )
     topk.add_argument("path", type=Path, help="results.csv of a search")
-    topk.add_argument("-k", type=positive_int, default=1, metavar="N", help="how many (1)")
-    topk.add_argument(
+    topk.group("what to print").add_argument(
+        "-k", type=positive_int, default=1, metavar="N", help="how many (1)"
+    )
+    topk.group("where to").add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write a .json, .yaml or .csv instead"
     )
-    topk.set_defaults(parser=topk, command=run_topk)
-    parsed = parser.parse_args(arguments)
-    if not hasattr(parsed, "command"):
-        parser.print_help()
-        return 0
-    return run_command(parsed.command, parsed, PROGRAM)
+    topk.set_defaults(command=run_topk)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    return run_program(make_parser(), arguments)
 
 
 def run_topk(arguments: argparse.Namespace) -> int:

@@ -40,14 +40,16 @@ def _add_init(commands: Any) -> None:
     parser.add_argument(
         "folder", metavar="DIR", type=Path, help="a folder that is new or empty, or one of balsam-init"
     )
-    parser.add_argument("--server", metavar="URL", help="a server of others; by default, one is started here")
-    parser.add_argument(
+    server = parser.add_argument_group("the server")
+    server.add_argument("--server", metavar="URL", help="a server of others; by default, one is started here")
+    site = parser.add_argument_group("the site")
+    site.add_argument(
         "--site-type", metavar="TYPE", help="local (default), or a system that Balsam knows, such as polaris"
     )
-    parser.add_argument(
+    site.add_argument(
         "--site-name", metavar="NAME", help="of the site at the server; by default, of DIR and this host"
     )
-    parser.add_argument(
+    site.add_argument(
         "-A",
         "--project",
         action="append",
@@ -55,25 +57,25 @@ def _add_init(commands: Any) -> None:
         metavar="NAME",
         help="to charge batch jobs to; may be repeated",
     )
-    parser.add_argument(
+    server.add_argument(
         "--port", type=_port, metavar="PORT", help="of a server of one's own; by default, a free one"
     )
-    parser.add_argument(
+    server.add_argument(
         "--token-hours",
         type=positive_float,
         metavar="HOURS",
         help="how long its tokens are good (default: 720)",
     )
-    parser.add_argument("--user", metavar="NAME", help="name at a server of others")
-    parser.add_argument(
+    server.add_argument("--user", metavar="NAME", help="name at a server of others")
+    server.add_argument(
         "--password-stdin",
         action="store_true",
         help="read the password there from standard input's first line",
     )
-    parser.add_argument(
+    parser.add_argument_group("Balsam's environment").add_argument(
         "--python", type=Path, metavar="FILE", help="Python 3.11 or 3.12 for Balsam's environment"
     )
-    parser.set_defaults(parser=parser, command=init)
+    parser.set_defaults(command=init)
 
 
 def _add_start(commands: Any) -> None:
@@ -81,9 +83,10 @@ def _add_start(commands: Any) -> None:
         "balsam-start",
         help="start what does not run of Balsam in a folder",
         description="Start what does not run of Balsam in a folder: database, server, and the site's agent.",
+        epilog="example:\n  deephyper balsam-start polydb",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
-    parser.set_defaults(parser=parser, command=start)
+    parser.set_defaults(command=start)
 
 
 def _add_stop(commands: Any) -> None:
@@ -92,10 +95,13 @@ def _add_stop(commands: Any) -> None:
         help="stop what runs of Balsam in a folder",
         description="Stop what runs of Balsam in a folder: the site's agent, server, and database. Batch jobs that "
         "run go on by themselves, and their results are heard of after the next balsam-start.",
+        epilog="example:\n  deephyper balsam-stop polydb --all",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
-    parser.add_argument("--all", action="store_true", help="end the site's batch jobs first")
-    parser.set_defaults(parser=parser, command=stop)
+    parser.add_argument_group("what to stop").add_argument(
+        "--all", action="store_true", help="end the site's batch jobs first"
+    )
+    parser.set_defaults(command=stop)
 
 
 def _add_status(commands: Any) -> None:
@@ -104,9 +110,10 @@ def _add_status(commands: Any) -> None:
         help="say how Balsam in a folder is",
         description="Say how Balsam in a folder is: environment, server, token, site, agent, batch jobs. The exit "
         "status is 0 where all is well, and else 1.",
+        epilog="example:\n  deephyper balsam-status polydb",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
-    parser.set_defaults(parser=parser, command=status)
+    parser.set_defaults(command=status)
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ def add_command(commands: Any) -> None:
     """Add ``balsam-submit`` to the commands."""
     text = "submit a search to a Balsam site"
     parser = commands.add_parser("balsam-submit", help=text, description=text, epilog=EXAMPLE)
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
     parser.has_rest = True
     parser.add_argument("what", metavar="hps", nargs="?", help="what to submit: hps")
     parser.add_argument(

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from dh_project.cli.versions import NOT_INSTALLED, installed_version
 
 OURS = "dh_project.cli.main"
 
@@ -32,8 +33,10 @@ def add_command(commands: Any) -> None:
         description="Say which program answers the word deephyper, and which versions of what it stands on are here.",
         epilog="example:\n  dh-project doctor --fix",
     )
-    parser.add_argument("--fix", action="store_true", help="give the word deephyper back to this project")
-    parser.set_defaults(parser=parser, command=run)
+    parser.add_argument_group("what to mend").add_argument(
+        "--fix", action="store_true", help="give the word deephyper back to this project"
+    )
+    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,12 +95,9 @@ QUESTIONS = {
 def _versions() -> dict[str, str]:
     versions = {"python": sys.version.split()[0]}
     for name in ("dh_project", "DeepHyper", "ConfigSpace", "Ray", "torch", "pymatgen", "mpi4py"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-        else:
-            versions[name] += f" ({_asked(QUESTIONS[name])})" if name in QUESTIONS else ""
+        versions[name] = installed_version(name)
+        if name in QUESTIONS and versions[name] != NOT_INSTALLED:
+            versions[name] += f" ({_asked(QUESTIONS[name])})"
     return versions
 
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dh_project.arguments import parse_key_values
 from dh_project.cli import hps_options as options
 from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
@@ -25,6 +24,12 @@ if TYPE_CHECKING:
 
 SEED = 42
 
+DESCRIPTION = """\
+Search for the hyperparameters that make the objective of a run function as large as can be.
+
+Each trial is a process of its own; the folder of --log-dir has all that is known of it.
+"""
+
 EXAMPLE = """\
 example:
   deephyper hps {name} --evaluator ray --num-workers 2 --max-evals 50 \\
@@ -36,15 +41,16 @@ The same command again goes on where it stopped.
 
 def add_command(commands: Any) -> None:
     """Add ``hps`` to the commands."""
-    hps = commands.add_parser("hps", help="search for hyperparameters")
-    hps.set_defaults(parser=hps)
+    hps = commands.add_parser(
+        "hps", help="search for hyperparameters", description=DESCRIPTION, epilog=EXAMPLE.format(name="ambs")
+    )
     searches = hps.add_subparsers(title="searches", metavar="SEARCH", required=False)
     for name, text in (
         ("ambs", "asynchronous model-based search (DeepHyper's CBO)"),
         ("random", "random search"),
     ):
         parser = searches.add_parser(name, help=text, description=text, epilog=EXAMPLE.format(name=name))
-        parser.set_defaults(parser=parser, command=run, searcher=name)
+        parser.set_defaults(command=run, searcher=name)
         options.add_options(parser)
         if name == "ambs":
             options.add_ambs_options(parser)
@@ -201,6 +207,7 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
 
 def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
     """Load problem and run function, and return what makes the search this one; bare names are made complete."""
+    from dh_project.arguments import parse_key_values
     from dh_project.history import Identity
     from dh_project.loading import absolute_target, check_run_kwargs, load_run
     from dh_project.problem import load_problem

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dh_project import __version__
 from dh_project.cli import (
     balsam,
     balsam_submit,
@@ -19,21 +18,25 @@ from dh_project.cli import (
     tasks,
     train,
 )
-from dh_project.cli.console import write_any_text
-from dh_project.cli.parser import Parser, run_command
+from dh_project.cli.parser import Parser
+from dh_project.cli.program import run_program
 
-DESCRIPTION = """\
-Tune a model by asynchronous model-based search.
+DESCRIPTION = (
+    "Tune a model by asynchronous model-based search, on this machine or as jobs of a supercomputer."
+)
 
+EPILOG = """\
+example:
   deephyper hps ambs --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+
+deephyper COMMAND --help says more of each, with an example.
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
+def make_parser() -> Parser:
+    """Return the parser of all commands."""
     program = Path(sys.argv[0]).name if sys.argv[0].endswith(("deephyper", "dh-project")) else "deephyper"
-    parser = Parser(prog=program, description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"dh_project {__version__}")
+    parser = Parser(prog=program, description=DESCRIPTION, epilog=EPILOG)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     for module in (
         start_project,
@@ -49,12 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         module.add_command(commands)
     balsam.add_commands(commands)
-    write_any_text()
-    parsed = parser.parse_args(arguments)
-    if not hasattr(parsed, "command"):
-        getattr(parsed, "parser", parser).print_help()
-        return 0
-    return run_command(parsed.command, parsed, program)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    return run_program(make_parser(), arguments)
 
 
 if __name__ == "__main__":

@@ -40,17 +40,18 @@ def add_command(commands: Any) -> None:
         "kind", choices=("hps", "nas"), metavar="hps", help="hps: a search for hyperparameters"
     )
     parser.add_argument("name", metavar="NAME", help="its name, which Python imports")
-    parser.add_argument("--template", metavar="T", default=None, help="what it begins as (torch)")
-    parser.add_argument(
+    begin = parser.add_argument_group("what it begins as")
+    begin.add_argument("--template", metavar="T", default=None, help="a template, as named below (torch)")
+    begin.add_argument(
         "--with",
         dest="options",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="what the template may be told, as named below",
+        help="what the template may be told, likewise",
     )
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
     parser.complete = describe_templates
 
 

@@ -6,11 +6,10 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dh_project.errors import UserError, did_you_mean
-from dh_project.ranks import is_follower
 
 FOLLOWING_SECONDS = 2.0
 """How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
@@ -30,17 +29,29 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{"allow_abbrev": False, **kwargs})
+        self.set_defaults(parser=self)  # what was parsed tells by which command's parser
 
     def group(self, title: str) -> argparse._ArgumentGroup:
         """Return the group of options with a title, which is made where there is none."""
         found = [group for group in self._action_groups if group.title == title]
         return found[0] if found else self.add_argument_group(title)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse what is known, after the options that are slow to find are."""
+    def commands(self) -> Iterator[Parser]:
+        """Yield the parsers of the commands below this one, and of those below them."""
+        for action in self._actions:
+            for parser in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+                yield parser
+                yield from parser.commands()
+
+    def find_options(self) -> None:
+        """Add the options that are slow to find, if that is not done."""
         if self.complete is not None:
             complete, self.complete = self.complete, None
             complete(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is known, after the options that are slow to find are."""
+        self.find_options()
         if not self.has_rest or args is None:
             return super().parse_known_args(args, namespace)
         words = list(args)
@@ -155,6 +166,8 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
 
 def _refuse(said: str) -> None:
     """Print why a command ends, once for all ranks of a launcher."""
+    from dh_project.ranks import is_follower
+
     if is_follower():
         time.sleep(FOLLOWING_SECONDS)
     else:

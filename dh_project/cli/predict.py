@@ -42,7 +42,7 @@ def add_command(commands: Any) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
@@ -53,28 +53,31 @@ def add_command(commands: Any) -> None:
         metavar="DATA",
         help="a CIF file, a folder of some, or a data set: a folder with id_prop.csv, a tar file of one, flla",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the table")
-    parser.add_argument(
+    output = parser.add_argument_group("the table")
+    output.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the table")
+    output.add_argument(
         "--label", metavar="NAME", help="label to compare with, several with commas (those of the training)"
     )
-    parser.add_argument(
+    graphs = parser.add_argument_group("graphs")
+    graphs.add_argument(
         "--max-num-nbr", type=positive_int, metavar="N", help="neighbours an atom (the checkpoint's)"
     )
-    parser.add_argument(
+    graphs.add_argument(
         "--radius", type=positive_float, metavar="R", help="cutoff radius, Å (the checkpoint's)"
     )
-    parser.add_argument(
+    graphs.add_argument(
         "--ties",
         metavar="T",
         help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
         "original code does (the checkpoint's; of the original's files pymatgen)",
     )
-    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
-    parser.add_argument(
+    where = parser.add_argument_group("where to compute")
+    where.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
+    where.add_argument(
         "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
     )
-    parser.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
-    parser.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
+    where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
+    graphs.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
 
 
 def run(arguments: argparse.Namespace) -> int:

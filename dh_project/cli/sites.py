@@ -16,14 +16,16 @@ def add_command(commands: Any) -> None:
         "queue the limits and how many batch jobs wait and run in it. max_walltime is in minutes.",
         epilog="example:\n  deephyper sites --output sites.csv",
     )
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
     add_site_option(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write a .csv or .json instead")
+    parser.add_argument_group("what is shown").add_argument(
+        "--output", type=Path, metavar="FILE", help="write a .csv or .json instead"
+    )
 
 
 def add_site_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that names another folder than the activated one."""
-    parser.add_argument(
+    parser.add_argument_group("the server").add_argument(
         "--site", type=Path, metavar="DIR", help="folder of balsam-init (the one that is activated)"
     )
 

@@ -21,7 +21,7 @@ def add_command(commands: Any) -> None:
         epilog="example:\n  deephyper start-project demo && cd demo/demo && deephyper new-problem hps polynome2",
     )
     parser.add_argument("name", type=Path, metavar="NAME", help="its name, or the path of its folder")
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "submit", help="submit a search as batch jobs of a site", description=DESCRIPTION, epilog=EPILOG
     )
-    parser.set_defaults(parser=parser, command=run)
+    parser.set_defaults(command=run)
     parser.add_argument(
         "site", metavar="SITE", help="polaris, slurm, …, or the name of a site file of your own"
     )

@@ -52,25 +52,32 @@ another attempt, which its search starts. Any other app's job that failed is set
 
 def add_command(commands: Any) -> None:
     """Add ``tasks`` to the commands."""
-    tasks = commands.add_parser("tasks", help="watch, kill and retry Balsam jobs")
-    tasks.set_defaults(parser=tasks)
+    tasks = commands.add_parser(
+        "tasks",
+        help="watch, kill and retry Balsam jobs",
+        description="Watch, kill and retry the jobs of a Balsam server, a search's and others.",
+        epilog="example:\n  deephyper tasks show --workflow demo",
+    )
     actions = tasks.add_subparsers(title="actions", metavar="ACTION", required=False)
     show = _add_action(actions, "show", "list jobs, or one whole", SHOW, SHOW_EXAMPLES, run_show)
     _add_filters(show)
-    show.add_argument(
+    output = show.add_argument_group("what is shown")
+    output.add_argument(
         "--limit", type=positive_int, default=LIMIT, metavar="N", help=f"no more jobs than these ({LIMIT})"
     )
-    show.add_argument(
+    output.add_argument(
         "--columns", metavar="A,B,…", help="columns to show, with commas (a wrong one lists all)"
     )
-    show.add_argument(
+    output.add_argument(
         "--metadata", action="store_true", help="print one job whole: resources, tags, data, events"
     )
-    show.add_argument("--output", type=Path, metavar="FILE", help="write a .csv or .json instead")
+    output.add_argument("--output", type=Path, metavar="FILE", help="write a .csv or .json instead")
     kill = _add_action(
         actions, "kill", "kill jobs, or a search", KILL, "example:\n  deephyper tasks kill 17 18", run_kill
     )
-    kill.add_argument("--workflow", metavar="W", help="kill this search, all of it")
+    kill.add_argument_group("a whole search").add_argument(
+        "--workflow", metavar="W", help="kill this search, all of it"
+    )
     _add_action(
         actions, "retry", "let jobs run again", RETRY, "example:\n  deephyper tasks retry 17", run_retry
     )
@@ -78,7 +85,7 @@ def add_command(commands: Any) -> None:
 
 def _add_action(actions: Any, name: str, text: str, description: str, epilog: str, command: Any) -> Any:
     parser = actions.add_parser(name, help=text, description=description, epilog=epilog)
-    parser.set_defaults(parser=parser, command=command)
+    parser.set_defaults(command=command)
     least = "+" if name == "retry" else "*"
     parser.add_argument("ids", nargs=least, metavar="ID", help="the jobs' numbers")
     add_site_option(parser)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import os
 import shlex
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dh_project.cli.console import tell
-from dh_project.cli.model import import_part, refusals
+from dh_project.cli.model import MODEL, import_part, refusals
 from dh_project.cli.parser import Parser, positive_int
 from dh_project.errors import UserError
 
@@ -45,33 +48,34 @@ def add_command(commands: Any) -> None:
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    parser.set_defaults(
-        parser=parser, command=run, config=None, folder=Path(FOLDER), resume=False, different_seeds=None
-    )
+    parser.set_defaults(command=run, config=None, folder=Path(FOLDER), resume=False, different_seeds=None)
     parser.add_argument(
         "data", nargs="?", metavar="DATA", help="flla, a folder with id_prop.csv, or a tar file of one (flla)"
     )
-    parser.add_argument(
+    training = parser.add_argument_group("the training")
+    training.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="a JSON object of what the options below name, a search's best.json or results.csv; options win over it",
     )
-    parser.add_argument("--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})")
-    parser.add_argument(
+    training.add_argument(
+        "--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})"
+    )
+    training.add_argument(
         "--resume",
         nargs="?",
         const=True,
         metavar="CHECKPOINT",
         help="go on from the folder's last epoch, with its settings; or from a checkpoint's, into the folder",
     )
-    parser.add_argument(
+    training.add_argument(
         "--different-seeds",
         type=at_least_two,
         metavar="N",
         help="train with N seeds, into DIR/seed-0 and so on; mean and standard deviation of the metrics at the end",
     )
-    parser.complete = add_options
+    parser.complete = add_names if "_ARGCOMPLETE" in os.environ else add_options
 
 
 def at_least_two(text: str) -> int:
@@ -96,6 +100,25 @@ def add_options(parser: Parser) -> None:
         else:
             read = partial(_read, option)
             parser.group(group).add_argument(flag, type=read, metavar=name[0].upper(), help=help_text)
+
+
+def add_names(parser: Parser) -> None:
+    """Add these options by name alone, for a Tab: they are read in the source, for importing it takes torch."""
+    spec = find_spec(f"{MODEL}.model_run")
+    assert spec is not None
+    assert spec.origin is not None
+    code = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    values = {ast.unparse(part.target): part.value for part in code if isinstance(part, ast.AnnAssign)}
+    names = list(ast.literal_eval(values["ORIGINAL"] or "{}"))
+    run = next(part for part in code if isinstance(part, ast.FunctionDef) and part.name == "run")
+    is_flag = {
+        argument.arg: ast.unparse(argument.annotation or argument) == "bool"
+        for argument in run.args.kwonlyargs
+    }
+    for name in dict.fromkeys([*names, *is_flag]):
+        if name not in ("data", "folder"):
+            action = argparse.BooleanOptionalAction if is_flag.get(name) else "store"
+            parser.add_argument(f"--{name.replace('_', '-')}", action=action)
 
 
 def _read(option: Any, text: str) -> Any:

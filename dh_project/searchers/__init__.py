@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dh_project.problem import HpProblem
-from dh_project.searchers.base import Searcher
+from typing import TYPE_CHECKING
+
 from dh_project.searchers.settings import AMBSSettings
+
+if TYPE_CHECKING:
+    from dh_project.problem import HpProblem
+    from dh_project.searchers.base import Searcher
 
 SEARCHERS = ("ambs", "random")
 

@@ -7,9 +7,7 @@ only what differs.
 
 from __future__ import annotations
 
-import os
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -18,11 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from dh_project.errors import UserError, did_you_mean, one_line, unknown
 from dh_project.sites.facts import Facts, Queue, Site, Tier
+from dh_project.sites.names import FOLDER_VARIABLE, PACKAGE, site_folders, site_names
 
-__all__ = ["FOLDER_VARIABLE", "Facts", "Queue", "Site", "Tier", "load_site", "site_names"]
-
-FOLDER_VARIABLE = "DH_PROJECT_SITES"
-PACKAGE = Path(__file__).parent
+__all__ = ["FOLDER_VARIABLE", "PACKAGE", "Facts", "Queue", "Site", "Tier", "load_site", "site_names"]
 
 
 def load_site(name: str) -> Site:
@@ -45,18 +41,6 @@ def load_site(name: str) -> Site:
         raise UserError(f"{file}: {_mistake(error)}") from None
 
 
-def site_names() -> list[str]:
-    """Return the names of all sites, the user's own among them."""
-    return sorted({file.stem for folder in _folders() for file in folder.glob("*.toml")})
-
-
-def _folders() -> Iterator[Path]:
-    if own := os.environ.get(FOLDER_VARIABLE):
-        yield Path(own).expanduser()
-    yield Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "dh_project" / "sites"
-    yield PACKAGE
-
-
 def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Path:
     """Return a site's file, other than those that were passed on the way to it.
 
@@ -73,7 +57,7 @@ def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Pa
         if not path.is_file():
             raise UserError(f"site {name}: there is no such file")
         return path.resolve()
-    for place in _folders():
+    for place in site_folders():
         path = (place / f"{name}.toml").resolve()
         if path.is_file() and path not in passed:
             return path

@@ -74,6 +74,10 @@ def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
         (["hps", "fresh", "--template", "cgcnn", "--with", "data=."], "data=.: it holds no id_prop.csv"),
         (["hps", "fresh", "--template", "script", "--with", "script"], "not of the form key=value"),
         (["nas", "fresh"], "architecture search is gone; make the architecture hyperparameters"),
+        (
+            ["hps", "fresh", "--tempalte", "torch"],
+            "unknown argument '--tempalte' (did you mean '--template'?)",
+        ),
         (["hsp", "fresh"], "unknown 'hsp' (did you mean 'hps'?)"),
     ],
 )
