@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -156,6 +158,9 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
     except UserError as error:
         _refuse(f"{program}: error: {error}")
         return 2
+    except BrokenPipeError:  # who reads, as head does, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"{program}: error: {where}{error.strerror or error}", file=sys.stderr)
