@@ -140,14 +140,13 @@ def test_the_agent_outlives_its_server(balsam_folder, installation, client):
 def test_the_agent_outlives_its_token(installation, client):
     services = Services(installation)
     agent, site_id = services.agent.process(), installation.describe().site_id
-    parts, settings = agent.children(), services.server.settings
+    settings = services.server.settings
     services.server.stop()
     another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are void
     write_private(installation.private / "server.json", another.model_dump_json())
     services.server.start()
     wait_for(lambda: is_heard_of_anew(client, site_id))
     assert services.agent.process() == agent
-    assert agent.children() == parts
 
 
 def test_no_part_of_an_agent_outlives_it(balsam_folder, installation, capsys):

@@ -79,6 +79,7 @@ def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, res
 
 
 def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_not_before(samples, tmp_path):
+    before = set(psutil.Process().children())
     setting = Setting("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
     with ProcessEvaluator(setting, Resources(num_workers=2)) as evaluator:
         for attempt in range(1, 4):
@@ -88,7 +89,7 @@ def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_n
                 ends = evaluator.wait(1.0)
             assert [(end.attempt, end.state) for end in ends] == [(attempt, State.LOST)]
         assert evaluator.wait(0.3) == []
-        assert not psutil.Process().children()
+        assert set(psutil.Process().children()) <= before  # which other tests' servers may be
 
 
 def test_a_trial_for_which_no_worker_can_be_started_is_lost(samples, tmp_path, monkeypatch):
