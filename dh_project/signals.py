@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -39,3 +41,13 @@ class SignalNote:
             self.came, self._came_at = signal.Signals(number).name, time.monotonic()
         elif time.monotonic() - self._came_at > ONE_SECONDS:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let a SIGINT end this process, as a SIGTERM does: as an exception it can be lost while Python imports."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -58,6 +58,13 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a search, or go on with one, and print what was found; or carry a worker for the rank that does."""
+    from dh_project.signals import ending_at_once
+
+    with ending_at_once():  # until the search takes note of signals
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from dh_project.evaluators import evaluator_name
 
     evaluator = evaluator_name(arguments.evaluator)
