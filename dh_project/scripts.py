@@ -17,7 +17,6 @@ import json
 import math
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ import psutil
 
 from dh_project.errors import UserError, one_line, unknown
 from dh_project.running import report, trial_folder
+from dh_project.signals import signal_name
 
 Goal = Literal["maximize", "minimize"]
 Take = Literal["only", "best", "last"]
@@ -256,8 +256,7 @@ def _name(words: Sequence[str]) -> str:
 def _ended(status: int) -> str:
     if status > 0:
         return f"ended with exit status {status}"
-    names = {int(number): number.name for number in signal.Signals}
-    return f"was ended by {names.get(-status, f'signal {-status}')}"
+    return f"was ended by {signal_name(-status)}"
 
 
 def _quoted(line: str) -> str:

@@ -43,6 +43,14 @@ class SignalNote:
             raise KeyboardInterrupt
 
 
+def signal_name(number: int) -> str:
+    """Return what a signal is called."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
+
+
 @contextmanager
 def ending_at_once() -> Iterator[None]:
     """Let a SIGINT end this process, as a SIGTERM does: as an exception it can be lost while Python imports."""

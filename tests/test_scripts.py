@@ -119,9 +119,10 @@ def test_a_stop_ends_the_script_and_its_children_and_what_it_came_to_counts(
 ):
     monkeypatch.setattr(scripts, "GRACE_SECONDS", 0.2)
     listen(lambda step: False)
+    before = set(psutil.Process().children())  # other tests' servers
     assert script(STUBBORN, LAST_MAE) == -4.0
     assert not is_running(tmp_path / "pid")
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize(

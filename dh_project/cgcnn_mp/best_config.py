@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.data_parallel import own_ranks
 from dh_project.cgcnn_mp.retraining import exit_status, retrain
-from dh_project.errors import UserError
+from dh_project.rerun import results_file
 from dh_project.results import best_configuration
 
 
@@ -25,23 +24,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _train_best(words: Sequence[str]) -> None:
-    names = [word for word in words if "=" not in word]
-    if len(names) > 1:
-        raise UserError(f"one file of results is enough, and {len(names)} are given: {', '.join(names)}")
-    path = Path(names[0]) if names else _usual_file()
+    path = results_file([word for word in words if "=" not in word])
     given = parse_key_values([word for word in words if "=" in word])
     best = best_configuration(path)
     check_is_cgcnn(path, best.run)
     if own_ranks().is_first:
         print(f"trial {best.trial} of {path}: {best.point}")
     retrain(best.point, best.run_kwargs | given, folder="best_config", recorded=best.objective)
-
-
-def _usual_file() -> Path:
-    for name in ("best.json", "results.csv"):
-        if Path(name).exists():
-            return Path(name)
-    raise UserError("there is neither best.json nor results.csv here; name one of a search")
 
 
 if __name__ == "__main__":

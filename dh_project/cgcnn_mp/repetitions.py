@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console as RichConsole
 from rich.table import Table
 
 from dh_project.cgcnn_mp.configuration import Configuration, options
 from dh_project.cgcnn_mp.evaluation import METRICS
-from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on
+from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, lines_of
 from dh_project.errors import UserError
 from dh_project.files import write_table
 
@@ -70,6 +68,4 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if len(values) > 1:
             mean, deviation = statistics.mean(values), statistics.stdev(values)
             table.add_row(name, f"{mean:.4f}", f"{deviation:.4f}", str(len(values)))
-    text = StringIO()
-    RichConsole(file=text, width=1000).print(table)
-    return [line.rstrip() for line in text.getvalue().splitlines()]
+    return lines_of(table)

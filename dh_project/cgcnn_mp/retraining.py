@@ -181,9 +181,14 @@ def _metrics_table(home: Path) -> list[str]:
     for which, metrics in sets.items():
         values = [metrics.get(name) for name in names]
         table.add_row(which, *("-" if value is None else f"{value:.4f}" for value in values))
-    printer = RichConsole(file=StringIO(), width=1000)
-    printer.print(table)
-    return [line.rstrip() for line in printer.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    return lines_of(table)
+
+
+def lines_of(table: Table) -> list[str]:
+    """Return a table as lines, which no terminal's width breaks."""
+    text = StringIO()
+    RichConsole(file=text, width=1000).print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def begin(folder: Path, given: Configuration, say: Say = print) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.assignment import Assignment, Setting
+from dh_project.signals import signal_name
 from dh_project.trial import RESULT, Cause, State
 from dh_project.worker.child import run_child
 from dh_project.worker.lines import Lines
@@ -196,12 +197,5 @@ class TrialProcess:
         if code == -signal.SIGKILL and system_kills() > self._system_kills:
             return outcome(State.MEMORY, "the system ran out of memory and killed it")
         if code < 0:
-            return failure(Cause.SIGNAL, f"killed by {_signal_name(-code)}")
+            return failure(Cause.SIGNAL, f"killed by {signal_name(-code)}")
         return failure(Cause.EXIT, f"exited with status {code} before it returned")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
-        return f"signal {number}"
