@@ -95,7 +95,8 @@ def retrain(
 ) -> None:
     """Train a point, print its metrics, and leave the training's files and figures in a folder.
 
-    Of several ranks (``torchrun``) the first does so, and the others help it train.
+    Where the folder holds this training, interrupted, it goes on; another one that is there gives way. Of several
+    ranks (``torchrun``) the first does so, and the others help it train.
 
     Args:
         point: The hyperparameters.
@@ -122,7 +123,11 @@ def retrain(
     home.mkdir(parents=True, exist_ok=True)
     unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
     with _alone_in(home):
-        if not resume:
+        if not resume and _is_interrupted(home, point, constants):
+            say(f"goes on from the last epoch in {home}")
+            resume = True
+        elif not resume:
+            (home / LAST).unlink(missing_ok=True)
             _record(home, point, constants)
         connect(Console(home, unit, say, (before or home) if resume else None))
         try:
@@ -156,7 +161,24 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _record(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
-    write_whole(home / CONFIG, json.dumps({**point, **constants}, indent=2, default=str) + "\n")
+    write_whole(home / CONFIG, _recorded(point, constants))
+
+
+def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
+    return json.dumps({**point, **constants}, indent=2, default=str) + "\n"
+
+
+def _is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
+    """Say whether a folder holds the training of this point, with something left to do."""
+    if not (home / LAST).is_file() or _is_evaluated(home) or not (home / CONFIG).is_file():
+        return False
+    return (home / CONFIG).read_text(encoding="utf-8") == _recorded(point, constants)
+
+
+def _is_evaluated(home: Path) -> bool:
+    """Say whether the metrics are those of the last epoch."""
+    last, metrics = home / LAST, home / METRICS
+    return metrics.is_file() and metrics.stat().st_mtime_ns >= last.stat().st_mtime_ns
 
 
 def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
@@ -268,7 +290,9 @@ def _check_holds_none(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--folder {folder}: this is a file; name a folder")
     if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
-        raise UserError(f"{folder} holds a training: go on with --resume, or name another --folder")
+        raise UserError(
+            f"{folder} holds a training: go on with --resume, name another --folder, or give --timestamp"
+        )
 
 
 def _settings_of(folder: Path, given: Configuration) -> Configuration:
@@ -311,10 +335,8 @@ def _check_undone(folder: Path, settings: Configuration) -> None:
         CheckpointError: What lies there is no checkpoint.
         OSError: It cannot be opened.
     """
-    last, metrics = folder / LAST, folder / METRICS
-    done = len(load_checkpoint(last).get("history", ()))
-    is_evaluated = metrics.is_file() and metrics.stat().st_mtime_ns >= last.stat().st_mtime_ns
-    if not is_evaluated:
+    done = len(load_checkpoint(folder / LAST).get("history", ()))
+    if not _is_evaluated(folder):
         return
     epochs = settings.get("epochs", options()["epochs"].default)
     if done >= epochs:

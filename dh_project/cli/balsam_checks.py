@@ -102,16 +102,14 @@ def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
 def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     """Load problem and run function, and read the search's options as ``deephyper hps`` will."""
     from dh_project.arguments import parse_key_values
-    from dh_project.cli import hps_options
+    from dh_project.cli import hps_settings
     from dh_project.loading import check_run_kwargs, load_run
     from dh_project.problem import load_problem
 
     parser = Parser(prog="deephyper")
     hps.add_command(parser.add_subparsers())
     parsed = parser.parse_args(submission.arguments())
-    hps_options.limits(parsed)
-    hps_options.ambs_settings(parsed)
-    hps_options.stopper(parsed)
+    hps_settings.check_settings(parsed)
     run_kwargs = parse_key_values(parsed.run_kwargs)
     with step("Validating Problem"):
         problem = load_problem(parsed.problem)
@@ -153,7 +151,7 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
     A search that ``tasks retry`` has set up to go on may be complete but for attempts that are asked for.
     """
     from dh_project.balsam.submission import Over
-    from dh_project.cli import hps_options
+    from dh_project.cli import hps_settings
     from dh_project.history import History
     from dh_project.journal import scan
     from dh_project.trial import SearchPaths
@@ -164,7 +162,7 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
     difference = history.identity.difference(hps.load_search(parsed, history)[1])
     if difference:
         raise UserError(f"workflow {workflow}: another search: {difference}; submit it under another name")
-    done = hps.what_is_done(history, hps_options.limits(parsed))
+    done = hps.what_is_done(history, hps_settings.limits(parsed))
     if done and Over.read(folder) is not None:
         raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps_options as options
 from dh_project.cli import hps_resources as places
+from dh_project.cli import hps_settings
 from dh_project.cli.console import tell
 from dh_project.cli.log import log_level, log_to
 from dh_project.errors import UserError
@@ -71,7 +72,8 @@ def _run(arguments: argparse.Namespace) -> int:
     places.check_places(arguments, evaluator)
     if evaluator != "mpi":
         return _search(arguments, evaluator)
-    from dh_project.evaluators.mpi_world import World, carry
+    from dh_project.evaluators.mpi_carrier import carry
+    from dh_project.evaluators.mpi_world import World
 
     with World() as world:
         world.status = carry(world) if world.rank else _search(arguments, evaluator, world)
@@ -94,9 +96,9 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.search import Search
     from dh_project.searchers import create_searcher
 
-    level, limits = log_level(), options.limits(arguments)
-    settings, resources = options.ambs_settings(arguments), places.resources(arguments)
-    stopper, labels = options.stopper(arguments), options.labels(arguments)
+    level, limits = log_level(), hps_settings.limits(arguments)
+    settings, resources = hps_settings.ambs_settings(arguments), places.resources(arguments)
+    stopper, labels = hps_settings.stopper(arguments), hps_settings.labels(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = earlier_sessions(paths, arguments.fresh)
     problem, identity = load_search(arguments, history)
@@ -105,7 +107,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     done = what_is_done(history, limits)
     if done is not None and evaluator != "balsam":  # whose trials may be wanted again
         tell(f"{paths.folder.resolve()}: {done}")
-        _make_up_results(paths, problem)
+        _make_up_results(paths, problem, labels)
         print_summary(history, paths, problem)
         return exit_status(history)
     scratch = places.scratch(arguments, evaluator)
@@ -198,8 +200,12 @@ def what_is_done(history: History, limits: Limits) -> str | None:
     return None
 
 
-def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
-    """Write the results of a search whose driver may have died before it did, unless another one is at work."""
+def _make_up_results(paths: SearchPaths, problem: HpProblem, labels: dict[str, str]) -> None:
+    """Write the results of a search that has ended, unless another driver is at work.
+
+    Its own may have died before it did, or the search is called something else now.
+    """
+    from dh_project import records
     from dh_project.history import History
     from dh_project.journal import Journal
     from dh_project.results_file import ResultsFile
@@ -207,6 +213,10 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem) -> None:
     try:
         with suppress(UserError), Journal(paths) as journal:
             history = History.replay(journal.records)
+            if history.labels != history.labels | labels:
+                journal.append(renamed := records.session(history.elapsed, {"labels": labels}))
+                journal.commit()
+                history.apply(renamed)
             ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(history.ended)
     except OSError as error:
         tell(f"{paths.results}: cannot be written: {error.strerror}")

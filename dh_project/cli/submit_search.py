@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dh_project.cli import hps
+from dh_project.cli import hps, hps_settings
 from dh_project.cli import hps_options as options
 from dh_project.cli import hps_resources as places
 from dh_project.cli.parser import Parser
@@ -71,8 +71,7 @@ def check_options(arguments: argparse.Namespace, margin: int) -> None:
             f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "
             "shorter --margin"
         )
-    options.ambs_settings(arguments)
-    options.stopper(arguments)
+    hps_settings.check_settings(_with(arguments, margin=None))
 
 
 def _with(arguments: argparse.Namespace, **values: Any) -> argparse.Namespace:
@@ -100,7 +99,7 @@ def check_search(arguments: argparse.Namespace, directory: Path) -> None:
     )
     check_same_search(paths, history, identity)
     hps.read_sources(arguments, paths, history, problem)
-    done = hps.what_is_done(history, options.limits(_with(arguments, margin=None)))
+    done = hps.what_is_done(history, hps_settings.limits(_with(arguments, margin=None)))
     if done is not None:
         raise UserError(
             f"{arguments.log_dir}: {done}; there is nothing to submit, or give a larger --max-evals"

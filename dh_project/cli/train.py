@@ -7,6 +7,7 @@ import ast
 import os
 import shlex
 import sys
+from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,7 @@ examples:
   deephyper train --config best.json --folder best --epochs 300 --patience none
   deephyper train --folder best --resume
   deephyper train --folder longer --resume search:best --epochs 300
+  deephyper train --folder runs --timestamp
 
 Its weights for the original CGCNN's programs:
   python -m dh_project.cgcnn_mp.original_checkpoint training weights.pth.tar
@@ -48,7 +50,9 @@ def add_command(commands: Any) -> None:
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
     )
-    parser.set_defaults(command=run, config=None, folder=Path(FOLDER), resume=False, different_seeds=None)
+    parser.set_defaults(
+        command=run, config=None, folder=Path(FOLDER), timestamp=False, resume=False, different_seeds=None
+    )
     parser.add_argument(
         "data", nargs="?", metavar="DATA", help="flla, a folder with id_prop.csv, or a tar file of one (flla)"
     )
@@ -61,6 +65,9 @@ def add_command(commands: Any) -> None:
     )
     training.add_argument(
         "--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})"
+    )
+    training.add_argument(
+        "--timestamp", action="store_true", help="leave it in a new folder of DIR, named by date and time"
     )
     training.add_argument(
         "--resume",
@@ -139,6 +146,8 @@ def run(arguments: argparse.Namespace) -> int:
     with refusals():
         configuration, retraining = import_part("configuration"), import_part("retraining")
         given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
+        if arguments.timestamp:
+            arguments.folder = _new_folder(arguments)
         if arguments.config is not None:
             given = configuration.read_configuration(arguments.config) | given
         start = retraining.go_on if arguments.resume is True else retraining.begin
@@ -152,14 +161,19 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            said = _interrupted(arguments.folder, retraining.LAST)
-            if arguments.different_seeds is not None:
-                said = (
-                    "interrupted; the seeds that are done are kept, go on with the same command and --resume"
-                )
-            print(said, file=sys.stderr)
+            print(_interrupted(arguments, retraining.LAST), file=sys.stderr)
             return 130
     return 0
+
+
+def _new_folder(arguments: argparse.Namespace) -> Path:
+    """Return a folder of this moment; to the microsecond, for jobs that begin together."""
+    if arguments.resume is True:
+        raise UserError(
+            "--timestamp: a new folder holds nothing to go on with; name the training's by --folder"
+        )
+    folder: Path = arguments.folder
+    return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S.%f}"
 
 
 def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
@@ -170,9 +184,13 @@ def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], 
     repeat(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 
-def _interrupted(folder: Path, last: str) -> str:
+def _interrupted(arguments: argparse.Namespace, last: str) -> str:
     """Say how to go on."""
+    folder: Path = arguments.folder
+    where = "" if folder == Path(FOLDER) else f" --folder {shlex.quote(str(folder))}"
+    if arguments.different_seeds is not None:
+        seeds = f" --different-seeds {arguments.different_seeds}"
+        return f"interrupted; the seeds that are done are kept, go on with: deephyper train …{where}{seeds} --resume"
     if not (folder / last).is_file():
         return "interrupted before the first epoch was done; the same command begins again"
-    where = "" if folder == Path(FOLDER) else f" --folder {shlex.quote(str(folder))}"
     return f"interrupted; the epochs that were done are kept, go on with: deephyper train{where} --resume"

@@ -12,8 +12,9 @@ from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, lost
 from dh_project.evaluators.devices import visible_gpus
+from dh_project.evaluators.mpi_carrier import begin
 from dh_project.evaluators.mpi_slots import Ranks, slots_of
-from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World, begin
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.trial import Ended, Event, State
 

@@ -1,34 +1,23 @@
 """The ranks of an MPI job: how they meet, what travels between the first one and the others, and how they part.
 
-Rank 0 searches; the others carry workers, in :func:`carry`. No call waits inside the MPI library: most of those
+Rank 0 searches; the others carry workers (``mpi_carrier``). No call waits inside the MPI library: most of those
 that wait take a whole core, which is the trials'. So messages are looked for, more seldom the longer none comes.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from dh_project.assignment import Setting
 from dh_project.errors import UserError, one_line
-from dh_project.evaluators.base import Resources
-from dh_project.evaluators.devices import visible_gpus
-from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.ranks import OPEN_MPI, forget_ranks, is_launched, world_size
+from dh_project.ranks import OPEN_MPI, is_launched, world_size
 
 ALIVE_SECONDS = 2.0
 """So often each rank says that it is there."""
-
-DRIVER_SECONDS = 600.0
-"""A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
-
-PREPARING_SECONDS = 6 * 3600.0
-"""Before it is asked for its machine it waits so long: rank 0 may first prepare a large data set."""
 
 PARTING_SECONDS = 5.0
 """Ranks have so long to leave at the end; what still hangs then is aborted."""
@@ -133,59 +122,6 @@ class Pace:
     def after(self, something_came: object) -> None:
         """Count a look."""
         self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, GROWTH * self.seconds)
-
-
-def carry(world: World) -> int:
-    """Carry a worker for rank 0 until it says to leave; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # these are for rank 0, which ends the trials in order
-        signal.signal(number, signal.SIG_IGN)
-    evaluator: ProcessEvaluator | None = None
-    pace, told_at = Pace(), time.monotonic()
-    heard_at, patience = told_at, PREPARING_SECONDS
-    try:
-        while time.monotonic() - heard_at < patience:
-            if evaluator is None:
-                time.sleep(pace.seconds)
-            events = evaluator.wait(pace.seconds) if evaluator is not None else []
-            for event in events:
-                world.send(0, "event", event)
-            orders = [message for _, message in world.received()]
-            for do, *more in orders:
-                if do == "leave":
-                    return 0
-                if do == "who":
-                    world.send(0, "here", os.uname().nodename, visible_gpus())
-                elif do == "begin":
-                    try:
-                        evaluator = begin(*more)
-                    except (OSError, UserError) as error:
-                        world.send(0, "failed", f"cannot start a worker: {one_line(error)}")
-                elif evaluator is not None and do == "close":
-                    evaluator.close()
-                    evaluator = None
-                    world.send(0, "closed")
-                elif evaluator is not None and do in ("start", "stop", "kill"):
-                    getattr(evaluator, do)(*more)
-            now = time.monotonic()
-            if orders:
-                heard_at, patience = now, DRIVER_SECONDS
-            if now - told_at >= ALIVE_SECONDS:
-                told_at = now
-                world.send(0, "alive")
-            pace.after(events or orders)
-        return 1
-    finally:
-        if evaluator is not None:
-            evaluator.close()
-        world.send(0, "left")
-
-
-def begin(setting: Setting, resources: Resources, gpus: list[str] | None) -> ProcessEvaluator:
-    """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
-    forget_ranks(os.environ)
-    if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    return ProcessEvaluator(setting, resources)
 
 
 def _library() -> Any:

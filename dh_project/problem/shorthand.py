@@ -59,14 +59,36 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
             if isinstance(low, int | float) and isinstance(high, int | float):
                 return cs.UniformFloatHyperparameter(name, float(low), float(high), log=log, **options)
         case list() if value:
-            if all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+            if all(map(_is_number, value)):
                 return cs.OrdinalHyperparameter(name, value, **options)
             if all(v is None or isinstance(v, bool | int | float | str) for v in value):
                 return cs.CategoricalHyperparameter(name, value, **options)
         case dict() if {"mu", "sigma"} <= set(value):
-            is_integer = isinstance(value["mu"], int)
-            normal = cs.NormalIntegerHyperparameter if is_integer else cs.NormalFloatHyperparameter
-            return normal(name, **value, **options)
+            return _normal(name, value, options)
         case bool() | int() | float() | str():
             return cs.Constant(name, value)
     return None
+
+
+def _normal(name: str, value: dict[str, Any], options: dict[str, Any]) -> Hyperparameter:
+    """Return a normal distribution, of integers where its mean is one.
+
+    Raises:
+        ValueError: A part of it is missing or too much, no number, or not above 0 as a deviation is.
+    """
+    parts = {"mu", "sigma", "lower", "upper"}
+    if missing := sorted(parts - set(value)):
+        raise ValueError(f"a normal distribution has bounds; add {' and '.join(missing)}")
+    if unknown := sorted(set(value) - parts - {"log"}):
+        raise ValueError(f"a normal distribution has mu, sigma, lower, upper, log; not {', '.join(unknown)}")
+    if wrong := [part for part in sorted(parts) if not _is_number(value[part])]:
+        raise ValueError(f"{wrong[0]} is no number")
+    if value["sigma"] <= 0:
+        raise ValueError("sigma is not above 0")
+    is_integer = isinstance(value["mu"], int)
+    normal = cs.NormalIntegerHyperparameter if is_integer else cs.NormalFloatHyperparameter
+    return normal(name, **value, **options)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

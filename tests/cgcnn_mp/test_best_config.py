@@ -7,6 +7,7 @@ import pytest
 
 from dh_project.cgcnn_mp import best_config, default_config
 from dh_project.cgcnn_mp.model_run import run
+from dh_project.cgcnn_mp.retraining import Console
 
 POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
 RUN = "dh_project.cgcnn_mp.model_run.run"
@@ -62,6 +63,35 @@ def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path
     recorded = json.loads((tmp_path / "work/best_config/config.json").read_text())
     assert recorded["lr"] == POINT["lr"]
     assert recorded["seed"] == 7
+
+
+def test_best_config_goes_on_where_it_was_interrupted(best_json, capsys, monkeypatch):
+    objective = best_json()
+
+    def interrupted(self, step, objective):
+        if step == 2:
+            raise KeyboardInterrupt
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Console, "report", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            best_config.main([])
+    capsys.readouterr()
+    assert best_config.main([]) == 0
+    said = capsys.readouterr().out
+    assert "goes on from the last epoch in best_config" in said
+    assert "epoch 1" not in said
+    assert last_objective(said) == f"objective: {objective} (recorded: {objective})"
+
+
+def test_best_config_of_another_point_begins_anew(best_json, capsys, tmp_path):
+    best_json()
+    assert best_config.main(["epochs=1"]) == 0
+    (tmp_path / "work/best_config/metrics.json").unlink()
+    capsys.readouterr()
+    assert best_config.main(["epochs=1", "seed=8"]) == 0
+    assert "goes on" not in capsys.readouterr().out
 
 
 def test_arguments_override_the_recorded_ones(best_json, capsys):

@@ -209,6 +209,14 @@ def test_a_search_says_what_it_belongs_to_in_each_row_and_stays_the_same_search(
     assert [row["m:tag_machine"] for row in rows(tmp_path)] == ["polaris"] * 4
 
 
+def test_a_search_that_has_ended_can_still_be_called_something(hps, tmp_path):
+    hps("--max-evals", "2")
+    assert "have ended already" in hps("--max-evals", "2", "--tag", "round=1").stdout
+    assert [row["m:tag_round"] for row in rows(tmp_path)] == ["1"] * 2
+    hps("--max-evals", "3")
+    assert [row["m:tag_round"] for row in rows(tmp_path)] == ["1"] * 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -16,7 +16,7 @@ from filelock import FileLock
 from small_trainings import SMALL, train
 
 from dh_project.cgcnn_mp.retraining import LOCK
-from dh_project.cli import main
+from dh_project.cli import analytics, main
 
 halides, trained, trained_once = (
     small_trainings.halides,
@@ -81,6 +81,16 @@ def test_a_training_leaves_its_files(trained):
 def test_the_default_folder_is_called_training(deephyper, halides, tmp_path):
     deephyper("train", halides, *SMALL, "--epochs", "1")
     assert (tmp_path / "training" / "best.pt").exists()
+
+
+def test_a_training_by_its_time_stands_beside_others(deephyper, halides, tmp_path):
+    for _ in range(2):
+        words = ("--folder", "runs", "--timestamp", "--epochs", "1")
+        assert deephyper("train", halides, *SMALL, *words)[0] == 0
+    homes = [path for path in (tmp_path / "runs").iterdir() if (path / "best.pt").exists()]
+    assert len(homes) == 2
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}", home.name) for home in homes)
+    assert "nothing to go on with" in refused(deephyper("train", "--timestamp", "--resume"))
 
 
 def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, trained):
@@ -179,6 +189,11 @@ def test_a_trial_of_a_search_is_trained_longer(deephyper, halides, tmp_path):
     assert deephyper(*searched)[0] == 0
     assert deephyper("train", "--folder", "longer", "--resume", "search:best", "--epochs", "3")[0] == 0
     assert epochs_of(tmp_path / "longer") == 3
+    best = tmp_path / "best.json"
+    assert analytics.main(["topk", str(tmp_path / "search/results.csv"), "-o", str(best)]) == 0
+    words = ("--config", best, "--folder", "again", "--resume", "search:best", "--epochs", "3")
+    assert deephyper("train", *words)[0] == 0
+    assert (tmp_path / "again/history.csv").read_text().count("\n") == 4
 
 
 def test_fewer_epochs_than_a_checkpoint_has_are_refused(deephyper, trained, tmp_path):

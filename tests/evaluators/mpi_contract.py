@@ -11,7 +11,8 @@ import pytest
 from dh_project.assignment import Setting
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
-from dh_project.evaluators.mpi_world import ALIVE_SECONDS, World, carry
+from dh_project.evaluators.mpi_carrier import carry
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS, World
 from dh_project.testing.evaluator import EvaluatorContract, Trials
 from dh_project.trial import State
 

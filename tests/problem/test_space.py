@@ -56,6 +56,22 @@ def test_what_is_no_range_is_refused_by_name(value):
         HpProblem().add_hyperparameter(value, "h")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"upper": None}, "a normal distribution has bounds; add upper"),
+        ({"width": 3}, "a normal distribution has mu, sigma, lower, upper, log; not width"),
+        ({"sigma": "1"}, "sigma is no number"),
+        ({"sigma": 0.0}, "sigma is not above 0"),
+    ],
+)
+def test_what_is_wrong_with_a_normal_distribution_is_said(changes, said):
+    parts = {"mu": 0.0, "sigma": 1.0, "lower": -3.0, "upper": 3.0} | changes
+    value = {name: part for name, part in parts.items() if part is not None}
+    with pytest.raises(UserError, match=said):
+        HpProblem().add_hyperparameter(value, "h")
+
+
 def test_a_name_is_needed_free_and_not_reserved(problem):
     for name in (None, "units", "objective"):
         with pytest.raises(UserError):
