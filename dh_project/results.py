@@ -52,7 +52,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         UserError: It is no results file, it is empty, or it holds only failures.
     """
-    rows = _read_rows(path)
+    rows = read_rows(path)
     good = [row for row in rows if row["objective"] is not None]
     if not good:
         raise UserError(
@@ -70,11 +70,15 @@ def read_outcomes(path: Path) -> list[tuple[dict[str, Any], float | None]]:
         UserError: It is no results file, or it is empty.
     """
     trials = _history_beside(path).trials
-    return [(_split(row, trials)[0], row["objective"]) for row in _read_rows(path)]
+    return [(_split(row, trials)[0], row["objective"]) for row in read_rows(path)]
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a results file; the objective is None where a trial failed."""
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a results file, in its order and its columns; the objective is None where a trial failed.
+
+    Raises:
+        UserError: It is no results file, or it is empty.
+    """
     import pandas as pd
 
     if path.suffix != ".csv":

@@ -1,4 +1,4 @@
-"""``deephyper-analytics``: what is read out of a search's results."""
+"""``deephyper-analytics``: what is read out of a search's results, and drawn."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from dh_project.cli.program import run_program
 
 PROGRAM = "deephyper-analytics"
 
+QUICKPLOT = """\
+Draw the trials of a search, or the learning curves of trainings, into a file; nothing is shown, for a cluster has no
+screen. Failed trials are marked. Several files of one kind are drawn over each other.
+"""
+
 
 def make_parser() -> Parser:
     """Return the parser of all commands."""
     parser = Parser(
         prog=PROGRAM,
-        description="Read a search's results.",
-        epilog=f"example:\n  {PROGRAM} topk search/results.csv",
+        description="Read a search's results, and draw them.",
+        epilog=f"examples:\n  {PROGRAM} topk search/results.csv\n  {PROGRAM} quickplot search/results.csv",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     topk = commands.add_parser(
@@ -34,6 +39,34 @@ def make_parser() -> Parser:
         "-o", "--output", type=Path, metavar="FILE", help="write a .json, .yaml or .csv instead"
     )
     topk.set_defaults(command=run_topk)
+
+    quickplot = commands.add_parser(
+        "quickplot",
+        help="draw the trials, or learning curves, into a file",
+        description=QUICKPLOT,
+        epilog=f"example:\n  {PROGRAM} quickplot search/results.csv --xy lr objective -o lr.png",
+    )
+    quickplot.add_argument(
+        "path",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="results.csv of a search, today's or old; reports.csv or history.csv of a training; or their folder",
+    )
+    quickplot.group("what to draw").add_argument(
+        "--xy",
+        nargs=2,
+        metavar=("X", "Y"),
+        help="two columns, by name (elapsed_sec and objective; of a training its steps and what it validated)",
+    )
+    quickplot.group("where to").add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a .png, .svg, .pdf, .jpg or .webp (quickplot.png beside the first PATH)",
+    )
+    quickplot.set_defaults(command=run_quickplot)
     return parser
 
 
@@ -51,6 +84,14 @@ def run_topk(arguments: argparse.Namespace) -> int:
         print(as_yaml(entries(results)))
     else:
         write(arguments.path, results, arguments.output)
+    return 0
+
+
+def run_quickplot(arguments: argparse.Namespace) -> int:
+    """Draw results or learning curves, and say where and how much of them."""
+    from dh_project.analytics.quickplot import quickplot
+
+    print(quickplot(arguments.path, arguments.xy, arguments.output))
     return 0
 
 
