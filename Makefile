@@ -4,7 +4,8 @@
 # make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
 # make bench-balsam   the same for Balsam, in a folder of its own (a quarter of an hour)
 # make bench-clusters   the same for evaluators: MPI ranks, Ray, one driver of many GPUs (half an hour)
-# make lint, make docs, make clean
+# make docs     draw the pictures from real runs, and build the site
+# make lint, make clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,6 +36,7 @@ lint: $(VENV)/installed-test
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs
+	$(BIN)/python docs/pictures.py
 	$(BIN)/sphinx-build -W -q docs docs/_build
 	@echo "wrote     docs/_build/index.html"
 
@@ -58,7 +60,7 @@ bench-clusters: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/clusters/capacity.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/pictures .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/installed: setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
