@@ -93,14 +93,14 @@ class Series:
 
     def counts(self) -> str:
         """Say how much of the file is drawn."""
-        one = "epoch" if self.table.is_curve else "trial"
-        failed = 0 if self.table.is_curve else sum(row[OBJECTIVE] is None for row in self.table.rows)
-        said = [f"{len(self.table.rows)} {one}{'s' if len(self.table.rows) != 1 else ''}"]
-        said += [f"{failed} failed"] if failed else []
-        said += (
-            [f"{self.lacking} not drawn, without {short(self.x)} or {short(self.y)}"] if self.lacking else []
-        )
-        return ", ".join([f"{self.table.name}: {said[0]}", *said[1:]])
+        rows, one = self.table.rows, "trial" if self.is_of_trials else "epoch"
+        failed = sum(row[OBJECTIVE] is None for row in rows) if self.is_of_trials else 0
+        said = [f"{self.table.name}: {len(rows)} {one}{'s' if len(rows) != 1 else ''}"]
+        if failed:
+            said.append(f"{failed} failed")
+        if self.lacking:
+            said.append(f"{self.lacking} not drawn, without {short(self.x)} or {short(self.y)}")
+        return ", ".join(said)
 
 
 def _check_output(output: Path) -> None:
@@ -143,7 +143,7 @@ def _draw(series: Sequence[Series]) -> Figure:
     floor = _floor([y for _, y in drawn]) if series[0].is_of_trials and series[0].y == OBJECTIVE else None
     colours = _colours(len(series))
     for each, colour in zip(series, colours, strict=True):
-        name = each.table.name if len(series) > 1 else ""
+        name = _plain(each.table.name) if len(series) > 1 else ""
         if each.is_of_trials:
             _draw_trials(axes, _placed(each, along_x, along_y), floor, colour, name)
         else:
@@ -153,7 +153,7 @@ def _draw(series: Sequence[Series]) -> Figure:
     if floor is not None:
         axes.set_ylim(bottom=floor)
     if len(series) == 1:
-        axes.set_title(_title(series[0]), fontsize="medium")
+        axes.set_title(_plain(_title(series[0])), fontsize="medium")
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > INSIDE:
         figure.set_figheight(figure.get_figheight() + 0.2 * (len(labels) // COLUMNS + 2))
@@ -161,6 +161,11 @@ def _draw(series: Sequence[Series]) -> Figure:
     elif labels:
         axes.legend(fontsize="small")
     return figure
+
+
+def _plain(text: str) -> str:
+    """Return a text that matplotlib shows as it stands: ``$`` is no formula, and a leading ``_`` hides no name."""
+    return f"{' ' if text.startswith('_') else ''}{text}".replace("$", r"\$")
 
 
 def _colours(count: int) -> list[Any]:
@@ -254,9 +259,9 @@ class _Axis:
         from matplotlib.ticker import MaxNLocator
 
         name = short(column)
-        axis.set_label_text({TIME: "elapsed time (s)", OBJECTIVE: _objective(table)}.get(name, name))
+        axis.set_label_text({TIME: "elapsed time (s)", OBJECTIVE: _objective(table)}.get(name, _plain(name)))
         if self.categories:
-            axis.set_ticks(range(len(self.categories)), self.categories)
+            axis.set_ticks(range(len(self.categories)), [_plain(category) for category in self.categories])
         elif name not in (OBJECTIVE, *IN_ORDER) and 0 < min(self.numbers) <= max(self.numbers) / LARGE_RATIO:
             set_scale("log")
         elif all(number.is_integer() for number in self.numbers):
@@ -269,5 +274,5 @@ def _objective(table: Table) -> str:
     facts = [column for column in table.columns if column.startswith("m:")]
     for column in facts:
         if all(is_number(row[column]) and row[column] == -row[OBJECTIVE] for row in good):
-            return f"{OBJECTIVE} (−{short(column)})"
+            return f"{OBJECTIVE} (−{_plain(short(column))})"
     return OBJECTIVE

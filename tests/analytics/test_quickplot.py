@@ -131,6 +131,13 @@ def test_several_searches_lie_over_each_other_by_name(here):
     assert {"search", "old", "failed, search", "failed, old"} <= set(words)
 
 
+def test_names_are_shown_as_they_are(here):
+    for name in ("_first", "a $half"):
+        (here / f"{name}.csv").write_text(TODAY.replace("Adam", "$\\frac$ and $"))
+    _, words = drawn("_first.csv", "a $half.csv", "--xy", "optim", "objective")
+    assert {"_first", "a $half", r"$\frac$ and $"} <= {word.strip() for word in words}
+
+
 def test_learning_curves_are_drawn_by_what_was_validated(here, capsys):
     _, words = drawn("0001/attempt-1/history.csv", "0002/attempt-1/history.csv")
     assert {"epoch", "val_mae", "0001", "0002"} <= set(words)
