@@ -10,9 +10,9 @@ from typing import Any
 
 from rich.table import Table
 
-from dh_project.cgcnn_mp.configuration import Configuration, options
+from dh_project.cgcnn_mp.configuration import Configuration, options, point_and_arguments
 from dh_project.cgcnn_mp.evaluation import METRICS
-from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, lines_of
+from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, holds, lines_of
 from dh_project.errors import UserError
 from dh_project.files import write_table
 
@@ -29,18 +29,22 @@ def repeat(
         folder: A folder ``seed-<number>`` in it is each one's.
         given: The configuration; its seed, or 0, is the first one.
         repetitions: How many seeds, at least 2.
-        resume: Go on with those that were interrupted; those that are done stay as they are.
+        resume: Go on, with other settings than before where they may change; the same configuration goes on anyway,
+            where something is left to do. Those that are done stay as they are.
         say: Prints a line.
 
     Raises:
-        UserError: One of the folders holds a training, and this shall not go on.
+        UserError: One of the folders holds a training, which shall not go on.
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
     first = int(given.get("seed", options()["seed"].default))
     homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
     begun = [home for home in homes.values() if (home / LAST).exists()]
-    if begun and not resume:
-        raise UserError(f"{begun[0]} holds a training: go on with --resume, or name another --folder")
+    others = [home for seed, home in homes.items() if home in begun and not _holds(home, given, seed)]
+    is_done = all((home / METRICS).exists() for home in homes.values())
+    if begun and not resume and (others or is_done):
+        there = (others or begun)[0]
+        raise UserError(f"{there} holds a training: go on with --resume, or name another --folder")
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
@@ -52,6 +56,10 @@ def repeat(
     for line in _summary(rows):
         say(line)
     say(f"each one's metrics in {folder / SEEDS}")
+
+
+def _holds(home: Path, given: Configuration, seed: int) -> bool:
+    return holds(home, *point_and_arguments({**given, "seed": seed}))
 
 
 def _metrics(home: Path) -> dict[str, float | None]:

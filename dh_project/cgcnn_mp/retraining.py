@@ -168,11 +168,14 @@ def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
     return json.dumps({**point, **constants}, indent=2, default=str) + "\n"
 
 
+def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
+    """Say whether the training in a folder is of just this point and these arguments of ``run``."""
+    path = home / CONFIG
+    return path.is_file() and path.read_text(encoding="utf-8") == _recorded(point, constants)
+
+
 def _is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Say whether a folder holds the training of this point, with something left to do."""
-    if not (home / LAST).is_file() or _is_evaluated(home) or not (home / CONFIG).is_file():
-        return False
-    return (home / CONFIG).read_text(encoding="utf-8") == _recorded(point, constants)
+    return (home / LAST).is_file() and not _is_evaluated(home) and holds(home, point, constants)
 
 
 def _is_evaluated(home: Path) -> bool:
@@ -214,14 +217,16 @@ def lines_of(table: Table) -> list[str]:
 
 
 def begin(folder: Path, given: Configuration, say: Say = print) -> None:
-    """Train a configuration into a folder that holds no training yet.
+    """Train a configuration into a folder that holds no training yet, or this one, interrupted, which goes on.
 
     Raises:
-        UserError: It holds one.
+        UserError: It holds another one, or all of this one.
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
-    _check_holds_none(folder)
-    retrain(*point_and_arguments(given), folder=str(folder), say=say)
+    point, arguments = point_and_arguments(given)
+    if not _is_interrupted(folder, point, arguments):
+        _check_holds_none(folder)
+    retrain(point, arguments, folder=str(folder), say=say)
 
 
 def go_on(folder: Path, given: Configuration, say: Say = print) -> None:

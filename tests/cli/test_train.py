@@ -228,9 +228,12 @@ def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp
         [statistics.mean(errors), statistics.stdev(errors)], abs=1e-4
     )
     assert "seed-0 holds a training: go on with --resume" in refused(deephyper(*words))
+    for resume in ([], ["--resume"]):
+        (tmp_path / "seeds/seed-1/metrics.json").unlink()
+        assert deephyper(*words, *resume)[0] == 0
+        assert list(csv.DictReader((tmp_path / "seeds/seeds.csv").open())) == rows
     (tmp_path / "seeds/seed-1/metrics.json").unlink()
-    assert deephyper(*words, "--resume")[0] == 0
-    assert list(csv.DictReader((tmp_path / "seeds/seeds.csv").open())) == rows
+    assert "seed-0 holds a training" in refused(deephyper(*words, "--lr", "0.5"))
 
 
 def test_one_seed_is_no_repetition(deephyper):
@@ -352,6 +355,12 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
         "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
     ]
     done = epochs_of(tmp_path / "mine")
+    another = subprocess.run([*command, *words, "--lr", "0.5"], cwd=tmp_path, capture_output=True, text=True)
+    assert "mine holds a training: go on with --resume" in another.stderr
+    again = subprocess.Popen([*command, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert again.stdout.readline() == "goes on from the last epoch in mine\n"
+    again.kill()
+    again.communicate()
     goes_on = [*command, "--folder", "mine", "--resume", "--epochs", str(done + 2)]
     subprocess.run(goes_on, cwd=tmp_path, check=True, capture_output=True)
     assert epochs_of(tmp_path / "mine") in (done + 1, done + 2)
