@@ -16,6 +16,10 @@ import sys
 import time
 from pathlib import Path
 
+from filelock import FileLock
+
+from dh_project.files import replacing
+
 DOCS = Path(__file__).parent
 RUNS, PICTURES, README = DOCS / "_build/runs", DOCS / "pictures", DOCS / "search.png"
 
@@ -88,7 +92,8 @@ def draw_training() -> None:
             f"train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 --folder {folder}"
         )
     for name in names:
-        shutil.copyfile(folder / name, PICTURES / name)
+        with replacing(PICTURES / name) as aside:
+            shutil.copyfile(folder / name, aside)
 
 
 def search(name: str, line: str) -> None:
