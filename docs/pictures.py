@@ -30,18 +30,17 @@ PROJECT = '[project]\nname = "my_project"\nversion = "0"\n\n[tool.deephyper]\npa
 
 
 def main(words: list[str]) -> int:
-    """Draw the pages' pictures, or the README's."""
+    """Draw the pages' pictures, or the README's, whose search is that of ``make search``."""
     began = time.monotonic()
     RUNS.mkdir(parents=True, exist_ok=True)
     PICTURES.mkdir(exist_ok=True)
-    if words == ["--readme"]:
-        search(
-            "readme/search", f"ambs --max-evals 24 {CRYSTALS} --run-kwargs epochs=10"
-        )  # what make search runs
-        quickplot(README, "readme/search")
-        return 0
-    for draw in (draw_crystals, draw_searchers, draw_tutorial, draw_training):
-        draw()
+    with FileLock(RUNS / ".lock"):
+        if words == ["--readme"]:
+            search("readme/search", f"ambs --max-evals 24 {CRYSTALS} --run-kwargs epochs=10")
+            quickplot(README, "readme/search")
+            return 0
+        for draw in (draw_crystals, draw_searchers, draw_tutorial, draw_training):
+            draw()
     print(f"pictures  docs/pictures, {time.monotonic() - began:.0f} s")
     return 0
 
