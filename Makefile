@@ -19,6 +19,7 @@ search: $(VENV)/installed
 	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
 	    --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run \
 	    --run-kwargs epochs=10
+	$(BIN)/deephyper-analytics quickplot $(FOLDER)
 	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv
 	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv -o $(FOLDER)/best.json
 	@echo "wrote     $(FOLDER)/best.json; train it to the end with"
