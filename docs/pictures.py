@@ -80,19 +80,18 @@ def draw_tutorial() -> None:
 
 
 def draw_training() -> None:
-    """Take over two of the pictures that ``deephyper train`` leaves."""
-    names = ("training_curve.png", "parity.png")
-    if all((PICTURES / name).exists() for name in names):
+    """Take over one of the pictures that ``deephyper train`` leaves."""
+    picture = PICTURES / "parity.png"
+    if picture.exists():
         return
     folder = RUNS / "training"
-    if not (folder / names[-1]).exists():
+    if not (folder / picture.name).exists():
         shutil.rmtree(folder, ignore_errors=True)  # a few seconds' work
         deephyper(
             f"train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 --folder {folder}"
         )
-    for name in names:
-        with replacing(PICTURES / name) as aside:
-            shutil.copyfile(folder / name, aside)
+    with replacing(picture) as aside:
+        shutil.copyfile(folder / picture.name, aside)
 
 
 def search(name: str, line: str) -> None:

@@ -30,7 +30,7 @@ which is a --config too.
 
 EPILOG = """\
 examples:
-  deephyper train my_crystals --lr 0.02 --optim Adam --epochs 100
+  deephyper train my_crystals --lr 0.01 --optim Adam --batch-size 128 --epochs 100
   deephyper train --config best.json --folder best --epochs 300 --patience none
   deephyper train --folder best --resume
   deephyper train --folder longer --resume search:best --epochs 300

@@ -3,10 +3,11 @@
     deephyper hps ambs --evaluator process --max-evals 80 --problem valley.py --run valley.py
 
 A narrow valley in the learning rate moves with the number of units, the rest is smooth, and the best objective is 0.
-Where the model would be too large for its machine, a trial fails.
+Where the model would be too large for its machine, a trial fails. As a training each takes longer than a proposal.
 """
 
 import math
+import time
 from typing import Any
 
 from dh_project import HpProblem
@@ -21,10 +22,12 @@ Problem.add_dim("activation", ["identity", "relu", "sigmoid", "tanh"])
 
 LOSS = {"identity": 0.5, "relu": 0.0, "sigmoid": 0.3, "tanh": 0.15}
 LARGEST = 900
+SECONDS = 0.3
 
 
 def run(point: dict[str, Any]) -> float:
     """Return minus the loss of a point."""
+    time.sleep(SECONDS)
     if point["units"] * point["layers"] > LARGEST:
         raise MemoryError(f"{point['layers']} layers of {point['units']} units do not fit")
     units = math.log2(point["units"])
