@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dh_project.errors import UserError, one_line
+from dh_project.projects import find_package
 from dh_project.scaffold.names import check_is_free, check_name, is_installed_from
 from dh_project.scaffold.template import PROJECT, render
 from dh_project.scaffold.tree import holds_just, write_tree
@@ -38,7 +39,7 @@ class Project:
 
     def is_importable(self) -> bool:
         """Say whether Python finds its package, and finds it here."""
-        spec = find_spec(self.package)
+        spec = find_package(self.package)
         places = spec.submodule_search_locations if spec else None
         return self.home.resolve() in [Path(place).resolve() for place in places or ()]
 
