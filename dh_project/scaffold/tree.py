@@ -9,6 +9,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+import psutil
+
 from dh_project.errors import UserError
 
 LEFT = r"^(__pycache__|build)$|\.egg-info$"
@@ -26,7 +28,12 @@ def write_tree(target: Path, files: Mapping[str, str]) -> None:
         UserError: Somebody else has made it meanwhile.
         OSError: It cannot be written; nothing is left, and it names ``target``.
     """
-    aside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
+    asides = f".{target.name}.{socket.gethostname()}."
+    aside = target.with_name(f"{asides}{os.getpid()}")
+    for left in target.parent.glob(f"{asides}*"):
+        writer = left.name.removeprefix(asides)
+        if writer.isdecimal() and not psutil.pid_exists(int(writer)):  # it was killed
+            shutil.rmtree(left, ignore_errors=True)
     try:
         for name, text in files.items():
             path = aside / name

@@ -1,6 +1,7 @@
 """``deephyper new-problem`` as a user types it, in a project that is not installed."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -73,6 +74,19 @@ def test_a_script_that_is_not_pythons_is_run_as_a_program(home, tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(home.parent), *sys.path])}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert "objective: -0.01\n" in done.stdout
+
+
+def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (home / f".fresh.{socket.gethostname()}.{ended.pid}").mkdir()
+    (home / f".fresh.{socket.gethostname()}.{os.getppid()}").mkdir()  # still at work
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    assert sorted(path.name for path in home.iterdir()) == [
+        f".fresh.{socket.gethostname()}.{os.getppid()}",
+        "fresh",
+        "taken.py",
+    ]
 
 
 @pytest.mark.parametrize(
