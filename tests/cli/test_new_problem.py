@@ -94,6 +94,7 @@ def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
     [
         (["hps", "a-b"], "problem 'a-b': Python cannot import this name"),
         (["hps", "import"], "a word of Python's own"),
+        (["hps", "mine"], "problem 'mine': its project has this name"),
         (["hps", "taken"], "taken.py is there already"),
         (
             ["hps", "fresh", "--template", "tocrh"],

@@ -22,6 +22,13 @@ def test_a_project_is_installed_where_it_stands(environment, project, tmp_path):
     assert done.stdout == "7\n"
 
 
+def test_the_folder_around_its_package_does_not_hide_it(environment, project):
+    (project / "eight.py").write_text("VALUE = 8\n")
+    asked = "import demo; from demo.eight import VALUE; print(VALUE, demo.__file__)"
+    done = environment.run(environment.python, "-c", asked, cwd=project.parents[1])
+    assert done.stdout == f"8 {project / '__init__.py'}\n"
+
+
 def test_what_was_made_is_shown_with_the_next_command(environment, tmp_path):
     said = environment.run("deephyper", "start-project", "shown", cwd=tmp_path).stdout
     assert "shown/\n    README.rst\n    pyproject.toml\n    shown/\n        __init__.py\n" in said
