@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from dh_project.errors import UserError, did_you_mean
-from dh_project.projects import full_name
+from dh_project.projects import PLACES, full_name
 
 MOVED = {
     "deephyper.problem": "from dh_project import HpProblem",
@@ -59,10 +59,25 @@ def load_attribute(target: str, default_name: str) -> Any:
     """
     module, name = load_module(full_name(target, default_name))
     name = name or default_name
+    inner = _inner_module(module, name)
+    if inner is not None:
+        within = PLACES.get(default_name, default_name) if hasattr(inner, "__path__") else default_name
+        raise UserError(f"{target} is a module; name what is in it, as {target}.{within}")
     if not hasattr(module, name):
         public = [other for other in vars(module) if not other.startswith("_")]
         raise UserError(f"{target}: the module has no attribute {name!r}{did_you_mean(name, public)}")
     return getattr(module, name)
+
+
+def _inner_module(module: ModuleType, name: str) -> ModuleType | None:
+    """Return the module that a name in a module stands for; None where it stands for something else, or nothing."""
+    if hasattr(module, name):
+        found = getattr(module, name)
+        return found if isinstance(found, ModuleType) else None
+    try:
+        return importlib.import_module(f"{module.__name__}.{name}")
+    except (Exception, SystemExit):
+        return None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ is printed; what it leaves in ``trial_folder()`` lies in a folder of the working
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def default_config(
         retrain: What runs it, where that is more than a call.
 
     Returns:
-        The exit status: 2 for a mistake, which is one line.
+        The exit status: 2 for a mistake, which is one line; 130 for Ctrl-C.
     """
 
     def command(words: Sequence[str]) -> None:
@@ -65,7 +66,7 @@ def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain |
         retrain: What runs it, where that is more than a call.
 
     Returns:
-        The exit status: 2 for a mistake, which is one line.
+        The exit status: 2 for a mistake, which is one line; 130 for Ctrl-C.
     """
 
     def command(words: Sequence[str]) -> None:
@@ -105,11 +106,18 @@ def _check_is_of(run: str, best: BestConfiguration, path: Path) -> None:
 
 
 def _exit_status(command: Callable[[Sequence[str]], None], words: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if words is None else words
+    if "--help" in words or "-h" in words:
+        print(inspect.getdoc(sys.modules["__main__"]))
+        return 0
     try:
-        command(sys.argv[1:] if words is None else words)
+        command(words)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -128,7 +136,12 @@ def _retrain(run: str) -> Retrain:
     ) -> None:
         function = load_run(run)
         home = Path(folder).absolute()
-        home.mkdir(exist_ok=True)
+        try:
+            home.mkdir(exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the folder {home} cannot be made: {error.strerror}; go to a folder where it can"
+            ) from None
         person = Person(home)
         connect(person)
         try:

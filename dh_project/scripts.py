@@ -2,13 +2,15 @@
 
 Example::
 
+    SCRIPT = Path(__file__).with_name("train.py")
     METRIC = Printed(rf"validation MAE: {NUMBER}", goal="minimize")
 
     def run(point):
-        return run_script([sys.executable, "train.py", *flags(point)], METRIC)
+        return run_script([sys.executable, SCRIPT, *flags(point)], METRIC)
 
-The script runs in the trial's folder; what it prints is the trial's log, and on it the trial depends: it fails where
-the script exits with another status than 0, prints or writes no metric, or prints a second one where one is expected.
+The script runs in the trial's folder, so that paths are to be absolute. What it prints is the trial's log, and on it
+the trial depends: it fails where the script exits with another status than 0, prints or writes no metric, or prints a
+second one where one is expected.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ import psutil
 
 from dh_project.errors import UserError, one_line, unknown
 from dh_project.running import report, trial_folder
+from dh_project.script_output import Output
 from dh_project.signals import signal_name
 
 Goal = Literal["maximize", "minimize"]
 Take = Literal["only", "best", "last"]
 
-NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf))"
+NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?i:nan|inf(?:inity)?))"
 """A number, for the pattern of a metric."""
 
 GRACE_SECONDS = 3.0
@@ -112,9 +115,12 @@ class Written:
             found: Any = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"the script wrote no {self.file}, which has its metric {self.key}") from None
+        except OSError as error:
+            raise UserError(f"{self.file}: cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise UserError(f"{self.file}: no JSON: {one_line(error)}") from None
-        for part in self.key.split("."):
+        is_flat = isinstance(found, dict) and self.key in found  # many loggers write {"valid.mae": 0.1}
+        for part in [self.key] if is_flat else self.key.split("."):
             try:
                 found = found[int(part)] if isinstance(found, list) else found[part]
             except (KeyError, IndexError, TypeError, ValueError):
@@ -155,12 +161,12 @@ def run_script(command: Sequence[str | Path], metric: Printed | Written) -> floa
     folder = trial_folder() or Path.cwd()
     sign = 1.0 if metric.goal == "maximize" else -1.0
     if isinstance(metric, Written):
-        (folder / metric.file).unlink(missing_ok=True)  # an earlier run's
+        with suppress(OSError):
+            (folder / metric.file).unlink()  # an earlier run's
     values: list[float] = []
     last_line = ""
-    with _started(words, folder) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with _started(words, folder) as (process, lines):
+        for line in lines:
             print(line, end="", flush=True)
             last_line = line.strip() or last_line
             value = metric.found_in(line) if isinstance(metric, Printed) else None
@@ -195,30 +201,38 @@ def _taken(values: Sequence[float], metric: Printed) -> float:
 
 
 @contextmanager
-def _started(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a script in the process group of this trial, which is killed as one; it has ended when the block has."""
+def _started(words: Sequence[str], folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[str]]]:
+    """Start a script in the process group of this trial, which is killed as one; it has ended when the block has.
+
+    Yields:
+        Its process, and the lines that it prints.
+    """
+    output = Output()
     try:
         process = subprocess.Popen(
             words,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output.writer,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
             env=os.environ | {"PYTHONUNBUFFERED": "1"},  # a metric is read when it is printed
         )
     except OSError as error:
-        raise UserError(
-            f"{words[0]}: cannot be started: {error.strerror}; is it installed, and on PATH?"
-        ) from None
+        output.close()
+        hint = (
+            "may it be executed (chmod +x)"
+            if isinstance(error, PermissionError)
+            else "is it installed, and on PATH"
+        )
+        raise UserError(f"{words[0]}: cannot be started: {error.strerror}; {hint}?") from None
     try:
-        yield process
+        yield process, output.lines(process)
     finally:
         _end(process)
+        output.close()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End a script and all that it has started."""
     if process.poll() is None:
         with suppress(psutil.NoSuchProcess):
@@ -230,8 +244,6 @@ def _end(process: subprocess.Popen[str]) -> None:
                 with suppress(psutil.NoSuchProcess):
                     member.kill()
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _check_word(what: str, word: str, kind: Any) -> None:

@@ -1,5 +1,6 @@
 import importlib
 import sys
+from importlib.machinery import PathFinder
 
 import pytest
 
@@ -77,3 +78,41 @@ def test_a_project_that_was_taken_away_is_passed_over(install, tmp_path):
     importlib.invalidate_caches()
     with pytest.raises(UserError, match="names no Python object"):
         load_run("doubled")
+
+
+def test_a_problem_of_two_projects_is_offered_once(install):
+    install("bare_demo", "doubled")
+    install("bare_other", "doubled")
+    with pytest.raises(UserError) as raised:
+        load_run("something")
+    assert str(raised.value).count("doubled") == 1
+
+
+def test_the_folder_around_a_projects_package_does_not_hide_it(install, tmp_path, monkeypatch):
+    """The working directory is searched first, and an editable package is found after all folders."""
+    install("bare_demo", "doubled")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "bare_demo").rename(tmp_path / "elsewhere/bare_demo")
+    (tmp_path / "bare_demo").mkdir()
+
+    class Editable:
+        """As setuptools installs one."""
+
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return PathFinder.find_spec(name, [str(tmp_path / "elsewhere")]) if name == "bare_demo" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable])
+    assert full_name("doubled", "run") == "bare_demo.doubled.model_run.run"
+
+
+def test_a_module_in_place_of_what_is_in_it_is_told_with_the_whole_name(install):
+    install("bare_demo", "doubled")
+    with pytest.raises(
+        UserError, match=r"is a module; name what is in it, as bare_demo\.doubled\.model_run\.run$"
+    ):
+        load_run("bare_demo.doubled")
+    with pytest.raises(UserError, match=r"as bare_demo\.doubled\.model_run\.run$"):
+        load_run("bare_demo.doubled.model_run")
+    with pytest.raises(UserError, match=r"as bare_demo\.doubled\.problem\.Problem$"):
+        load_problem("bare_demo.doubled")

@@ -1,6 +1,9 @@
 """The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -117,3 +120,40 @@ def test_a_problem_without_a_starting_point_has_no_baseline(problem, tmp_path, c
     other.write_text(PROBLEM.format(starting_point=""))
     assert default_config(str(other), str(other), []) == 2
     assert "has no starting point" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path):
+    (tmp_path / "default_config").touch()
+    assert default_config(problem, problem, []) == 2
+    assert capsys.readouterr().err == (
+        f"error: the folder {tmp_path / 'default_config'} cannot be made: File exists; "
+        f"go to a folder where it can\n"
+    )
+
+
+SCRIPT = '''\
+"""``python script.py [key=value ...]``: run the baseline."""
+import sys
+from dh_project.rerun import default_config
+sys.exit(default_config("small.py", "small.py"))
+'''
+
+
+def test_a_script_tells_what_it_is_for(problem, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout == "``python script.py [key=value ...]``: run the baseline.\n"
+    assert not (tmp_path / "default_config").exists()
+
+
+def test_ctrl_c_is_no_traceback(problem, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    with (tmp_path / "small.py").open("a") as file:
+        file.write("def run(point):\n    import time\n    report(1, 0.5)\n    time.sleep(600)\n")
+    script = subprocess.Popen(
+        [sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert script.stdout.readline() == "step 1: 0.5\n"
+    script.send_signal(signal.SIGINT)
+    assert script.communicate()[1] == "interrupted\n"
+    assert script.returncode == 130

@@ -76,7 +76,11 @@ def test_hyperparameters_are_flags():
         (LAST_MAE, "print('MAE 1'); print('MAE 3')", -3.0),
         (BEST_MAE, "print('MAE 2'); print('MAE nan'); print('MAE 1'); print('MAE 3')", -1.0),
         (BEST_R2, "print('R2 .5'); print('R2 0.7'); print('R2 0.6')", 0.7),
+        (LAST_MAE, "print('MAE 1'); print('MAE Infinity')", -math.inf),
+        (MAE, "import sys; sys.stdout.write('MAE 0.5')", -0.5),
+        (MAE, "import sys; sys.stdout.buffer.write(bytes(range(256))); print('\\nMAE 0.5')", -0.5),
         (JSON, "open('metrics.json', 'w').write('{\"valid\": {\"mae\": 0.5}}')", -0.5),
+        (JSON, "open('metrics.json', 'w').write('{\"valid.mae\": 0.5}')", -0.5),
     ],
 )
 def test_the_metric_is_the_objective(script, metric, code, objective):
@@ -85,6 +89,7 @@ def test_the_metric_is_the_objective(script, metric, code, objective):
 
 def test_only_what_is_no_number_has_no_best(script):
     assert math.isnan(script("print('MAE nan')", BEST_MAE))
+    assert math.isnan(script("print('MAE 1'); print('MAE NaN')", LAST_MAE))
 
 
 def test_a_list_in_a_json_file_is_entered_by_position(tmp_path):
@@ -102,6 +107,15 @@ def test_a_metric_is_reported_while_the_script_runs(script, listen, tmp_path):
 def test_what_the_script_prints_is_the_log(script, capfd):
     script("import sys; print('first'); print('second', file=sys.stderr); print('MAE 1')", MAE)
     assert capfd.readouterr().out.splitlines() == ["first", "second", "MAE 1"]
+
+
+def test_what_a_script_leaves_running_is_not_waited_for(script, tmp_path):
+    leaves = "import subprocess, sys\nprint('MAE 1')\n"
+    leaves += "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    assert script(leaves + "open('pid', 'w').write(str(child.pid))", MAE) == -1.0
+    left = psutil.Process(int((tmp_path / "pid").read_text()))  # in a search it ends with the trial
+    assert left.is_running()
+    left.kill()
 
 
 STUBBORN = """\
@@ -141,6 +155,7 @@ def test_a_stop_ends_the_script_and_its_children_and_what_it_came_to_counts(
         (Printed("MAE (.*)", goal="minimize"), "print('MAE low')", "'low' is no number"),
         (JSON, "pass", "the script wrote no metrics.json"),
         (JSON, "open('metrics.json', 'w').write('{')", "metrics.json: no JSON"),
+        (JSON, "__import__('os').mkdir('metrics.json')", "metrics.json: cannot be read: Is a directory"),
         (JSON, "open('metrics.json', 'w').write('{\"loss\": 1}')", "it has no valid.mae; it has: loss"),
         (JSON, "open('metrics.json', 'w').write('{\"valid\": {\"mae\": true}}')", "'True' is no number"),
     ],
@@ -160,6 +175,12 @@ def test_an_earlier_runs_file_is_not_read(script, tmp_path):
 def test_a_program_that_is_not_there_is_named():
     with pytest.raises(UserError, match="no-such-program: cannot be started: No such file"):
         run_script(["no-such-program"], MAE)
+
+
+def test_a_file_that_may_not_be_executed_is_told_so(tmp_path):
+    (tmp_path / "train.sh").write_text("echo MAE 1\n")
+    with pytest.raises(UserError, match=r"train\.sh: cannot be started: Permission denied; .*chmod \+x"):
+        run_script([tmp_path / "train.sh"], MAE)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from dh_project.files import replacing
 SECONDS = 30.0
 """How long a server may say nothing."""
 
+LARGEST = 2**30
+"""Of a checkpoint, in bytes: those of this network hold some MB."""
+
 
 def is_url(text: str) -> bool:
     """Say whether a checkpoint's name is a web address."""
@@ -60,8 +63,12 @@ def _fetch(url: str, path: Path) -> None:
                 raise UserError(f"{url} cannot be fetched: {answer.status_code} {answer.reason_phrase}")
             for chunk in answer.iter_bytes():
                 file.write(chunk)
+                if file.tell() > LARGEST:
+                    raise UserError(
+                        f"{url} gives more than {LARGEST:,} bytes, which is no checkpoint of this network"
+                    )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        why = one_line(error).rstrip(".") or type(error).__name__
         raise UserError(
-            f"{url} cannot be reached: {one_line(error) or type(error).__name__}; check the address, or fetch the "
-            f"file yourself and name it"
+            f"{url} cannot be reached: {why}; check the address, or fetch the file yourself and name it"
         ) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"note       {project.package} is not installed from here, so that it is not found; run: {command}"
         )
     print(f"next       python {folder}/default_config.py")
-    print(f"           pytest {folder}")
+    install = "" if find_spec("pytest") else f"  (first: {sys.executable} -m pip install pytest)"
+    print(f"           pytest {folder}{install}")
     print("           deephyper hps ambs --evaluator process --max-evals 20 \\")
     print(f"               --problem {made.problem} --run {made.run}")
     print("           deephyper-analytics topk results.csv")

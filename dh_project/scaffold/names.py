@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from dh_project.errors import UserError
+
+LONGEST = 100
+"""Of a name: file names that are made of it must be shorter than 256 bytes."""
 
 
 def check_name(name: str, what: str) -> None:
@@ -19,8 +26,10 @@ def check_name(name: str, what: str) -> None:
         what: What is called so.
 
     Raises:
-        UserError: It is no Python identifier.
+        UserError: It is no Python identifier, or too long for a file's name.
     """
+    if len(name) > LONGEST:
+        raise UserError(f"{what} {name[:LONGEST]!r}…: {len(name)} characters; use {LONGEST} at most")
     if not name.isidentifier():
         raise UserError(
             f"{what} {name!r}: Python cannot import this name; use letters, digits and underscores"
@@ -29,17 +38,21 @@ def check_name(name: str, what: str) -> None:
         raise UserError(f"{what} {name!r}: this is a word of Python's own; choose another name")
 
 
-def check_is_free(name: str) -> None:
-    """Check that a project of this name can be installed, and would neither hide what is nor take its place.
+def check_is_free(root: Path) -> None:
+    """Check that a project can be installed in a folder, and would neither hide what is nor take its place.
+
+    What an earlier project in this very folder has left, of an installation that was interrupted or of a folder that
+    was removed, is no hindrance.
 
     Raises:
         UserError: The name cannot be a distribution's; or a module or a distribution has it.
     """
+    name = root.name
     if not re.fullmatch("[A-Za-z0-9](\\w*[A-Za-z0-9])?", name, re.ASCII):
         raise UserError(
             f"project {name!r}: pip cannot install this name; use ASCII letters and digits, and underscores between"
         )
-    if name in sys.stdlib_module_names or _finds(name):
+    if name in sys.stdlib_module_names or _finds_elsewhere(name, root / name):
         raise UserError(
             f"project {name!r}: a module of this name is installed, which it would hide; choose another name"
         )
@@ -47,14 +60,25 @@ def check_is_free(name: str) -> None:
         version = distribution(name).version
     except PackageNotFoundError:
         return
-    raise UserError(
-        f"project {name!r}: it would take the place of the distribution {name} {version}, which is installed; "
-        f"choose another name, or uninstall that"
-    )
+    if not is_installed_from(root):
+        raise UserError(
+            f"project {name!r}: it would take the place of the distribution {name} {version}, which is installed; "
+            f"choose another name, or uninstall that"
+        )
 
 
-def _finds(name: str) -> bool:
+def is_installed_from(root: Path) -> bool:
+    """Say whether the distribution of a project's name was installed from the project's folder, to the end."""
     try:
-        return find_spec(name) is not None
+        origin = distribution(root.name).read_text("direct_url.json")  # pip writes it last but for lists
+    except PackageNotFoundError:
+        return False
+    return origin is not None and Path(url2pathname(urlsplit(json.loads(origin)["url"]).path)) == root
+
+
+def _finds_elsewhere(name: str, home: Path) -> bool:
+    try:
+        spec = find_spec(name)
     except (ImportError, ValueError):  # a module that has no spec, as __main__
         return True
+    return spec is not None and str(home) not in (spec.submodule_search_locations or ())

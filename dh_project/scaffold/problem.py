@@ -44,6 +44,10 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
         OSError: It cannot be written.
     """
     check_name(name, "problem")
+    if name == project.package:
+        raise UserError(
+            f"problem {name!r}: its project has this name, and one would hide the other; choose another"
+        )
     folder = project.home / name
     taken = next((path for path in (folder, folder.with_suffix(".py")) if path.exists()), None)
     if taken is not None:

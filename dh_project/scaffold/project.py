@@ -11,9 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dh_project.errors import UserError, one_line
-from dh_project.scaffold.names import check_is_free, check_name
+from dh_project.projects import find_package
+from dh_project.scaffold.names import check_is_free, check_name, is_installed_from
 from dh_project.scaffold.template import PROJECT, render
-from dh_project.scaffold.tree import write_tree
+from dh_project.scaffold.tree import holds_just, write_tree
 
 SETTINGS, OLD_MARK = "pyproject.toml", ".deephyper"
 """What marks a project: ``package`` under ``[tool.deephyper]``, or the empty file of old DeepHyper."""
@@ -38,7 +39,7 @@ class Project:
 
     def is_importable(self) -> bool:
         """Say whether Python finds its package, and finds it here."""
-        spec = find_spec(self.package)
+        spec = find_package(self.package)
         places = spec.submodule_search_locations if spec else None
         return self.home.resolve() in [Path(place).resolve() for place in places or ()]
 
@@ -74,22 +75,27 @@ def _package_of(root: Path) -> str | None:
 def start_project(root: Path) -> Project:
     """Make a project and install it, so that its problems can be imported; all of it or nothing.
 
+    One that was made, and not installed because somebody killed this, is installed now.
+
     Raises:
         UserError: The name cannot be, the folder is there, or the installation failed.
         OSError: It cannot be written.
     """
     root = root.absolute()
     check_name(root.name, "project")
-    if root.exists() or root.is_symlink():
+    files = render([PROJECT], root.name, {"name": root.name})
+    was_interrupted = holds_just(root, files) and not is_installed_from(root)
+    if not was_interrupted and (root.exists() or root.is_symlink()):
         raise UserError(f"{root} is there already; choose another name, or go into it")
-    check_is_free(root.name)
+    check_is_free(root)
     if not root.parent.is_dir():
         raise UserError(f"there is no folder {root.parent}; make it first")
     if find_spec("pip") is None:
         raise UserError(
             f"this environment has no pip, which installs a project; add it: {sys.executable} -m ensurepip"
         )
-    write_tree(root, render([PROJECT], root.name, {"name": root.name}))
+    if not was_interrupted:
+        write_tree(root, files)
     try:
         install(root)
     except BaseException:

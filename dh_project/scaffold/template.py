@@ -33,12 +33,14 @@ class Option:
         default: Its value where it is not given.
         help: What it is.
         is_path: Whether it is a file or a folder, which must be there.
+        is_file: Whether that must be a file.
         holds: A file that it must hold, where it is a folder.
     """
 
     default: Any
     help: str
     is_path: bool = False
+    is_file: bool = False
     holds: str = ""
 
 
@@ -109,6 +111,8 @@ class Template:
         path, holds = Path(value).expanduser(), self.options[name].holds
         if not path.exists():
             raise UserError(f"{name}={value}: there is no such file or folder; name one that is there")
+        if self.options[name].is_file and not path.is_file():
+            raise UserError(f"{name}={value}: this is no file; name one")
         if holds and path.is_dir() and not (path / holds).is_file():
             raise UserError(f"{name}={value}: it holds no {holds}; name a folder that does")
         return str(path.resolve())

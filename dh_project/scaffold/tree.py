@@ -9,6 +9,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+import psutil
+
 from dh_project.errors import UserError
 
 LEFT = r"^(__pycache__|build)$|\.egg-info$"
@@ -24,9 +26,14 @@ def write_tree(target: Path, files: Mapping[str, str]) -> None:
 
     Raises:
         UserError: Somebody else has made it meanwhile.
-        OSError: It cannot be written; nothing is left.
+        OSError: It cannot be written; nothing is left, and it names ``target``.
     """
-    aside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
+    asides = f".{target.name}.{socket.gethostname()}."
+    aside = target.with_name(f"{asides}{os.getpid()}")
+    for left in target.parent.glob(f"{asides}*"):
+        writer = left.name.removeprefix(asides)
+        if writer.isdecimal() and not psutil.pid_exists(int(writer)):  # it was killed
+            shutil.rmtree(left, ignore_errors=True)
     try:
         for name, text in files.items():
             path = aside / name
@@ -37,6 +44,9 @@ def write_tree(target: Path, files: Mapping[str, str]) -> None:
         if target.exists():
             raise UserError(f"{target} is there already; choose another name")
         aside.rename(target)
+    except OSError as error:
+        error.filename, error.filename2 = str(target), None
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -45,6 +55,15 @@ def files_in(folder: Path) -> list[str]:
     """Return the paths of a folder's files in it, without what a build or an import has left."""
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     return [str(path) for path in files if not any(re.search(LEFT, part) for part in path.parts)]
+
+
+def holds_just(folder: Path, files: Mapping[str, str]) -> bool:
+    """Say whether a folder holds these texts and nothing else, but what a build or an import has left."""
+    try:
+        is_made = all((folder / name).read_text(encoding="utf-8") == text for name, text in files.items())
+        return is_made and len(files_in(folder)) == len(files)
+    except (OSError, ValueError):
+        return False
 
 
 def show_tree(name: str, paths: Iterable[str]) -> str:

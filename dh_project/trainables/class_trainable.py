@@ -28,7 +28,13 @@ from dh_project.running import previous_folder, record, report, trial_folder
 from dh_project.trainables.base import Trainable
 from dh_project.trainables.metric import Metric
 
-METHODS = ("setup", "step", "save", "load")
+METHODS = {
+    "setup": ("self", "point"),
+    "step": ("self",),
+    "save": ("self", "folder"),
+    "load": ("self", "folder"),
+}
+"""What each is called with; ``setup`` may name more, which run-kwargs give."""
 
 CHECKPOINT = "checkpoint.tar"
 """What ``save`` left after a step, as one file, so that it is there whole or not at all."""
@@ -46,7 +52,7 @@ def check_class(kind: type) -> None:
     """Check that a class is a class trainable.
 
     Raises:
-        UserError: It lacks a method, or cannot be made without arguments.
+        UserError: It lacks a method, or one takes other arguments; or it cannot be made without any.
     """
     missing = [name for name in METHODS if not callable(getattr(kind, name, None))]
     if missing:
@@ -56,6 +62,16 @@ def check_class(kind: type) -> None:
             f"the class {kind.__name__} has no {' and no '.join(missing)}; a class to train has setup(self, point), "
             f"step(self), save(self, folder) and load(self, folder){hint}"
         )
+    for name, arguments in METHODS.items():
+        signature = inspect.signature(getattr(kind, name))
+        is_bound = not inspect.isfunction(inspect.getattr_static(kind, name))  # static, or of the class
+        try:
+            (signature.bind_partial if name == "setup" else signature.bind)(*arguments[is_bound:])
+        except TypeError as error:
+            raise UserError(
+                f"the class {kind.__name__} has {name}{signature}, and it is called as "
+                f"{name}({', '.join(arguments)}): {error}"
+            ) from None
     try:
         inspect.signature(kind).bind()
     except (TypeError, ValueError):
@@ -171,10 +187,14 @@ class Checkpoints:
         if before is None:
             return 0, {}
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
-            with tarfile.open(before / CHECKPOINT) as archive:
-                archive.extractall(name, filter="data")
             progress = Path(name) / PROGRESS
-            done: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
+            try:
+                with tarfile.open(before / CHECKPOINT) as archive:
+                    archive.extractall(name, filter="data")
+                done: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
+            except (tarfile.TarError, FileNotFoundError, ValueError) as error:  # it is damaged
+                print(f"{before / CHECKPOINT} cannot be read; the trial begins anew: {error}")
+                return 0, {}
             progress.unlink()
             self._model.load(Path(name))
         return done["step"], done["metrics"]

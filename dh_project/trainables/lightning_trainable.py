@@ -62,12 +62,19 @@ class LightningTrainable(Trainable):
         self.__signature__ = self._signature([Parameter("constants", Parameter.VAR_KEYWORD)])
 
     def check(self, run_kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Check the run-kwargs, and that module or data module takes each hyperparameter.
+        """Check the run-kwargs, that there are data, and that module or data module takes each hyperparameter.
 
         Raises:
-            UserError: One is wrong, or is taken by neither.
+            UserError: One is wrong, or is taken by neither; or nothing brings data.
         """
+        from lightning.pytorch import LightningModule
+
         settings = self._settings(run_kwargs)
+        if len(settings.parts) == 1 and self.kind.train_dataloader is LightningModule.train_dataloader:  # type: ignore[attr-defined]
+            raise UserError(
+                f"{self.kind.__name__} has no data: give --run-kwargs datamodule=package.module.Name, or write a "
+                f"train_dataloader"
+            )
         constants = self.of_prepare(run_kwargs)
         for name in (*constants, *names):
             self._check_taken(name, settings.parts)

@@ -1,5 +1,10 @@
 """``deephyper new-problem`` as a user types it, in a project that is not installed."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from dh_project.cli import main
@@ -58,11 +63,38 @@ def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
     assert not (home / "fresh/train.py").exists()
 
 
+def test_a_script_that_is_not_pythons_is_run_as_a_program(home, tmp_path):
+    program = tmp_path / "train.sh"
+    program.write_text('#!/bin/sh\necho "MAE: $2"\n')
+    program.chmod(0o755)
+    assert (
+        deephyper("new-problem", "hps", "fresh", "--template", "script", "--with", f"script={program}") == 0
+    )
+    words = [sys.executable, home / "fresh/default_config.py"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(home.parent), *sys.path])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert "objective: -0.01\n" in done.stdout
+
+
+def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (home / f".fresh.{socket.gethostname()}.{ended.pid}").mkdir()
+    (home / f".fresh.{socket.gethostname()}.{os.getppid()}").mkdir()  # still at work
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    assert sorted(path.name for path in home.iterdir()) == [
+        f".fresh.{socket.gethostname()}.{os.getppid()}",
+        "fresh",
+        "taken.py",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["hps", "a-b"], "problem 'a-b': Python cannot import this name"),
         (["hps", "import"], "a word of Python's own"),
+        (["hps", "mine"], "problem 'mine': its project has this name"),
         (["hps", "taken"], "taken.py is there already"),
         (
             ["hps", "fresh", "--template", "tocrh"],
@@ -73,6 +105,10 @@ def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
         (["hps", "fresh", "--template", "cgcnn", "--with", "data=none"], "data=none: there is no such file"),
         (["hps", "fresh", "--template", "cgcnn", "--with", "data=."], "data=.: it holds no id_prop.csv"),
         (["hps", "fresh", "--template", "script", "--with", "script"], "not of the form key=value"),
+        (
+            ["hps", "fresh", "--template", "script", "--with", "script=."],
+            "script=.: this is no file; name one",
+        ),
         (["nas", "fresh"], "architecture search is gone; make the architecture hyperparameters"),
         (
             ["hps", "fresh", "--tempalte", "torch"],

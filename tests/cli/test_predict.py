@@ -19,6 +19,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from small_trainings import HALIDES, rock_salt, train, write_cifs
 
+from dh_project.cgcnn_mp import download
 from dh_project.cli import main
 
 halides, trained, trained_once = (
@@ -404,6 +405,10 @@ def test_what_the_web_does_not_give_is_one_line_and_leaves_nothing(
     assert f"{served}/history.csv is no checkpoint" in refused(f"{served}/history.csv", halides)
     assert "cannot be reached" in refused("http://127.0.0.1:9/best.pt", halides)
     assert "cannot be reached" in refused("http://[no", halides)
+    monkeypatch.setattr(download, "LARGEST", 1000)
+    assert "best.pt gives more than 1,000 bytes, which is no checkpoint" in refused(
+        f"{served}/best.pt", halides
+    )
     assert not [path for path in (tmp_path / "cache/checkpoints").rglob("*") if path.is_file()]
 
 

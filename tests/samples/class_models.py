@@ -83,6 +83,21 @@ class LikeRays:
     def load_checkpoint(self, folder): ...
 
 
+class SetUpWithoutPoint(Descent):
+    def setup(self): ...
+
+
+class LoadsFromNowhere(Descent):
+    def load(self): ...
+
+
+class SavesByClass(Descent):
+    """Its class saves nothing, and needs no object for it."""
+
+    @classmethod
+    def save(cls, folder): ...
+
+
 class MadeOfAPoint(Descent):
     def __init__(self, point):
         self.point = point

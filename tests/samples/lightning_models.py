@@ -60,6 +60,12 @@ class Complete(Net):
 run = Net
 
 
+class WithOwnData(Net):
+    """Needs no data module."""
+
+    def train_dataloader(self): ...
+
+
 class Interrupted(Complete):
     """Fails in the middle of its third epoch, as if killed."""
 

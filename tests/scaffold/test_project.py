@@ -1,7 +1,10 @@
 """Projects: made and installed whole or not at all, and found from within."""
 
 import os
+import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,13 @@ def test_a_project_is_installed_where_it_stands(environment, project, tmp_path):
         environment.python, "-c", "from demo.seven import VALUE; print(VALUE)", cwd=tmp_path
     )
     assert done.stdout == "7\n"
+
+
+def test_the_folder_around_its_package_does_not_hide_it(environment, project):
+    (project / "eight.py").write_text("VALUE = 8\n")
+    asked = "import demo; from demo.eight import VALUE; print(VALUE, demo.__file__)"
+    done = environment.run(environment.python, "-c", asked, cwd=project.parents[1])
+    assert done.stdout == f"8 {project / '__init__.py'}\n"
 
 
 def test_what_was_made_is_shown_with_the_next_command(environment, tmp_path):
@@ -63,6 +73,7 @@ def test_settings_that_cannot_be_read_are_named(own_project):
         ("torch", "a module of this name is installed"),
         ("scikit_learn", "it would take the place of the distribution scikit_learn"),
         ("there", "is there already; choose another name"),
+        ("n" * 101, "101 characters; use 100 at most"),
         ("no/folder", "there is no folder"),
     ],
 )
@@ -87,3 +98,63 @@ def test_where_pip_fails_nothing_is_left(environment, tmp_path):
     assert not list(tmp_path.iterdir())
     asked = [environment.python, "-c", "import fresh"]
     assert subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+@pytest.fixture
+def slow_pip(environment, tmp_path):
+    """Return the variables of an environment whose pip says that it has begun, and stands still."""
+    (tmp_path / "slow/pip").mkdir(parents=True)
+    (tmp_path / "slow/pip/__init__.py").touch()
+    (tmp_path / "slow/pip/__main__.py").write_text(
+        "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
+    )
+    return environment.variables | {
+        "PYTHONPATH": f"{tmp_path / 'slow'}:{environment.variables['PYTHONPATH']}"
+    }
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_one_that_was_killed_while_pip_was_at_work_is_made_by_the_same_command(
+    environment, slow_pip, tmp_path, way
+):
+    (tmp_path / "here").mkdir()
+    words = [environment.python.with_name("deephyper"), "start-project", f"ended_by_{way.name.lower()}"]
+    program = subprocess.Popen(
+        words, cwd=tmp_path / "here", env=slow_pip, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    while not (tmp_path / "here/begun").exists():
+        assert program.poll() is None
+        time.sleep(0.01)
+    os.killpg(program.pid, way)
+    program.wait()
+    said = environment.run(*words, cwd=tmp_path / "here").stdout
+    assert "installed  ended_by" in said
+    refused = environment.run(*words, cwd=tmp_path / "here", check=False)
+    assert refused.returncode == 2
+    assert "is there already" in refused.stdout
+
+
+def test_one_whose_folder_was_removed_can_be_made_there_again_and_not_elsewhere(environment, tmp_path):
+    environment.run("deephyper", "start-project", "removed", cwd=tmp_path)
+    shutil.rmtree(tmp_path / "removed")
+    (tmp_path / "elsewhere").mkdir()
+    done = environment.run("deephyper", "start-project", "removed", cwd=tmp_path / "elsewhere", check=False)
+    assert "it would take the place of the distribution removed 0.1.0" in done.stdout
+    assert (
+        "installed  removed" in environment.run("deephyper", "start-project", "removed", cwd=tmp_path).stdout
+    )
+
+
+def test_a_folder_that_is_not_its_own_is_not_touched(environment, tmp_path):
+    environment.run("deephyper", "start-project", "own", cwd=tmp_path)
+    environment.run(environment.python, "-m", "pip", "uninstall", "--yes", "own", cwd=tmp_path)
+    (tmp_path / "own/own/__init__.py").write_text("VALUE = 7\n")
+    done = environment.run("deephyper", "start-project", "own", cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "is there already; choose another name" in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_not_what_is_written_aside(environment):
+    done = environment.run("deephyper", "start-project", "demo_in_proc", cwd="/proc", check=False)
+    assert done.returncode == 1
+    assert done.stdout == "deephyper: error: /proc/demo_in_proc: No such file or directory\n"

@@ -57,6 +57,21 @@ def test_nothing_but_the_checkpoint_is_left_in_the_folder(model, attempt):
     assert [path.name for path in told.folder.iterdir()] == ["checkpoint.tar"]
 
 
+def test_after_a_checkpoint_that_is_damaged_the_trial_begins_anew(model, attempt):
+    before = attempt("attempt-1", stop_at=3)
+    model("Descent")(X)
+    checkpoint = before.folder / "checkpoint.tar"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:700])
+    told = attempt("attempt-2", before="attempt-1")
+    assert model("Descent")(X) == -((1 / 16) ** 2)
+    assert [step for step, _ in told.reports] == [1, 2, 3, 4]
+
+
+def test_a_method_of_the_class_is_one(model, attempt):
+    attempt("attempt-1")
+    assert model("SavesByClass")(X) == -((1 / 16) ** 2)
+
+
 def test_a_step_that_is_done_is_the_last(model, attempt):
     told = attempt("attempt-1")
     model("Finished")(X)
@@ -99,6 +114,8 @@ def test_a_metric_that_a_step_lacks_is_named_with_those_it_has(model):
             "LikeRays",
             "no save and no load;.*save_checkpoint and load_checkpoint are called save and load here",
         ),
+        ("SetUpWithoutPoint", r"has setup\(self\), and it is called as setup\(self, point\): too many"),
+        ("LoadsFromNowhere", r"has load\(self\), and it is called as load\(self, folder\): too many"),
         ("MadeOfAPoint", "cannot be made without arguments"),
     ],
 )

@@ -139,7 +139,8 @@ def test_a_metric_that_is_not_logged_is_named_with_those_that_are(model):
     [
         ("Net", {"datamodule": "lightning_models.Dat"}, "did you mean 'Data'"),
         ("Net", {"datamodule": "lightning_models.Net"}, "no class derived from LightningDataModule"),
-        ("Net", {}, "Net take no 'batch_size'"),
+        ("Net", {}, "Net has no data: give --run-kwargs datamodule="),
+        ("WithOwnData", {}, "WithOwnData take no 'batch_size'"),
         ("Complete", {"epochs": 0}, "epochs=0: give a whole number"),
         ("Complete", {"droput": 0.5}, r"no 'droput' \(did you mean 'dropout'\?\)"),
         ("Complete", {"metric": "val_r2"}, "mode=max or mode=min"),

@@ -1,0 +1,50 @@
+"""What a script prints, up to its own end and not to that of what it leaves running."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from threading import Thread
+from uuid import uuid4
+
+
+class Output:
+    """A pipe for the output of a process.
+
+    A pipe ends with the last process that can write into it. A program that a script has started and left behind (a
+    server, a logger) may be that, so here the pipe's last line is one that is written when the script has ended.
+
+    Attributes:
+        writer: The descriptor that the process is to write to.
+    """
+
+    def __init__(self) -> None:
+        reader, self.writer = os.pipe()
+        self._reader = os.fdopen(reader, encoding="utf-8", errors="replace")
+        self._end = f"{uuid4()}\n"
+        self._waiting: Thread | None = None
+
+    def lines(self, process: subprocess.Popen[bytes]) -> Iterator[str]:
+        """Yield the lines that a process prints until it ends."""
+        self._waiting = Thread(target=self._write_end, args=(process,), daemon=True)
+        self._waiting.start()
+        for line in self._reader:
+            if line.endswith(self._end):
+                if rest := line.removesuffix(self._end):
+                    yield rest
+                return
+            yield line
+
+    def _write_end(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        with suppress(BrokenPipeError):  # nobody reads any more
+            os.write(self.writer, self._end.encode())
+
+    def close(self) -> None:
+        """Close both ends; the process has ended."""
+        self._reader.close()
+        if self._waiting is not None:
+            self._waiting.join()
+        os.close(self.writer)
