@@ -44,7 +44,9 @@ def blocks_of(page: Path) -> list[Block]:
         if "Unknown directive" in said and not any(f'"{known}"' in said for known in SPHINX):
             raise ValueError(f"{page.name}: {said}")
     found = [
-        block for block in tree.findall(nodes.literal_block) if not isinstance(block.parent, nodes.system_message)
+        block
+        for block in tree.findall(nodes.literal_block)
+        if not isinstance(block.parent, nodes.system_message)
     ]
     return [Block(" ".join(set(block["classes"]) - {"code"}), block.astext()) for block in found]
 

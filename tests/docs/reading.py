@@ -44,7 +44,7 @@ class Page:
     def commands(self) -> list[str]:
         """Return what is typed, in order."""
         blocks = blocks_of(self.path)
-        every = [command for block in blocks if not block.language for command in block.commands()]
+        every = [shortened(command) for block in blocks if not block.language for command in block.commands()]
         for beginning in self.left_out:
             assert any(each.startswith(beginning) for each in every), f"{self.name}: no longer: {beginning}"
         for pattern in self.changes:
@@ -61,11 +61,19 @@ class Page:
 
     def changed(self, command: str) -> str:
         """Return a command, cut short and with the page's own changes."""
-        if "--max-evals" in command and "--run-kwargs" not in command:
-            command += EPOCHS
-        for pattern, instead in {**SHORTER, **self.changes}.items():
+        command = shortened(command)
+        for pattern, instead in self.changes.items():
             command = re.sub(pattern, instead, command)
         return command
+
+
+def shortened(command: str) -> str:
+    """Return a command with fewer trials and epochs."""
+    if "--max-evals" in command and "--run-kwargs" not in command:
+        command += EPOCHS
+    for pattern, instead in SHORTER.items():
+        command = re.sub(pattern, instead, command)
+    return command
 
 
 def follow(page: Page, environment: Environment, folder: Path, crystals: Path) -> str:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "own_parts.rst"
+PAGE = Path(__file__).parents[2] / "docs" / "own_parts.rst"
 
 
 def blocks():
