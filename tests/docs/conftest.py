@@ -1,5 +1,8 @@
 """What a reader of the documentation has: an environment, and some crystals."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from environments import Environment
 from halides import write_halides
@@ -8,7 +11,9 @@ from halides import write_halides
 @pytest.fixture
 def environment(tmp_path):
     """An environment in which this project is installed, and no other yet: each page makes its own."""
-    return Environment(tmp_path / "venv")
+    environment = Environment(tmp_path / "venv")
+    environment.variables.setdefault("MPI4PY_LIBMPI", str(Path(sys.prefix) / "lib/libmpi.so.12"))
+    return environment
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ class Page:
 
     Attributes:
         name: File name in ``docs``, or ``README.rst``.
-        before: What the page takes as given: lines of shell, ``{crystals}`` being a folder of twelve CIF files.
+        before: What the page takes as given: lines of shell; ``{crystals}`` being a folder of twelve CIF files.
         changes: What is typed in the place of a pattern; each has to occur.
         left_out: Beginnings of commands that are not typed, and why; each has to occur.
     """
