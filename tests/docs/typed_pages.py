@@ -129,7 +129,10 @@ EVERY = (
             r"balsam-submit hps demo\S*": r"\g<0> --wait",
             "--resume -t 60 --max-evals 2 .*": "--resume -t 60 --max-evals 3",
         },
-        left_out={"deephyper balsam-init polaris": ELSEWHERE},
+        left_out={
+            "deephyper balsam-init polaris": ELSEWHERE,
+            "deephyper balsam-stop": "other tests use that server; tests/balsam/test_init.py stops its own",
+        },
     ),
     Page(
         "watching_jobs.rst",
