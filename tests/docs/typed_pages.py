@@ -19,7 +19,7 @@ SMALL = {
 CRYSTALS = "ln -s {crystals} my_crystals; cp {crystals}/NaCl.cif ."
 
 SMALL_SEARCH = f"""deephyper hps random --evaluator process --max-evals 1 --log-dir search \\
-    --problem {SAMPLES}/small_problem.py --run {SAMPLES}/small_run.py"""
+    --problem {SAMPLES}/small_problem.py --run {SAMPLES}/small_run.py --run-kwargs seconds=0.5"""
 
 SMALL_CGCNN_SEARCH = """deephyper hps random --evaluator process --max-evals 1 --log-dir search \\
     --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run \\
@@ -44,7 +44,7 @@ KILLED = r"""deephyper train --epochs 300 \1 & training=$!
 until [ -e training/last.pt ]; do sleep 0.1; done; kill -KILL $training; wait || echo killed"""
 """A training that is killed as soon as there is something to go on from."""
 
-SOON = "2>\\&1 \\& python -m dh_project.sites.ray_nodes 127.0.0.1:$RAY_PORT"
+SOON = "2>&1 & python -m dh_project.sites.ray_nodes 127.0.0.1:$RAY_PORT"
 """Goes on when Ray's nodes are there."""
 
 WATCHED = rf"""source $POLYDB/activate
@@ -92,7 +92,7 @@ EVERY = (
     ),
     Page(
         "ray_cluster.rst",
-        before="trap 'kill $(jobs -p); wait' EXIT",
+        before="trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT",
         changes={
             **SMALL,
             "^deephyper submit": "deephyper submit --dry-run",
@@ -110,6 +110,7 @@ EVERY = (
         before=f"{CRYSTALS}; ln -s $REPOSITORY dh_project; deephyper start-project demo\n"
         f"(cd demo/demo; deephyper new-problem hps polynome2); ln -s demo/demo/polynome2\n{SMALL_SEARCH}",
         changes={
+            **SMALL,
             "^deephyper submit": "deephyper submit --dry-run",
             "/eagle/MYPROJECT/.USER/cache": "$PWD/cache",
             "tail -f": "tail",
@@ -143,6 +144,7 @@ EVERY = (
             r"\b18\b": "${RUNNING[1]}",
         },
     ),
+    Page("own_parts.rst", changes=SMALL),
     Page("options.rst", left_out={"register-python-argcomplete --shell fish": "fish is not here"}),
 )
 
