@@ -71,7 +71,7 @@ def test_every_command_of_the_tutorial_runs_and_prints_what_it_says(read):
 def test_every_template_is_made_and_run(read):
     said = read("new_problem.rst")
     assert "train_X shape: (8000, 10)" in said
-    assert len(re.findall(r"\(recorded: ", said)) == 2
+    assert len(re.findall(r"\(recorded: ", said)) == 3
 
 
 @pytest.mark.slow

@@ -92,7 +92,8 @@ EVERY = (
     ),
     Page(
         "ray_cluster.rst",
-        before="trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT",
+        before="trap 'kill $(jobs -p) 2> /dev/null; wait' EXIT\n"
+        "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex())')",
         changes={
             **SMALL,
             "^deephyper submit": "deephyper submit --dry-run",
@@ -108,7 +109,7 @@ EVERY = (
     Page(
         "polaris.rst",
         before=f"{CRYSTALS}; ln -s $REPOSITORY dh_project; deephyper start-project demo\n"
-        f"(cd demo/demo; deephyper new-problem hps polynome2); ln -s demo/demo/polynome2\n{SMALL_SEARCH}",
+        f"(cd demo/demo; deephyper new-problem hps polynome2)\n{SMALL_SEARCH}",
         changes={
             **SMALL,
             "^deephyper submit": "deephyper submit --dry-run",
