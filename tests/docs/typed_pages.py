@@ -97,7 +97,8 @@ EVERY = (
         changes={
             **SMALL,
             "^deephyper submit": "deephyper submit --dry-run",
-            "--ray-address auto": "--ray-address 127.0.0.1:$RAY_PORT",
+            "--ray-address auto --max-evals 2": "--ray-address 127.0.0.1:$RAY_PORT --max-evals 4",
+            "--dry-run --max-evals 2": "--dry-run --max-evals 6",
             "(ray start --head) --port 6379": rf"\1 --port $RAY_PORT --num-cpus 2 --include-dashboard=false "
             rf"--temp-dir $RAY_FOLDER --block > head.log {SOON} 1 60",
             "(ray start --address) HEAD:6379": rf"\1 127.0.0.1:$RAY_PORT --num-cpus 1 "
