@@ -1,6 +1,8 @@
 """What is promised names tests that are there; what is depended on is explained; what is named exists."""
 
 import re
+import shlex
+from importlib.util import find_spec
 
 import pytest
 from docutils import nodes
@@ -61,3 +63,22 @@ def test_every_command_of_the_programs_is_typed_on_a_page():
     ]
     assert len(programs) > 15
     assert not [prog for prog in programs if prog not in shown.replace("dh-project", "deephyper")]
+
+
+@pytest.mark.parametrize("command", commands_of(REPOSITORY / "README.rst"))
+def test_a_command_of_the_readme_is_one_that_the_programs_know(command):
+    """They are not run: the pages to which README leads have the same ones, and those are."""
+    words = shlex.split(command, comments=True)
+    if words[0] == "mpiexec":
+        words = words[3:]
+    match words:
+        case ["deephyper", *options]:
+            main.make_parser().parse_args(options)
+        case ["deephyper-analytics", *options]:
+            analytics.make_parser().parse_args(options)
+        case ["python", "-m", module, *_]:
+            assert find_spec(module)
+        case ["make", target]:
+            assert f"\n{target}:" in (REPOSITORY / "Makefile").read_text()
+        case _:
+            assert words in (["cd", "demo/demo"], ["source", "polydb/activate"])
