@@ -63,7 +63,12 @@ EVERY = (
     Page(
         "new_problem.rst", before=f"ln -s {{crystals}} crystals\n{SCRIPT}", changes={" steps=1": " steps=2"}
     ),
-    Page("first_steps.rst", before=CRYSTALS, left_out={"make search": SET_UP}),
+    Page(
+        "first_steps.rst",
+        before=CRYSTALS,
+        changes={"--max-evals 2": "--max-evals 1"},
+        left_out={"make search": SET_UP},
+    ),
     Page("own_problem.rst", before=TWO_PROJECTS, changes={"steps=1": "steps=50"}),
     Page(
         "resume.rst",
