@@ -20,6 +20,7 @@ BENCH = [
 ]  # the peers, and what the original CGCNN imports
 DOCS = ["furo", "sphinx"]
 TEST = [
+    "docutils",  # finds the commands in docs/
     "hypothesis",
     "mypy",
     "pytest",

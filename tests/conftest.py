@@ -1,6 +1,8 @@
 """Fixtures for all tests; and on CI, a test that is skipped fails."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,25 @@ def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DH_PROJECT_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def balsam_folder() -> Iterator[Path]:
+    """A folder of ``balsam-init`` in which all runs; DH_PROJECT_TEST_BALSAM names one that is there already."""
+    from dh_project.cli.main import main
+
+    named = os.environ.get("DH_PROJECT_TEST_BALSAM")
+    if named:
+        assert main(["balsam-init", named]) == 0
+        yield Path(named)
+        return
+    home = Path(tempfile.mkdtemp(prefix="balsam-", dir="/tmp"))  # short, for the sockets in it
+    home.chmod(0o711)
+    folder = home / "polydb"
+    assert main(["balsam-init", str(folder)]) == 0
+    yield folder
+    main(["balsam-stop", "--all", str(folder)])
+    shutil.rmtree(home)
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """A real Balsam for the tests: a folder of ``balsam-init``, with its own server and site."""
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,23 +12,6 @@ from dh_project.balsam.installation import Installation
 from dh_project.cli.main import main
 
 pytest.register_assert_rewrite("dh_project.testing.evaluator")
-
-
-@pytest.fixture(scope="session")
-def balsam_folder() -> Iterator[Path]:
-    """A folder of ``balsam-init`` in which all runs; DH_PROJECT_TEST_BALSAM names one that is there already."""
-    named = os.environ.get("DH_PROJECT_TEST_BALSAM")
-    if named:
-        assert main(["balsam-init", named]) == 0
-        yield Path(named)
-        return
-    home = Path(tempfile.mkdtemp(prefix="balsam-", dir="/tmp"))  # short, for the sockets in it
-    home.chmod(0o711)
-    folder = home / "polydb"
-    assert main(["balsam-init", str(folder)]) == 0
-    yield folder
-    main(["balsam-stop", "--all", str(folder)])
-    shutil.rmtree(home)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs/errors.rst"
 GAP = "…"
 """What stands on the page, and here in the place of each value in a message."""
