@@ -7,14 +7,13 @@ is printed; what it leaves in ``trial_folder()`` lies in a folder of the working
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.errors import UserError
+from dh_project.exit_status import exit_status
 from dh_project.files import replacing, write_table
 from dh_project.importing import load_module
 from dh_project.loading import check_run_kwargs, load_run, prepare_run
@@ -53,7 +52,7 @@ def default_config(
         _prepare(run, given)
         (retrain or _retrain(run))(points[0], given, folder="default_config")
 
-    return _exit_status(command, words)
+    return exit_status(command, words)
 
 
 def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain | None = None) -> int:
@@ -79,7 +78,7 @@ def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain |
         _prepare(run, run_kwargs)
         (retrain or _retrain(run))(best.point, run_kwargs, folder="best_config", recorded=best.objective)
 
-    return _exit_status(command, words)
+    return exit_status(command, words)
 
 
 def results_file(names: Sequence[str]) -> Path:
@@ -103,22 +102,6 @@ def _check_is_of(run: str, best: BestConfiguration, path: Path) -> None:
     if best.run.endswith(".py") and load_module(run)[0].__file__ == best.run:
         return
     raise UserError(f"{path}: its trials are of {best.run}, and this runs {run}; name results of that")
-
-
-def _exit_status(command: Callable[[Sequence[str]], None], words: Sequence[str] | None) -> int:
-    words = sys.argv[1:] if words is None else words
-    if "--help" in words or "-h" in words:
-        print(inspect.getdoc(sys.modules["__main__"]))
-        return 0
-    try:
-        command(words)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
 
 
 def _prepare(run: str, run_kwargs: Mapping[str, Any]) -> None:

@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.data_parallel import own_ranks
-from dh_project.cgcnn_mp.retraining import exit_status, retrain
+from dh_project.cgcnn_mp.errors import MISTAKES
+from dh_project.cgcnn_mp.retraining import retrain
+from dh_project.exit_status import exit_status
 from dh_project.rerun import results_file
 from dh_project.results import best_configuration
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Train the best point; return the exit status."""
-    return exit_status(_train_best, words)
+    return exit_status(_train_best, words, MISTAKES)
 
 
 def _train_best(words: Sequence[str]) -> None:

@@ -29,6 +29,8 @@ def find_checkpoint(text: str, of_folder: str = BEST) -> Path:
     Raises:
         UserError: There is none.
     """
+    if not text:
+        raise UserError("a checkpoint without a name; name a file, a training's folder, or SEARCH:TRIAL")
     if is_url(text):
         return download_checkpoint(text)
     path = Path(text).expanduser()

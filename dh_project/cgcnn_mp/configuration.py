@@ -96,6 +96,8 @@ class Option:
 def _is_of(value: Any, kinds: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
         return bool in kinds
+    if isinstance(value, os.PathLike):
+        return str in kinds
     if isinstance(value, int):
         return int in kinds or float in kinds
     if isinstance(value, float):

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Sequence
 
 from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.retraining import exit_status, retrain
+from dh_project.cgcnn_mp.errors import MISTAKES
+from dh_project.cgcnn_mp.retraining import retrain
+from dh_project.exit_status import exit_status
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Train the baseline; return the exit status."""
-    return exit_status(_train_baseline, words)
+    return exit_status(_train_baseline, words, MISTAKES)
 
 
 def _train_baseline(words: Sequence[str]) -> None:

@@ -256,9 +256,14 @@ def prepare(**run_kwargs: Any) -> None:
     """
     parameters = inspect.signature(run).parameters
     names = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
-    for name in run_kwargs:
+    from dh_project.cgcnn_mp.configuration import options  # which reads this module's signatures
+
+    known = options()
+    for name, value in run_kwargs.items():
         if name not in names:
             raise ValueError(unknown("argument", name, names))
+        if name in known:
+            known[name].check(value)
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")
     arguments = {name: parameters[name].default for name in names} | run_kwargs

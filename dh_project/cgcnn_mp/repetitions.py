@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dh_project.cgcnn_mp.configuration import Configuration, options, point_and_arguments
 from dh_project.cgcnn_mp.evaluation import METRICS
-from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, holds, lines_of
+from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, holds, is_done, lines_of
 from dh_project.errors import UserError
 from dh_project.files import write_table
 
@@ -41,14 +41,18 @@ def repeat(
     homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
     begun = [home for home in homes.values() if (home / LAST).exists()]
     others = [home for seed, home in homes.items() if home in begun and not _holds(home, given, seed)]
-    is_done = all((home / METRICS).exists() for home in homes.values())
-    if begun and not resume and (others or is_done):
-        there = (others or begun)[0]
-        raise UserError(f"{there} holds a training: go on with --resume, or name another --folder")
+    refused = (
+        f"{(others or begun or [folder])[0]} holds a training: go on with --resume, or name another --folder"
+    )
+    if others and not resume:
+        raise UserError(refused)
+    undone = {seed: home for seed, home in homes.items() if not is_done(home, {**given, "seed": seed})}
+    if begun and not undone and not resume:
+        raise UserError(refused)
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
-        if not (home / METRICS).exists():
+        if seed in undone:
             start = go_on if home in begun else begin
             start(home, {**given, "seed": seed}, say=say)
         rows.append({"seed": seed, **_metrics(home)})

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
@@ -31,7 +30,13 @@ from dh_project.cgcnn_mp.configuration import (
 from dh_project.cgcnn_mp.crystals import SHIPPED
 from dh_project.cgcnn_mp.data_parallel import own_ranks
 from dh_project.cgcnn_mp.evaluation import METRICS
-from dh_project.cgcnn_mp.figures import draw_parity, draw_residuals_by_element, draw_roc, draw_training_curve
+from dh_project.cgcnn_mp.figures import (
+    TRAINING_CURVE,
+    draw_parity,
+    draw_residuals_by_element,
+    draw_roc,
+    draw_training_curve,
+)
 from dh_project.cgcnn_mp.labelled_graphs import GRAPH_OPTIONS, label_graphs
 from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
 from dh_project.cgcnn_mp.saving import BEST, HISTORY, LAST
@@ -175,27 +180,30 @@ def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) ->
 
 
 def _is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    return (home / LAST).is_file() and not _is_evaluated(home) and holds(home, point, constants)
+    return (home / LAST).is_file() and not _is_complete(home) and holds(home, point, constants)
 
 
-def _is_evaluated(home: Path) -> bool:
-    """Say whether the metrics are those of the last epoch."""
-    last, metrics = home / LAST, home / METRICS
-    return metrics.is_file() and metrics.stat().st_mtime_ns >= last.stat().st_mtime_ns
+def _is_complete(home: Path) -> bool:
+    """Say whether metrics and figures are those of the last epoch."""
+    files = [home / name for name in (LAST, METRICS, TRAINING_CURVE)]
+    if not all(path.is_file() for path in files):
+        return False
+    times = [path.stat().st_mtime_ns for path in files]
+    return times == sorted(times)
 
 
 def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
-    """Draw the figures of a training that has ended."""
-    draw_training_curve(home, unit)
+    """Draw the figures of a training that has ended; by the last one it is complete."""
     if constants.get("task") == "classification":
         draw_roc(home)
-        return
-    draw_parity(home, unit)
-    of_graphs = {**complete_point(point), **constants}
-    found = label_graphs(
-        **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
-    )
-    draw_residuals_by_element(home, found.graphs, unit)
+    else:
+        draw_parity(home, unit)
+        of_graphs = {**complete_point(point), **constants}
+        found = label_graphs(
+            **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
+        )
+        draw_residuals_by_element(home, found.graphs, unit)
+    draw_training_curve(home, unit)
 
 
 def _metrics_table(home: Path) -> list[str]:
@@ -236,13 +244,22 @@ def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
         UserError: There is nothing to go on with, all is done, or another setting is given than that of then.
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
-    last = folder / LAST
-    if not last.is_file():
+    if not (folder / LAST).is_file():
         raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
     settings = _settings_of(folder, given)
-    if own_ranks().is_first:
-        _check_undone(folder, settings)
+    if own_ranks().is_first and (done := _what_is_done(folder, settings)):
+        raise UserError(done)
     retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
+
+
+def is_done(folder: Path, given: Configuration) -> bool:
+    """Say whether nothing is left to do of the training in a folder.
+
+    Raises:
+        UserError: Another setting is given than that of then.
+        CheckpointError, OSError: Its checkpoint cannot be read.
+    """
+    return (folder / LAST).is_file() and _what_is_done(folder, _settings_of(folder, given)) is not None
 
 
 def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
@@ -277,13 +294,13 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
     was_there = folder.exists()
     try:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
-            shutil.copyfile(path, Path(name) / LAST)
+            copy = shutil.copyfile(path, Path(name) / LAST)
             point, arguments = point_and_arguments(settings)
-            retrain(point, arguments, folder=str(folder), say=say, resume=True, before=Path(name))
-    except (UserError, ValueError):  # it is of another training: nothing was done
+            retrain(point, arguments, folder=str(folder), say=say, resume=True, before=copy.parent)
+    except (UserError, ValueError) as error:  # it is of another training: nothing was done
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
-        raise
+        raise UserError(str(error).replace(str(copy), checkpoint)) from error
 
 
 def _check_holds_none(folder: Path) -> None:
@@ -332,40 +349,24 @@ def _same(one: Any, other: Any) -> bool:
     return one == other or (isinstance(one, list | tuple) and list(one) == list(other or ()))
 
 
-def _check_undone(folder: Path, settings: Configuration) -> None:
-    """Check that there are epochs to do, or an evaluation that was interrupted.
+def _what_is_done(folder: Path, settings: Configuration) -> str | None:
+    """Return why there is nothing left to do; None where there are epochs, an evaluation or figures.
 
     Raises:
-        UserError: There are none.
         CheckpointError: What lies there is no checkpoint.
         OSError: It cannot be opened.
     """
     done = len(load_checkpoint(folder / LAST).get("history", ()))
-    if not _is_evaluated(folder):
-        return
+    if not _is_complete(folder):
+        return None
     epochs = settings.get("epochs", options()["epochs"].default)
     if done >= epochs:
-        raise UserError(f"{done} epochs are done in {folder}; ask for more with --epochs")
+        return f"{done} epochs are done in {folder}; ask for more with --epochs"
     patience = settings.get("patience", options()["patience"].default)
     best = int(load_checkpoint(folder / BEST).get("epoch", 0)) if (folder / BEST).is_file() else done
     if patience is not None and done - best >= patience:
-        raise UserError(
+        return (
             f"the training in {folder} ended after {done} epochs, for none after epoch {best} was better; to go on "
             f"give a --patience above {done - best}, or none"
         )
-
-
-def exit_status(command: Callable[[Sequence[str]], None], words: Sequence[str] | None) -> int:
-    """Run a command on its words, by default the process's, and return its exit status.
-
-    A mistake of the user is one line on standard error, and 2; a training that diverges, one line and 1.
-    """
-    try:
-        command(sys.argv[1:] if words is None else words)
-    except (UserError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except FloatingPointError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return None

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from dh_project.errors import UserError, did_you_mean
+from dh_project.errors import UserError, did_you_mean, one_line
 
 FOLLOWING_SECONDS = 2.0
 """How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
@@ -176,4 +176,4 @@ def _refuse(said: str) -> None:
     if is_follower():
         time.sleep(FOLLOWING_SECONDS)
     else:
-        print(said, file=sys.stderr, flush=True)
+        print(one_line(said), file=sys.stderr, flush=True)

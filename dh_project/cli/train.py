@@ -15,7 +15,7 @@ from typing import Any
 
 from dh_project.cli.console import tell
 from dh_project.cli.model import MODEL, import_part, refusals
-from dh_project.cli.parser import Parser, positive_int
+from dh_project.cli.parser import Parser, natural
 from dh_project.errors import UserError
 
 FOLDER = "training"
@@ -87,9 +87,9 @@ def add_command(commands: Any) -> None:
 
 def at_least_two(text: str) -> int:
     """Read a number of repetitions."""
-    number = positive_int(text)
+    number = natural(text)
     if number < 2:
-        raise argparse.ArgumentTypeError("one seed tells no deviation; give at least 2")
+        raise argparse.ArgumentTypeError(f"{text} seeds tell no deviation; give at least 2")
     return number
 
 

@@ -1,6 +1,7 @@
 """The two commands that train one point: the baseline, and the best that a search found."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,12 @@ def test_a_mistake_is_one_line_and_status_2(quick, given, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_help_says_what_the_script_takes(capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__doc__", best_config.__doc__)
+    assert best_config.main(["--help"]) == 0
+    assert "train the best point" in capsys.readouterr().out
 
 
 def test_a_mistaken_argument_is_one_line_and_status_2(best_json, capsys, tmp_path):

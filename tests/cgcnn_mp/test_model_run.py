@@ -229,6 +229,7 @@ def test_a_point_takes_whole_numbers_that_came_as_floats():
         ({"ties": "pymatgn"}, "did you mean 'pymatgen'"),
         ({"group_by": "formula"}, "unknown group_by 'formula'; valid: composition, chemical_system"),
         ({"data": "no_such_folder"}, "no_such_folder"),
+        ({"epochs": "ten"}, "epochs is 'ten'; it must be a whole number"),
     ],
 )
 def test_wrong_arguments_are_told_before_the_first_trial(quick, wrong, message):

@@ -210,7 +210,8 @@ def test_a_checkpoint_of_another_training_is_refused_and_nothing_is_made(
     (trained / "config.json").unlink()
     words = ("train", halides, "--folder", "longer", "--epochs", "4", "--resume")
     assert "is of another training: model atom_fea_len" in refused(deephyper(*words, trained / "last.pt"))
-    assert "holds weights alone" in refused(deephyper(*words, trained / "best.pt", *SMALL))
+    assert f"{trained}/best.pt holds weights alone" in refused(deephyper(*words, trained / "best.pt", *SMALL))
+    assert "a checkpoint without a name" in refused(deephyper(*words, ""))
     assert "there is no checkpoint nowhere.pt" in refused(deephyper(*words, "nowhere.pt"))
     assert not (tmp_path / "longer").exists()
 
@@ -234,10 +235,15 @@ def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp
         assert list(csv.DictReader((tmp_path / "seeds/seeds.csv").open())) == rows
     (tmp_path / "seeds/seed-1/metrics.json").unlink()
     assert "seed-0 holds a training" in refused(deephyper(*words, "--lr", "0.5"))
+    assert "lr was 0.01 and is 0.5 now" in refused(deephyper(*words, "--lr", "0.5", "--resume"))
+    assert deephyper(*words, "--epochs", "2", "--resume")[0] == 0
+    assert [epochs_of(tmp_path / f"seeds/seed-{seed}") for seed in (0, 1)] == [2, 2]
 
 
 def test_one_seed_is_no_repetition(deephyper):
-    assert "give at least 2" in refused(deephyper("train", "--different-seeds", "1"))
+    assert "1 seeds tell no deviation; give at least 2" in refused(
+        deephyper("train", "--different-seeds", "1")
+    )
 
 
 def test_a_training_that_is_done_says_so(deephyper, trained):
@@ -252,10 +258,12 @@ def test_a_training_that_ended_by_patience_says_so(deephyper, halides, tmp_path)
     assert "give a --patience above 1" in said
 
 
-def test_an_evaluation_that_was_interrupted_is_made_up_for(deephyper, trained):
-    (trained / "metrics.json").unlink()
+@pytest.mark.parametrize("name", ["metrics.json", "training_curve.png"])
+def test_what_comes_after_the_epochs_is_made_up_for(deephyper, trained, name):
+    (trained / name).unlink()
     assert deephyper("train", "--folder", trained, "--resume")[0] == 0
-    assert (trained / "metrics.json").exists()
+    assert (trained / name).exists()
+    assert epochs_of(trained) == 2
 
 
 def test_another_setting_than_that_of_then_is_named(deephyper, trained):
