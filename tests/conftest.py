@@ -1,4 +1,4 @@
-"""Fixtures for all tests; and on CI, a test that is skipped fails."""
+"""Fixtures for all tests, which of them run side by side; and on CI, a test that is skipped fails."""
 
 import os
 import shutil
@@ -35,6 +35,19 @@ def balsam_folder() -> Iterator[Path]:
     yield folder
     main(["balsam-stop", "--all", str(folder)])
     shutil.rmtree(home)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With ``-n 2``, run files side by side, but for those of the one Balsam and of the one Slurm."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneServerEach(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((server for server in ("balsam", "clusters") if server in file), file)
+
+    return OneServerEach(config, log)
 
 
 @pytest.fixture

@@ -45,8 +45,7 @@ def write_tree(target: Path, files: Mapping[str, str]) -> None:
             raise UserError(f"{target} is there already; choose another name")
         aside.rename(target)
     except OSError as error:
-        error.filename, error.filename2 = str(target), None
-        raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

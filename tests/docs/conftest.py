@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from environments import Environment
 from halides import write_halides
+from literal_blocks import REPOSITORY
+from reading import follow
+from typed_pages import PAGES
 
 
 @pytest.fixture
@@ -22,3 +25,17 @@ def crystals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documented") / "halides"
     write_halides(folder)
     return folder
+
+
+@pytest.fixture
+def read(environment, crystals, tmp_path):
+    """Return a function that types what stands on a page, in an empty folder."""
+    folder = tmp_path / "reader"
+    folder.mkdir()
+
+    def follow_page(name, **variables):
+        for key, value in {"REPOSITORY": REPOSITORY, **variables}.items():
+            environment.variables[key] = str(value)
+        return follow(PAGES[name], environment, folder, crystals)
+
+    return follow_page

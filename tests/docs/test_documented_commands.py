@@ -6,11 +6,9 @@ import re
 import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import pytest
-from literal_blocks import DOCS, REPOSITORY, blocks_of, commands_of
-from reading import follow
+from literal_blocks import DOCS, blocks_of, commands_of
 from typed_pages import PAGES
 
 EXAMPLE = DOCS / "examples/original_cgcnn.py"
@@ -26,20 +24,6 @@ WITH_MORE = {
     "watching_jobs.rst",
 }
 """Pages that have a test of their own below."""
-
-
-@pytest.fixture
-def read(environment, crystals, tmp_path):
-    """Return a function that types what stands on a page, in an empty folder."""
-    folder = tmp_path / "reader"
-    folder.mkdir()
-
-    def follow_page(name, **variables):
-        for key, value in {"REPOSITORY": REPOSITORY, **variables}.items():
-            environment.variables[key] = str(value)
-        return follow(PAGES[name], environment, folder, crystals)
-
-    return follow_page
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda page: page.name)
@@ -108,15 +92,6 @@ def test_the_page_on_ray_with_a_cluster_of_two_nodes(read):
         said = read("ray_cluster.rst", RAY_PORT=port, RAY_FOLDER=short)
     assert "\n2 trials ended, 0 of them failed" in said  # in a Ray of its own
     assert "\n4 trials ended, 0 of them failed" in said  # and in the cluster
-
-
-@pytest.mark.slow
-@pytest.mark.balsam
-@pytest.mark.timeout(600)
-def test_the_pages_on_balsam(read, balsam_folder):
-    told = {"POLYDB": balsam_folder, "MARK": uuid4().hex[:6]}
-    read("balsam.rst", **told)
-    read("watching_jobs.rst", **told)
 
 
 def test_the_original_cgcnn_is_tuned_by_its_own_script(environment, tmp_path):

@@ -11,7 +11,8 @@ def search(search_command):
     return search_command("--max-evals", 12, run_kwargs=["shortest=0.4", "longest=0.6"])
 
 
-def test_a_second_driver_is_refused_in_one_line_and_the_first_is_unharmed(search):
+def test_a_second_driver_is_refused_in_one_line_and_the_first_is_unharmed(search_command):
+    search = search_command("--max-evals", 12, run_kwargs=["shortest=1.5", "longest=2.0"])
     first = search.start()
     wait_until(lambda: search.count("end"), "the first one searches", session=first)
     second = search.start()
