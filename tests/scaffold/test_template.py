@@ -34,7 +34,7 @@ def test_a_file_of_the_template_takes_the_place_of_the_shared_one(tmp_path):
 def test_where_a_file_cannot_be_written_nothing_is_left(own_project, monkeypatch):
     files = {"a.py": "first", "a.py/b.py": "below a file"}
     monkeypatch.setattr(problems, "render", lambda *_: files)
-    with pytest.raises(OSError, match="File exists: .*/fresh'$"):
+    with pytest.raises(OSError, match=r"File exists: .*/fresh'$"):
         new_problem(find_project(own_project), "fresh", load_template("torch"))
     assert not list(own_project.iterdir())
 
