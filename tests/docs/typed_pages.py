@@ -40,7 +40,7 @@ print("MAE", abs(parser.parse_args().learning_rate - 0.1))
 END"""
 """A script of the user's own."""
 
-KILLED = r"""deephyper train --epochs 300 \1 & training=$!
+KILLED = r"""deephyper train --epochs 20 \1 & training=$!
 until [ -e training/last.pt ]; do sleep 0.1; done; kill -KILL $training; wait || echo killed"""
 """A training that is killed as soon as there is something to go on from."""
 
@@ -76,7 +76,8 @@ EVERY = (
             **SMALL,
             "KILL 20 deephyper hps": "KILL 4 deephyper hps",
             r"timeout --signal KILL 20 deephyper train --epochs 2 (.+?) \|\|.*": KILLED,
-            "deephyper train --resume": r"\g<0> --epochs 30",
+            "^deephyper train --epochs 2 ": "deephyper train --epochs 20 ",
+            "^(deephyper train --resume .*) --epochs 2": r"\1 --epochs 21",
         },
     ),
     Page("workers.rst", changes={**SMALL, r"--num-gpus-per-task 0\.\d+": "--num-gpus-per-task 0"}),
