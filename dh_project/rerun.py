@@ -198,9 +198,9 @@ def _unfinished(home: Path, configuration: str) -> Iterator[bool]:
     try:
         yield was_interrupted
     except Exception:  # what it saved may be why: the next run begins anew
-        mark.unlink()
+        mark.unlink(missing_ok=True)
         raise
-    mark.unlink()
+    mark.unlink(missing_ok=True)
 
 
 class Person(Connection):
