@@ -70,14 +70,21 @@ def load_attribute(target: str, default_name: str) -> Any:
 
 
 def _inner_module(module: ModuleType, name: str) -> ModuleType | None:
-    """Return the module that a name in a module stands for; None where it stands for something else, or nothing."""
+    """Return the module that a name in a module stands for; None where it stands for something else, or nothing.
+
+    Raises:
+        UserError: There is such a module, and importing it fails.
+    """
     if hasattr(module, name):
         found = getattr(module, name)
         return found if isinstance(found, ModuleType) else None
+    inner = f"{module.__name__}.{name}"
     try:
-        return importlib.import_module(f"{module.__name__}.{name}")
-    except (Exception, SystemExit):
-        return None
+        return importlib.import_module(inner)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == inner:
+            return None
+        raise _import_error(inner, error) from error
 
 
 @contextmanager

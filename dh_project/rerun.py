@@ -2,25 +2,34 @@
 
 The ``default_config.py`` and ``best_config.py`` of a problem are a call of this each. What the run function reports
 is printed; what it leaves in ``trial_folder()`` lies in a folder of the working directory, ``default_config`` or
-``best_config``, beside ``reports.csv`` and its picture.
+``best_config``, beside ``reports.csv`` and its picture. A class or a Lightning module that was interrupted goes on
+from its checkpoint when the same command is given again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.errors import UserError
 from dh_project.exit_status import exit_status
-from dh_project.files import replacing, write_table
+from dh_project.files import replacing, write_table, write_whole
 from dh_project.importing import load_module
 from dh_project.loading import check_run_kwargs, load_run, prepare_run
 from dh_project.results import BestConfiguration, best_configuration
 from dh_project.running import Connection, connect
+from dh_project.trainables.base import Trainable
 
 REPORTS, PICTURE = "reports.csv", "reports.png"
+UNFINISHED = ".unfinished.json"
+"""What a run in a folder is of, for as long as it has not ended."""
+
 USUAL_FILES = ("best.json", "results.csv")
 
 Retrain = Callable[..., None]
@@ -50,7 +59,7 @@ def default_config(
         if not points:
             raise UserError(f"{problem} has no starting point; add one with Problem.add_starting_point(...)")
         _prepare(run, given)
-        (retrain or _retrain(run))(points[0], given, folder="default_config")
+        (retrain or partial(_retrain, run))(points[0], given, folder="default_config")
 
     return exit_status(command, words)
 
@@ -76,7 +85,9 @@ def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain |
         print(f"trial {best.trial} of {path}: {best.point}", flush=True)
         run_kwargs = best.run_kwargs | given
         _prepare(run, run_kwargs)
-        (retrain or _retrain(run))(best.point, run_kwargs, folder="best_config", recorded=best.objective)
+        (retrain or partial(_retrain, run))(
+            best.point, run_kwargs, folder="best_config", recorded=best.objective
+        )
 
     return exit_status(command, words)
 
@@ -110,35 +121,69 @@ def _prepare(run: str, run_kwargs: Mapping[str, Any]) -> None:
     prepare_run(run, run_kwargs)
 
 
-def _retrain(run: str) -> Retrain:
-    def retrain(
-        point: Mapping[str, Any],
-        run_kwargs: Mapping[str, Any],
-        folder: str,
-        recorded: float | None = None,
-    ) -> None:
-        function = load_run(run)
-        home = Path(folder).absolute()
-        try:
-            home.mkdir(exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"the folder {home} cannot be made: {error.strerror}; go to a folder where it can"
-            ) from None
-        person = Person(home)
+def _retrain(
+    run: str,
+    point: Mapping[str, Any],
+    run_kwargs: Mapping[str, Any],
+    folder: str,
+    recorded: float | None = None,
+) -> None:
+    """Run a point in a folder, and print what it came to.
+
+    Args:
+        run: What ``--run`` names the run function by.
+        point: The hyperparameters.
+        run_kwargs: The other arguments.
+        folder: Where its files go.
+        recorded: The objective that a search found, to print beside the new one.
+
+    Raises:
+        UserError: The folder cannot be made.
+    """
+    function = load_run(run)
+    home = Path(folder).absolute()
+    try:
+        home.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {home} cannot be made: {error.strerror}; go to a folder where it can"
+        ) from None
+    configuration = {"run": run, "point": dict(point), "run_kwargs": dict(run_kwargs)}
+    with _unfinished(home, json.dumps(configuration, default=str)) as was_interrupted:
+        # a function's own files may be of an older run; those that these leave are of this one
+        goes_on = was_interrupted and isinstance(function, Trainable)
+        if goes_on:
+            print(f"goes on where it was interrupted, from the last checkpoint in {folder}", flush=True)
+        person = Person(home, goes_on)
         connect(person)
         try:
             objective = function(dict(point), **run_kwargs)
         finally:
             connect(Connection())
         person.leave_reports()
-        if isinstance(objective, dict):  # as in today's DeepHyper, with facts beside it
-            objective = objective.get("objective")
-        known = "" if recorded is None else f" (recorded: {recorded})"
-        print(f"objective: {objective}{known}")
-        print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
+    if isinstance(objective, dict):  # as in today's DeepHyper, with facts beside it
+        objective = objective.get("objective")
+    known = "" if recorded is None else f" (recorded: {recorded})"
+    print(f"objective: {objective}{known}")
+    print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
 
-    return retrain
+
+@contextmanager
+def _unfinished(home: Path, configuration: str) -> Iterator[bool]:
+    """Mark a folder for as long as a run in it has neither ended nor failed.
+
+    Yields:
+        Whether a run of the same configuration was interrupted here.
+    """
+    mark = home / UNFINISHED
+    was_interrupted = mark.is_file() and mark.read_text(encoding="utf-8") == configuration
+    write_whole(mark, configuration)
+    try:
+        yield was_interrupted
+    except Exception:  # what it saved may be why: the next run begins anew
+        mark.unlink(missing_ok=True)
+        raise
+    mark.unlink(missing_ok=True)
 
 
 class Person(Connection):
@@ -146,16 +191,30 @@ class Person(Connection):
 
     Args:
         home: Where the run function's files go.
+        goes_on: Whether it goes on from what an interrupted run left there.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, goes_on: bool) -> None:
         self.folder = self.home = home
-        self.reports: list[dict[str, Any]] = []
+        self.predecessors = [home] if goes_on else []
+        self._table, self._picture = home / REPORTS, home / PICTURE
+        self._reports: list[dict[str, Any]] = []
+        if not goes_on:
+            for older in (self._table, self._picture):
+                older.unlink(missing_ok=True)
+        elif self._table.is_file():
+            with self._table.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    self._take(int(row["step"]), float(row["objective"]))
 
     def report(self, step: int, objective: float) -> bool:
-        """Print an intermediate objective."""
+        """Print an intermediate objective, and write it down."""
         print(f"step {step}: {objective:.6g}", flush=True)
-        self.reports.append({"step": step, "objective": objective})
+        self._take(step, objective)
+        with self._table.open("a", encoding="utf-8") as file:  # a killed run leaves its own, too
+            if not file.tell():
+                file.write("step,objective\n")
+            file.write(f"{step},{objective}\n")
         return True
 
     def record(self, facts: dict[str, Any]) -> None:
@@ -163,15 +222,21 @@ class Person(Connection):
         print("; ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
 
     def leave_reports(self) -> None:
-        """Write what was reported, and draw it."""
-        if not self.reports or self.folder is None:
+        """Write what was reported, each step once, and draw it."""
+        if not self._reports:
             return
         from matplotlib.figure import Figure  # slow to import
 
-        write_table(self.folder / REPORTS, self.reports)
+        write_table(self._table, self._reports)
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
-        axes.plot(*zip(*(report.values() for report in self.reports), strict=True), marker=".")
+        axes.plot(*zip(*(report.values() for report in self._reports), strict=True), marker=".")
         axes.set(xlabel="step", ylabel="objective")
-        with replacing(self.folder / PICTURE) as aside:
+        with replacing(self._picture) as aside:
             figure.savefig(aside, dpi=150, format="png")
+
+    def _take(self, step: int, objective: float) -> None:
+        """Keep a report; a run that went on from a checkpoint makes the steps after that once more."""
+        while self._reports and self._reports[-1]["step"] >= step:
+            self._reports.pop()
+        self._reports.append({"step": step, "objective": objective})

@@ -169,8 +169,7 @@ def run_script(command: Sequence[str | Path], metric: Printed | Written) -> floa
         for line in lines:
             print(line, end="", flush=True)
             last_line = line.strip() or last_line
-            value = metric.found_in(line) if isinstance(metric, Printed) else None
-            if value is None or not isinstance(metric, Printed):
+            if isinstance(metric, Written) or (value := metric.found_in(line)) is None:
                 continue
             values.append(value)
             if metric.take != "only" and not report(len(values), sign * value):
@@ -236,7 +235,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End a script and all that it has started."""
     if process.poll() is None:
         with suppress(psutil.NoSuchProcess):
-            family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+            script = psutil.Process(process.pid)
+            family = [*script.children(recursive=True), script]
             for member in family:
                 with suppress(psutil.NoSuchProcess):
                     member.terminate()

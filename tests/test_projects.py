@@ -116,3 +116,10 @@ def test_a_module_in_place_of_what_is_in_it_is_told_with_the_whole_name(install)
         load_run("bare_demo.doubled.model_run")
     with pytest.raises(UserError, match=r"as bare_demo\.doubled\.problem\.Problem$"):
         load_problem("bare_demo.doubled")
+
+
+def test_a_module_in_place_of_what_is_in_it_that_cannot_be_imported_says_why(install, tmp_path):
+    install("bare_demo", "doubled")
+    (tmp_path / "bare_demo/doubled/model_run.py").write_text("import nowhere\n")
+    with pytest.raises(UserError, match=r"bare_demo\.doubled\.model_run cannot be imported: .*'nowhere'"):
+        load_run("bare_demo.doubled.model_run")

@@ -1,6 +1,8 @@
 """The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
 
 import json
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -129,6 +131,83 @@ def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path
         f"error: the folder {tmp_path / 'default_config'} cannot be made: File exists; "
         f"go to a folder where it can\n"
     )
+
+
+CLASS = """\
+import os
+from dh_project import as_run
+
+class Model:
+    steps = 4
+
+    def setup(self, point, fails=False):
+        self.x, self.fails = point["x"], fails
+
+    def step(self):
+        self.x += 1
+        if self.x > float(os.environ.get("KILLED_ABOVE", "inf")):
+            if self.fails:
+                raise ArithmeticError
+            os._exit(1)
+        return self.x
+
+    def save(self, folder):
+        (folder / "x").write_text(str(self.x))
+
+    def load(self, folder):
+        self.x = float((folder / "x").read_text())
+
+run = as_run(Model)
+"""
+
+
+@pytest.fixture
+def train(problem, tmp_path, monkeypatch):
+    """Return a function that runs the baseline of a class in a process, and returns what it printed of its steps."""
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    (tmp_path / "model.py").write_text(CLASS)
+    call = (
+        "import sys; from dh_project import rerun; from dh_project.trainables import class_trainable as t; "
+    )
+    call += "t.WORTH = 0; sys.exit(rerun.default_config('small.py', 'model.py'))"
+
+    def train(*words, killed_above=math.inf):
+        environment = os.environ | {"KILLED_ABOVE": str(killed_above)}
+        done = subprocess.run(
+            [sys.executable, "-c", call, *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == math.isfinite(killed_above)
+        return [line for line in done.stdout.splitlines() if line.startswith("step ")]
+
+    return train
+
+
+def test_a_class_that_was_killed_goes_on_when_the_command_is_given_again(train, tmp_path):
+    assert train(killed_above=2) == ["step 1: 1.25"]
+    assert train() == ["step 2: 2.25", "step 3: 3.25", "step 4: 4.25"]
+    reports = (tmp_path / "default_config/reports.csv").read_text().split()
+    assert reports == ["step,objective", "1,1.25", "2,2.25", "3,3.25", "4,4.25"]
+    assert len(train()) == 4  # what has ended begins anew
+
+
+def test_with_other_arguments_it_begins_anew(train):
+    train(killed_above=2)
+    assert len(train("steps=3")) == 3
+
+
+def test_after_a_failure_it_begins_anew(train):
+    train("fails=true", killed_above=2)
+    assert len(train("fails=true")) == 4
+
+
+def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
+    train()
+    assert train("steps=5", killed_above=1) == []
+    assert len(train("steps=5")) == 5
 
 
 SCRIPT = '''\

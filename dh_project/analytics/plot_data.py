@@ -66,8 +66,7 @@ class Table:
 
 def short(column: str) -> str:
     """Return a column's name without the prefix of today's results files."""
-    names = {today: old for old, today in OTHER_NAMES.items() if old == TIME}
-    return names.get(column) or column.removeprefix("p:").removeprefix("m:")
+    return TIME if column == OTHER_NAMES[TIME] else column.removeprefix("p:").removeprefix("m:")
 
 
 def read_tables(paths: Iterable[Path]) -> list[Table]:

@@ -190,9 +190,8 @@ def _draw_trials(axes: Axes, each: Series, floor: float | None, colour: Any, nam
     """Draw trials as points, failed ones as crosses, those far below at the lower edge, and the best so far."""
     near = [point for point in each.points if floor is None or point[1] >= floor]
     below = [x for x, y in each.points if floor is not None and y < floor]
-    at_edge: dict[str, Any] = {
-        "transform": axes.get_xaxis_transform()
-    }  # x as it is, y as a share of the height
+    # x as it is, y as a share of the height
+    at_edge: dict[str, Any] = {"transform": axes.get_xaxis_transform()}
     cross: dict[str, Any] = {"s": 28, "marker": "x", "color": colour if name else "firebrick"}
     ending = f", {name}" if name else ""
     axes.scatter(*_columns(near), s=18, alpha=0.7, linewidths=0, color=colour, label=name or "trial")

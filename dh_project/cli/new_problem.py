@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = os.path.relpath(made.folder)
     print(show_tree(folder, made.files))
     if not project.is_importable():
-        command = " ".join(install_command(project.root))
+        command = shlex.join(install_command(project.root))
         print(
             f"note       {project.package} is not installed from here, so that it is not found; run: {command}"
         )

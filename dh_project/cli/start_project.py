@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -32,5 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     project = start_project(arguments.name)
     print(show_tree(f"{arguments.name}", files_in(project.root)))
     print(f"installed  {project.package}, editable: what is changed here is what Python imports")
-    print(f"next       cd {arguments.name / project.package} && deephyper new-problem hps NAME")
+    home = shlex.quote(str(arguments.name / project.package))
+    print(f"next       cd {home} && deephyper new-problem hps NAME")
     return 0

@@ -107,7 +107,11 @@ class Template:
         return {name: option.default for name, option in self.options.items()} | given | read
 
     def _path(self, name: str, value: str) -> str:
-        """Return a path that means the same from every folder."""
+        """Return a path that means the same from every folder.
+
+        Raises:
+            UserError: It is not there, or is not what it must be.
+        """
         path, holds = Path(value).expanduser(), self.options[name].holds
         if not path.exists():
             raise UserError(f"{name}={value}: there is no such file or folder; name one that is there")

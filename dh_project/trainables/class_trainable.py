@@ -182,9 +182,14 @@ class Checkpoints:
         self._saved, self._due = 0, 0.0
 
     def load(self) -> tuple[int, dict[str, Any]]:
-        """Let the model go on from what the attempt before this one left; return its step and metrics."""
+        """Let the model go on from what the attempt before this one left; return its step and metrics.
+
+        Without such an attempt, what an earlier run left in the folder gives way.
+        """
         before = previous_folder(holding=CHECKPOINT)
         if before is None:
+            if self._folder is not None:
+                (self._folder / CHECKPOINT).unlink(missing_ok=True)
             return 0, {}
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             progress = Path(name) / PROGRESS

@@ -49,11 +49,23 @@ class Reporting(Checkpoint):
         self.best_epoch = 0
         self.best_metrics: dict[str, float] = {}
 
-    def keep(self, path: Path) -> None:
-        """Take over a checkpoint of the attempt before this one."""
-        if self._folder is not None:
-            with replacing(self._folder / path.name) as aside:
-                shutil.copyfile(path, aside)
+    def take_over(self, name: str, before: Path | None) -> None:
+        """Take over a checkpoint of the attempt before this one.
+
+        Args:
+            name: The checkpoint's file.
+            before: That attempt's folder; None: there is none, and what an earlier run left here gives way.
+
+        Raises:
+            OSError: It cannot be copied or removed.
+        """
+        if self._folder is None:
+            return
+        if before is None:
+            (self._folder / name).unlink(missing_ok=True)
+            return
+        with replacing(self._folder / name) as aside:
+            shutil.copyfile(before / name, aside)
 
     def to_go_on_from(self) -> Path | None:
         """Return the checkpoint after the last epoch, where there is one that can be read safely."""

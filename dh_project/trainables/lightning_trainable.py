@@ -106,16 +106,14 @@ class LightningTrainable(Trainable):
         folder = trial_folder()
         reporting = Reporting(settings.metric, folder)
         for name in (BEST, LAST):
-            if (before := previous_folder(holding=name)) is not None:
-                reporting.keep(before / name)
+            reporting.take_over(name, previous_folder(holding=name))
         trainer = _trainer(settings, folder, reporting)
         checkpoint = reporting.to_go_on_from()
         data_module = data[0] if data else None
         try:
             trainer.fit(module, datamodule=data_module, ckpt_path=checkpoint, weights_only=True)
-        except (
-            SIGTERMException
-        ):  # Lightning's word for it is an exit, which would make it the trial's own fault
+        except SIGTERMException:
+            # Lightning's word for it is an exit, which would make it the trial's own fault
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
         record(
@@ -191,9 +189,8 @@ def _trainer(settings: Settings, folder: Path | None, reporting: Any) -> Trainer
         default_root_dir=folder,
         callbacks=[reporting],
         devices=1,
-        plugins=[
-            LightningEnvironment()
-        ],  # else a batch job's Slurm, or MPI, is taken for a launcher of its ranks
+        # else a batch job's Slurm, or MPI, is taken for a launcher of its ranks
+        plugins=[LightningEnvironment()],
     )
 
 

@@ -1,6 +1,7 @@
 """``deephyper new-problem`` as a user types it, in a project that is not installed."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -43,6 +44,14 @@ def test_a_project_that_is_not_installed_is_told_with_the_command(home, capsys):
     said = capsys.readouterr().out
     assert "mine is not installed from here" in said
     assert f"--editable {home.parent}" in said
+
+
+def test_the_command_that_installs_a_project_can_be_copied(home, tmp_path, monkeypatch, capsys):
+    moved = home.parent.rename(tmp_path / "my project")
+    monkeypatch.chdir(moved / "mine")
+    assert deephyper("new-problem", "hps", "fresh") == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
+    assert shlex.split(note.partition("run: ")[2])[-1] == str(moved)
 
 
 def test_job_scripts_can_be_run(home):

@@ -98,6 +98,13 @@ def test_a_checkpoint_that_cannot_be_read_safely_costs_epochs_and_not_the_trial(
     assert [step for step, _ in second.reports] == [1, 2]
 
 
+def test_another_run_in_the_same_folder_begins_anew(model, attempt):
+    told = attempt("attempt-1")
+    model("Net")(POINT, datamodule="lightning_models.Data", epochs=2)
+    model("Net")(POINT | {"units": 8}, datamodule="lightning_models.Data", epochs=1)
+    assert [step for step, _ in told.reports] == [1, 2, 1]
+
+
 def test_the_history_is_a_table_in_the_folder(model, attempt):
     told = attempt("attempt-1")
     model("Complete")(POINT)
