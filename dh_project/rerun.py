@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,8 @@ class Person(Connection):
         elif self._table.is_file():
             with self._table.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
-                    self._take(int(row["step"]), float(row["objective"]))
+                    with suppress(TypeError, ValueError):  # the last line may be torn
+                        self._take(int(row["step"]), float(row["objective"]))
 
     def report(self, step: int, objective: float) -> bool:
         """Print an intermediate objective, and write it down."""
