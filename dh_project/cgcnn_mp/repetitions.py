@@ -12,7 +12,9 @@ from rich.table import Table
 
 from dh_project.cgcnn_mp.configuration import Configuration, options, point_and_arguments
 from dh_project.cgcnn_mp.evaluation import METRICS
-from dh_project.cgcnn_mp.retraining import LAST, Say, begin, go_on, holds, is_done, lines_of
+from dh_project.cgcnn_mp.resuming import begin, go_on, is_done
+from dh_project.cgcnn_mp.retraining import Say, holds, lines_of
+from dh_project.cgcnn_mp.saving import LAST
 from dh_project.errors import UserError
 from dh_project.files import write_table
 

@@ -144,15 +144,15 @@ def _shown(default: Any) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on with a training, and print what it came to."""
     with refusals():
-        configuration, retraining = import_part("configuration"), import_part("retraining")
+        configuration, resuming = import_part("configuration"), import_part("resuming")
         given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
         if arguments.timestamp:
             arguments.folder = _new_folder(arguments)
         if arguments.config is not None:
             given = configuration.read_configuration(arguments.config) | given
-        start = retraining.go_on if arguments.resume is True else retraining.begin
+        start = resuming.go_on if arguments.resume is True else resuming.begin
         if isinstance(arguments.resume, str):
-            start = partial(retraining.go_on_from, arguments.resume)
+            start = partial(resuming.go_on_from, arguments.resume)
         if arguments.different_seeds is not None:
             start = partial(_repeat, arguments)
         try:
@@ -161,7 +161,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(_interrupted(arguments, retraining.LAST), file=sys.stderr)
+            print(_interrupted(arguments, resuming.LAST), file=sys.stderr)
             return 130
     return 0
 
