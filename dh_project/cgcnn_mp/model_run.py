@@ -20,6 +20,7 @@ from dh_project.cgcnn_mp.gate.choice import warm_up
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.metrics import finite_or_none
 from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.option import keyword_options
 from dh_project.cgcnn_mp.outcome import Outcome
 from dh_project.cgcnn_mp.saving import LAST
 from dh_project.cgcnn_mp.settings import Settings
@@ -254,20 +255,15 @@ def prepare(**run_kwargs: Any) -> None:
     Raises:
         ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used or learnt.
     """
-    parameters = inspect.signature(run).parameters
-    names = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
-    from dh_project.cgcnn_mp.configuration import options  # which reads this module's signatures
-
-    known = options()
+    options = keyword_options(run)
     for name, value in run_kwargs.items():
-        if name not in names:
-            raise ValueError(unknown("argument", name, names))
-        if name in known:
-            known[name].check(value)
+        if name not in options:
+            raise ValueError(unknown("argument", name, options))
+        options[name].check(value)
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")
-    arguments = {name: parameters[name].default for name in names} | run_kwargs
-    training = {field.name for field in fields(Settings)} & set(names)
+    arguments = {name: option.default for name, option in options.items()} | run_kwargs
+    training = {field.name for field in fields(Settings)} & set(arguments)
     settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
     _own_device(Settings(**settings))
     _head(arguments["task"], {})
