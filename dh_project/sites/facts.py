@@ -6,154 +6,16 @@ which that page stated the facts. A user's own file may leave them out.
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-REQUESTED = ("project", "name", "queue", "nodes", "walltime", "filesystems")
-"""What a directive may hold in braces: the parts of a request."""
+from dh_project.sites.queues import Queue
+from dh_project.sites.tables import REQUESTED, Facts, Source, check_placeholders
 
 LAUNCHED = ("ranks", "ranks_per_node", "nodes", "cores", "threads", "binding", "others", "hosts", "this_host")
 """What a launch line may hold in braces."""
-
-
-def placeholders(text: str) -> set[str]:
-    """Return the names in braces of a text.
-
-    Raises:
-        ValueError: A brace is not closed.
-    """
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
-def _check(lines: Iterable[str], known: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` where a line holds unknown names in braces, or a line break."""
-    for line in lines:
-        if "\n" in line:
-            raise ValueError(f"{line!r} has several lines; give one")
-        for name in sorted(placeholders(line) - set(known)):
-            raise ValueError(f"{line!r} holds {{{name}}}; known are {', '.join(known)}")
-
-
-class Facts(BaseModel):
-    """A table of facts, which cannot be changed once it is read.
-
-    Attributes:
-        sources: Names of the sources that state them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    sources: tuple[str, ...] = ()
-
-
-class Source(BaseModel):
-    """Where facts are stated.
-
-    Attributes:
-        page: A repository and a file in it, or an address.
-        stated: When that was last changed, as it was read.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    page: str
-    stated: date
-
-
-class Tier(BaseModel):
-    """A range of nodes of a queue that has limits of its own.
-
-    Attributes:
-        name: The queue to which the scheduler sends such jobs, where it does.
-        min_nodes: Fewest nodes.
-        max_nodes: Most nodes.
-        max_minutes: Longest time.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str | None = None
-    min_nodes: PositiveInt
-    max_nodes: PositiveInt
-    max_minutes: PositiveInt
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Tier:
-        if self.max_nodes < self.min_nodes:
-            raise ValueError(f"max_nodes {self.max_nodes} is below min_nodes {self.min_nodes}")
-        return self
-
-
-class Queue(Facts):
-    """A queue (Slurm: partition or QOS). A limit that is not given is not known, and nothing is refused for it.
-
-    Attributes:
-        min_nodes: Fewest nodes of a job.
-        max_nodes: Most nodes.
-        min_minutes: Shortest time.
-        max_minutes: Longest time.
-        tiers: Limits by size, where time depends on that; a job that fits none is taken by none.
-        jobs_per_user: Jobs of one user, queued or running.
-        running_per_user: Jobs of one user that run.
-        jobs_per_project: Jobs of one project, queued or running.
-        chains: Whether jobs that wait for one another are allowed.
-        preemptable: Whether a job may be killed without warning.
-        by_request: Whether one has to ask the site for it.
-        directives: What a script says instead of the site's own directive of a queue.
-        note: What else to know, in a few words.
-    """
-
-    min_nodes: PositiveInt = 1
-    max_nodes: PositiveInt | None = None
-    min_minutes: PositiveInt = 1
-    max_minutes: PositiveInt | None = None
-    tiers: tuple[Tier, ...] = ()
-    jobs_per_user: PositiveInt | None = None
-    running_per_user: PositiveInt | None = None
-    jobs_per_project: PositiveInt | None = None
-    chains: bool = True
-    preemptable: bool = False
-    by_request: bool = False
-    directives: tuple[str, ...] = ()
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _limits_fit(self) -> Queue:
-        _check(self.directives, REQUESTED)
-        if self.max_nodes is not None and self.max_nodes < self.min_nodes:
-            raise ValueError(f"max_nodes {self.max_nodes} is below min_nodes {self.min_nodes}")
-        if self.max_minutes is not None and self.max_minutes < self.min_minutes:
-            raise ValueError(f"max_minutes {self.max_minutes} is below min_minutes {self.min_minutes}")
-        return self
-
-    def tier(self, nodes: int) -> Tier | None:
-        """Return the tier of a number of nodes."""
-        return next((tier for tier in self.tiers if tier.min_nodes <= nodes <= tier.max_nodes), None)
-
-    def takes_nodes(self, nodes: int) -> bool:
-        """Return whether there are jobs of this size."""
-        inside = self.min_nodes <= nodes and (self.max_nodes is None or nodes <= self.max_nodes)
-        return inside and (not self.tiers or self.tier(nodes) is not None)
-
-    def longest(self, nodes: int) -> int | None:
-        """Return the most minutes of a job of this size; None where that is not known."""
-        tier = self.tier(nodes)
-        limits = (self.max_minutes, tier.max_minutes if tier else None)
-        return min((limit for limit in limits if limit is not None), default=None)
-
-    def takes(self, nodes: int, minutes: int) -> bool:
-        """Return whether it takes such a job."""
-        longest = self.longest(nodes)
-        return (
-            self.takes_nodes(nodes)
-            and self.min_minutes <= minutes
-            and (longest is None or minutes <= longest)
-        )
 
 
 class Node(Facts):
@@ -234,7 +96,7 @@ class Launch(Facts):
     @model_validator(mode="after")
     def _lines_are_known(self) -> Launch:
         lines = [self.ranks, self.binding, *self.bindings.values(), self.others or ""]
-        _check(lines, LAUNCHED)
+        check_placeholders(lines, LAUNCHED)
         return self
 
 
@@ -271,7 +133,7 @@ class Directives(Facts):
 
     @model_validator(mode="after")
     def _lines_are_known(self) -> Directives:
-        _check(self.lines, REQUESTED)
+        check_placeholders(self.lines, REQUESTED)
         return self
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from dh_project.errors import UserError
 from dh_project.files import write_whole
 from dh_project.sites.facts import Site
+from dh_project.sites.names import PACKAGE
 from dh_project.sites.request import Request
 from dh_project.sites.script import Program, render, render_affinity, render_balsam_site
-from dh_project.sites.site import PACKAGE, load_site
+from dh_project.sites.site import load_site
 
 PROJECT = "PROJECT"
 """What a user replaces by the name of a project."""

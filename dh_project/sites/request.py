@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 from dh_project.errors import UserError, unknown
-from dh_project.sites.facts import Queue, Site
+from dh_project.sites.facts import Site
+from dh_project.sites.queues import Queue
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:,+@/-]*")
 """What a directive can hold."""

@@ -11,9 +11,10 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
 from dh_project.errors import UserError
-from dh_project.sites.facts import RayNetwork, Site, placeholders
+from dh_project.sites.facts import RayNetwork, Site
+from dh_project.sites.names import PACKAGE
 from dh_project.sites.request import Request
-from dh_project.sites.site import PACKAGE
+from dh_project.sites.tables import placeholders
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -15,10 +15,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from dh_project.errors import UserError, did_you_mean, one_line, unknown
-from dh_project.sites.facts import Facts, Queue, Site, Tier
-from dh_project.sites.names import FOLDER_VARIABLE, PACKAGE, site_folders, site_names
-
-__all__ = ["FOLDER_VARIABLE", "PACKAGE", "Facts", "Queue", "Site", "Tier", "load_site", "site_names"]
+from dh_project.sites.facts import Site
+from dh_project.sites.names import site_folders, site_names
 
 
 def load_site(name: str) -> Site:

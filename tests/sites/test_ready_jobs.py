@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dh_project.sites.names import PACKAGE
 from dh_project.sites.ready_jobs import REQUESTS, main, ready_jobs
 from dh_project.sites.request import check_request
-from dh_project.sites.site import PACKAGE, load_site
+from dh_project.sites.site import load_site
 
 FOLDER = Path(__file__).parents[2] / "jobs"
 SCRIPTS = sorted(FOLDER.glob("*/*.sh"))

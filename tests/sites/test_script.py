@@ -10,9 +10,10 @@ import pytest
 
 from dh_project.errors import UserError
 from dh_project.sites.facts import Environment, Node, Scratch
+from dh_project.sites.names import PACKAGE
 from dh_project.sites.request import Request
 from dh_project.sites.script import Program, affinity, directives, render, walltime
-from dh_project.sites.site import PACKAGE, load_site
+from dh_project.sites.site import load_site
 
 SITES = {file.stem: load_site(str(file)) for file in PACKAGE.glob("*.toml")}
 SEARCH = ("hps", "ambs", "--problem", "p.py", "--run", "r.py")

@@ -1,7 +1,8 @@
 import pytest
 
 from dh_project.errors import UserError
-from dh_project.sites.site import PACKAGE, load_site, site_names
+from dh_project.sites.names import PACKAGE, site_names
+from dh_project.sites.site import load_site
 
 PACKAGED = sorted(file.stem for file in PACKAGE.glob("*.toml"))
 
