@@ -65,6 +65,8 @@ def is_done(folder: Path, given: Configuration) -> bool:
 def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
     """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
 
+    A folder that holds what the same call left when it was interrupted is gone on with.
+
     Args:
         checkpoint: What ``find_checkpoint`` takes; a training's folder stands for its ``last.pt``.
         folder: The folder.
@@ -90,12 +92,15 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
             f"the checkpoint is at epoch {done} and epochs={epochs} asks for {fewer}: {path}; "
             "ask for more with --epochs"
         )
+    point, arguments = point_and_arguments(settings)
+    if is_interrupted(folder, point, arguments):
+        retrain(point, arguments, folder=str(folder), say=say)
+        return
     _check_holds_none(folder)
     was_there = folder.exists()
     try:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             copy = shutil.copyfile(path, Path(name) / LAST)
-            point, arguments = point_and_arguments(settings)
             retrain(point, arguments, folder=str(folder), say=say, resume=True, before=copy.parent)
     except (UserError, ValueError) as error:  # it is of another training: nothing was done
         if not was_there:

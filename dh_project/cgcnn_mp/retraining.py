@@ -122,14 +122,13 @@ def retrain(
             resume = True
         elif not resume:
             (home / LAST).unlink(missing_ok=True)
-            _record(home, point, constants)
-        connect(Console(home, unit, say, (before or home) if resume else None))
-        try:
-            objective = run(point, **constants, folder=home)
-        finally:
-            connect(Connection())
-    if resume:
-        _record(home, point, constants)
+        console = Console(home, unit, say, (before or home) if resume else None)
+        connect(console)
+        with _on_record(home, point, constants, console):
+            try:
+                objective = run(point, **constants, folder=home)
+            finally:
+                connect(Connection())
     _draw(home, point, constants, unit)
     for line in _metrics_table(home):
         say(line)
@@ -154,8 +153,20 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _record(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
-    write_whole(home / CONFIG, _recorded(point, constants))
+@contextmanager
+def _on_record(
+    home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], console: Console
+) -> Iterator[None]:
+    """Record the configuration of a training that runs; where it is refused, the older record stays, or none."""
+    path = home / CONFIG
+    older = path.read_text(encoding="utf-8") if path.is_file() else None
+    write_whole(path, _recorded(point, constants))
+    try:
+        yield
+    except (UserError, ValueError):
+        if console.epochs == 0:
+            write_whole(path, older) if older is not None else path.unlink()
+        raise
 
 
 def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:

@@ -340,13 +340,15 @@ def test_a_classification_says_its_auc(deephyper, halides, tmp_path):
     assert (tmp_path / "training" / "roc.png").exists()
 
 
-@pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
-    command = [sys.executable, "-m", "dh_project.cli.main", "train"]
-    words = [str(halides), *SMALL, "--epochs", "100000", "--patience", "none", "--folder", "mine"]
+COMMAND = [sys.executable, "-m", "dh_project.cli.main", "train"]
+ENDLESS = ["--epochs", "100000", "--patience", "none"]
+
+
+def interrupted(home, *words):
+    """Begin a training in a folder, press Ctrl-C after its first epoch, and return what it says."""
     training = subprocess.Popen(
-        [*command, *words],
-        cwd=tmp_path,
+        [*COMMAND, *words],
+        cwd=home.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -354,24 +356,58 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = time.monotonic() + 100
-    while not (tmp_path / "mine" / "last.pt").exists() and time.monotonic() < limit:
+    while not (home / "last.pt").exists() and time.monotonic() < limit:
         time.sleep(0.02)
     training.send_signal(signal.SIGINT)
     _, error = training.communicate(timeout=60)
     assert training.returncode == 130
-    assert error.strip().splitlines() == [
-        "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
-    ]
-    done = epochs_of(tmp_path / "mine")
-    another = subprocess.run([*command, *words, "--lr", "0.5"], cwd=tmp_path, capture_output=True, text=True)
-    assert "mine holds a training: go on with --resume" in another.stderr
-    again = subprocess.Popen([*command, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    assert again.stdout.readline() == "goes on from the last epoch in mine\n"
+    return error
+
+
+def first_line(home, *words):
+    """Begin a command beside a folder, kill it when it has said a line, and return that."""
+    again = subprocess.Popen([*COMMAND, *words], cwd=home.parent, stdout=subprocess.PIPE, text=True)
+    line = again.stdout.readline()
     again.kill()
     again.communicate()
-    goes_on = [*command, "--folder", "mine", "--resume", "--epochs", str(done + 2)]
+    return line
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
+    mine = tmp_path / "mine"
+    words = [str(halides), *SMALL, *ENDLESS, "--folder", "mine"]
+    assert interrupted(mine, *words).strip().splitlines() == [
+        "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
+    ]
+    done = epochs_of(mine)
+    another = subprocess.run([*COMMAND, *words, "--lr", "0.5"], cwd=tmp_path, capture_output=True, text=True)
+    assert "mine holds a training: go on with --resume" in another.stderr
+    assert first_line(mine, *words) == "goes on from the last epoch in mine\n"
+    goes_on = [*COMMAND, "--folder", "mine", "--resume", "--epochs", str(done + 2)]
     subprocess.run(goes_on, cwd=tmp_path, check=True, capture_output=True)
-    assert epochs_of(tmp_path / "mine") in (done + 1, done + 2)
+    assert epochs_of(mine) in (done + 1, done + 2)
+
+
+@pytest.mark.slow
+def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp_path):
+    longer = tmp_path / "longer"
+    words = ["--folder", "longer", "--resume", str(trained), *ENDLESS]
+    assert "go on with: deephyper train --folder longer --resume" in interrupted(longer, *words)
+    assert json.loads((longer / "config.json").read_text())["atom_fea_len"] == 8
+    assert first_line(longer, *words) == "goes on from the last epoch in longer\n"
+    done = epochs_of(longer)
+    goes_on = [*COMMAND, "--folder", "longer", "--resume", "--epochs", str(done + 1)]
+    subprocess.run(goes_on, cwd=tmp_path, check=True, capture_output=True)
+    assert epochs_of(longer) == done + 1
+
+
+def test_a_refused_training_leaves_the_record_of_the_one_that_is_there(deephyper, halides, trained):
+    record = json.dumps({"data": str(halides)})
+    (trained / "config.json").write_text(record)
+    said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9"))
+    assert "is of another training" in said
+    assert (trained / "config.json").read_text() == record
 
 
 def test_a_second_training_in_one_folder_is_refused(deephyper, halides, tmp_path):
