@@ -21,6 +21,7 @@ from dh_project.errors import UserError
 from dh_project.exit_status import exit_status
 from dh_project.files import replacing, write_table, write_whole
 from dh_project.importing import load_module
+from dh_project.job import argument_for
 from dh_project.loading import check_run_kwargs, load_run, prepare_run
 from dh_project.results import BestConfiguration, best_configuration
 from dh_project.running import Connection, connect
@@ -31,6 +32,8 @@ UNFINISHED = ".unfinished.json"
 """What a run in a folder is of, for as long as it has not ended."""
 
 USUAL_FILES = ("best.json", "results.csv")
+
+MISTAKES = (UserError, ValueError, OSError)
 
 Retrain = Callable[..., None]
 """Runs ``(point, run_kwargs, folder=…, recorded=…)``, and prints what it came to."""
@@ -45,7 +48,7 @@ def default_config(
         problem: What ``--problem`` names it by.
         run: What ``--run`` names it by.
         words: ``key=value`` for the run function; None for the process's own.
-        retrain: What runs it, where that is more than a call.
+        retrain: What runs it, where that is more than a call; its ``ValueError`` and ``OSError`` are mistakes too.
 
     Returns:
         The exit status: 2 for a mistake, which is one line; 130 for Ctrl-C.
@@ -61,7 +64,7 @@ def default_config(
         _prepare(run, given)
         (retrain or partial(_retrain, run))(points[0], given, folder="default_config")
 
-    return exit_status(command, words)
+    return exit_status(command, words, MISTAKES if retrain else (UserError,))
 
 
 def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain | None = None) -> int:
@@ -71,7 +74,7 @@ def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain |
         run: What ``--run`` names the run function by.
         words: The file, by default the working directory's, and ``key=value`` that win over the recorded arguments;
             None for the process's own.
-        retrain: What runs it, where that is more than a call.
+        retrain: What runs it, where that is more than a call; its ``ValueError`` and ``OSError`` are mistakes too.
 
     Returns:
         The exit status: 2 for a mistake, which is one line; 130 for Ctrl-C.
@@ -89,7 +92,7 @@ def best_config(run: str, words: Sequence[str] | None = None, retrain: Retrain |
             best.point, run_kwargs, folder="best_config", recorded=best.objective
         )
 
-    return exit_status(command, words)
+    return exit_status(command, words, MISTAKES if retrain else (UserError,))
 
 
 def results_file(names: Sequence[str]) -> Path:
@@ -138,34 +141,48 @@ def _retrain(
         recorded: The objective that a search found, to print beside the new one.
 
     Raises:
-        UserError: The folder cannot be made.
+        UserError: The folder cannot be made, or written to.
     """
     function = load_run(run)
     home = Path(folder).absolute()
-    try:
+    with _writing(home):
         home.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the folder {home} cannot be made: {error.strerror}; go to a folder where it can"
-        ) from None
     configuration = {"run": run, "point": dict(point), "run_kwargs": dict(run_kwargs)}
     with _unfinished(home, json.dumps(configuration, default=str)) as was_interrupted:
         # a function's own files may be of an older run; those that these leave are of this one
         goes_on = was_interrupted and isinstance(function, Trainable)
         if goes_on:
             print(f"goes on where it was interrupted, from the last checkpoint in {folder}", flush=True)
-        person = Person(home, goes_on)
+        with _writing(home):
+            person = Person(home, goes_on)
         connect(person)
         try:
-            objective = function(dict(point), **run_kwargs)
+            objective = function(argument_for(function, point), **run_kwargs)
         finally:
             connect(Connection())
-        person.leave_reports()
+        with _writing(home):
+            person.leave_reports()
     if isinstance(objective, dict):  # as in today's DeepHyper, with facts beside it
         objective = objective.get("objective")
     known = "" if recorded is None else f" (recorded: {recorded})"
     print(f"objective: {objective}{known}")
     print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
+
+
+@contextmanager
+def _writing(home: Path) -> Iterator[None]:
+    """Tell in one line that files cannot be written; what the run function itself raises is its own.
+
+    Raises:
+        UserError: They cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or home
+        raise UserError(
+            f"{where} cannot be written: {error.strerror}; mend that, or go to another folder"
+        ) from None
 
 
 @contextmanager
@@ -176,8 +193,9 @@ def _unfinished(home: Path, configuration: str) -> Iterator[bool]:
         Whether a run of the same configuration was interrupted here.
     """
     mark = home / UNFINISHED
-    was_interrupted = mark.is_file() and mark.read_text(encoding="utf-8") == configuration
-    write_whole(mark, configuration)
+    with _writing(home):
+        was_interrupted = mark.is_file() and mark.read_text(encoding="utf-8") == configuration
+        write_whole(mark, configuration)
     try:
         yield was_interrupted
     except Exception:  # what it saved may be why: the next run begins anew
@@ -212,7 +230,8 @@ class Person(Connection):
         """Print an intermediate objective, and write it down."""
         print(f"step {step}: {objective:.6g}", flush=True)
         self._take(step, objective)
-        with self._table.open("a", encoding="utf-8") as file:  # a killed run leaves its own, too
+        # at once, so that a killed run leaves its own, too
+        with _writing(self._table.parent), self._table.open("a", encoding="utf-8") as file:
             if not file.tell():
                 file.write("step,objective\n")
             file.write(f"{step},{objective}\n")

@@ -128,9 +128,23 @@ def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path
     (tmp_path / "default_config").touch()
     assert default_config(problem, problem, []) == 2
     assert capsys.readouterr().err == (
-        f"error: the folder {tmp_path / 'default_config'} cannot be made: File exists; "
-        f"go to a folder where it can\n"
+        f"error: {tmp_path / 'default_config'} cannot be written: File exists; mend that, or go to another folder\n"
     )
+
+
+@pytest.mark.parametrize("name", [".unfinished.json", "reports.csv"])
+def test_a_file_that_cannot_be_written_is_one_line(problem, capsys, tmp_path, name):
+    (tmp_path / "default_config" / name / "a folder in its place").mkdir(parents=True)
+    assert default_config(problem, problem, []) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"default_config/{name} cannot be written: Is a directory" in line
+
+
+def test_a_run_function_of_todays_deephyper_gets_its_job(problem, capsys, tmp_path):
+    of_today = tmp_path / "of_today.py"
+    of_today.write_text("def run(job):\n    job.record(1, 0.25)\n    return job.parameters['x'] + job['x']\n")
+    assert default_config(problem, str(of_today), []) == 0
+    assert "objective: 0.5" in capsys.readouterr().out
 
 
 CLASS = """\

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
 import io
 import json
 import math
@@ -19,9 +18,10 @@ from typing import Any, NoReturn
 
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
+from dh_project.job import argument_for
 from dh_project.loading import load_run
 from dh_project.ranks import tell_rank
-from dh_project.running import Connection, connect, report
+from dh_project.running import Connection, connect
 from dh_project.trial import LOG
 from dh_project.worker.memory import offer_to_the_system
 from dh_project.worker.outcome import outcome_of, outcome_of_error
@@ -63,50 +63,13 @@ def evaluate(
     try:
         _separate(Path(assignment.writes_in) / LOG, worker)
         run = run or load_run(setting.run)
-        point = Job(assignment) if _takes_a_job(run) else dict(assignment.point)
+        point = argument_for(run, assignment.point, assignment.trial)
         return outcome_of(run(point, **setting.run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
         return outcome_of_error(error)
-
-
-class Job(dict[str, Any]):
-    """The point as the job of today's DeepHyper, for run functions that take one: ``run(job)``.
-
-    Attributes:
-        parameters: The point.
-        id: ``<search>.<trial>``.
-    """
-
-    def __init__(self, assignment: Assignment) -> None:
-        super().__init__(assignment.point)
-        self.parameters = dict(assignment.point)
-        self.id = f"0.{assignment.trial}"
-        self._going_on = True
-
-    def record(self, budget: float, objective: float) -> None:
-        """Report an intermediate objective."""
-        self._going_on = report(int(budget), objective)
-
-    def stopped(self) -> bool:
-        """Say whether the last record was answered with a stop."""
-        return not self._going_on
-
-    def __missing__(self, name: str) -> Any:
-        if name == "job_id":
-            return self.id
-        raise KeyError(name)
-
-
-def _takes_a_job(run: Callable[..., Any]) -> bool:
-    """Say whether a run function is written for today's DeepHyper: ``run(job)`` or ``run(x: RunningJob)``."""
-    try:
-        first = next(iter(inspect.signature(run).parameters.values()), None)
-    except (TypeError, ValueError):  # some builtins have no signature
-        return False
-    return first is not None and (first.name == "job" or "RunningJob" in str(first.annotation))
 
 
 class Pipe(Connection):
