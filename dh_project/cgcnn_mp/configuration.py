@@ -24,6 +24,10 @@ from dh_project.results import best_configuration
 
 Configuration = dict[str, Any]
 
+OURS = "dh_project.cgcnn_mp.model_run.run"
+OURS_AS_FILE = ("dh_project", "cgcnn_mp", "model_run.py")
+"""The end of the path by which a search named it, on this machine or another."""
+
 
 def options() -> dict[str, Option]:
     """Return all options by name: the hyperparameters first, then the arguments of ``run`` but for its folder."""
@@ -90,8 +94,8 @@ def check_is_cgcnn(path: Path, recorded: str | None) -> None:
     Raises:
         UserError: It was another.
     """
-    ours = ("dh_project.cgcnn_mp.model_run.run", "model_run.py")
-    if recorded is not None and Path(recorded).name not in ours:
+    is_ours = recorded is None or recorded == OURS or Path(recorded).parts[-3:] == OURS_AS_FILE
+    if not is_ours:
         raise UserError(
             f"{path}: its run function is {recorded}, and this command trains CGCNN's model_run.run alone"
         )

@@ -135,10 +135,17 @@ def test_a_mistaken_argument_is_one_line_and_status_2(best_json, capsys, tmp_pat
     assert not (tmp_path / "work/best_config").exists()
 
 
-def test_the_run_function_of_another_model_is_refused(best_json, capsys):
-    best_json(run="mine.run")
+@pytest.mark.parametrize("run", ["mine.run", "/somewhere/mine/my_crystals/model_run.py"])
+def test_the_run_function_of_another_model_is_refused(best_json, capsys, run):
+    best_json(run=run)
     assert best_config.main([]) == 2
-    assert "its run function is mine.run" in capsys.readouterr().err
+    assert f"its run function is {run}" in capsys.readouterr().err
+
+
+def test_the_run_function_may_have_been_named_by_its_file_on_another_machine(best_json, capsys):
+    best_json(run="/elsewhere/dh_project/cgcnn_mp/model_run.py")
+    assert best_config.main(["epochs=1"]) == 0
+    assert "objective: " in capsys.readouterr().out
 
 
 def test_divergence_is_one_line_and_status_1(best_json, capsys):
