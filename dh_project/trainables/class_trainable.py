@@ -64,9 +64,9 @@ def check_class(kind: type) -> None:
         )
     for name, arguments in METHODS.items():
         signature = inspect.signature(getattr(kind, name))
-        is_bound = not inspect.isfunction(inspect.getattr_static(kind, name))  # static, or of the class
         try:
-            (signature.bind_partial if name == "setup" else signature.bind)(*arguments[is_bound:])
+            bind = signature.bind_partial if name == "setup" else signature.bind
+            bind(*arguments[_is_bound(kind, name) :])
         except TypeError as error:
             raise UserError(
                 f"the class {kind.__name__} has {name}{signature}, and it is called as "
@@ -78,6 +78,11 @@ def check_class(kind: type) -> None:
         raise UserError(
             f"the class {kind.__name__} cannot be made without arguments; take them in setup(self, point, …)"
         ) from None
+
+
+def _is_bound(kind: type, name: str) -> bool:
+    """Say whether a method is static, or of the class: its signature then has no ``self``."""
+    return not inspect.isfunction(inspect.getattr_static(kind, name))
 
 
 class ClassTrainable(Trainable):
@@ -98,7 +103,8 @@ class ClassTrainable(Trainable):
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
-        setups = list(inspect.signature(kind.setup).parameters.values())[2:]  # type: ignore[attr-defined]
+        setup = list(inspect.signature(kind.setup).parameters.values())  # type: ignore[attr-defined]
+        setups = setup[len(METHODS["setup"]) - _is_bound(kind, "setup") :]
         self._takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in setups)
         self._named = {parameter.name for parameter in setups if parameter.kind is not parameter.VAR_KEYWORD}
         self.__signature__ = self._signature(setups)

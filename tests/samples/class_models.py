@@ -98,6 +98,14 @@ class SavesByClass(Descent):
     def save(cls, folder): ...
 
 
+class SetUpByItsClass(Descent):
+    """All its objects share a state; its setup takes a run-kwarg all the same."""
+
+    @classmethod
+    def setup(cls, point, start=1.0):
+        cls.rate, cls.x, cls.seconds = point["x"], start, 0.0
+
+
 class MadeOfAPoint(Descent):
     def __init__(self, point):
         self.point = point

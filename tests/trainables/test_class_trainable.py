@@ -89,6 +89,12 @@ def test_the_class_says_which_metric_shall_be_small(model):
     assert model("ByLoss")(X) == -((1 / 16) ** 2)
 
 
+def test_a_setup_of_the_class_takes_run_kwargs_too(model):
+    kind = model("SetUpByItsClass")
+    check_run_kwargs("class_models.SetUpByItsClass", kind, {"start": 2.0})
+    assert kind(X, start=2.0) == -((2 / 16) ** 2)
+
+
 def test_a_metric_can_be_named_for_a_search(model):
     assert model("Descent")(X, metric="loss", mode="min") == -((1 / 16) ** 2)
 
