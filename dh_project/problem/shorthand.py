@@ -16,7 +16,8 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
 
     ``(1, 100)`` is an integer range, ``(0.1, 1.0)`` a float one (either, with ``"log-uniform"`` third, a
     logarithmic one), ``["a", "b"]`` a choice, ``[8, 16]`` an ordered choice, a dictionary of ``mu``, ``sigma``,
-    ``lower`` and ``upper`` a normal distribution, and a single number or string a constant.
+    ``lower`` and ``upper`` a normal distribution (of integers where ``mu`` is one), and a single number or string a
+    constant.
 
     Raises:
         UserError: The form is none of these, or its bounds cannot be.
@@ -79,8 +80,8 @@ def _normal(name: str, value: dict[str, Any], options: dict[str, Any]) -> Hyperp
     parts = {"mu", "sigma", "lower", "upper"}
     if missing := sorted(parts - set(value)):
         raise ValueError(f"a normal distribution has bounds; add {' and '.join(missing)}")
-    if unknown := sorted(set(value) - parts - {"log"}):
-        raise ValueError(f"a normal distribution has mu, sigma, lower, upper, log; not {', '.join(unknown)}")
+    if unknown := sorted(set(value) - parts):  # of a logarithmic one ConfigSpace takes sigma for |log(sigma)|
+        raise ValueError(f"a normal distribution has mu, sigma, lower and upper; not {', '.join(unknown)}")
     if wrong := [part for part in sorted(parts) if not _is_number(value[part])]:
         raise ValueError(f"{wrong[0]} is no number")
     if value["sigma"] <= 0:

@@ -60,7 +60,7 @@ def test_what_is_no_range_is_refused_by_name(value):
     ("changes", "said"),
     [
         ({"upper": None}, "a normal distribution has bounds; add upper"),
-        ({"width": 3}, "a normal distribution has mu, sigma, lower, upper, log; not width"),
+        ({"log": True}, "a normal distribution has mu, sigma, lower and upper; not log"),
         ({"sigma": "1"}, "sigma is no number"),
         ({"sigma": 0.0}, "sigma is not above 0"),
     ],
