@@ -129,7 +129,7 @@ def check_place(
     from dh_project.cli import hps_resources
     from dh_project.loading import load_run
 
-    check_margin(allocation.minutes, submission.margin)
+    check_margin(allocation.minutes, allocation.job_mode, submission.margin)
     check_allocation(target.site, allocation, chain)
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node

@@ -12,6 +12,8 @@ REFUSED = {
     "--cache-key": "results are never looked up by point: a trial runs once",
     "--backend": "Keras backends are not used any more",
     "--driver-num-cpus": "the driver needs no share of its own",
+    "--ray-num-cpus": "how many trials run at a time is --num-workers, what each takes --num-cpus-per-task",
+    "--ray-num-gpus": "how many trials run at a time is --num-workers, what each takes --num-gpus-per-task",
     "--driver-num-gpus": "the driver uses no GPU",
     "--num-threads-per-node": "cores of a trial on a Balsam site: --num-threads-per-rank",
 }
@@ -130,6 +132,12 @@ def add_options(parser: Parser) -> None:
         help="nodes of a trial (1)",
     )
     where.add_argument(
+        "--num-evals-per-node",
+        type=positive_int,
+        metavar="N",
+        help="trials on a node, with --evaluator balsam (all GPUs, or all cores)",
+    )
+    where.add_argument(
         "--rank-timeout",
         type=positive_float,
         metavar="S",
@@ -139,12 +147,6 @@ def add_options(parser: Parser) -> None:
     jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
     jobs.add_argument(
         "--workflow", metavar="W", help="whose batch jobs run them (name of the results' folder)"
-    )
-    jobs.add_argument(
-        "--num-evals-per-node",
-        type=positive_int,
-        metavar="N",
-        help="trials on a node (all GPUs, or all cores)",
     )
     jobs.add_argument(
         "--num-ranks-per-node", type=positive_int, metavar="N", help="processes of a trial on a node (1)"

@@ -67,7 +67,8 @@ class Parser(argparse.ArgumentParser):
         namespace, rest = self.parse_known_args(args, namespace)
         if rest:
             parser = getattr(namespace, "parser", self)
-            options = [option for action in parser._actions for option in action.option_strings]
+            known = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
+            options = [option for action in known for option in action.option_strings]
             word = rest[0].partition("=")[0]
             parser.error(f"unknown argument {word!r}{did_you_mean(word, options)}")
         return namespace

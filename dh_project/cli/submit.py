@@ -29,6 +29,9 @@ EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
 """The package that an evaluator needs."""
 
+OF_BALSAM = ("workflow", "num_ranks_per_node", "num_threads_per_rank", "num_evals_ahead")
+"""Options of ``deephyper hps`` for trials as jobs, which these are not."""
+
 LONGEST_NAME = 60
 
 DESCRIPTION = """\
@@ -108,7 +111,7 @@ def add_search_options(parser: Parser) -> None:
     actions["scratch"].help = "each node's own disk, where trials write (the site's)"
     actions["num_cpus_per_task"].default = None
     actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
-    for name in NOT_HERE:
+    for name in (*NOT_HERE, *OF_BALSAM):
         actions[name].help = argparse.SUPPRESS
 
 

@@ -23,6 +23,8 @@ ALIASES = {
 }
 """DeepHyper's names, old and new, and what does their work."""
 
+GONE = {"rayhorovod": "a trial of several processes is --evaluator ray --ranks-per-trial N"}
+
 
 def evaluator_name(name: str) -> str:
     """Return the evaluator that a name or an old name means.
@@ -31,6 +33,8 @@ def evaluator_name(name: str) -> str:
         UserError: It means none.
     """
     name = ALIASES.get(name, name)
+    if name in GONE:
+        raise UserError(f"the evaluator {name!r} is gone: {GONE[name]}")
     if name not in EVALUATORS:
         raise unknown("evaluator", name, EVALUATORS)
     return name

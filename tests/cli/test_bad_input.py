@@ -50,6 +50,8 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--acq-func", "UCBB"], "did you mean 'UCB"),
         (["--max-eval", "3"], "did you mean '--max-evals'?"),
         (["--cache-key", "uuid"], "no longer an option: results are never looked up"),
+        (["--ray-num-cpus", "4"], "no longer an option: how many trials run at a time is --num-workers"),
+        (["--evaluator", "rayhorovod"], "'rayhorovod' is gone: a trial of several processes is"),
         (["--num-workers", "0"], "give at least 1"),
         (["--num-workers", "two"], "'two' is no whole number"),
         (["--max-evals", "0"], "give at least 1"),
