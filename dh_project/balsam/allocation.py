@@ -57,13 +57,14 @@ def check_minutes(minutes: int) -> None:
         )
 
 
-def check_margin(minutes: int, margin: float | None) -> None:
+def check_margin(minutes: int, job_mode: str, margin: float | None) -> None:
     """Check that the margin leaves a search time in a batch job.
 
     Raises:
         UserError: It does not, so that drivers would only wait for the batch job's end.
     """
-    seconds = 60 * (minutes - LAUNCHER_MINUTES)
+    ahead = 2 * LAUNCHER_MINUTES if job_mode == "mpi" else LAUNCHER_MINUTES  # in mpi mode it goes off twice
+    seconds = 60 * max(1, minutes - ahead)
     if margin is not None and margin >= seconds:
         raise UserError(
             f"--margin {margin:g}: no time is left to search; of -t {minutes} the search has {seconds} seconds"

@@ -145,9 +145,10 @@ def test_a_launcher_needs_two_minutes_of_its_batch_job():
 
 
 def test_a_margin_leaves_time_to_search():
-    check_margin(30, None)
-    check_margin(30, 1679.0)
-    assert "--margin 1680" in refusal(check_margin, 30, 1680.0)
+    check_margin(30, "serial", None)
+    for mode, seconds in (("serial", 1680), ("mpi", 1560)):
+        check_margin(30, mode, seconds - 1.0)
+        assert f"--margin {seconds}" in refusal(check_margin, 30, mode, float(seconds))
 
 
 def test_an_agent_is_silent_that_was_not_heard_of_for_minutes():
