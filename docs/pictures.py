@@ -24,7 +24,8 @@ DOCS = Path(__file__).parent
 RUNS, PICTURES, README = DOCS / "_build/runs", DOCS / "pictures", DOCS / "search.png"
 
 CRYSTALS = "--problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run"
-VALLEY = f"--problem {DOCS}/examples/valley.py --run {DOCS}/examples/valley.py"
+EXAMPLE = shlex.quote(str(DOCS / "examples/valley.py"))
+VALLEY = f"--problem {EXAMPLE} --run {EXAMPLE}"
 POLYNOME = "--problem my_project.polynome2.problem.Problem --run my_project.polynome2.model_run.run"
 PROJECT = '[project]\nname = "my_project"\nversion = "0"\n\n[tool.deephyper]\npackage = "my_project"\n'
 
@@ -88,7 +89,8 @@ def draw_training() -> None:
     if not (folder / picture.name).exists():
         shutil.rmtree(folder, ignore_errors=True)  # a few seconds' work
         deephyper(
-            f"train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 --folder {folder}"
+            "train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 "
+            f"--folder {shlex.quote(str(folder))}"
         )
     with replacing(picture) as aside:
         shutil.copyfile(folder / picture.name, aside)
@@ -97,13 +99,14 @@ def draw_training() -> None:
 def search(name: str, line: str) -> None:
     """Run a search of two workers to its end, in a folder of its name."""
     searcher, _, rest = line.partition(" ")
-    deephyper(f"hps {searcher} --evaluator process --num-workers 2 --log-dir {RUNS / name} {rest}")
+    folder = shlex.quote(str(RUNS / name))
+    deephyper(f"hps {searcher} --evaluator process --num-workers 2 --log-dir {folder} {rest}")
 
 
 def quickplot(picture: Path, *searches: str, xy: str = "") -> None:
     """Draw searches by their names."""
-    results = " ".join(str(RUNS / name / "results.csv") for name in searches)
-    command(f"analytics quickplot {results} -o {picture}" + (f" --xy {xy}" if xy else ""))
+    results = shlex.join(str(RUNS / name / "results.csv") for name in searches)
+    command(f"analytics quickplot {results} -o {shlex.quote(str(picture))}" + (f" --xy {xy}" if xy else ""))
 
 
 def deephyper(line: str, folder: Path = DOCS.parent) -> None:
