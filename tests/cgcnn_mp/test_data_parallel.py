@@ -306,13 +306,16 @@ def test_torchs_launcher_trains_outside_of_a_search(quick, tmp_path):
     words = [f"{name}={value}" for name, value in quick.items()]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     program = "dh_project.cgcnn_mp.default_config"
-    outputs = [
-        subprocess.run(
+    lines = []
+    for name, before in (("one", ["-m"]), ("two", launcher)):
+        done = subprocess.run(
             [sys.executable, *before, program, *words, f"folder={tmp_path / name}"],
-            env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, capture_output=True, text=True,
-        ).stdout.splitlines()
-        for name, before in (("one", ["-m"]), ("two", launcher))
-    ]  # fmt: skip
-    assert len(outputs[0]) == len(outputs[1])
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        lines.append(len(done.stdout.splitlines()))
+    assert lines[0] == lines[1]
     one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
     assert two["validation"]["mae"] == pytest.approx(one["validation"]["mae"], rel=1e-6)
