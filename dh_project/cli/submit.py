@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from dh_project.cli import hps_options as options
 from dh_project.cli.console import tell
 from dh_project.cli.parser import Parser, positive_float, positive_int
-from dh_project.cli.submit_search import NOT_HERE, Code, check_options, check_search, plan_code, words_of
+from dh_project.cli.submit_search import (
+    NOT_HERE,
+    Code,
+    check_options,
+    check_search,
+    plan_code,
+    scratch_folder,
+    words_of,
+)
 from dh_project.errors import UserError
 
 if TYPE_CHECKING:
@@ -108,6 +116,7 @@ def add_search_options(parser: Parser) -> None:
     evaluator.choices, evaluator.default, evaluator.help = EVALUATORS, "mpi", "mpi or ray (mpi)"
     actions["margin"].help = "seconds before the job's end at which trials are interrupted (120)"
     actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU, or core)"
+    actions["num_gpus_per_task"].help = "GPUs a trial (1, or what of one is left to each of more trials)"
     actions["scratch"].help = "each node's own disk, where trials write (the site's)"
     actions["num_cpus_per_task"].default = None
     actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
@@ -134,8 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
     environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
     code = plan_code(arguments, folder / CODE)
     check_search(arguments, code.directory)
-    scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
     script = render(site, request, _program(arguments, folder, code, environment))
+    scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
     for note in notes:
         say(f"note         {note}")
     say(f"environment  {environment.kind} {environment.folder}")
@@ -159,7 +168,7 @@ def _site(arguments: argparse.Namespace) -> Site:
     site = load_site(arguments.site)
     if arguments.scratch is None:
         return site
-    return site.model_copy(update={"scratch": Scratch(folder=str(arguments.scratch))})
+    return site.model_copy(update={"scratch": Scratch(folder=scratch_folder(arguments))})
 
 
 def _request(arguments: argparse.Namespace, folder: Path) -> Request:
@@ -192,6 +201,8 @@ def _program(
         margin=_margin(arguments),
         ranks_per_node=arguments.num_evals_per_node,
         ranks_per_trial=arguments.ranks_per_trial or 1,
+        nodes_per_trial=arguments.num_nodes_per_eval or 1,
+        gpus_per_trial=arguments.num_gpus_per_task,
         cpus_per_trial=arguments.num_cpus_per_task,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ OWN = (
     "run",
     "num_evals_per_node",
     "num_cpus_per_task",
+    "num_gpus_per_task",
     "scratch",
 )
 """Those that are handed on in another way than the rest."""
@@ -72,6 +73,19 @@ def check_options(arguments: argparse.Namespace, margin: int) -> None:
             "shorter --margin"
         )
     hps_settings.check_settings(_with(arguments, margin=None))
+
+
+def scratch_folder(arguments: argparse.Namespace) -> str:
+    """Return the scratch that is given, as a script has it: what holds a variable is filled in by the job alone.
+
+    Raises:
+        UserError: It is a part of the search.
+    """
+    from dh_project.scratch import checked_place
+
+    if "$" in str(arguments.scratch):
+        return str(arguments.scratch)
+    return str(checked_place(arguments.scratch, arguments.log_dir))
 
 
 def _with(arguments: argparse.Namespace, **values: Any) -> argparse.Namespace:
@@ -151,14 +165,20 @@ def _given(
         if value is True:
             given.append([option])
         elif isinstance(value, list) and type(action) is argparse._AppendAction:
-            given += [[option, *map(str, words)] for words in value]
+            given += [_as_words(option, words) for words in value]
         elif isinstance(value, list):
             given.append(
-                [option, *(str(word.absolute() if isinstance(word, Path) else word) for word in value)]
+                _as_words(option, [word.absolute() if isinstance(word, Path) else word for word in value])
             )
         else:
-            given.append([option, str(value)])
+            given.append(_as_words(option, [value]))
     return given
+
+
+def _as_words(option: str, values: Sequence[object]) -> list[str]:
+    """Return an option and its values; a first one that begins with a dash would pass for an option by itself."""
+    first, *others = map(str, values)
+    return [f"{option}={first}", *others] if first.startswith("-") else [option, first, *others]
 
 
 @dataclass(frozen=True)

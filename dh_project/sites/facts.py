@@ -12,9 +12,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from dh_project.sites.queues import Queue
-from dh_project.sites.tables import REQUESTED, Facts, Source, check_placeholders
+from dh_project.sites.tables import REQUESTED, Facts, Line, Source, check_placeholders
 
-LAUNCHED = ("ranks", "ranks_per_node", "nodes", "cores", "threads", "binding", "others", "hosts", "this_host")
+LAUNCHED = (
+    *("ranks", "ranks_per_node", "nodes", "binding", "others", "hosts", "this_host"),
+    *("cores", "threads", "core_lists"),
+)
 """What a launch line may hold in braces."""
 
 
@@ -23,26 +26,37 @@ class Node(Facts):
 
     Attributes:
         cores: Physical cores; None where a job has to count them itself.
-        reserved_cores: Those of them that jobs do not get.
+        sockets: Each has as many of them, in turn.
+        reserved_cores: The numbers of those that jobs do not get.
         threads_per_core: Hardware threads of each.
         shared: Whether jobs of others may run on it at the same time.
     """
 
     cores: PositiveInt | None = None
-    reserved_cores: NonNegativeInt = 0
+    sockets: PositiveInt = 1
+    reserved_cores: tuple[NonNegativeInt, ...] = ()
     threads_per_core: PositiveInt = 1
     shared: bool = False
 
     @model_validator(mode="after")
     def _jobs_get_some(self) -> Node:
-        if self.usable_cores is not None and self.usable_cores < 1:
-            raise ValueError(f"reserved_cores {self.reserved_cores} leave none of {self.cores} for jobs")
+        if self.cores is not None and self.cores % self.sockets:
+            raise ValueError(f"cores {self.cores} are no multiple of sockets {self.sockets}")
+        if self.cores is not None and not all(self.cores_of_sockets):
+            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave none of a socket for jobs")
         return self
+
+    @property
+    def cores_of_sockets(self) -> list[list[int]]:
+        """The numbers of the cores that a job gets, by socket."""
+        size = (self.cores or 0) // self.sockets
+        sockets = [range(first, first + size) for first in range(0, size * self.sockets, size or 1)]
+        return [[core for core in socket if core not in self.reserved_cores] for socket in sockets]
 
     @property
     def usable_cores(self) -> int | None:
         """Cores that a job gets."""
-        return None if self.cores is None else self.cores - self.reserved_cores
+        return None if self.cores is None else sum(map(len, self.cores_of_sockets))
 
 
 class Gpu(Facts):
@@ -51,15 +65,15 @@ class Gpu(Facts):
     Attributes:
         count: How many devices programs see.
         model: What they are.
-        variable: By which a process is shown some of them only; ``launcher`` where that shows each rank its own.
+        variable: By which a process is shown some of them only. Launch lines show all of them to each rank.
         order: The device of each local rank, so that it is near to the rank's cores; in turn by default.
     """
 
     count: PositiveInt = Field(le=1024)  # the script lists them
-    model: str = ""
-    variable: Literal[
-        "CUDA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher"
-    ] = "CUDA_VISIBLE_DEVICES"
+    model: Line = ""
+    variable: Literal["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"] = (
+        "CUDA_VISIBLE_DEVICES"
+    )
     order: tuple[int, ...] = ()
 
     @model_validator(mode="after")
@@ -74,6 +88,16 @@ class Gpu(Facts):
     def by_local_rank(self) -> tuple[int, ...]:
         """The device of each local rank."""
         return self.order or tuple(range(self.count))
+
+    @property
+    def is_amd(self) -> bool:
+        """Whether they are AMD's."""
+        return self.variable == "HIP_VISIBLE_DEVICES"
+
+    @property
+    def is_seen_by_ranks(self) -> bool:
+        """Whether a rank of the evaluator ``mpi`` can count those that it is shown."""
+        return self.variable != "ZE_AFFINITY_MASK"
 
 
 class Launch(Facts):
@@ -113,9 +137,9 @@ class Environment(Facts):
 
     login_shell: bool = False
     modules: tuple[str, ...] = ()
-    variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str] = Field(default_factory=dict)
+    variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Line] = Field(default_factory=dict)
     setup: tuple[str, ...] = ()
-    proxies: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str] = Field(default_factory=dict)
+    proxies: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Line] = Field(default_factory=dict)
 
 
 class Directives(Facts):
@@ -129,7 +153,7 @@ class Directives(Facts):
 
     lines: tuple[str, ...]
     mandatory: tuple[Literal["project", "queue", "filesystems"], ...] = ()
-    filesystems: str | None = None
+    filesystems: Line | None = None
 
     @model_validator(mode="after")
     def _lines_are_known(self) -> Directives:
@@ -144,7 +168,7 @@ class Scratch(Facts):
         folder: Where it is; ``$USER`` may stand in it.
     """
 
-    folder: str
+    folder: Line
 
 
 class RayNetwork(Facts):
@@ -156,12 +180,13 @@ class RayNetwork(Facts):
         directives: What the scheduler is told besides.
     """
 
-    host_suffix: str | None = None
-    interface: str | None = None
+    host_suffix: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    interface: Annotated[str, Field(pattern=r"^[\w.:@-]+$")] | None = None
     directives: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_way(self) -> RayNetwork:
+        check_placeholders(self.directives, REQUESTED)
         if self.host_suffix and self.interface:
             raise ValueError("host_suffix and interface are two ways to the same address; give one")
         return self
@@ -178,7 +203,7 @@ class Site(BaseModel):
         retired: A line of what became of it, where it was switched off.
         default_queue: Where a job goes that names none; None where the scheduler decides.
         balsam: What ``deephyper balsam-init --site-type`` calls it, where it knows it.
-        notes: What else to know.
+        notes: What else to know of every job.
         sources: Where the facts are stated.
     """
 
@@ -186,14 +211,14 @@ class Site(BaseModel):
 
     name: str
     file: Path
-    title: str
+    title: Line
     scheduler: Literal["pbs", "slurm", "cobalt"]
-    retired: str | None = None
-    default_queue: str | None = None
-    balsam: str | None = None
-    notes: tuple[str, ...] = ()
+    retired: Line | None = None
+    default_queue: Line | None = None
+    balsam: Line | None = None
+    notes: tuple[Line, ...] = ()
     directives: Directives
-    queues: dict[str, Queue] = Field(default_factory=dict)
+    queues: dict[Line, Queue] = Field(default_factory=dict)
     node: Node = Node()
     gpu: Gpu | None = None
     launch: Launch

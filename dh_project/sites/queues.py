@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
-from dh_project.sites.tables import REQUESTED, Facts, check_placeholders
+from dh_project.sites.tables import REQUESTED, Facts, Line, check_placeholders
 
 
 class Tier(BaseModel):
@@ -19,7 +19,7 @@ class Tier(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str | None = None
+    name: Line | None = None
     min_nodes: PositiveInt
     max_nodes: PositiveInt
     max_minutes: PositiveInt
@@ -62,7 +62,7 @@ class Queue(Facts):
     preemptable: bool = False
     by_request: bool = False
     directives: tuple[str, ...] = ()
-    note: str = ""
+    note: Line = ""
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Queue:

@@ -62,11 +62,12 @@ def check_request(site: Site, request: Request) -> list[str]:
     _check_words(site, request)
     name = request.queue_at(site)
     if name is None or not site.queues:
-        return [f"nothing is known of the queues of {site.name}: the scheduler checks nodes and time"]
+        unknown_limits = f"nothing is known of the queues of {site.name}: the scheduler checks nodes and time"
+        return [*site.notes, unknown_limits]
     queue = _queue(site, name)
     if (reason := _refusal(name, queue, request)) is not None:
         raise UserError(f"{reason}; {_who_takes(site, request)}")
-    return _notes(site, name, queue, request)
+    return [*site.notes, *_notes(name, queue, request)]
 
 
 def _check_words(site: Site, request: Request) -> None:
@@ -121,6 +122,9 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
         return (
             f"queue {name} takes {_count(queue.jobs_per_user, 'job')} of a user at a time, not {request.jobs}"
         )
+    if queue.jobs_per_project is not None and request.jobs > queue.jobs_per_project:
+        most = _count(queue.jobs_per_project, "job")
+        return f"queue {name} takes {most} of a project at a time, not {request.jobs}"
     if request.jobs > 1 and not queue.chains:
         return f"queue {name} takes no jobs that wait for one another"
     return None
@@ -180,7 +184,7 @@ def _sizes(queue: Queue, minutes: int) -> list[str]:
     return [_range(*span) for span in spans]
 
 
-def _notes(site: Site, name: str, queue: Queue, request: Request) -> list[str]:
+def _notes(name: str, queue: Queue, request: Request) -> list[str]:
     """Return what to know of a request that a queue takes."""
     notes = []
     tier = queue.tier(request.nodes)
@@ -200,6 +204,9 @@ def _notes(site: Site, name: str, queue: Queue, request: Request) -> list[str]:
         notes.append(
             f"{name} takes {_count(queue.jobs_per_user, 'job')} of a user at a time, queued or running"
         )
+    if queue.jobs_per_project is not None:
+        most = _count(queue.jobs_per_project, "job")
+        notes.append(f"{name} takes {most} of a project at a time, queued or running")
     if queue.note:
         notes.append(f"{name}: {queue.note}")
     return notes

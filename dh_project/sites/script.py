@@ -14,6 +14,7 @@ from dh_project.errors import UserError
 from dh_project.sites.facts import RayNetwork, Site
 from dh_project.sites.names import PACKAGE
 from dh_project.sites.request import Request
+from dh_project.sites.share import Share, trials
 from dh_project.sites.tables import placeholders
 
 if TYPE_CHECKING:
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
 PREFIX = {"pbs": "#PBS", "slurm": "#SBATCH", "cobalt": "#COBALT"}
 """How a scheduler's directives begin."""
 
-OWN_OPTIONS = ("--evaluator", "--num-cpus-per-task", "--walltime", "--margin", "--ray-address", "--scratch")
+OWN_OPTIONS = (
+    *("--evaluator", "--num-workers", "--num-cpus-per-task", "--num-gpus-per-task"),
+    *("--walltime", "--margin", "--ray-address", "--scratch"),
+)
 """Options of a search that the script gives itself."""
 
 RAY_PORT = 6379
+
+NAMED_BY_HIP = (
+    'if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then '
+    "export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi"
+)
+"""Slurm names AMD's GPUs in the one variable, and Ray takes the other alone; both have the node's own numbers."""
 
 COUNTED = '"$cores"'
 """Cores of a trial where the job has to count them."""
@@ -45,7 +55,9 @@ class Program:
         ranks_per_node: Trials at a time on a node, or processes where a trial has several; one for each GPU, or as
             many as there are cores for.
         ranks_per_trial: Processes of a trial.
-        cpus_per_trial: Cores of a trial; an even share where there are GPUs, else 1.
+        nodes_per_trial: Nodes over which they are spread evenly; 1 for one after the other.
+        cpus_per_trial: Cores of each; an even share where there are GPUs, else 1.
+        gpus_per_trial: GPUs of each, or a share of one; one where there are GPUs, or a share where more are to run.
         scratch: Whether trials use the node's own storage, where there is any.
         patience: Seconds to wait for the nodes of a Ray cluster.
         last: Lines that run when it has ended, with its exit status in ``status``.
@@ -58,7 +70,9 @@ class Program:
     margin: int = 120
     ranks_per_node: int | None = None
     ranks_per_trial: int = 1
+    nodes_per_trial: int = 1
     cpus_per_trial: int | None = None
+    gpus_per_trial: float | None = None
     scratch: bool = True
     patience: int = 300
     last: Sequence[str] = ()
@@ -72,13 +86,7 @@ def render(site: Site, request: Request, program: Program) -> str:
     """
     _check(site, program)
     share = Share.of(site, program)
-    ranks = (share.ranks or program.ranks_per_trial) * request.nodes
-    if ranks < program.ranks_per_trial:
-        raise UserError(
-            f"a trial of {program.ranks_per_trial} ranks: {request.nodes} nodes of {site.name} hold {ranks}; ask for "
-            "more nodes, or fewer ranks a trial"
-        )
-    command = _command(site, program, share)
+    command = _command(site, request, program, share)
     template = {"mpi": "search_mpi.sh.j2", "ray": "search_ray.sh.j2", None: "command.sh.j2"}[
         program.evaluator
     ]
@@ -87,15 +95,18 @@ def render(site: Site, request: Request, program: Program) -> str:
         "request": request,
         "program": program,
         "share": share,
+        "affinity": affinity(site, share),
         "directives": directives(site, request, program),
         "name_in_job": name_in_job(site),
         "needed": "deephyper" if program.evaluator else shlex.quote(program.words[0]),
         "command": " \\\n    ".join(command),
-        "counts_cores": any(COUNTED in line for line in (share.cpus, *command)),
+        "cpus": _cpus(share),
+        "counts_cores": any(COUNTED in line for line in (_cpus(share), *command)),
         "port": RAY_PORT,
     }
     if program.evaluator == "ray" and site.ray is not None:
         facts |= {"own_address": own_address(site.ray), "sizes": _sizes(site), "on_others": _on_others(site)}
+        facts |= {"named_by_hip": NAMED_BY_HIP if site.gpu and site.gpu.is_amd else None}
     return templates().get_template(template).render(facts)
 
 
@@ -120,7 +131,7 @@ def render_balsam_site(site: Site, project: str, activate: Sequence[str] = ()) -
 
 def render_affinity(site: Site) -> str | None:
     """Return a script that shows a rank its own GPU and becomes the program named; None without need."""
-    line = affinity(site)
+    line = affinity(site, Share.of(site, Program(["true"])))
     return line and templates().get_template("affinity.sh.j2").render(site=site, lines=line.split("; "))
 
 
@@ -155,64 +166,18 @@ def walltime(scheduler: str, minutes: int) -> str:
     return f"{days}-{time}" if days else time
 
 
-@dataclass(frozen=True)
-class Share:
-    """How a node is shared among ranks; a part is None where the job has to count its cores.
-
-    Attributes:
-        ranks: Ranks on a node.
-        cores: Cores of each.
-        threads: Hardware threads of each.
-        cpus_per_trial: Cores of a trial.
-    """
-
-    ranks: int | None
-    cores: int | None
-    threads: int | None
-    cpus_per_trial: int | None
-
-    @property
-    def cpus(self) -> str:
-        """Cores of a trial, for Bash."""
-        return str(self.cpus_per_trial or COUNTED)
-
-    @classmethod
-    def of(cls, site: Site, program: Program) -> Share:
-        """Share a node.
-
-        Raises:
-            UserError: There are not as many cores.
-        """
-        usable, gpus = site.node.usable_cores, site.gpu.count if site.gpu else 0
-        ranks, cpus = program.ranks_per_node or gpus or None, program.cpus_per_trial
-        if program.evaluator is None:
-            ranks = ranks or 1
-        if usable is None:
-            return cls(ranks, None, None, cpus or (None if ranks else 1))
-        ranks = ranks or usable // (cpus or 1)
-        wanted = max(ranks, 1) * (cpus or 1)
-        if wanted > usable:
-            raise UserError(
-                f"a node of {site.name} has {usable} cores for jobs, and {wanted} are asked for: give fewer trials a "
-                "node, or fewer cores a trial"
-            )
-        cores = usable // ranks
-        return cls(ranks, cores, cores * site.node.threads_per_core, cpus or cores)
-
-
-def affinity(site: Site) -> str | None:
-    """Return a line of Bash that shows a rank its own GPU and becomes the words that follow; None without need."""
-    if site.gpu is None or site.gpu.variable == "launcher":
+def affinity(site: Site, share: Share) -> str | None:
+    """Return a line of Bash that shows a rank its own GPUs and becomes the words that follow; None without need."""
+    if site.gpu is None or not share.gpus:
         return None
-    order = " ".join(map(str, site.gpu.by_local_rank))
     first, *others = reversed(site.launch.local_rank)
     rank = f"${{{first}:?no variable tells the rank its place on the node}}"
     for name in others:
         rank = f"${{{name}:-{rank}}}"
-    return (
-        f"gpus=({order}); rank={rank}; export {site.gpu.variable}=${{gpus[rank % {site.gpu.count}]}}; "
-        'exec "$@"'
-    )
+    shown = f"{site.gpu.variable}=${{gpus[rank % {len(share.gpus)}]}}"
+    if site.gpu.is_amd:
+        shown += f" CUDA_VISIBLE_DEVICES=${{gpus[rank % {len(share.gpus)}]}}"  # by which evaluators know them
+    return f'gpus=({" ".join(share.gpus)}); rank={rank}; export {shown}; exec "$@"'
 
 
 def name_in_job(site: Site) -> str:
@@ -246,23 +211,30 @@ def _check(site: Site, program: Program) -> None:
         raise UserError(f"{site.name}: its file does not say how Ray starts there; use the evaluator mpi")
 
 
-def _command(site: Site, program: Program, share: Share) -> list[str]:
+def _cpus(share: Share) -> str:
+    """Return the cores of a trial, for Bash."""
+    return str(share.cpus_per_trial or COUNTED)
+
+
+def _command(site: Site, request: Request, program: Program, share: Share) -> list[str]:
     """Return the lines of the command that runs on the nodes."""
     words = [shlex.quote(word) for word in program.words]
     launch = [] if program.evaluator == "ray" else [_launch(site, program, share)]
-    if launch and affinity(site):
+    if launch and affinity(site, share):
         launch.append('bash -c "$affinity" affinity')
     if program.evaluator is None:
         return [*launch, " ".join(words)]
     place = ' --ray-address "$address"' if program.evaluator == "ray" else ""
-    trials = '"$ranks"' if program.ranks_per_trial == 1 else f'"$(( ranks / {program.ranks_per_trial} ))"'
+    at_a_time = trials(site, program, share, request.nodes)
+    told = share.gpus_per_trial
+    gpus = "" if told is None else f" --num-gpus-per-task {str(told).removesuffix('.0')}"
     scratch = (
         f" --scratch {in_double_quotes(site.scratch.folder)}" if program.scratch and site.scratch else ""
     )
     return [
         *launch,
         f"deephyper {' '.join(words[:2])} --evaluator {program.evaluator}{place}",
-        f"--num-workers {trials} --num-cpus-per-task {share.cpus}",
+        f"--num-workers {at_a_time} --num-cpus-per-task {_cpus(share)}{gpus}",
         f'--walltime "$(( ends - $(date +%s) ))" --margin {program.margin}{scratch}',
         *([" ".join(words[2:])] if words[2:] else []),
     ]
@@ -278,6 +250,7 @@ def _launch(site: Site, program: Program, share: Share) -> str:
         "nodes": "1" if one else '"$nodes"',
         "cores": str(share.cores or COUNTED),
         "threads": str(share.threads or COUNTED),
+        **({"core_lists": share.core_lists} if share.core_lists else {}),
     }
     return _filled(site.launch.ranks, parts | {"binding": _filled(binding, parts)})
 
@@ -327,7 +300,6 @@ def templates() -> Environment:
     filters: dict[str, Any] = {
         "quote": shlex.quote,
         "in_double_quotes": in_double_quotes,
-        "affinity": affinity,
     }
     environment.filters.update(filters)
     return environment

@@ -98,7 +98,7 @@ def _mistake(error: ValidationError) -> str:
     """Return a line of the first mistake in a file."""
     wrong = error.errors()[0]
     *place, last = wrong["loc"] or ("",)
-    key = ".".join(str(part) for part in wrong["loc"])
+    key = one_line(".".join(str(part) for part in wrong["loc"]))
     if wrong["type"] == "extra_forbidden":
         names = _keys(place)
         return f"unknown key {key!r}{did_you_mean(str(last), names)}; valid: {', '.join(names)}"

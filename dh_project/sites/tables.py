@@ -5,11 +5,23 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable
 from datetime import date
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 REQUESTED = ("project", "name", "queue", "nodes", "walltime", "filesystems")
 """What a directive may hold in braces: the parts of a request."""
+
+
+def one_line_only(text: str) -> str:
+    """Return a text that is one line; raise ``ValueError`` where it is several."""
+    if text.splitlines() not in ([], [text]):
+        raise ValueError(f"{text!r} has several lines; give one")
+    return text
+
+
+Line = Annotated[str, AfterValidator(one_line_only)]
+"""A text that is printed on one line: a second one would be a command in a script."""
 
 
 def placeholders(text: str) -> set[str]:
@@ -22,12 +34,13 @@ def placeholders(text: str) -> set[str]:
 
 
 def check_placeholders(lines: Iterable[str], known: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` where a line holds unknown names in braces, or a line break."""
-    for line in lines:
-        if "\n" in line:
-            raise ValueError(f"{line!r} has several lines; give one")
-        for name in sorted(placeholders(line) - set(known)):
-            raise ValueError(f"{line!r} holds {{{name}}}; known are {', '.join(known)}")
+    """Raise ``ValueError`` where a line holds more in braces than known names, or a line break."""
+    for line in map(one_line_only, lines):
+        for _, name, form, conversion in string.Formatter().parse(line):
+            if name is not None and name not in known:
+                raise ValueError(f"{line!r} holds {{{name}}}; known are {', '.join(known)}")
+            if form or conversion:
+                raise ValueError(f"{line!r} holds more than a name in braces; give {{{name}}} alone")
 
 
 class Facts(BaseModel):

@@ -33,7 +33,7 @@ ranks_per_node=12
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=8
 
-# a rank sees one GPU, near to its cores
+# a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
 affinity='gpus=(0 1 2 3 4 5 6 7 8 9 10 11); rank=${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}; export ZE_AFFINITY_MASK=${gpus[rank % 12]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.

@@ -40,6 +40,7 @@ export OMP_NUM_THREADS=7
 # Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
 # ssh, and ends with the job.
 own=$(ip -4 -o address show dev hsn0 | head -n 1 | tr -s " " | cut -d" " -f4 | cut -d/ -f1)
+if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats --num-cpus=56 --num-gpus=8)
@@ -56,6 +57,7 @@ cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
     # shellcheck disable=SC2016  # each node's own shell fills these in
     join='own=$(ip -4 -o address show dev hsn0 | head -n 1 | tr -s " " | cut -d" " -f4 | cut -d/ -f1)
+        if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"

@@ -25,7 +25,7 @@ ranks_per_node=4
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=16
 
-# a rank sees one GPU, near to its cores
+# a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
 affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.

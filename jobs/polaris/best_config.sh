@@ -30,7 +30,7 @@ command -v python > /dev/null || { echo "python is not found: activate its envir
 
 export OMP_NUM_THREADS=8
 
-# a rank sees one GPU, near to its cores
+# a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
 affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 mpiexec -n 1 --ppn 1 --depth=8 --cpu-bind depth \

@@ -1,11 +1,14 @@
 """``deephyper submit`` without a scheduler: the script that it prints, and what it refuses and leaves nothing of."""
 
 import re
+import shlex
 import subprocess
 
 import pytest
 
+from dh_project.cli import hps_options as options
 from dh_project.cli.main import main
+from dh_project.cli.parser import Parser
 
 REQUEST = ["--nodes", "2", "--minutes", "60", "--queue", "debug", "--project", "mine"]
 
@@ -91,6 +94,40 @@ def test_a_margin_and_a_trials_share_reach_the_search(submit):
     assert "--num-cpus-per-task 3" in script
 
 
+def test_a_share_of_a_gpu_makes_the_trials_of_a_node(submit):
+    _, script, _ = submit("--dry-run", "--evaluator", "ray", "--num-gpus-per-task", 0.5)
+    assert "ranks_per_node=8" in script
+    assert '--num-workers "$ranks" --num-cpus-per-task 4 --num-gpus-per-task 0.5 ' in script
+    assert script.count("--num-gpus-per-task") == 1
+
+
+def test_trials_of_several_nodes_are_those_that_fit(submit):
+    _, script, _ = submit("--dry-run", "--ranks-per-trial", 4, "--nodes-per-trial", 2)
+    assert '--num-workers "$(( nodes / 2 * (ranks_per_node / 2) ))"' in script
+
+
+def test_a_value_that_begins_with_a_dash_reaches_the_search(submit, here):
+    given = ["--experiment=--foo", "--seed", 3]
+    _, script, _ = submit("--dry-run", *given, "--scratch=-x", "--log-dir", "out")
+    command = script.replace("\\\n", " ").partition(" deephyper hps ambs ")[2].partition("\n")[0]
+    job = Parser()
+    options.add_options(job)
+    options.add_ambs_options(job)
+    arguments = job.parse_args(shlex.split(re.sub(r'"\$(ranks|\(\( .*? \)\))"', "300", command)))
+    assert (arguments.experiment, arguments.seed) == ("--foo", 3)
+    assert arguments.scratch == here / "-x"
+
+
+def test_a_scratch_of_the_jobs_own_is_filled_in_there(submit):
+    _, script, _ = submit("--dry-run", "--scratch", "/tmp/$USER")
+    assert '--scratch "/tmp/$USER"' in script
+
+
+def test_a_site_whose_gpus_the_shipped_model_does_not_use_says_so(submit):
+    _, _, said = submit("--dry-run", site="aurora")
+    assert "note         the shipped CGCNN uses no Intel GPU" in said
+
+
 def test_a_ray_cluster_is_started_where_it_is_asked_for(submit):
     _, script, _ = submit("--dry-run", "--evaluator", "ray", "--searcher", "random")
     assert "ray start --head" in script
@@ -138,6 +175,11 @@ def test_a_copy_is_what_runs(submit, here):
         (["--snapshot", "--log-dir", "out", "--snapshot-limit", "0.001"], "more than 0.001 MiB"),
         (["--warm-start", "no_such.csv"], "no_such.csv"),
         (["--log-dir", "small_run.py"], "this is a file"),
+        (["--log-dir", "s", "--scratch", "s/x"], "--scratch s/x: it lies in --log-dir s"),
+        (["--num-gpus-per-task", "nan"], "--num-gpus-per-task nan: give 0 or more"),
+        (["--num-gpus-per-task=-1"], "--num-gpus-per-task -1: give 0 or more"),
+        (["--num-gpus-per-task", "1", "--num-evals-per-node", "8"], "hold 4 trials of 1"),
+        (["--ranks-per-trial", "8", "--nodes-per-trial", "4"], "2 nodes of polaris of 4 ranks hold no trial"),
     ],
 )
 def test_a_mistake_is_one_line(refused, words, said):
@@ -155,6 +197,11 @@ def test_a_mistake_is_one_line(refused, words, said):
 )
 def test_what_the_queue_would_refuse_is_refused_before(refused, request_words, said):
     assert said in refused(request=request_words)
+
+
+def test_a_chain_of_more_jobs_than_a_project_may_have_is_refused(refused):
+    request = ["--nodes", "2", "--minutes", "60", "--queue", "preemptable", "--project", "p"]
+    assert "takes 20 jobs of a project at a time, not 21" in refused("--chain", 21, request=request)
 
 
 def test_a_queue_that_takes_one_job_takes_no_chain(refused):

@@ -187,6 +187,18 @@ def test_more_jobs_than_a_user_may_have_in_a_queue_are_refused():
     assert "capacity" in line
 
 
+def test_more_jobs_than_a_project_may_have_in_a_queue_are_refused():
+    check_request(SITES["polaris"], Request(2, 60, "preemptable", "X", jobs=20))
+    line = refusal("polaris", 2, 60, "preemptable", "X", jobs=21)
+    assert line.startswith("queue preemptable takes 20 jobs of a project at a time, not 21; ")
+
+
+def test_what_a_site_says_of_every_job_is_told():
+    for queue in ("debug", "capacity"):
+        notes = check_request(SITES["aurora"], Request(1, 60, queue, "X"))
+        assert any("CGCNN uses no Intel GPU" in note for note in notes)
+
+
 def test_a_queue_without_chains_takes_one_job():
     check_request(SITES["frontier"], Request(1, 60, "debug", "X"))
     assert "queue debug takes 1 job" in refusal("frontier", 1, 60, "debug", "X", jobs=2)

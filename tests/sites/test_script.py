@@ -13,6 +13,7 @@ from dh_project.sites.facts import Environment, Node, Scratch
 from dh_project.sites.names import PACKAGE
 from dh_project.sites.request import Request
 from dh_project.sites.script import Program, affinity, directives, render, walltime
+from dh_project.sites.share import Share
 from dh_project.sites.site import load_site
 
 SITES = {file.stem: load_site(str(file)) for file in PACKAGE.glob("*.toml")}
@@ -150,7 +151,7 @@ LAUNCHES = {
     "aurora": 'mpiexec -n "$ranks" --ppn "$ranks_per_node" --cpu-bind=list:1-8:9-16:17-24:25-32:33-40:41-48:53-60:'
     "61-68:69-76:77-84:85-92:93-100",
     "frontier": 'srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 '
-    "--gpus-per-task=1 --gpu-bind=closest",
+    "--gpus-per-node=8 --gpu-bind=none",
     "perlmutter": 'srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 '
     "--cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none",
     "theta": 'aprun -n "$ranks" -N "$ranks_per_node" -d 1 -j 1 -cc depth',
@@ -164,10 +165,22 @@ def test_ranks_are_started_and_bound_as_the_site_says(site):
     assert f"\n    {LAUNCHES[site]} \\\n" in script(site)
 
 
-def test_ranks_on_a_node_change_the_binding():
-    text = script("aurora", ranks_per_node=6)
-    assert "ranks_per_node=6\n" in text
-    assert "--depth=17 --cpu-bind depth" in text
+def test_ranks_on_a_node_change_the_binding(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        'base = "polaris"\n[launch.bindings]\n2 = "--cpu-bind=list:0-7:8-15"\n'
+    )
+    own = load_site(str(tmp_path / "own.toml"))
+    for ranks, binding in {2: "--cpu-bind=list:0-7:8-15", 3: "--depth=10 --cpu-bind depth"}.items():
+        text = render(own, Request(10, 60, None, "X"), Program(SEARCH, "mpi", ranks_per_node=ranks))
+        assert f'--ppn "$ranks_per_node" {binding} \\\n' in text
+
+
+@pytest.mark.parametrize("ranks", [1, 8, 16])
+def test_slurm_is_not_told_ranks_of_a_node_and_ranks_of_a_gpu(ranks):
+    text = script("frontier", ranks_per_node=ranks)
+    assert f"ranks_per_node={ranks}\n" in text
+    assert "--ntasks-per-node=" in text
+    assert "--ntasks-per-gpu" not in text
 
 
 def test_cores_of_a_trial_make_the_ranks_of_a_node_without_gpus():
@@ -196,7 +209,15 @@ def test_scratch_is_used_where_there_is_some_and_it_is_wanted():
 
 
 @pytest.mark.parametrize(
-    "option", ["--walltime", "--margin=5", "--evaluator", "--ray-address", "--num-cpus-per-task"]
+    "option",
+    [
+        "--walltime",
+        "--margin=5",
+        "--evaluator",
+        "--ray-address",
+        "--num-cpus-per-task",
+        "--num-gpus-per-task=1",
+    ],
 )
 def test_what_the_script_gives_itself_may_not_be_given(option):
     with pytest.raises(UserError, match=f"{option.partition('=')[0]}: the job's script gives this itself"):
@@ -233,6 +254,26 @@ def test_ray_uses_the_fast_network_and_a_short_folder():
     assert "(--disable-usage-stats --num-cpus=32 --num-gpus=4)" in text
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"ROCR_VISIBLE_DEVICES": "2,3"}, "2,3 unset"),
+        ({"ROCR_VISIBLE_DEVICES": ""}, " unset"),
+        ({}, "unset unset"),
+        ({"HIP_VISIBLE_DEVICES": "1", "ROCR_VISIBLE_DEVICES": "2,3"}, "1 2,3"),
+    ],
+)
+def test_ray_finds_amds_gpus_by_the_name_that_it_knows_on_each_node(given, seen):
+    lines = [line for line in script("frontier", "ray").splitlines() if "ROCR_VISIBLE_DEVICES" in line]
+    assert len(lines) == 2
+    for line in lines:
+        show = f'set -u; {line}; echo "${{HIP_VISIBLE_DEVICES-unset}} ${{ROCR_VISIBLE_DEVICES-unset}}"'
+        told = {"PATH": os.environ["PATH"], **given}
+        said = subprocess.run(["bash", "-c", show], env=told, capture_output=True, text=True, check=True)
+        assert said.stdout == f"{seen}\n"
+    assert "ROCR_VISIBLE_DEVICES" not in script("polaris", "ray")
+
+
 def test_the_port_of_ray_is_free_to_choose_only_where_nodes_are_shared(tmp_path):
     (tmp_path / "shared.toml").write_text('base = "slurm"\n[node]\nshared = true\n')
     shared = render(load_site(str(tmp_path / "shared.toml")), Request(1, 10), Program(SEARCH, "ray"))
@@ -262,7 +303,7 @@ def test_bash_and_shellcheck_take_every_script(site, kind, tmp_path):
 
 @pytest.mark.parametrize("local_rank", range(8))
 def test_a_rank_sees_the_gpu_of_its_place(local_rank):
-    line = affinity(SITES["polaris"])
+    line = affinity(SITES["polaris"], Share.of(SITES["polaris"], Program(SEARCH, "mpi")))
     environment = {"PATH": os.environ["PATH"], "PMI_LOCAL_RANK": str(local_rank)}
     seen = subprocess.run(
         ["bash", "-c", line, "affinity", "printenv", "CUDA_VISIBLE_DEVICES"],
@@ -275,7 +316,7 @@ def test_a_rank_sees_the_gpu_of_its_place(local_rank):
 
 
 def test_a_rank_that_is_not_told_its_place_says_so():
-    line = affinity(SITES["aurora"])
+    line = affinity(SITES["aurora"], Share.of(SITES["aurora"], Program(SEARCH, "mpi")))
     ended = subprocess.run(
         ["bash", "-c", line, "affinity", "true"], env={"PATH": os.environ["PATH"]}, capture_output=True
     )

@@ -143,9 +143,10 @@ BAD = {
         "queues.x.tiers.0: max_nodes 2 is below min_nodes 3",
     ),
     "more reserved cores than there are": (
-        "[node]\ncores = 8\nreserved_cores = 8\n",
-        "node: reserved_cores 8 leave none of 8 for jobs",
+        "[node]\ncores = 4\nsockets = 2\nreserved_cores = [2, 3]\n",
+        "node: reserved_cores [2, 3] leave none of a socket for jobs",
     ),
+    "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are no multiple of"),
     "GPUs beyond count": ("[gpu]\ncount = 99999999999\n", "gpu.count: Input should be less than"),
     "a wrong order of GPUs": (
         "[gpu]\ncount = 2\norder = [0, 2]\n",
@@ -164,6 +165,34 @@ BAD = {
         "[directives]\nlines = ['-a\\n-b']\n".replace("'", '"'),
         "has several lines",
     ),
+    "a directive of a number's form": (
+        '[directives]\nlines = ["-N {nodes:d}"]\n',
+        "directives: '-N {nodes:d}' holds more than a name in braces; give {nodes} alone",
+    ),
+    "a launch line of a number's form": ('[launch]\nranks = "srun {ranks:d}"\n', "launch: 'srun {ranks:d}'"),
+    "a binding with a conversion": (
+        '[launch]\nbinding = "-c {cores!r}"\n',
+        "launch: '-c {cores!r}' holds more",
+    ),
+    "a queue's directive with a form": (
+        '[queues.x]\ndirectives = ["{queue:>9}"]\n',
+        "queues.x: '{queue:>9}'",
+    ),
+    "Ray's directive of unknown parts": (
+        "[ray]\ndirectives = ['{memory}']\n",
+        "ray: '{memory}' holds {memory}",
+    ),
+    "a title of two lines": ('title = "a\\nrm -rf x"\n', "title: 'a\\nrm -rf x' has several lines"),
+    "an end of two lines": ('retired = "a\\nb"\n', "retired: 'a\\nb' has several lines"),
+    "a note of two lines": ('notes = ["a", "b\\rc"]\n', "notes.1: 'b\\rc' has several lines"),
+    "a queue's note of two lines": ('[queues.x]\nnote = "a\\nb"\n', "queues.x.note: 'a\\nb' has several"),
+    "a queue's name of two lines": ('[queues."a\\nb"]\n', "'a\\nb' has several lines"),
+    "a proxy of two lines": ('[environment.proxies]\nhttp = "a\\nb"\n', "'a\\nb' has several lines"),
+    "a scratch of two lines": (
+        '[scratch]\nfolder = "/a\\nb"\n',
+        "scratch.folder: '/a\\nb' has several lines",
+    ),
+    "a network that is a command": ('[ray]\ninterface = "a; b"\n', "ray.interface: "),
     "a brace that is open": ("[directives]\nlines = ['-l {nodes']\n", "directives: "),
     "its own name": ("name = 'x'\n", "unknown key 'name'; a site is called by its file's name"),
     "no TOML": ("a b\n", "cannot be read as TOML"),
