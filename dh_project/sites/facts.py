@@ -32,7 +32,7 @@ class Node(Facts):
         shared: Whether jobs of others may run on it at the same time.
     """
 
-    cores: PositiveInt | None = None
+    cores: PositiveInt | None = Field(None, le=4096)  # the script may list them
     sockets: PositiveInt = 1
     reserved_cores: tuple[NonNegativeInt, ...] = ()
     threads_per_core: PositiveInt = 1
@@ -42,6 +42,10 @@ class Node(Facts):
     def _jobs_get_some(self) -> Node:
         if self.cores is not None and self.cores % self.sockets:
             raise ValueError(f"cores {self.cores} are no multiple of sockets {self.sockets}")
+        if self.cores is not None and any(core >= self.cores for core in self.reserved_cores):
+            raise ValueError(
+                f"reserved_cores {list(self.reserved_cores)} are not all of 0 to {self.cores - 1}"
+            )
         if self.cores is not None and not all(self.cores_of_sockets):
             raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave none of a socket for jobs")
         return self

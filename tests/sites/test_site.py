@@ -146,6 +146,11 @@ BAD = {
         "[node]\ncores = 4\nsockets = 2\nreserved_cores = [2, 3]\n",
         "node: reserved_cores [2, 3] leave none of a socket for jobs",
     ),
+    "a reserved core that is none": (
+        "[node]\ncores = 4\nreserved_cores = [4]\n",
+        "node: reserved_cores [4] are not all of 0 to 3",
+    ),
+    "cores beyond count": ("[node]\ncores = 99999999999\n", "node.cores: Input should be less than"),
     "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are no multiple of"),
     "GPUs beyond count": ("[gpu]\ncount = 99999999999\n", "gpu.count: Input should be less than"),
     "a wrong order of GPUs": (
