@@ -24,14 +24,18 @@ def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
 
 
 def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | None = None) -> Ended | None:
-    """Return the end of an attempt as its worker wrote it into its folder; None where there is none, or another's."""
+    """Return the end of an attempt as its worker wrote it into its folder; None where there is none, or another's.
+
+    Of several ranks it is the first one's. Where that failed there is none: it may have failed for want of another.
+    """
     try:
         result = json.loads((folder / RESULT).read_text())
         if (result["trial"], result["attempt"], result["point"]) != (trial, attempt, point):
             return None
-        return end_of(trial, attempt, result, worker)
+        end = end_of(trial, attempt, result, worker)
     except (OSError, ValueError, KeyError, TypeError):  # none, or not one that a worker wrote
         return None
+    return None if end.state is State.FAILED and result.get("world_size", 1) > 1 else end
 
 
 def end_of(trial: int, attempt: int, result: Mapping[str, Any], worker: str | None = None) -> Ended:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
+from dh_project.errors import UserError
 from dh_project.running import home_folder
 
 RANK, WORLD_SIZE = "RANK", "WORLD_SIZE"
@@ -53,11 +54,25 @@ def meeting_place() -> str:
 
     Raises:
         RuntimeError: This is no trial of a search.
+        UserError: The folder's name cannot stand in an address.
     """
     folder = home_folder()
     if folder is None:
         raise RuntimeError("there is no trial here, and so no folder to meet in; name an address of your own")
+    check_meeting_folder(folder)
     return f"file://{(folder if rank() == 0 else folder.parent) / '.processes'}"
+
+
+def check_meeting_folder(folder: Path) -> None:
+    """Check that processes can meet in a folder: torch ends an address at these characters, and several trials meet.
+
+    Raises:
+        UserError: They cannot.
+    """
+    if any(character in str(folder) for character in "#?"):
+        raise UserError(
+            f"{folder}: the ranks of a trial meet at a file's address, which has no # and no ?; name another folder"
+        )
 
 
 def folder_of(folder: str, number: int) -> str:

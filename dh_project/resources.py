@@ -24,6 +24,7 @@ class Resources:
         trials_ahead: Trials that wait while all slots are busy; None for one for each 16 slots.
         rank_timeout: Seconds after which an MPI rank that says nothing is given up.
         gpu_order: Which GPU of a node its first, second, … rank gets; empty for the GPUs' own order.
+        gpus_by_launcher: Whether the launcher shows each rank GPUs of its own, which all ranks may count from 0.
         ray_address: Address of a Ray cluster; empty for one started on this machine.
         ray_password: Its password, where it has one.
     """
@@ -41,5 +42,6 @@ class Resources:
     trials_ahead: int | None = None
     rank_timeout: float = 60.0
     gpu_order: tuple[int, ...] = ()
+    gpus_by_launcher: bool = False
     ray_address: str = ""
     ray_password: str | None = None

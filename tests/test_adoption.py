@@ -37,6 +37,13 @@ def test_a_failure_is_taken_with_its_cause(tmp_path):
     assert (end.state, end.cause, end.reason) == (State.FAILED, Cause.EXIT, "sys.exit(7)")
 
 
+@pytest.mark.parametrize(("state", "is_taken"), [("failed", False), ("timeout", True), ("done", True)])
+def test_a_rank_that_failed_may_have_done_so_for_want_of_another(tmp_path, state, is_taken):
+    objective = -0.5 if state == "done" else None
+    result = {**DONE, "state": state, "objective": objective, "world_size": 2}
+    assert bool(ends(tmp_path, json.dumps(result))) == is_taken
+
+
 def test_the_result_of_an_earlier_attempt_is_not(tmp_path):
     assert ends(tmp_path, json.dumps(DONE), attempt=1) == []
 

@@ -10,6 +10,7 @@ from dh_project.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.evaluators import Resources
+    from dh_project.sites.facts import Gpu
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
 """Set by a site's job scripts to its name."""
@@ -67,8 +68,9 @@ def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
 
 def resources(arguments: argparse.Namespace) -> Resources:
     """Return what the trials may use."""
-    from dh_project.evaluators import Resources
+    from dh_project.evaluators import Resources, evaluator_name
 
+    site = _gpus_of_site() if evaluator_name(arguments.evaluator) == "mpi" else None
     return Resources(
         num_workers=arguments.num_workers,
         cpus_per_trial=arguments.num_cpus_per_task,
@@ -82,21 +84,22 @@ def resources(arguments: argparse.Namespace) -> Resources:
         folder=arguments.log_dir,
         trials_ahead=arguments.num_evals_ahead,
         rank_timeout=arguments.rank_timeout or Resources.rank_timeout,
-        gpu_order=_gpu_order() if arguments.evaluator == "mpi" else (),
+        gpu_order=tuple(site.order) if site else (),
+        gpus_by_launcher="SLURM_GPUS_PER_TASK" in os.environ
+        or (site is not None and site.variable == "launcher"),
         ray_address=arguments.ray_address,
         ray_password=arguments.ray_password,
     )
 
 
-def _gpu_order() -> tuple[int, ...]:
-    """Return which GPU each local rank gets at the site in whose job this is; nothing where none is named.
+def _gpus_of_site() -> Gpu | None:
+    """Return the GPUs of a node at the site in whose job this is; None where none is named, or it has none.
 
     Raises:
         UserError: There is no such site.
     """
     if not (name := os.environ.get(SITE_VARIABLE)):
-        return ()
+        return None
     from dh_project.sites.site import load_site
 
-    gpu = load_site(name).gpu
-    return tuple(gpu.order) if gpu else ()
+    return load_site(name).gpu

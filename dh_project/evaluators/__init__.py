@@ -9,6 +9,7 @@ from dh_project.assignment import Setting
 from dh_project.errors import UserError, unknown
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.evaluators.rank_groups import RankGroups
+from dh_project.ranks import check_meeting_folder
 
 if TYPE_CHECKING:
     from dh_project.evaluators.mpi_world import World
@@ -75,12 +76,14 @@ def create_evaluator(
 
 
 def check_spread(name: str, resources: Resources) -> None:
-    """Check that an evaluator can spread the processes of a trial over so many nodes.
+    """Check that an evaluator can spread the processes of a trial over so many nodes, and that they can meet.
 
     Raises:
-        UserError: It cannot.
+        UserError: It cannot, or they cannot.
     """
     nodes, ranks = resources.nodes_per_trial, resources.ranks_per_trial
+    if ranks > 1:
+        check_meeting_folder(resources.folder.absolute())
     if nodes > 1 and name not in ("mpi", "balsam"):
         raise UserError(
             f"--nodes-per-trial {nodes}: {name} does not spread a trial; use --evaluator mpi or balsam"

@@ -14,11 +14,20 @@ DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
 """What the drivers of NVIDIA, AMD and WSL put under ``/dev`` where there is a GPU."""
 
 
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""By which a process is shown some GPUs only; AMD's libraries heed all three."""
+
+
+def gpu_variable() -> str:
+    """Return the variable by which this process is shown its GPUs, or may show a child some of them."""
+    return next((name for name in VARIABLES if name in os.environ), VARIABLES[0])
+
+
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    """Return the GPUs that this process may use, as ``gpu_variable`` names them."""
     if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in DEVICE_FILES):
         return []  # known without the seconds that importing torch takes
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = os.environ.get(gpu_variable())
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
     import torch

@@ -10,7 +10,7 @@ from typing import Any
 from dh_project.assignment import Setting
 from dh_project.errors import UserError, one_line
 from dh_project.evaluators.base import Resources
-from dh_project.evaluators.devices import visible_gpus
+from dh_project.evaluators.devices import gpu_variable, visible_gpus
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.ranks import forget_ranks
@@ -104,5 +104,5 @@ def begin(setting: Setting, resources: Resources, gpus: list[str] | None) -> Pro
     """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
     forget_ranks(os.environ)
     if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        os.environ[gpu_variable()] = ",".join(gpus)
     return ProcessEvaluator(setting, resources)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
-from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
+from dh_project.evaluators.devices import gpu_share, gpu_variable, gpus_of_workers, visible_gpus
 from dh_project.trial import Ended, Event, State
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -88,7 +88,7 @@ class ProcessEvaluator(Evaluator):
                 yield self._workers[slot], assignment
 
     def _spawn(self, slot: int) -> WorkerProcess:
-        environment = {} if self._gpus is None else {"CUDA_VISIBLE_DEVICES": self._gpus[slot]}
+        environment = {} if self._gpus is None else {gpu_variable(): self._gpus[slot]}
         worker = WorkerProcess(self._setting, self._threads, environment)
         self._selector.register(worker.events, selectors.EVENT_READ, slot)
         return worker

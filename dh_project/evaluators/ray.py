@@ -288,13 +288,12 @@ def _knock(address: str, timeout: float = 10.0) -> None:
 
 
 def _room(ray: Any, resources: Resources) -> tuple[int, float]:
-    """Return how many workers to start on the cluster, and the share of a GPU that each gets."""
-    have = ray.cluster_resources()
-    cpus, gpus = int(have.get("CPU", 0)), int(have.get("GPU", 0))
+    """Return how many workers to start on the cluster, each on one node, and the share of a GPU that each gets."""
+    have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in have]
+    cpus, gpus = (sum(counts) for counts in zip(*nodes, strict=True))
     share = gpu_share(resources, gpus)
-    room = cpus // resources.cpus_per_trial
-    if share:
-        room = min(room, len(gpus_of_workers(share, [""] * gpus)))
+    room = sum(_room_of_node(*node, resources.cpus_per_trial, share) for node in nodes)
     wanted = resources.num_workers or room
     if not 0 < wanted <= room:
         asked = f"--num-workers {wanted}" if resources.num_workers else "--evaluator ray"
@@ -309,3 +308,8 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
             file=sys.stderr,
         )
     return wanted, share
+
+
+def _room_of_node(cpus: int, gpus: int, cpus_per_trial: int, share: float) -> int:
+    by_cores = cpus // cpus_per_trial
+    return min(by_cores, len(gpus_of_workers(share, [""] * gpus))) if share else by_cores

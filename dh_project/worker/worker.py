@@ -196,7 +196,7 @@ class Worker:
 
 def _as_json(assignment: Assignment, result: dict[str, Any]) -> str:
     """Return an attempt's result as its file holds it, with the point, by which it is told from another search's."""
-    of = {name: getattr(assignment, name) for name in ("trial", "attempt", "rank", "point")}
+    of = {name: getattr(assignment, name) for name in ("trial", "attempt", "rank", "world_size", "point")}
     return json.dumps({**of, **result}, indent=1) + "\n"
 
 

@@ -1,5 +1,7 @@
 """Which ranks carry workers, with which GPUs."""
 
+from pathlib import Path
+
 import pytest
 
 from dh_project.errors import UserError
@@ -59,6 +61,13 @@ def test_ranks_of_a_trial_that_cannot_be_spread_evenly_are_refused():
         check_spread("mpi", Resources(ranks_per_trial=3, nodes_per_trial=2))
 
 
+@pytest.mark.parametrize("folder", ["a#b", "what?"])
+def test_a_folder_in_which_ranks_cannot_meet_is_refused(folder):
+    check_spread("mpi", Resources(folder=Path(folder)))
+    with pytest.raises(UserError, match="has no # and no"):
+        check_spread("mpi", Resources(folder=Path(folder), ranks_per_trial=2))
+
+
 def test_ranks_take_gpus_in_the_order_of_the_site():
     slots = carried(ranks(2, 4, FOUR), gpu_order=(3, 2, 1, 0))
     assert slots == [(rank, (str(3 - rank % 4),)) for rank in range(8)]
@@ -67,6 +76,19 @@ def test_ranks_take_gpus_in_the_order_of_the_site():
 def test_ranks_keep_the_gpu_that_their_launcher_gave_them():
     nodes = {"node0": [(0, ["3"]), (1, ["2"])]}
     assert carried(nodes, gpu_order=(3, 2, 1, 0)) == [(0, ("3",)), (1, ("2",))]
+
+
+def test_ranks_that_all_call_their_own_gpu_0_share_none():
+    nodes = ranks(2, 4, ["0"])
+    assert carried(nodes, gpus_by_launcher=True) == [(rank, None) for rank in range(8)]
+    with pytest.raises(UserError, match="there are 1 GPUs"):
+        carried(nodes, gpus_by_launcher=True, gpus_per_trial=2)
+
+
+def test_rank_0_trains_too_where_a_trial_of_several_needs_it():
+    assert [rank for rank, _ in carried(ranks(1, 4), ranks_per_trial=4)] == [0, 1, 2, 3]
+    assert len(carried(ranks(4, 4), ranks_per_trial=8, nodes_per_trial=2)) == 16
+    assert [rank for rank, _ in carried(ranks(1, 5), ranks_per_trial=4)] == [1, 2, 3, 4]
 
 
 def test_the_ranks_of_a_trial_follow_each_other_on_its_nodes():

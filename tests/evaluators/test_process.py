@@ -29,13 +29,15 @@ class TestWithScratch(TestProcessEvaluator):
         return Setting("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
 
 
-def devices_of_workers(tmp_path, monkeypatch, visible, **resources):
-    """Return the CUDA_VISIBLE_DEVICES that trials see, one for each worker."""
+def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DEVICES", **resources):
+    """Return what trials see of the variable that shows GPUs, one for each worker."""
     monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # no GPU is needed to be shown one
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    for name in devices.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, visible)
     (tmp_path / "see.py").write_text(
         "import os, time\nfrom dh_project import record\n"
-        "def run(point):\n    record(seen=os.environ.get('CUDA_VISIBLE_DEVICES'))\n"
+        f"def run(point):\n    record(seen=os.environ.get('{variable}'))\n"
         "    time.sleep(0.5)\n    return 0.0\n"
     )
     setting = Setting(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
@@ -60,6 +62,10 @@ def devices_of_workers(tmp_path, monkeypatch, visible, **resources):
 )
 def test_each_trial_sees_its_own_gpus(tmp_path, monkeypatch, visible, resources, seen):
     assert devices_of_workers(tmp_path, monkeypatch, visible, **resources) == seen
+
+
+def test_gpus_of_amd_are_shown_by_the_variable_of_their_site(tmp_path, monkeypatch):
+    assert devices_of_workers(tmp_path, monkeypatch, "4,6", "ROCR_VISIBLE_DEVICES") == ["4", "6"]
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,19 @@ def test_an_address_where_no_cluster_is_gives_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_trial_has_its_cores_on_one_node(tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
+    cluster.add_node(num_cpus=3)
+    resources = Resources(num_workers=3, cpus_per_trial=2, ray_address=cluster.address)
+    try:
+        with pytest.raises(UserError, match=r"6 cores, 0 GPUs\) holds 2 trials of 2 cores"):
+            RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), resources)
+    finally:
+        cluster.shutdown()
+
+
 def test_a_node_that_vanishes_costs_a_search_one_attempt_at_its_trials(samples, tmp_path):
     from ray.cluster_utils import Cluster
 

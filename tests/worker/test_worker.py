@@ -338,10 +338,11 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
     assert_dead([pid_of(worker) for worker in workers])
 
 
-def test_the_result_file_has_all_that_the_event_has_and_the_point(serve, tmp_path):
+def test_the_result_file_has_all_that_the_event_has_the_point_and_how_many_ranks_it_is_of(serve, tmp_path):
     end = serve("fail")[-1]
     result = json.loads((tmp_path / "fail-0" / "result.json").read_text())
     assert result.pop("point") == {"x": 2.0, "activation": "relu"}
+    assert result.pop("world_size") == 1
     assert {**result, "event": "end"} == end
 
 
