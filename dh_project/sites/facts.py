@@ -32,7 +32,7 @@ class Node(Facts):
         shared: Whether jobs of others may run on it at the same time.
     """
 
-    cores: PositiveInt | None = Field(None, le=4096)  # the script may list them
+    cores: Annotated[PositiveInt, Field(le=4096)] | None = None  # the script may list them
     sockets: PositiveInt = 1
     reserved_cores: tuple[NonNegativeInt, ...] = ()
     threads_per_core: PositiveInt = 1
@@ -69,15 +69,16 @@ class Gpu(Facts):
     Attributes:
         count: How many devices programs see.
         model: What they are.
-        variable: By which a process is shown some of them only. Launch lines show all of them to each rank.
+        variable: By which a script shows each rank its own, where the launch line shows it all; ``launcher`` where
+            that shows each rank one of its own.
         order: The device of each local rank, so that it is near to the rank's cores; in turn by default.
     """
 
     count: PositiveInt = Field(le=1024)  # the script lists them
     model: Line = ""
-    variable: Literal["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"] = (
-        "CUDA_VISIBLE_DEVICES"
-    )
+    variable: Literal[
+        "CUDA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher"
+    ] = "CUDA_VISIBLE_DEVICES"
     order: tuple[int, ...] = ()
 
     @model_validator(mode="after")
@@ -96,7 +97,7 @@ class Gpu(Facts):
     @property
     def is_amd(self) -> bool:
         """Whether they are AMD's."""
-        return self.variable == "HIP_VISIBLE_DEVICES"
+        return self.variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
     @property
     def is_seen_by_ranks(self) -> bool:
@@ -223,7 +224,7 @@ class Site(BaseModel):
     notes: tuple[Line, ...] = ()
     directives: Directives
     queues: dict[Line, Queue] = Field(default_factory=dict)
-    node: Node = Node()
+    node: Node = Field(default_factory=Node)
     gpu: Gpu | None = None
     launch: Launch
     environment: Environment = Environment()

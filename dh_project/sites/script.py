@@ -168,15 +168,13 @@ def walltime(scheduler: str, minutes: int) -> str:
 
 def affinity(site: Site, share: Share) -> str | None:
     """Return a line of Bash that shows a rank its own GPUs and becomes the words that follow; None without need."""
-    if site.gpu is None or not share.gpus:
+    if site.gpu is None or site.gpu.variable == "launcher" or not share.gpus:
         return None
     first, *others = reversed(site.launch.local_rank)
     rank = f"${{{first}:?no variable tells the rank its place on the node}}"
     for name in others:
         rank = f"${{{name}:-{rank}}}"
     shown = f"{site.gpu.variable}=${{gpus[rank % {len(share.gpus)}]}}"
-    if site.gpu.is_amd:
-        shown += f" CUDA_VISIBLE_DEVICES=${{gpus[rank % {len(share.gpus)}]}}"  # by which evaluators know them
     return f'gpus=({" ".join(share.gpus)}); rank={rank}; export {shown}; exec "$@"'
 
 

@@ -51,6 +51,8 @@ class Share:
         ranks, cpus = program.ranks_per_node, program.cpus_per_trial
         if site.gpu and share:
             ranks = ranks or _room(site.gpu, share)
+        if program.evaluator == "mpi" and share and ranks:
+            _check_launcher(site, share, ranks)
         if program.evaluator is None:
             ranks = ranks or 1
         gpus = _gpus(site.gpu, share, ranks) if site.gpu and share and ranks else ()
@@ -123,6 +125,20 @@ def _gpu_share(site: Site, program: Program) -> tuple[float, float | None]:
             f"{_room(site.gpu, share)} trials of {share:g}; give fewer, or a smaller --num-gpus-per-task"
         )
     return share, asked
+
+
+def _check_launcher(site: Site, share: float, ranks: int) -> None:
+    """Check that a launcher that shows each rank one GPU is told where it is to be otherwise.
+
+    Raises:
+        UserError: It is not.
+    """
+    shows_one = site.gpu is not None and site.gpu.variable == "launcher"
+    if shows_one and share != 1 and str(ranks) not in site.launch.bindings:
+        raise UserError(
+            f"the launcher of {site.name} shows each rank one GPU, and {ranks} ranks a node get {share:g} each: give "
+            f"its file a binding of its own for {ranks}, or leave --num-gpus-per-task out"
+        )
 
 
 def _room(gpu: Gpu, share: float) -> int:

@@ -19,7 +19,7 @@ SEARCH = ("hps", "ambs", "--problem", "p.py", "--run", "r.py")
 
 
 def script(site, nodes=1, evaluator="mpi", **program):
-    site = SITES.get(site, site)
+    site = SITES[site] if isinstance(site, str) else site
     return render(site, Request(nodes, 60, None, "X"), Program(SEARCH, evaluator, **program))
 
 
@@ -35,11 +35,12 @@ def ranks_per_node(text):
     return int(re.search(r"^ranks_per_node=(\d+)$", text, re.MULTILINE)[1])
 
 
-def shown(text, variable="CUDA_VISIBLE_DEVICES"):
-    """Return what each local rank of a script finds in a variable."""
+def shown(text):
+    """Return the GPUs that each local rank of a script is shown."""
     line = re.search(r"^affinity=.*$", text, re.MULTILINE)
     if line is None:
         return [""] * ranks_per_node(text)
+    variable = re.search(r"; export (\w+)=", line[0])[1]
     show = f"{line[0]}; bash -uc \"$affinity\" affinity bash -c 'echo ${variable}'"
     return [
         of_bash(show, PMI_LOCAL_RANK=rank, PALS_LOCAL_RANKID=rank, SLURM_LOCALID=rank)
@@ -58,7 +59,8 @@ def told(text, nodes):
 
 def carried(text, nodes=1, **spread):
     """Return the GPUs of each process that the evaluator of a job with this script starts."""
-    seen = [[name for name in gpus.split(",") if name] for gpus in shown(text)]
+    can_count = "ZE_AFFINITY_MASK" not in text
+    seen = [[name for name in gpus.split(",") if name and can_count] for gpus in shown(text)]
     ranks = {
         f"node{node}": [(len(seen) * node + rank, gpus) for rank, gpus in enumerate(seen)]
         for node in range(nodes)
@@ -105,13 +107,19 @@ def test_a_search_without_gpus_has_a_trial_on_each_core():
 )
 def test_gpus_that_the_search_cannot_count_are_shown_by_the_script_alone(program, masks):
     text = script("aurora", **program)
-    assert shown(text, "ZE_AFFINITY_MASK") == masks.split()
+    assert shown(text) == masks.split()
     assert len(carried(text)) == len(masks.split())
 
 
-def test_a_rank_of_amd_sees_its_gpus_by_hips_name_too():
-    text = script("frontier", gpus_per_trial=2)
-    assert shown(text, "HIP_VISIBLE_DEVICES") == shown(text) == ["4,5", "2,3", "6,7", "0,1"]
+def test_a_launcher_that_shows_each_rank_one_gpu_is_told_of_other_shares(tmp_path):
+    text = 'base = "slurm"\n[gpu]\ncount = 4\nvariable = "launcher"\n[launch.bindings]\n8 = "--gpu-bind=single:2"\n'
+    (tmp_path / "own.toml").write_text(text)
+    own = load_site(str(tmp_path / "own.toml"))
+    assert "--gpu-bind=single:2" in script(own, ranks_per_node=8)
+    assert "affinity" not in script(own)
+    for program in ({"gpus_per_trial": 2}, {"gpus_per_trial": 0.25}, {"ranks_per_node": 12}):
+        with pytest.raises(UserError, match="the launcher of own shows each rank one GPU"):
+            script(own, **program)
 
 
 @pytest.mark.parametrize(
