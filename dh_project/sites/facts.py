@@ -95,9 +95,9 @@ class Gpu(Facts):
         return self.order or tuple(range(self.count))
 
     @property
-    def is_amd(self) -> bool:
-        """Whether they are AMD's."""
-        return self.variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+    def may_be_amds(self) -> bool:
+        """Whether a launcher may show them by AMD's variables."""
+        return self.variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher")
 
     @property
     def is_seen_by_ranks(self) -> bool:

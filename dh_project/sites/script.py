@@ -106,7 +106,7 @@ def render(site: Site, request: Request, program: Program) -> str:
     }
     if program.evaluator == "ray" and site.ray is not None:
         facts |= {"own_address": own_address(site.ray), "sizes": _sizes(site), "on_others": _on_others(site)}
-        facts |= {"named_by_hip": NAMED_BY_HIP if site.gpu and site.gpu.is_amd else None}
+        facts |= {"named_by_hip": NAMED_BY_HIP if site.gpu and site.gpu.may_be_amds else None}
     return templates().get_template(template).render(facts)
 
 

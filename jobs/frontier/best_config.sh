@@ -31,12 +31,7 @@ set -u
 command -v python > /dev/null || { echo "python is not found: activate its environment above" >&2; exit 127; }
 
 export OMP_NUM_THREADS=7
-
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(4 5 2 3 6 7 0 1); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export ROCR_VISIBLE_DEVICES=${gpus[rank % 8]}; exec "$@"'
-srun -N 1 -n 1 --ntasks-per-node=1 --kill-on-bad-exit=1 -c 7 --gpus-per-node=8 --gpu-bind=none \
-    bash -c "$affinity" affinity \
+srun -N 1 -n 1 --kill-on-bad-exit=1 --ntasks-per-node=1 -c 7 --gpus-per-task=1 --gpu-bind=closest \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300
 status=$?
 echo "ended with status $status after $(( $(date +%s) - started )) s"

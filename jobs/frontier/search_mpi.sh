@@ -35,14 +35,9 @@ nodes=$SLURM_JOB_NUM_NODES
 ranks_per_node=8
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=7
-
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(4 5 2 3 6 7 0 1); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export ROCR_VISIBLE_DEVICES=${gpus[rank % 8]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
-    srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 --gpus-per-node=8 --gpu-bind=none \
-        bash -c "$affinity" affinity \
+    srun -N "$nodes" -n "$ranks" --kill-on-bad-exit=1 --ntasks-per-node="$ranks_per_node" -c 7 --gpus-per-task=1 --gpu-bind=closest \
         deephyper hps ambs --evaluator mpi \
         --num-workers "$ranks" --num-cpus-per-task 7 \
         --walltime "$(( ends - $(date +%s) ))" --margin 120 --scratch "/mnt/bb/$USER" \

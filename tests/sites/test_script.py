@@ -150,8 +150,8 @@ LAUNCHES = {
     "polaris": 'mpiexec -n "$ranks" --ppn "$ranks_per_node" --depth=8 --cpu-bind depth',
     "aurora": 'mpiexec -n "$ranks" --ppn "$ranks_per_node" --cpu-bind=list:1-8:9-16:17-24:25-32:33-40:41-48:53-60:'
     "61-68:69-76:77-84:85-92:93-100",
-    "frontier": 'srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c 7 '
-    "--gpus-per-node=8 --gpu-bind=none",
+    "frontier": 'srun -N "$nodes" -n "$ranks" --kill-on-bad-exit=1 --ntasks-per-node="$ranks_per_node" -c 7 '
+    "--gpus-per-task=1 --gpu-bind=closest",
     "perlmutter": 'srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 '
     "--cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none",
     "theta": 'aprun -n "$ranks" -N "$ranks_per_node" -d 1 -j 1 -cc depth',
@@ -179,8 +179,7 @@ def test_ranks_on_a_node_change_the_binding(tmp_path):
 def test_slurm_is_not_told_ranks_of_a_node_and_ranks_of_a_gpu(ranks):
     text = script("frontier", ranks_per_node=ranks)
     assert f"ranks_per_node={ranks}\n" in text
-    assert "--ntasks-per-node=" in text
-    assert "--ntasks-per-gpu" not in text
+    assert ("--ntasks-per-node=" in text, "--ntasks-per-gpu=2" in text) == (ranks < 16, ranks == 16)
 
 
 def test_cores_of_a_trial_make_the_ranks_of_a_node_without_gpus():

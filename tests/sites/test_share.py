@@ -82,9 +82,6 @@ def carried(text, nodes=1, **spread):
         ("polaris", {"ranks_per_node": 2}, "3 1"),
         ("polaris", {"ranks_per_node": 1, "gpus_per_trial": 2}, "3,2"),
         ("perlmutter", {"gpus_per_trial": 0.25}, "3 3 3 3 2 2 2 2 1 1 1 1 0 0 0 0"),
-        ("frontier", {}, "4 5 2 3 6 7 0 1"),
-        ("frontier", {"gpus_per_trial": 2}, "4,5 2,3 6,7 0,1"),
-        ("frontier", {"ranks_per_node": 16}, "4 4 5 5 2 2 3 3 6 6 7 7 0 0 1 1"),
     ],
 )
 def test_the_search_in_a_job_gives_each_rank_the_gpus_that_were_asked_for(site, program, gpus):
