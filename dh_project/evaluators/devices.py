@@ -13,9 +13,11 @@ from dh_project.evaluators.base import Resources
 DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
 """What the drivers of NVIDIA, AMD and WSL put under ``/dev`` where there is a GPU."""
 
-
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """By which a process is shown some GPUs only; AMD's libraries heed all three."""
+
+FINEST = 10_000
+"""Parts of a GPU: Ray counts no smaller ones."""
 
 
 def gpu_variable() -> str:
@@ -46,6 +48,8 @@ def gpu_share(resources: Resources, count: int) -> float:
         return 1.0 if count else 0.0
     if not 0 <= asked < math.inf:
         raise UserError(f"--num-gpus-per-task {asked:g}: give 0 or more, 0.25 for a quarter of a GPU")
+    if 0 < asked < 1 / FINEST:
+        raise UserError(f"--num-gpus-per-task {asked:g}: give 0, or at least {1 / FINEST:g}")
     if asked > 0 and not count:
         raise UserError(
             f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0"

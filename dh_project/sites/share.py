@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dh_project.errors import UserError
-from dh_project.evaluators.devices import gpu_share, gpus_of_workers
+from dh_project.evaluators.devices import FINEST, gpu_share, gpus_of_workers
 from dh_project.resources import Resources
 from dh_project.sites.facts import Gpu, Node, Site
 
 if TYPE_CHECKING:
     from dh_project.sites.script import Program
-
-FINEST = 10_000
-"""Parts of a GPU: Ray counts no smaller ones."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,6 @@ def _gpu_share(site: Site, program: Program) -> tuple[float, float | None]:
             f"--num-gpus-per-task {asked:g}: the file of {site.name} names no GPUs; leave it out, or name them in "
             "a site file of your own, in a table [gpu]"
         )
-    if asked is not None and 0 < asked < 1 / FINEST:
-        raise UserError(f"--num-gpus-per-task {asked:g}: give 0, or at least {1 / FINEST:g}")
     if asked is None and trials_per_node is not None and count and trials_per_node > count:
         on_each = math.ceil(trials_per_node / count)
         asked = max(FINEST // on_each, 1) / FINEST

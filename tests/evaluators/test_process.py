@@ -73,6 +73,7 @@ def test_gpus_of_amd_are_shown_by_the_variable_of_their_site(tmp_path, monkeypat
     [
         ("", {"gpus_per_trial": 1}, "no GPU here"),
         ("0", {"gpus_per_trial": -1}, "give 0 or more"),
+        ("0", {"gpus_per_trial": 1e-9}, "give 0, or at least 0.0001"),
         ("0", {"gpus_per_trial": 2}, "there are 1 GPUs"),
         ("0,1", {"num_workers": 3}, "2 GPUs hold 2 trials"),
     ],
