@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 
 from dh_project.errors import UserError, one_line
 
+MISTAKES = (UserError, ValueError, OSError)
+"""What a model raises where the user is mistaken: an argument, data, or a file that cannot be used."""
+
 
 def exit_status(
     command: Callable[[Sequence[str]], None],

@@ -18,7 +18,7 @@ from typing import Any
 
 from dh_project.arguments import parse_key_values
 from dh_project.errors import UserError
-from dh_project.exit_status import exit_status
+from dh_project.exit_status import MISTAKES, exit_status
 from dh_project.files import replacing, write_table, write_whole
 from dh_project.importing import load_module
 from dh_project.job import argument_for
@@ -32,8 +32,6 @@ UNFINISHED = ".unfinished.json"
 """What a run in a folder is of, for as long as it has not ended."""
 
 USUAL_FILES = ("best.json", "results.csv")
-
-MISTAKES = (UserError, ValueError, OSError)
 
 Retrain = Callable[..., None]
 """Runs ``(point, run_kwargs, folder=…, recorded=…)``, and prints what it came to."""

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dh_project.arguments import parse_key_values
 from dh_project.cgcnn_mp.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.data_parallel import own_ranks
-from dh_project.cgcnn_mp.errors import MISTAKES
 from dh_project.cgcnn_mp.retraining import retrain
-from dh_project.exit_status import exit_status
+from dh_project.exit_status import MISTAKES, exit_status
 from dh_project.rerun import results_file
 from dh_project.results import best_configuration
 

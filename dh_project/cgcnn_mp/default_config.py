@@ -10,9 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.errors import MISTAKES
 from dh_project.cgcnn_mp.retraining import retrain
-from dh_project.exit_status import exit_status
+from dh_project.exit_status import MISTAKES, exit_status
 
 
 def main(words: Sequence[str] | None = None) -> int:

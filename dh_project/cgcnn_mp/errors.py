@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dh_project.errors import UserError, did_you_mean
+from dh_project.errors import did_you_mean
 
 
 class DataError(ValueError):
     """Data or data settings that cannot be used; one line: what, which, why, and what to do."""
-
-
-MISTAKES = (UserError, ValueError, OSError)
-"""What the model raises where the user is mistaken: an argument, data, or a file that cannot be used."""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> str:

@@ -29,12 +29,11 @@ from dh_project.cgcnn_mp.checkpoint import (
     write_saved,
 )
 from dh_project.cgcnn_mp.checkpoint_path import find_checkpoint
-from dh_project.cgcnn_mp.errors import MISTAKES
 from dh_project.cgcnn_mp.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.normalizer import Normalizer
 from dh_project.cgcnn_mp.settings import OPTIMIZERS
 from dh_project.errors import UserError
-from dh_project.exit_status import exit_status
+from dh_project.exit_status import MISTAKES, exit_status
 
 SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
 """What the original's command line has of ``Settings``."""

@@ -78,14 +78,14 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
     path = find_checkpoint(checkpoint, of_folder=LAST)
-    done = len(load_checkpoint(path).get("history", ()))
+    done = _epochs_in(path)
     found = configuration_of_trial(path)
     if found is not None:
         check_is_cgcnn(path, found[0])
         settings = _with_changes(checked(found[1], path), given, path.parent)
     else:
         settings = _settings_of(path.parent, given)
-    epochs = settings.get("epochs", options()["epochs"].default)
+    epochs = _in_force("epochs", settings)
     if done >= epochs:
         fewer = "fewer" if done > epochs else "no more"
         raise UserError(
@@ -140,14 +140,28 @@ def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -
     Raises:
         UserError: What is given changes one that may not change.
     """
-    defaults = {name: option.default for name, option in options().items()}
-    then = {name: recorded.get(name, defaults[name]) for name in given}
+    then = {name: _in_force(name, recorded) for name in given}
     may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
     changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
         raise UserError(f"the training in {folder} cannot go on otherwise: {both}")
     return recorded | given
+
+
+def _in_force(name: str, settings: Configuration) -> Any:
+    """Return a setting: what is said of it, or its default."""
+    return settings[name] if name in settings else options()[name].default
+
+
+def _epochs_in(checkpoint: Path) -> int:
+    """Return how many epochs a checkpoint has behind it.
+
+    Raises:
+        CheckpointError: It is none.
+        OSError: It cannot be opened.
+    """
+    return len(load_checkpoint(checkpoint).get("history", ()))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -161,13 +175,13 @@ def _what_is_done(folder: Path, settings: Configuration) -> str | None:
         CheckpointError: What lies there is no checkpoint.
         OSError: It cannot be opened.
     """
-    done = len(load_checkpoint(folder / LAST).get("history", ()))
+    done = _epochs_in(folder / LAST)
     if not is_complete(folder):
         return None
-    epochs = settings.get("epochs", options()["epochs"].default)
+    epochs = _in_force("epochs", settings)
     if done >= epochs:
         return f"{done} epochs are done in {folder}; ask for more with --epochs"
-    patience = settings.get("patience", options()["patience"].default)
+    patience = _in_force("patience", settings)
     best = int(load_checkpoint(folder / BEST).get("epoch", 0)) if (folder / BEST).is_file() else done
     if patience is not None and done - best >= patience:
         return (

@@ -17,13 +17,13 @@ SITE_VARIABLE = "DH_PROJECT_SITE"
 
 ELSEWHERE = {
     "balsam": (
-        "--workflow",
-        "--num-evals-per-node",
-        "--num-ranks-per-node",
-        "--num-threads-per-rank",
-        "--num-evals-ahead",
+        "workflow",
+        "num_evals_per_node",
+        "num_ranks_per_node",
+        "num_threads_per_rank",
+        "num_evals_ahead",
     ),
-    "mpi": ("--rank-timeout",),
+    "mpi": ("rank_timeout",),
 }
 """Options that mean something with one evaluator alone."""
 
@@ -34,11 +34,12 @@ def check_places(arguments: argparse.Namespace, evaluator: str) -> None:
     Raises:
         UserError: It is not.
     """
-    for other, its_options in ELSEWHERE.items():
-        for option in its_options if evaluator != other else ():
-            if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
+    for other, names in ELSEWHERE.items():
+        for name in names if evaluator != other else ():
+            if getattr(arguments, name) is not None:
+                option = name.replace("_", "-")
                 raise UserError(
-                    f"{option}: it belongs to --evaluator {other}, and this is {evaluator}; leave it out"
+                    f"--{option}: it belongs to --evaluator {other}, and this is {evaluator}; leave it out"
                 )
     if evaluator == "mpi" and arguments.rank_timeout is not None:
         from dh_project.evaluators.mpi_world import ALIVE_SECONDS
@@ -70,7 +71,7 @@ def resources(arguments: argparse.Namespace) -> Resources:
     """Return what the trials may use."""
     from dh_project.evaluators import Resources, evaluator_name
 
-    site = _gpus_of_site() if evaluator_name(arguments.evaluator) == "mpi" else None
+    gpu = _gpus_of_site() if evaluator_name(arguments.evaluator) == "mpi" else None
     return Resources(
         num_workers=arguments.num_workers,
         cpus_per_trial=arguments.num_cpus_per_task,
@@ -84,9 +85,9 @@ def resources(arguments: argparse.Namespace) -> Resources:
         folder=arguments.log_dir,
         trials_ahead=arguments.num_evals_ahead,
         rank_timeout=arguments.rank_timeout or Resources.rank_timeout,
-        gpu_order=tuple(site.order) if site else (),
+        gpu_order=tuple(gpu.order) if gpu else (),
         gpus_by_launcher="SLURM_GPUS_PER_TASK" in os.environ
-        or (site is not None and site.variable == "launcher"),
+        or (gpu is not None and gpu.variable == "launcher"),
         ray_address=arguments.ray_address,
         ray_password=arguments.ray_password,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps_options as options
+from dh_project.cli import hps_resources as places
 from dh_project.cli.console import tell
 from dh_project.cli.parser import Parser, positive_float, positive_int
 from dh_project.cli.submit_search import (
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
 """The package that an evaluator needs."""
-
-OF_BALSAM = ("workflow", "num_ranks_per_node", "num_threads_per_rank", "num_evals_ahead")
-"""Options of ``deephyper hps`` for trials as jobs, which these are not."""
 
 LONGEST_NAME = 60
 
@@ -120,7 +118,7 @@ def add_search_options(parser: Parser) -> None:
     actions["scratch"].help = "each node's own disk, where trials write (the site's)"
     actions["num_cpus_per_task"].default = None
     actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
-    for name in (*NOT_HERE, *OF_BALSAM):
+    for name in {*NOT_HERE, *places.ELSEWHERE["balsam"]} - {"num_evals_per_node"}:
         actions[name].help = argparse.SUPPRESS
 
 

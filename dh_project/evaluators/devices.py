@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from dh_project.errors import UserError
-from dh_project.evaluators.base import Resources
 
 DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
 """What the drivers of NVIDIA, AMD and WSL put under ``/dev`` where there is a GPU."""
@@ -37,13 +36,12 @@ def visible_gpus() -> list[str]:
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
-def gpu_share(resources: Resources, count: int) -> float:
+def gpu_share(asked: float | None, count: int) -> float:
     """Return the GPUs a trial gets where there are ``count`` of them.
 
     Raises:
         UserError: GPUs are asked for where there are none, or more a trial than there are.
     """
-    asked = resources.gpus_per_trial
     if asked is None:
         return 1.0 if count else 0.0
     if not 0 <= asked < math.inf:
@@ -59,6 +57,11 @@ def gpu_share(resources: Resources, count: int) -> float:
             f"--num-gpus-per-task {asked:g}: there are {count} GPUs; give a share below 1 or a whole number of them"
         )
     return asked
+
+
+def room_on_gpus(share: float, count: int) -> int:
+    """Return how many workers ``count`` GPUs of one node hold."""
+    return len(gpus_of_workers(share, [""] * count))
 
 
 def gpus_of_workers(share: float, gpus: list[str]) -> list[list[str]]:

@@ -83,7 +83,7 @@ def _slots_of_node(node: str, ranks: Ranks, resources: Resources) -> list[Slot]:
         if not seen:
             slots += [Slot(rank, node) for rank in of]
             continue
-        share = gpu_share(resources, len(seen))
+        share = gpu_share(resources.gpus_per_trial, len(seen))
         if resources.gpus_by_launcher:
             slots += [Slot(rank, node) for rank in of]
             continue
@@ -91,7 +91,7 @@ def _slots_of_node(node: str, ranks: Ranks, resources: Resources) -> list[Slot]:
         shares = gpus_of_workers(share, gpus)
         if len(of) > len(shares):  # rank 0 is there to search, and others have no work
             of = [rank for rank in of if rank != 0][: len(shares)]
-        slots += [Slot(rank, node, tuple(share)) for rank, share in zip(of, shares, strict=False)]
+        slots += [Slot(rank, node, tuple(own)) for rank, own in zip(of, shares, strict=False)]
     return sorted(slots, key=lambda slot: slot.rank)
 
 

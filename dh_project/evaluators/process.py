@@ -28,7 +28,7 @@ class ProcessEvaluator(Evaluator):
     def __init__(self, setting: Setting, resources: Resources) -> None:
         self._setting, self._threads = setting, resources.cpus_per_trial
         gpus = [] if resources.gpus_per_trial == 0 else visible_gpus()
-        share = gpu_share(resources, len(gpus))
+        share = gpu_share(resources.gpus_per_trial, len(gpus))
         slots = gpus_of_workers(share, gpus) if share else []
         cores = max(1, (os.cpu_count() or 1) // resources.cpus_per_trial)
         self.num_workers = resources.num_workers or len(slots) or cores

@@ -15,7 +15,7 @@ from typing import Any
 from dh_project.assignment import Assignment, Setting
 from dh_project.errors import UserError, one_line
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, event_of, lost
-from dh_project.evaluators.devices import gpu_share, gpus_of_workers, visible_gpus
+from dh_project.evaluators.devices import gpu_share, room_on_gpus, visible_gpus
 from dh_project.trial import Ended, Event, State
 from dh_project.worker.worker_process import WorkerProcess
 
@@ -292,7 +292,7 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
     have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     nodes = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in have]
     cpus, gpus = (sum(counts) for counts in zip(*nodes, strict=True))
-    share = gpu_share(resources, gpus)
+    share = gpu_share(resources.gpus_per_trial, gpus)
     room = sum(_room_of_node(*node, resources.cpus_per_trial, share) for node in nodes)
     wanted = resources.num_workers or room
     if not 0 < wanted <= room:
@@ -312,4 +312,4 @@ def _room(ray: Any, resources: Resources) -> tuple[int, float]:
 
 def _room_of_node(cpus: int, gpus: int, cpus_per_trial: int, share: float) -> int:
     by_cores = cpus // cpus_per_trial
-    return min(by_cores, len(gpus_of_workers(share, [""] * gpus))) if share else by_cores
+    return min(by_cores, room_on_gpus(share, gpus)) if share else by_cores

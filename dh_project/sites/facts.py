@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from dh_project.sites.queues import Queue
-from dh_project.sites.tables import REQUESTED, Facts, Line, Source, check_placeholders
+from dh_project.sites.tables import REQUESTED, Facts, Line, Source, Table, check_placeholders
 
 LAUNCHED = (
     *("ranks", "ranks_per_node", "nodes", "binding", "others", "hosts", "this_host"),
@@ -197,7 +197,7 @@ class RayNetwork(Facts):
         return self
 
 
-class Site(BaseModel):
+class Site(Table):
     """A site.
 
     Attributes:
@@ -211,8 +211,6 @@ class Site(BaseModel):
         notes: What else to know of every job.
         sources: Where the facts are stated.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     file: Path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
-from dh_project.sites.tables import REQUESTED, Facts, Line, check_placeholders
+from dh_project.sites.tables import REQUESTED, Facts, Line, Table, check_placeholders
 
 
-class Tier(BaseModel):
+class Tier(Table):
     """A range of nodes of a queue that has limits of its own.
 
     Attributes:
@@ -16,8 +16,6 @@ class Tier(BaseModel):
         max_nodes: Most nodes.
         max_minutes: Longest time.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Line | None = None
     min_nodes: PositiveInt

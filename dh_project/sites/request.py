@@ -118,13 +118,9 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
         by_size = f" for {_count(nodes, 'node')}" if tier else ""
         sent = f" (there it is {tier.name})" if tier and tier.name else ""
         return f"queue {name} takes at most {longest} minutes{by_size}{sent}, not {minutes}"
-    if queue.jobs_per_user is not None and request.jobs > queue.jobs_per_user:
-        return (
-            f"queue {name} takes {_count(queue.jobs_per_user, 'job')} of a user at a time, not {request.jobs}"
-        )
-    if queue.jobs_per_project is not None and request.jobs > queue.jobs_per_project:
-        most = _count(queue.jobs_per_project, "job")
-        return f"queue {name} takes {most} of a project at a time, not {request.jobs}"
+    for most, whose in ((queue.jobs_per_user, "user"), (queue.jobs_per_project, "project")):
+        if most is not None and request.jobs > most:
+            return f"queue {name} takes {_at_a_time(most, whose)}, not {request.jobs}"
     if request.jobs > 1 and not queue.chains:
         return f"queue {name} takes no jobs that wait for one another"
     return None
@@ -199,14 +195,11 @@ def _notes(name: str, queue: Queue, request: Request) -> list[str]:
     if queue.by_request:
         notes.append(f"one has to ask the site before jobs go to {name}")
     if queue.running_per_user is not None:
-        notes.append(f"{name} runs {_count(queue.running_per_user, 'job')} of a user at a time")
+        notes.append(f"{name} runs {_at_a_time(queue.running_per_user, 'user')}")
     elif queue.jobs_per_user is not None:
-        notes.append(
-            f"{name} takes {_count(queue.jobs_per_user, 'job')} of a user at a time, queued or running"
-        )
+        notes.append(f"{name} takes {_at_a_time(queue.jobs_per_user, 'user')}, queued or running")
     if queue.jobs_per_project is not None:
-        most = _count(queue.jobs_per_project, "job")
-        notes.append(f"{name} takes {most} of a project at a time, queued or running")
+        notes.append(f"{name} takes {_at_a_time(queue.jobs_per_project, 'project')}, queued or running")
     if queue.note:
         notes.append(f"{name}: {queue.note}")
     return notes
@@ -216,6 +209,10 @@ def _range(least: int, most: int | None) -> str:
     if most is None:
         return f"{least} or more"
     return str(least) if least == most else f"{least} to {most}"
+
+
+def _at_a_time(number: int, whose: str) -> str:
+    return f"{_count(number, 'job')} of a {whose} at a time"
 
 
 def _count(number: int, thing: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dh_project.errors import UserError
-from dh_project.evaluators.devices import FINEST, gpu_share, gpus_of_workers
-from dh_project.resources import Resources
+from dh_project.evaluators.devices import FINEST, gpu_share, gpus_of_workers, room_on_gpus
 from dh_project.sites.facts import Gpu, Node, Site
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Share:
         share, told = _gpu_share(site, program)
         ranks, cpus = program.ranks_per_node, program.cpus_per_trial
         if site.gpu and share:
-            ranks = ranks or _room(site.gpu, share)
+            ranks = ranks or room_on_gpus(share, site.gpu.count)
         if program.evaluator == "mpi" and share and ranks:
             _check_launcher(site, share, ranks)
         if program.evaluator is None:
@@ -113,11 +112,11 @@ def _gpu_share(site: Site, program: Program) -> tuple[float, float | None]:
     if asked is None and trials_per_node is not None and count and trials_per_node > count:
         on_each = math.ceil(trials_per_node / count)
         asked = max(FINEST // on_each, 1) / FINEST
-    share = gpu_share(Resources(gpus_per_trial=asked), count)
-    if site.gpu and share and trials_per_node is not None and trials_per_node > _room(site.gpu, share):
+    share = gpu_share(asked, count)
+    if share and trials_per_node is not None and trials_per_node > (room := room_on_gpus(share, count)):
         raise UserError(
             f"--num-evals-per-node {trials_per_node}: the {count} GPUs of a node of {site.name} hold "
-            f"{_room(site.gpu, share)} trials of {share:g}; give fewer, or a smaller --num-gpus-per-task"
+            f"{room} trials of {share:g}; give fewer, or a smaller --num-gpus-per-task"
         )
     return share, asked
 
@@ -134,11 +133,6 @@ def _check_launcher(site: Site, share: float, ranks: int) -> None:
             f"the launcher of {site.name} shows each rank one GPU, and {ranks} ranks a node get {share:g} each: give "
             f"its file a binding of its own for {ranks}, or leave --num-gpus-per-task out"
         )
-
-
-def _room(gpu: Gpu, share: float) -> int:
-    """Return for how many processes the GPUs of a node do."""
-    return len(gpus_of_workers(share, [""] * gpu.count))
 
 
 def _gpus(gpu: Gpu, share: float, ranks: int) -> tuple[str, ...]:

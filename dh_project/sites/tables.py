@@ -43,27 +43,29 @@ def check_placeholders(lines: Iterable[str], known: tuple[str, ...]) -> None:
                 raise ValueError(f"{line!r} holds more than a name in braces; give {{{name}}} alone")
 
 
-class Facts(BaseModel):
-    """A table of facts, which cannot be changed once it is read.
+class Table(BaseModel):
+    """A table of a site's file, which has known keys alone, and cannot be changed once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Facts(Table):
+    """A table of facts.
 
     Attributes:
         sources: Names of the sources that state them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     sources: tuple[str, ...] = ()
 
 
-class Source(BaseModel):
+class Source(Table):
     """Where facts are stated.
 
     Attributes:
         page: A repository and a file in it, or an address.
         stated: When that was last changed, as it was read.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     page: str
     stated: date
