@@ -9,7 +9,6 @@ The runs lie in ``docs/_build/runs``. What is there is not run again; a search t
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,12 +19,12 @@ from filelock import FileLock
 
 from dh_project.files import replacing
 
-DOCS = Path(__file__).parent
+REPOSITORY, DOCS = Path(__file__).absolute().parents[1], Path("docs")
 RUNS, PICTURES, README = DOCS / "_build/runs", DOCS / "pictures", DOCS / "search.png"
+"""From the repository on, so that no word of a command holds a space."""
 
 CRYSTALS = "--problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run"
-EXAMPLE = shlex.quote(str(DOCS / "examples/valley.py"))
-VALLEY = f"--problem {EXAMPLE} --run {EXAMPLE}"
+VALLEY = "--problem docs/examples/valley.py --run docs/examples/valley.py"
 POLYNOME = "--problem my_project.polynome2.problem.Problem --run my_project.polynome2.model_run.run"
 PROJECT = '[project]\nname = "my_project"\nversion = "0"\n\n[tool.deephyper]\npackage = "my_project"\n'
 
@@ -33,6 +32,7 @@ PROJECT = '[project]\nname = "my_project"\nversion = "0"\n\n[tool.deephyper]\npa
 def main(words: list[str]) -> int:
     """Draw the pages' pictures, or the README's, whose search is that of ``make search``."""
     began = time.monotonic()
+    os.chdir(REPOSITORY)
     RUNS.mkdir(parents=True, exist_ok=True)
     PICTURES.mkdir(exist_ok=True)
     with FileLock(RUNS / ".lock"):
@@ -89,8 +89,7 @@ def draw_training() -> None:
     if not (folder / picture.name).exists():
         shutil.rmtree(folder, ignore_errors=True)  # a few seconds' work
         deephyper(
-            "train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 "
-            f"--folder {shlex.quote(str(folder))}"
+            f"train --lr 0.01 --batch-size 128 --optim Adam --averaging 0.99 --epochs 30 --folder {folder}"
         )
     with replacing(picture) as aside:
         shutil.copyfile(folder / picture.name, aside)
@@ -99,26 +98,25 @@ def draw_training() -> None:
 def search(name: str, line: str) -> None:
     """Run a search of two workers to its end, in a folder of its name."""
     searcher, _, rest = line.partition(" ")
-    folder = shlex.quote(str(RUNS / name))
-    deephyper(f"hps {searcher} --evaluator process --num-workers 2 --log-dir {folder} {rest}")
+    deephyper(f"hps {searcher} --evaluator process --num-workers 2 --log-dir {RUNS / name} {rest}")
 
 
 def quickplot(picture: Path, *searches: str, xy: str = "") -> None:
     """Draw searches by their names."""
-    results = shlex.join(str(RUNS / name / "results.csv") for name in searches)
-    command(f"analytics quickplot {results} -o {shlex.quote(str(picture))}" + (f" --xy {xy}" if xy else ""))
+    results = " ".join(str(RUNS / name / "results.csv") for name in searches)
+    command(f"analytics quickplot {results} -o {picture}" + (f" --xy {xy}" if xy else ""))
 
 
-def deephyper(line: str, folder: Path = DOCS.parent) -> None:
+def deephyper(line: str, folder: Path = REPOSITORY) -> None:
     """Run a line of ``deephyper``."""
     command(f"main {line}", folder)
 
 
-def command(line: str, folder: Path = DOCS.parent) -> None:
+def command(line: str, folder: Path = REPOSITORY) -> None:
     """Run a line of one of the programs, named by its module; what it prints is shown where it fails."""
-    paths = [str(RUNS / "my_project"), os.environ.get("PYTHONPATH", "")]
+    paths = [str(REPOSITORY / RUNS / "my_project"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-    module, *words = shlex.split(line)
+    module, *words = line.split()
     done = subprocess.run(
         [sys.executable, "-m", f"dh_project.cli.{module}", *words],
         cwd=folder,
