@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from halides import write_halides
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,6 +49,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return next((server for server in ("balsam", "clusters") if server in file), file)
 
     return OneServerEach(config, log)
+
+
+@pytest.fixture(scope="session")
+def crystals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of twelve alkali halides, as the original CGCNN takes one."""
+    folder = tmp_path_factory.mktemp("crystals") / "halides"
+    write_halides(folder)
+    return folder
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from environments import Environment
-from halides import write_halides
 from literal_blocks import REPOSITORY
 from reading import follow
 from typed_pages import PAGES
@@ -17,14 +16,6 @@ def environment(tmp_path):
     environment = Environment(tmp_path / "venv")
     environment.variables.setdefault("MPI4PY_LIBMPI", str(Path(sys.prefix) / "lib/libmpi.so.12"))
     return environment
-
-
-@pytest.fixture(scope="session")
-def crystals(tmp_path_factory):
-    """Return a folder of twelve alkali halides, as the original CGCNN takes one."""
-    folder = tmp_path_factory.mktemp("documented") / "halides"
-    write_halides(folder)
-    return folder
 
 
 @pytest.fixture

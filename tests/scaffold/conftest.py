@@ -2,7 +2,6 @@
 
 import pytest
 from environments import Environment
-from halides import write_halides
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +24,3 @@ def own_project(tmp_path):
     home.mkdir(parents=True)
     (home.parent / "pyproject.toml").write_text('[tool.deephyper]\npackage = "mine"\n')
     return home
-
-
-@pytest.fixture(scope="session")
-def crystals(tmp_path_factory):
-    """Return a folder of twelve alkali halides, as the original CGCNN takes one."""
-    folder = tmp_path_factory.mktemp("crystals") / "halides"
-    write_halides(folder)
-    return folder
