@@ -47,11 +47,11 @@ setup(
     packages=find_packages(include=["dh_project", "dh_project.*"]),
     package_data={
         "dh_project": ["py.typed"],
-        "dh_project.balsam": ["requirements.txt"],
-        "dh_project.balsam.inside": ["*.pth"],
+        "dh_project.hpc.balsam.install": ["requirements.txt"],
+        "dh_project.hpc.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
         "dh_project.scaffold": ["project/**/*", "shared/**/*", "templates/**/*"],
-        "dh_project.sites": ["*.toml", "templates/*.j2"],
+        "dh_project.hpc.sites": ["*.toml", "templates/*.j2"],
     },
     install_requires=[
         "argcomplete>=3.5",

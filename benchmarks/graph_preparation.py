@@ -21,8 +21,8 @@ from pymatgen.core import Structure
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.cgcnn_mp.crystals import Cell, Written, find_source
-from dh_project.cgcnn_mp.preparation.symmetry import folded_graphs
+from dh_project.cgcnn_mp.crystals.sources import Cell, Written, find_source
+from dh_project.cgcnn_mp.graphs.symmetry import folded_graphs
 
 SAMPLE = 200
 OPEN = """\

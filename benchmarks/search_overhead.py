@@ -20,10 +20,10 @@ from machine import describe_machine
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial import Ended
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended
 
 RUN = "import torch\ndef run(point):\n    return 0.0\n"
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dh_project.problem import HpProblem as HpProblem
-    from dh_project.running import record as record
-    from dh_project.running import report as report
-    from dh_project.running import trial_folder as trial_folder
-    from dh_project.trainables import as_run as as_run
+    from dh_project.trial.reporting import record as record
+    from dh_project.trial.reporting import report as report
+    from dh_project.trial.reporting import trial_folder as trial_folder
+    from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "HpProblem": "dh_project.problem",
-    "as_run": "dh_project.trainables",
-    "record": "dh_project.running",
-    "report": "dh_project.running",
-    "trial_folder": "dh_project.running",
+    "as_run": "dh_project.user_code.trainables",
+    "record": "dh_project.trial.reporting",
+    "report": "dh_project.trial.reporting",
+    "trial_folder": "dh_project.trial.reporting",
 }
 __all__ = ["HpProblem", "__version__", "as_run", "record", "report", "trial_folder"]
 

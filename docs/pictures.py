@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from dh_project.files import replacing
+from dh_project.common.files import replacing
 
 REPOSITORY, DOCS = Path(__file__).absolute().parents[1], Path("docs")
 RUNS, PICTURES, README = DOCS / "_build/runs", DOCS / "pictures", DOCS / "search.png"

@@ -15,15 +15,16 @@ from uuid import uuid4
 
 import httpx
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.balsam import tags
-from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.installation import FOLDER_VARIABLE, Installation, active_installation
-from dh_project.balsam.job_spec import BalsamJobSpec
-from dh_project.balsam.models import JobRequest, JobState
-from dh_project.balsam.packing import SERIAL, Wishes, pack
-from dh_project.balsam.place import Place
-from dh_project.trial import SearchPaths, State
+from dh_project.hpc.balsam.client import tags
+from dh_project.hpc.balsam.client.client import BalsamClient
+from dh_project.hpc.balsam.client.models import JobRequest, JobState
+from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Installation, active_installation
+from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
+from dh_project.hpc.balsam.jobs.packing import SERIAL, Wishes, pack
+from dh_project.hpc.balsam.jobs.place import Place
+from dh_project.results.paths import SearchPaths
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.trial import State
 
 POINT = {
     "atom_fea_len": 64,
@@ -51,8 +52,8 @@ def balsam_folder() -> Iterator[Installation]:
     if FOLDER_VARIABLE in os.environ:
         yield active_installation()
         return
-    from dh_project.balsam.services import Services
-    from dh_project.balsam.setup import Wishes, set_up
+    from dh_project.hpc.balsam.install.services import Services
+    from dh_project.hpc.balsam.install.setup import Wishes, set_up
 
     with tempfile.TemporaryDirectory(prefix="balsam-") as folder:
         installation = Installation(Path(folder) / "balsam")

@@ -18,9 +18,9 @@ from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_p
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.balsam.installation import Installation
-from dh_project.balsam.models import JobState
-from dh_project.evaluators.balsam import BalsamEvaluator
+from dh_project.hpc.balsam.client.models import JobState
+from dh_project.hpc.balsam.evaluator import BalsamEvaluator
+from dh_project.hpc.balsam.install.installation import Installation
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine

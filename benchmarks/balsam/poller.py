@@ -24,12 +24,12 @@ from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_p
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.installation import Installation
-from dh_project.balsam.models import JobState
-from dh_project.balsam.watch import key_of
-from dh_project.evaluators.balsam import ALL_SECONDS, LONGEST_WAIT, OVERLAP, BalsamEvaluator
-from dh_project.trial import Ended, Reported
+from dh_project.hpc.balsam.client.client import BalsamClient
+from dh_project.hpc.balsam.client.models import JobState
+from dh_project.hpc.balsam.evaluator import ALL_SECONDS, LONGEST_WAIT, OVERLAP, BalsamEvaluator
+from dh_project.hpc.balsam.install.installation import Installation
+from dh_project.hpc.balsam.jobs.watch import key_of
+from dh_project.trial.events import Ended, Reported
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine

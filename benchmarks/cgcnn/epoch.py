@@ -20,7 +20,7 @@ from options import parser, sample_folder
 from peers import CGCNN2, GEOMETRIC, missing_peers
 from timing import Timed, interleaved, print_speeds
 
-from dh_project.cgcnn_mp.settings import Settings
+from dh_project.cgcnn_mp.training.settings import Settings
 
 RATE = 0.01
 

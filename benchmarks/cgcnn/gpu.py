@@ -29,10 +29,10 @@ from peers import load_original, missing_peers, original_items
 from rich.table import Table
 from timing import Timed, interleaved, print_table
 
-from dh_project.cgcnn_mp.gate import count_gaussians
-from dh_project.cgcnn_mp.gate.choice import using_kernels
-from dh_project.cgcnn_mp.graphs import CrystalSet
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.graphs.batches import CrystalSet
+from dh_project.cgcnn_mp.network.kernels import count_gaussians
+from dh_project.cgcnn_mp.network.kernels.choice import using_kernels
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
 WARM_UPS = 4
 """Epochs before the first measured one: kernels compile, CUDA graphs are recorded."""

@@ -16,9 +16,9 @@ from gpu_ways import RATE
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from dh_project.cgcnn_mp.gate import expand_distances
-from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.graphs.batches import Batch, CrystalSet
+from dh_project.cgcnn_mp.network.kernels import expand_distances
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
 Weights = dict[str, Tensor]
 MOMENTUM, EPSILON = 0.9, 1e-5

@@ -13,11 +13,11 @@ from contestants import ARCHITECTURE, BATCH_SIZE, load_crystals
 from peers import Item
 from torch import Tensor, nn
 
-from dh_project.cgcnn_mp.cuda_graphs import RecordedSteps
-from dh_project.cgcnn_mp.gate import count_gaussians
-from dh_project.cgcnn_mp.gate.choice import using_kernels
-from dh_project.cgcnn_mp.graphs import Batch, CrystalSet
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.graphs.batches import Batch, CrystalSet
+from dh_project.cgcnn_mp.network.cuda_graphs import RecordedSteps
+from dh_project.cgcnn_mp.network.kernels import count_gaussians
+from dh_project.cgcnn_mp.network.kernels.choice import using_kernels
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
 RATE = 0.01
 

@@ -24,9 +24,9 @@ from rich.table import Table
 from samples import read_ids
 from timing import Timed, interleaved, print_speeds, print_table, use_one_core
 
-from dh_project.cgcnn_mp.crystals import find_source
-from dh_project.cgcnn_mp.labelled_graphs import label_graphs
-from dh_project.cgcnn_mp.preparation.prepare import prepare_graphs
+from dh_project.cgcnn_mp.crystals.sources import find_source
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.graphs.prepare import prepare_graphs
 
 OURS = "ours"
 

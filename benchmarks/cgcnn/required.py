@@ -23,7 +23,7 @@ from processes import Setting
 from rich.table import Table
 from timing import Timed, print_table
 
-from dh_project.cgcnn_mp.crystals import SHIPPED
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 
 Row = tuple[str, str, str | None, str]
 """What, at least, measured (None: left out), aim."""

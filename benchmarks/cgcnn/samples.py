@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals import SHIPPED, Cell, Written, find_source
+from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Cell, Written, find_source
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "mp33k.tar.xz"
 """Materials Project crystals, where this clone has them beside it."""

@@ -37,16 +37,18 @@ from message_cost import Messages, measure_messages, measure_mpi
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.assignment import Assignment
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS
-from dh_project.history import Identity
-from dh_project.journal import encode
-from dh_project.limits import Limits
-from dh_project.search import Search
-from dh_project.searchers import create_searcher
-from dh_project.searchers.ambs import PARENTS
-from dh_project.searchers.base import Searcher
-from dh_project.trial import Event, SearchPaths, State
+from dh_project.results.history import Identity
+from dh_project.results.journal import encode
+from dh_project.results.paths import SearchPaths
+from dh_project.search.limits import Limits
+from dh_project.search.loop import Search
+from dh_project.search.searchers import create_searcher
+from dh_project.search.searchers.ambs import PARENTS
+from dh_project.search.searchers.base import Searcher
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Event
+from dh_project.trial.trial import State
 
 WORKERS = (1_000, 16_000, 32_000, 64_000, 96_000)
 TRIAL_SECONDS, SPREAD = 600.0, 0.1

@@ -24,11 +24,12 @@ from rich.table import Table
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
 
-from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
 from dh_project.evaluators.mpi_world import Message, World
-from dh_project.trial import Ended, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended
+from dh_project.trial.trial import State
 
 BURSTS, BURST = 200, 20
 """So many messages at a time go to and fro between two ranks, and so often: the next only when they are there."""

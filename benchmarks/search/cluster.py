@@ -30,15 +30,17 @@ sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
 
 from dh_project import HpProblem
-from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
-from dh_project.history import History, Identity
-from dh_project.limits import Limits
-from dh_project.proposals import Made, Proposals, Work
-from dh_project.search import Search
-from dh_project.searchers import create_searcher
-from dh_project.searchers.base import Searcher
-from dh_project.trial import Ended, Event, Point, SearchPaths, State, Trial
+from dh_project.results.history import History, Identity
+from dh_project.results.paths import SearchPaths
+from dh_project.search.limits import Limits
+from dh_project.search.loop import Search
+from dh_project.search.proposals import Made, Proposals, Work
+from dh_project.search.searchers import create_searcher
+from dh_project.search.searchers.base import Searcher
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Ended, Event
+from dh_project.trial.trial import Point, State, Trial
 
 SHORTEST, LONGEST, DYING, RESTART_SECONDS = 60.0, 600.0, 0.05, 20.0
 

@@ -30,16 +30,18 @@ from rich.console import Console
 from rich.table import Table
 from space import suggest
 
-from dh_project import results_file
-from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator
-from dh_project.history import History
-from dh_project.journal import Journal
-from dh_project.limits import Limits
-from dh_project.results_file import ResultsFile
-from dh_project.search import Search
-from dh_project.searchers import create_searcher
-from dh_project.trial import Ended, Event, Reported, SearchPaths, State, Trial
+from dh_project.results import csv_file as results_file
+from dh_project.results.csv_file import ResultsFile
+from dh_project.results.history import History
+from dh_project.results.journal import Journal
+from dh_project.results.paths import SearchPaths
+from dh_project.search.limits import Limits
+from dh_project.search.loop import Search
+from dh_project.search.searchers import create_searcher
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Ended, Event, Reported
+from dh_project.trial.trial import State, Trial
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 
 from dh_project import HpProblem
-from dh_project.trial import Point
+from dh_project.trial.trial import Point
 
 ACTIVATIONS = {"identity": 1.0, "relu": 0.0, "tanh": 0.3, "sigmoid": 0.6}
 

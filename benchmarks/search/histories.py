@@ -9,12 +9,13 @@ from typing import Any
 
 from space import CHOICES, PROBLEM, suggest
 
-from dh_project import records
-from dh_project.history import Identity
-from dh_project.journal import Record, encode
-from dh_project.loading import absolute_target
 from dh_project.problem import HpProblem
-from dh_project.trial import SearchPaths, State
+from dh_project.results import records
+from dh_project.results.history import Identity
+from dh_project.results.journal import Record, encode
+from dh_project.results.paths import SearchPaths
+from dh_project.trial.trial import State
+from dh_project.user_code.loading import absolute_target
 
 SEED = 42
 

@@ -23,8 +23,8 @@ from histories import write_files, write_journal, write_optuna_journal
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.history import History
-from dh_project.trial import SearchPaths
+from dh_project.results.history import History
+from dh_project.results.paths import SearchPaths
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine

@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.configuration import check_is_cgcnn
-from dh_project.cgcnn_mp.data_parallel import own_ranks
-from dh_project.cgcnn_mp.retraining import retrain
-from dh_project.exit_status import MISTAKES, exit_status
-from dh_project.rerun import results_file
-from dh_project.results import best_configuration
+from dh_project.cgcnn_mp.network.data_parallel import own_ranks
+from dh_project.cgcnn_mp.training.configuration import check_is_cgcnn
+from dh_project.cgcnn_mp.training.retraining import retrain
+from dh_project.common.exit_status import MISTAKES, exit_status
+from dh_project.common.key_values import parse_key_values
+from dh_project.results.reading import best_configuration
+from dh_project.training.rerun import results_file
 
 
 def main(words: Sequence[str] | None = None) -> int:

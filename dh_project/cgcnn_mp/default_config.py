@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.retraining import retrain
-from dh_project.exit_status import MISTAKES, exit_status
+from dh_project.cgcnn_mp.training.retraining import retrain
+from dh_project.common.exit_status import MISTAKES, exit_status
+from dh_project.common.key_values import parse_key_values
 
 
 def main(words: Sequence[str] | None = None) -> int:

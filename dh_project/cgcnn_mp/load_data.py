@@ -14,13 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dh_project.arguments import parse_key_values
-from dh_project.cgcnn_mp.crystals import SHIPPED, Location
-from dh_project.cgcnn_mp.errors import DataError as DataError
-from dh_project.cgcnn_mp.errors import unknown
-from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet
-from dh_project.cgcnn_mp.labelled_graphs import GRAPH_OPTIONS, LabelledGraphs, atomic_numbers, label_graphs
-from dh_project.cgcnn_mp.splits import (
+from dh_project.cgcnn_mp.crystals.errors import DataError as DataError
+from dh_project.cgcnn_mp.crystals.errors import unknown
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Location
+from dh_project.cgcnn_mp.crystals.splits import (
     SET_NAMES,
     check_ratios,
     find_grouping,
@@ -28,7 +25,15 @@ from dh_project.cgcnn_mp.splits import (
     split_by_ratio,
     split_file_paths,
 )
-from dh_project.errors import UserError
+from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, CrystalSet
+from dh_project.cgcnn_mp.graphs.labelled_graphs import (
+    GRAPH_OPTIONS,
+    LabelledGraphs,
+    atomic_numbers,
+    label_graphs,
+)
+from dh_project.common.errors import UserError
+from dh_project.common.key_values import parse_key_values
 
 
 def load_data(

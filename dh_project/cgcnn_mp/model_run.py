@@ -13,19 +13,19 @@ from typing import Any
 
 import torch
 
-from dh_project.cgcnn_mp.data_parallel import met, own_device, own_ranks
-from dh_project.cgcnn_mp.devices import peak_memory_mb
-from dh_project.cgcnn_mp.errors import unknown
-from dh_project.cgcnn_mp.gate.choice import warm_up
+from dh_project.cgcnn_mp.crystals.errors import unknown
 from dh_project.cgcnn_mp.load_data import Location, load_data
-from dh_project.cgcnn_mp.metrics import finite_or_none
-from dh_project.cgcnn_mp.normalizer import Normalizer, check_classes
-from dh_project.cgcnn_mp.option import keyword_options
-from dh_project.cgcnn_mp.outcome import Outcome
-from dh_project.cgcnn_mp.saving import LAST
-from dh_project.cgcnn_mp.settings import Settings
-from dh_project.cgcnn_mp.training import train
-from dh_project.running import previous_folder, record, report, trial_folder
+from dh_project.cgcnn_mp.network.data_parallel import met, own_device, own_ranks
+from dh_project.cgcnn_mp.network.devices import peak_memory_mb
+from dh_project.cgcnn_mp.network.kernels.choice import warm_up
+from dh_project.cgcnn_mp.network.normalizer import Normalizer, check_classes
+from dh_project.cgcnn_mp.training.loop import train
+from dh_project.cgcnn_mp.training.metrics import finite_or_none
+from dh_project.cgcnn_mp.training.option import keyword_options
+from dh_project.cgcnn_mp.training.outcome import Outcome
+from dh_project.cgcnn_mp.training.saving import LAST
+from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
 

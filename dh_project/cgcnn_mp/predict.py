@@ -17,9 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dh_project.cgcnn_mp import evaluation
-from dh_project.cgcnn_mp.cache import default_cache_folder
-from dh_project.cgcnn_mp.checkpoint import (
+from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
+from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
+from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
+from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
+from dh_project.cgcnn_mp.graphs.batches import CrystalSet
+from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, label_graphs
+from dh_project.cgcnn_mp.graphs.workers import TIES
+from dh_project.cgcnn_mp.network.devices import find_device, limited_threads
+from dh_project.cgcnn_mp.training import evaluation
+from dh_project.cgcnn_mp.training.checkpoint import (
     ORIGINAL_NEIGHBOURS,
     ORIGINAL_TIES,
     CheckpointError,
@@ -27,13 +34,6 @@ from dh_project.cgcnn_mp.checkpoint import (
     features_digest,
     load_trained,
 )
-from dh_project.cgcnn_mp.crystals import Location, Source, Written, find_crystals
-from dh_project.cgcnn_mp.devices import find_device, limited_threads
-from dh_project.cgcnn_mp.errors import DataError, unknown
-from dh_project.cgcnn_mp.graphs import CrystalSet
-from dh_project.cgcnn_mp.labelled_graphs import element_table, label_graphs
-from dh_project.cgcnn_mp.preparation.workers import TIES
-from dh_project.cgcnn_mp.tables import ID_TABLE, Tables, shipped_element_features
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_topk(arguments: argparse.Namespace) -> int:
     """Print the best trials, or write them to a file."""
-    from dh_project.analytics.topk import as_yaml, entries, top_results, write
+    from dh_project.results.topk import as_yaml, entries, top_results, write
 
     results = top_results(arguments.path, arguments.k)
     if arguments.output is None:
@@ -89,7 +89,7 @@ def run_topk(arguments: argparse.Namespace) -> int:
 
 def run_quickplot(arguments: argparse.Namespace) -> int:
     """Draw results or learning curves, and say where and how much of them."""
-    from dh_project.analytics.quickplot import quickplot
+    from dh_project.analysis.quickplot import quickplot
 
     print(quickplot(arguments.path, arguments.xy, arguments.output))
     return 0

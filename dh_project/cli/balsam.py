@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.console import tell
 from dh_project.cli.parser import positive_float, positive_int
+from dh_project.common.console import tell
 
 INIT = """\
 Make Balsam's own environment in a folder, start a server there (or log in to one), and create a site.
@@ -118,8 +118,8 @@ def _add_status(commands: Any) -> None:
 
 def init(arguments: argparse.Namespace) -> int:
     """Set Balsam up."""
-    from dh_project.balsam.installation import Installation
-    from dh_project.balsam.setup import Wishes, set_up
+    from dh_project.hpc.balsam.install.installation import Installation
+    from dh_project.hpc.balsam.install.setup import Wishes, set_up
 
     installation = Installation(arguments.folder.expanduser().resolve())
     wishes = Wishes(
@@ -140,8 +140,8 @@ def init(arguments: argparse.Namespace) -> int:
 
 def start(arguments: argparse.Namespace) -> int:
     """Start what does not run."""
-    from dh_project.balsam.installation import active_installation
-    from dh_project.balsam.services import Services, at_work
+    from dh_project.hpc.balsam.install.installation import active_installation
+    from dh_project.hpc.balsam.install.services import Services, at_work
 
     installation = active_installation(arguments.folder)
     description = installation.describe()
@@ -153,8 +153,8 @@ def start(arguments: argparse.Namespace) -> int:
 
 def stop(arguments: argparse.Namespace) -> int:
     """Stop what runs."""
-    from dh_project.balsam.installation import active_installation
-    from dh_project.balsam.services import Services, at_work, count
+    from dh_project.hpc.balsam.install.installation import active_installation
+    from dh_project.hpc.balsam.install.services import Services, at_work, count
 
     installation = active_installation(arguments.folder)
     description = installation.describe()
@@ -173,9 +173,9 @@ def status(arguments: argparse.Namespace) -> int:
     """Say how it is; exit status 1 where something is not well."""
     from rich.table import Table
 
-    from dh_project.balsam.installation import active_installation
-    from dh_project.balsam.status import parts
-    from dh_project.cli.console import open_console
+    from dh_project.common.console import open_console
+    from dh_project.hpc.balsam.install.installation import active_installation
+    from dh_project.hpc.balsam.install.status import parts
 
     installation = active_installation(arguments.folder)
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps
 from dh_project.cli.parser import Parser
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.balsam.allocation import Allocation
-    from dh_project.balsam.models import BatchJob
-    from dh_project.balsam.packing import Packing
-    from dh_project.balsam.submission import Submission
-    from dh_project.balsam.submitting import Target
+    from dh_project.hpc.balsam.client.models import BatchJob
+    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.packing import Packing
+    from dh_project.hpc.balsam.jobs.submission import Submission
+    from dh_project.hpc.balsam.jobs.submitting import Target
     from dh_project.problem import HpProblem
 
 Data = dict[str, tuple[Path, Path]]
@@ -67,8 +67,8 @@ def step(name: str) -> Iterator[None]:
 
 def check_words(arguments: argparse.Namespace) -> None:
     """Check what can be told from the command line alone."""
-    from dh_project.balsam.allocation import check_minutes
-    from dh_project.balsam.submission import check_name
+    from dh_project.hpc.balsam.jobs.allocation import check_minutes
+    from dh_project.hpc.balsam.jobs.submission import check_name
 
     check_name(arguments.workflow)
     missing = [
@@ -85,7 +85,7 @@ def check_words(arguments: argparse.Namespace) -> None:
 
 def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """Return the options for ``deephyper hps`` that are given, each with its words."""
-    from dh_project.loading import absolute_target
+    from dh_project.user_code.loading import absolute_target
 
     options: dict[str, list[str]] = {}
     for name in OF_HPS:
@@ -101,10 +101,10 @@ def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
     """Load problem and run function, and read the search's options as ``deephyper hps`` will."""
-    from dh_project.arguments import parse_key_values
     from dh_project.cli import hps_settings
-    from dh_project.loading import check_run_kwargs, load_run
-    from dh_project.problem import load_problem
+    from dh_project.common.key_values import parse_key_values
+    from dh_project.user_code.loading import check_run_kwargs, load_run
+    from dh_project.user_code.problems import load_problem
 
     parser = Parser(prog="deephyper")
     hps.add_command(parser.add_subparsers())
@@ -122,12 +122,17 @@ def check_place(
     target: Target, allocation: Allocation, parsed: argparse.Namespace, submission: Submission, chain: int
 ) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
-    from dh_project.balsam.allocation import check_allocation, check_margin, is_silent, seconds_silent
-    from dh_project.balsam.job_spec import job_spec_of
-    from dh_project.balsam.packing import pack
-    from dh_project.balsam.place import wishes_of
     from dh_project.cli import hps_resources
-    from dh_project.loading import load_run
+    from dh_project.hpc.balsam.jobs.allocation import (
+        check_allocation,
+        check_margin,
+        is_silent,
+        seconds_silent,
+    )
+    from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
+    from dh_project.hpc.balsam.jobs.packing import pack
+    from dh_project.hpc.balsam.jobs.place import wishes_of
+    from dh_project.user_code.loading import load_run
 
     check_margin(allocation.minutes, allocation.job_mode, submission.margin)
     check_allocation(target.site, allocation, chain)
@@ -150,11 +155,11 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
 
     A search that ``tasks retry`` has set up to go on may be complete but for attempts that are asked for.
     """
-    from dh_project.balsam.submission import Over
     from dh_project.cli import hps_settings
-    from dh_project.history import History
-    from dh_project.journal import scan
-    from dh_project.trial import SearchPaths
+    from dh_project.hpc.balsam.jobs.submission import Over
+    from dh_project.results.history import History
+    from dh_project.results.journal import scan
+    from dh_project.results.paths import SearchPaths
 
     history = History.replay(scan(SearchPaths(folder).journal)[0])
     if history.identity is None:
@@ -169,7 +174,7 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
 
 def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> Allocation:
     """Return what is asked for now; what is not said is as in the last batch job."""
-    from dh_project.balsam.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.allocation import Allocation
 
     last = made[-1] if made else None
     fields = {"queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min"}
@@ -187,8 +192,8 @@ def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> All
 
 def data_in(target: Target, options: dict[str, list[str]]) -> Data:
     """Return the run function's arguments that are files or folders: where each is, and where trials find it."""
-    from dh_project.balsam.site_settings import paths_in
-    from dh_project.balsam.staging import place_of
+    from dh_project.hpc.balsam.jobs.site_settings import paths_in
+    from dh_project.hpc.balsam.jobs.staging import place_of
 
     paths = paths_in(options.get("--run-kwargs", []), target.settings, Path.cwd())
     work = target.settings.work_directory
@@ -197,7 +202,7 @@ def data_in(target: Target, options: dict[str, list[str]]) -> Data:
 
 def with_places(options: dict[str, list[str]], data: Data) -> dict[str, list[str]]:
     """Return the option ``--run-kwargs`` with the paths that trials find."""
-    from dh_project.balsam.site_settings import with_paths
+    from dh_project.hpc.balsam.jobs.site_settings import with_paths
 
     words = options.get("--run-kwargs")
     if not words:
@@ -210,8 +215,8 @@ def prepare(target: Target, parsed: argparse.Namespace, data: Data) -> None:
 
     Elsewhere the machine at hand may lack what trials have, a GPU for instance; there the driver does it.
     """
-    from dh_project.arguments import parse_key_values
-    from dh_project.loading import prepare_run
+    from dh_project.common.key_values import parse_key_values
+    from dh_project.user_code.loading import prepare_run
 
     if target.installation.describe().site_type == "local":
         places = {name: str(source) for name, (source, _) in data.items()}
@@ -220,7 +225,7 @@ def prepare(target: Target, parsed: argparse.Namespace, data: Data) -> None:
 
 def bootstrap(target: Target) -> dict[str, int]:
     """Make sure that the site has this version's apps; return their numbers."""
-    from dh_project.balsam.apps import register_apps
+    from dh_project.hpc.balsam.install.apps import register_apps
 
     with step("Bootstrapping apps"):
         have_changed = register_apps(target.installation, target.client, target.site.id)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from dh_project.cli import balsam_checks as checks
 from dh_project.cli import hps
 from dh_project.cli.balsam_checks import step
-from dh_project.cli.console import tell
 from dh_project.cli.parser import positive_float, positive_int
-from dh_project.errors import UserError, unknown
+from dh_project.common.console import tell
+from dh_project.common.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from dh_project.balsam.allocation import Allocation
-    from dh_project.balsam.models import BatchJob, Job
-    from dh_project.balsam.submission import Submission
-    from dh_project.balsam.submitting import Target
+    from dh_project.hpc.balsam.client.models import BatchJob, Job
+    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.submission import Submission
+    from dh_project.hpc.balsam.jobs.submitting import Target
     from dh_project.problem import HpProblem
 
 EXAMPLE = """\
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
-    from dh_project.balsam.client import RefusalsAreMistakes
+    from dh_project.hpc.balsam.client.client import RefusalsAreMistakes
 
     with RefusalsAreMistakes():
         return _resume(arguments) if arguments.resume else _submit(arguments)
@@ -128,10 +128,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _submit(arguments: argparse.Namespace) -> int:
     """Submit a new search."""
-    from dh_project.balsam import tags
-    from dh_project.balsam.allocation import Allocation
-    from dh_project.balsam.submission import Submission
-    from dh_project.balsam.submitting import check_is_new, find_target, making_job, new_request
+    from dh_project.hpc.balsam.client import tags
+    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.submission import Submission
+    from dh_project.hpc.balsam.jobs.submitting import check_is_new, find_target, making_job, new_request
 
     submission = Submission(
         workflow=arguments.workflow,
@@ -170,9 +170,9 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 def _resume(arguments: argparse.Namespace) -> int:
     """Go on with a search that was submitted, as it was or with more."""
-    from dh_project.balsam.chain import batch_jobs_of
-    from dh_project.balsam.submission import Submission
-    from dh_project.balsam.submitting import check_is_idle, find_target, search_job, waking_job
+    from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
+    from dh_project.hpc.balsam.jobs.submission import Submission
+    from dh_project.hpc.balsam.jobs.submitting import check_is_idle, find_target, search_job, waking_job
 
     target = find_target(arguments.site)
     job = search_job(target, arguments.workflow)
@@ -210,7 +210,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _stage(data: checks.Data) -> None:
     """Bring input data to where trials find it."""
-    from dh_project.balsam.staging import stage_in
+    from dh_project.hpc.balsam.jobs.staging import stage_in
 
     if any(source != place for source, place in data.values()):
         with step("Staging data"):
@@ -220,8 +220,8 @@ def _stage(data: checks.Data) -> None:
 
 def _perform(target: Target, allocation: Allocation, job: Job, submission: Submission) -> None:
     """Make the batch job, and say where the search will be."""
-    from dh_project.balsam.allocation import is_silent
-    from dh_project.balsam.submitting import submit
+    from dh_project.hpc.balsam.jobs.allocation import is_silent
+    from dh_project.hpc.balsam.jobs.submitting import submit
 
     tell("Performing job submission...")
     batch_job = submit(target, allocation, submission.workflow, is_agent_there=not is_silent(target.site))
@@ -261,11 +261,11 @@ def _show_plan(job: dict[str, Any], submission: Submission, allocation: Allocati
 
 def _follow(target: Target, job: Job, problem: HpProblem, submission: Submission, is_new: bool = True) -> int:
     """Follow the search to its end, and return the exit status that it would have had here."""
-    from dh_project.balsam.following import Follower
-    from dh_project.balsam.submission import OUTPUT
-    from dh_project.cli.progress import Lines
-    from dh_project.cli.summary import print_summary
-    from dh_project.trial import SearchPaths
+    from dh_project.hpc.balsam.jobs.following import Follower
+    from dh_project.hpc.balsam.jobs.submission import OUTPUT
+    from dh_project.results.paths import SearchPaths
+    from dh_project.search.progress import Lines
+    from dh_project.search.summary import print_summary
 
     folder = target.folder(job.workdir)
     follower = Follower(target, submission.workflow, job, tell, Lines())

@@ -13,7 +13,7 @@ from argcomplete import autocomplete
 from argcomplete.completers import BaseCompleter, FilesCompleter
 
 from dh_project.cli.parser import Parser
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 Names = Callable[[argparse.Namespace], Iterable[str]]
 """Gives the names that are valid for a value, from what the line says so far."""
@@ -52,14 +52,14 @@ def _none(_: argparse.Namespace) -> list[str]:
 
 
 def _sites(_: argparse.Namespace) -> list[str]:
-    from dh_project.sites.names import site_names
+    from dh_project.hpc.sites.names import site_names
 
     return site_names()
 
 
 def _queues(parsed: argparse.Namespace) -> list[str]:
     """Return the queues of the site that the line names."""
-    from dh_project.sites.site import load_site
+    from dh_project.hpc.sites.site import load_site
 
     try:
         return list(load_site(parsed.site).queues)
@@ -74,7 +74,7 @@ def _templates(_: argparse.Namespace) -> list[str]:
 
 
 def _problems(_: argparse.Namespace) -> list[str]:
-    from dh_project.projects import problems, projects
+    from dh_project.user_code.projects import problems, projects
 
     return [name for project in projects() for name in problems(project)]
 
@@ -86,25 +86,25 @@ def _evaluators(_: argparse.Namespace) -> Iterable[str]:
 
 
 def _stoppers(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.stoppers import STOPPERS
+    from dh_project.search.stoppers import STOPPERS
 
     return STOPPERS
 
 
 def _surrogates(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.searchers.settings import SURROGATES
+    from dh_project.search.searchers.settings import SURROGATES
 
     return SURROGATES
 
 
 def _acquisitions(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.searchers.settings import ACQUISITIONS
+    from dh_project.search.searchers.settings import ACQUISITIONS
 
     return ACQUISITIONS
 
 
 def _job_states(_: argparse.Namespace) -> list[str]:
-    from dh_project.balsam.models import JobState
+    from dh_project.hpc.balsam.client.models import JobState
 
     return [state.lower() for state in JobState]
 

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report; exit status 1 where another program answers ``deephyper``."""
     from rich.table import Table
 
-    from dh_project.cli.console import open_console
+    from dh_project.common.console import open_console
 
     script = Path(sysconfig.get_path("scripts")) / "deephyper"
     if arguments.fix and not _is_ours(script):
@@ -77,7 +77,7 @@ def _who_answers(script: Path, answering: str | None, healthy: bool) -> str:
 
 def _give_back(script: Path) -> None:
     """Write the console script anew, whole or not at all."""
-    from dh_project.files import write_whole
+    from dh_project.common.files import write_whole
 
     write_whole(script, SCRIPT.format(python=sys.executable))
     script.chmod(0o755)

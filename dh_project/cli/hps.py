@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 from dh_project.cli import hps_options as options
 from dh_project.cli import hps_resources as places
 from dh_project.cli import hps_settings
-from dh_project.cli.console import tell
-from dh_project.cli.log import log_level, log_to
-from dh_project.errors import UserError
-from dh_project.trial import SearchPaths
+from dh_project.common.console import tell
+from dh_project.common.errors import UserError
+from dh_project.results.paths import SearchPaths
+from dh_project.search.log import log_level, log_to
 
 if TYPE_CHECKING:
     from dh_project.evaluators.mpi_world import World
-    from dh_project.history import History, Identity
-    from dh_project.limits import Ending, Limits
     from dh_project.problem import HpProblem
-    from dh_project.warm_start import Source
+    from dh_project.results.ending import Ending
+    from dh_project.results.history import History, Identity
+    from dh_project.search.limits import Limits
+    from dh_project.search.warm_start import Source
 
 SEED = 42
 
@@ -59,7 +60,7 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a search, or go on with one, and print what was found; or carry a worker for the rank that does."""
-    from dh_project.signals import ending_at_once
+    from dh_project.common.signals import ending_at_once
 
     with ending_at_once():  # until the search takes note of signals
         return _run(arguments)
@@ -85,16 +86,16 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
-    from dh_project.archive import set_aside
-    from dh_project.assignment import Setting
-    from dh_project.cli.progress import progress
-    from dh_project.cli.summary import print_summary
     from dh_project.evaluators import create_evaluator
-    from dh_project.history import check_same_search
-    from dh_project.loading import prepare_run
-    from dh_project.scratch import offered
-    from dh_project.search import Search
-    from dh_project.searchers import create_searcher
+    from dh_project.results.archive import set_aside
+    from dh_project.results.history import check_same_search
+    from dh_project.search.loop import Search
+    from dh_project.search.progress import progress
+    from dh_project.search.searchers import create_searcher
+    from dh_project.search.summary import print_summary
+    from dh_project.trial.attempt import Setting
+    from dh_project.trial.scratch import offered
+    from dh_project.user_code.loading import prepare_run
 
     level, limits = log_level(), hps_settings.limits(arguments)
     settings, resources = hps_settings.ambs_settings(arguments), places.resources(arguments)
@@ -156,9 +157,9 @@ def exit_status(history: History, ending: Ending | None = None) -> int:
 
 def earlier_sessions(paths: SearchPaths, fresh: bool) -> History:
     """Return what earlier sessions left in a folder, which may not be there yet; nothing for a fresh start."""
-    from dh_project.archive import unfinished
-    from dh_project.history import History
-    from dh_project.journal import scan
+    from dh_project.results.archive import unfinished
+    from dh_project.results.history import History
+    from dh_project.results.journal import scan
 
     if paths.folder.is_symlink() and not paths.folder.exists():
         raise UserError(
@@ -177,7 +178,7 @@ def read_sources(
     arguments: argparse.Namespace, paths: SearchPaths, history: History, problem: HpProblem
 ) -> tuple[Source, ...]:
     """Read the results of other searches that this one has not learnt yet."""
-    from dh_project.warm_start import read_source
+    from dh_project.search.warm_start import read_source
 
     if arguments.warm_start and arguments.searcher == "random":
         raise UserError("--warm-start: random search learns nothing; leave it out, or search with hps ambs")
@@ -190,7 +191,7 @@ def read_sources(
 
 def what_is_done(history: History, limits: Limits) -> str | None:
     """Say what of the limits is used up by earlier sessions; None where nothing is."""
-    from dh_project.limits import seconds_to_report
+    from dh_project.search.limits import seconds_to_report
 
     if limits.max_evals is not None and len(history.ended) >= limits.max_evals:
         return f"all {len(history.ended)} trials have ended already"
@@ -205,10 +206,10 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem, labels: dict[str, s
 
     Its own may have died before it did, or the search is called something else now.
     """
-    from dh_project import records
-    from dh_project.history import History
-    from dh_project.journal import Journal
-    from dh_project.results_file import ResultsFile
+    from dh_project.results import records
+    from dh_project.results.csv_file import ResultsFile
+    from dh_project.results.history import History
+    from dh_project.results.journal import Journal
 
     try:
         with suppress(UserError), Journal(paths) as journal:
@@ -224,11 +225,11 @@ def _make_up_results(paths: SearchPaths, problem: HpProblem, labels: dict[str, s
 
 def load_search(arguments: argparse.Namespace, history: History) -> tuple[HpProblem, Identity]:
     """Load problem and run function, and return what makes the search this one; bare names are made complete."""
-    from dh_project.arguments import parse_key_values
-    from dh_project.history import Identity
-    from dh_project.loading import absolute_target, check_run_kwargs, load_run
-    from dh_project.problem import load_problem
-    from dh_project.projects import full_name
+    from dh_project.common.key_values import parse_key_values
+    from dh_project.results.history import Identity
+    from dh_project.user_code.loading import absolute_target, check_run_kwargs, load_run
+    from dh_project.user_code.problems import load_problem
+    from dh_project.user_code.projects import full_name
 
     arguments.problem = full_name(arguments.problem, "Problem")
     arguments.run = full_name(arguments.run, "run")

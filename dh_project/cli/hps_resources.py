@@ -6,11 +6,11 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.evaluators import Resources
-    from dh_project.sites.facts import Gpu
+    from dh_project.hpc.sites.facts import Gpu
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
 """Set by a site's job scripts to its name."""
@@ -61,7 +61,7 @@ def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
     """
     if arguments.scratch is None:
         return ""
-    from dh_project.scratch import checked_place, checked_scratch
+    from dh_project.trial.scratch import checked_place, checked_scratch
 
     check = checked_place if evaluator == "balsam" else checked_scratch
     return str(check(arguments.scratch, arguments.log_dir))
@@ -101,6 +101,6 @@ def _gpus_of_site() -> Gpu | None:
     """
     if not (name := os.environ.get(SITE_VARIABLE)):
         return None
-    from dh_project.sites.site import load_site
+    from dh_project.hpc.sites.site import load_site
 
     return load_site(name).gpu

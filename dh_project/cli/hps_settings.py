@@ -6,12 +6,12 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from dh_project.errors import UserError, one_line
+from dh_project.common.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from dh_project.limits import Limits
-    from dh_project.searchers import AMBSSettings
-    from dh_project.stoppers import Stopper
+    from dh_project.search.limits import Limits
+    from dh_project.search.searchers import AMBSSettings
+    from dh_project.search.stoppers import Stopper
 
 
 def check_settings(arguments: argparse.Namespace) -> None:
@@ -53,7 +53,7 @@ def ambs_settings(arguments: argparse.Namespace) -> AMBSSettings | None:
     Raises:
         UserError: A name is unknown.
     """
-    from dh_project.searchers.settings import AMBSSettings
+    from dh_project.search.searchers.settings import AMBSSettings
 
     if arguments.searcher != "ambs":
         return None
@@ -77,7 +77,7 @@ def limits(arguments: argparse.Namespace) -> Limits:
     Raises:
         UserError: The number of trials is none.
     """
-    from dh_project.limits import Limits
+    from dh_project.search.limits import Limits
 
     if arguments.max_evals == 0 or arguments.max_evals < -1:
         raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")
@@ -97,7 +97,7 @@ def _deadline(arguments: argparse.Namespace) -> dict[str, float]:
     """Return when the job ends, by the monotonic clock, and the margin before that."""
     import psutil
 
-    from dh_project.limits import Limits
+    from dh_project.search.limits import Limits
 
     walltime, margin = arguments.walltime, arguments.margin or Limits.margin
     if walltime is None:
@@ -125,8 +125,8 @@ def stopper(arguments: argparse.Namespace) -> Stopper | None:
     """
     if not arguments.stopper:
         return None
-    from dh_project.arguments import parse_key_values
-    from dh_project.stoppers import create_stopper
+    from dh_project.common.key_values import parse_key_values
+    from dh_project.search.stoppers import create_stopper
 
     if len(arguments.stopper) > 1:
         raise UserError("--stopper: given twice; one stopper judges a search")

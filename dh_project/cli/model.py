@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
-from dh_project.errors import UserError, one_line
+from dh_project.common.errors import UserError, one_line
 
 MODEL = "dh_project.cgcnn_mp"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.cli.parser import Parser
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 DESCRIPTION = """\
 Make a problem in the project that the working directory lies in: its space (problem.py), its run function

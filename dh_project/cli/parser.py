@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from dh_project.errors import UserError, did_you_mean, one_line
+from dh_project.common.errors import UserError, did_you_mean, one_line
 
 FOLLOWING_SECONDS = 2.0
 """How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
@@ -172,7 +172,7 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
 
 def _refuse(said: str) -> None:
     """Print why a command ends, once for all ranks of a launcher."""
-    from dh_project.ranks import is_follower
+    from dh_project.trial.ranks import is_follower
 
     if is_follower():
         time.sleep(FOLLOWING_SECONDS)

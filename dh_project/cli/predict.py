@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict, write the table, and tell how it went."""
     output = arguments.output
     with refusals():
-        checkpoint = import_part("checkpoint_path").find_checkpoint(arguments.checkpoint)
+        checkpoint = import_part("training.checkpoint_path").find_checkpoint(arguments.checkpoint)
         if output is not None:
             _check_output(output)
         predictions = import_part("predict").predict(
@@ -123,7 +123,7 @@ def _write(output: Path | None, rows: list[dict[str, Any]]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from dh_project.files import table_text, write_whole
+    from dh_project.common.files import table_text, write_whole
 
     if output is not None:
         try:

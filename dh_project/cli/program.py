@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from dh_project.cli.console import write_any_text
 from dh_project.cli.parser import Parser, run_command
 from dh_project.cli.versions import ShowVersions
+from dh_project.common.console import write_any_text
 
 
 def run_program(parser: Parser, arguments: list[str] | None = None) -> int:

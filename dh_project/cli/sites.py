@@ -32,10 +32,10 @@ def add_site_option(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sites, or write them to a file."""
-    from dh_project.balsam.client import BalsamClient, RefusalsAreMistakes
-    from dh_project.balsam.installation import active_installation
-    from dh_project.balsam.site_table import COLUMNS, for_reading, site_rows
     from dh_project.cli.tables import check_output, print_rows, write_rows
+    from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
+    from dh_project.hpc.balsam.install.installation import active_installation
+    from dh_project.hpc.balsam.tasks.site_table import COLUMNS, for_reading, site_rows
 
     check_output(arguments.output)
     with RefusalsAreMistakes(), BalsamClient.of(active_installation(arguments.site)) as client:

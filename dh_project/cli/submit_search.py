@@ -13,10 +13,10 @@ from dh_project.cli import hps, hps_settings
 from dh_project.cli import hps_options as options
 from dh_project.cli import hps_resources as places
 from dh_project.cli.parser import Parser
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.sites.snapshot import Snapshot
+    from dh_project.hpc.sites.snapshot import Snapshot
 
 NOT_HERE = {
     "walltime": "it is the job's, and the script hands it on; leave it out",
@@ -81,7 +81,7 @@ def scratch_folder(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: It is a part of the search.
     """
-    from dh_project.scratch import checked_place
+    from dh_project.trial.scratch import checked_place
 
     if "$" in str(arguments.scratch):
         return str(arguments.scratch)
@@ -102,8 +102,8 @@ def check_search(arguments: argparse.Namespace, directory: Path) -> None:
     Raises:
         UserError: They do not, or it is not.
     """
-    from dh_project.history import check_same_search
-    from dh_project.trial import SearchPaths
+    from dh_project.results.history import check_same_search
+    from dh_project.results.paths import SearchPaths
 
     paths = SearchPaths(arguments.log_dir)
     history = hps.earlier_sessions(paths, fresh=False)
@@ -122,7 +122,7 @@ def check_search(arguments: argparse.Namespace, directory: Path) -> None:
 
 def _target(target: str, directory: Path) -> str:
     """Return where a problem or a run function is for the job; a file of this folder is also in the copy of it."""
-    from dh_project.loading import absolute_target
+    from dh_project.user_code.loading import absolute_target
 
     there = absolute_target(target)
     here = Path.cwd().resolve()
@@ -223,7 +223,7 @@ class Code:
             OSError: A file cannot be read or written.
         """
         if self.snapshot is not None:
-            from dh_project.sites.snapshot import take_snapshot
+            from dh_project.hpc.sites.snapshot import take_snapshot
 
             take_snapshot(self.snapshot, self.directory)
 
@@ -238,7 +238,7 @@ def plan_code(arguments: argparse.Namespace, target: Path) -> Code:
         return Code(Path.cwd())
     if target.exists():
         return Code(target, is_copy=True)
-    from dh_project.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
+    from dh_project.hpc.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
 
     limit = arguments.snapshot_limit or LIMIT_MIB
     return Code(target, is_copy=True, snapshot=plan_snapshot(Path.cwd(), arguments.log_dir, limit * MIB))

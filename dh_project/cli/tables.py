@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 ENDINGS = (".csv", ".json")
 
@@ -33,7 +33,7 @@ def check_output(path: Path | None, endings: Sequence[str] = ENDINGS) -> None:
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a table as CSV or as a JSON list, by the file's ending, whole or not at all."""
-    from dh_project.files import table_text, write_whole
+    from dh_project.common.files import table_text, write_whole
 
     if path.suffix == ".json":
         write_json(path, rows)
@@ -43,7 +43,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, A
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
-    from dh_project.files import write_whole
+    from dh_project.common.files import write_whole
 
     write_whole(path, json.dumps(content, indent=1) + "\n")
 
@@ -52,7 +52,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Non
     """Print a table."""
     from rich.table import Table
 
-    from dh_project.cli.console import open_console
+    from dh_project.common.console import open_console
 
     table = Table(box=None, pad_edge=False)
     for column in columns:

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.console import tell
 from dh_project.cli.model import MODEL, import_part, refusals
 from dh_project.cli.parser import Parser, natural
-from dh_project.errors import UserError
+from dh_project.common.console import tell
+from dh_project.common.errors import UserError
 
 FOLDER = "training"
 
@@ -37,7 +37,7 @@ examples:
   deephyper train --folder runs --timestamp
 
 Its weights for the original CGCNN's programs:
-  python -m dh_project.cgcnn_mp.original_checkpoint training weights.pth.tar
+  python -m dh_project.cgcnn_mp.training.original_checkpoint training weights.pth.tar
 """
 
 
@@ -95,7 +95,7 @@ def at_least_two(text: str) -> int:
 
 def add_options(parser: Parser) -> None:
     """Add an option for each hyperparameter and each argument of the model's run function."""
-    configuration = import_part("configuration")
+    configuration = import_part("training.configuration")
     for name, option in configuration.options().items():
         group = "hyperparameters" if name in configuration.ORIGINAL else "how to train"
         if name == "data":
@@ -144,7 +144,7 @@ def _shown(default: Any) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on with a training, and print what it came to."""
     with refusals():
-        configuration, resuming = import_part("configuration"), import_part("resuming")
+        configuration, resuming = import_part("training.configuration"), import_part("training.resuming")
         given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
         if arguments.timestamp:
             arguments.folder = _new_folder(arguments)
@@ -180,7 +180,7 @@ def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], 
     """Train with several seeds."""
     if isinstance(arguments.resume, str):
         raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
-    repeat = import_part("repetitions").repeat
+    repeat = import_part("training.repetitions").repeat
     repeat(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 

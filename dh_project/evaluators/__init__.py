@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dh_project.assignment import Setting
-from dh_project.errors import UserError, unknown
+from dh_project.common.errors import UserError, unknown
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.evaluators.rank_groups import RankGroups
-from dh_project.ranks import check_meeting_folder
+from dh_project.trial.attempt import Setting
+from dh_project.trial.ranks import check_meeting_folder
 
 if TYPE_CHECKING:
     from dh_project.evaluators.mpi_world import World
@@ -57,8 +57,8 @@ def create_evaluator(
     """
     name = evaluator_name(name)
     if name == "balsam":
-        from dh_project.balsam.place import find_place
-        from dh_project.evaluators.balsam import BalsamEvaluator
+        from dh_project.hpc.balsam.evaluator import BalsamEvaluator
+        from dh_project.hpc.balsam.jobs.place import find_place
 
         return BalsamEvaluator(setting, find_place(setting.run, resources))
     check_spread(name, resources)

@@ -50,9 +50,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from dh_project.assignment import Assignment
-from dh_project.resources import Resources as Resources
-from dh_project.trial import Cause, Ended, Event, Reported, State
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Ended, Event, Reported
+from dh_project.trial.shape import Resources as Resources
+from dh_project.trial.trial import Cause, State
 
 
 class NoWorkersLeft(Exception):

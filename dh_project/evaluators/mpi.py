@@ -8,15 +8,16 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, lost
-from dh_project.evaluators.devices import visible_gpus
 from dh_project.evaluators.mpi_carrier import begin
 from dh_project.evaluators.mpi_slots import Ranks, slots_of
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial import Ended, Event, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended, Event
+from dh_project.trial.gpus import visible_gpus
+from dh_project.trial.trial import State
 
 HERE_SECONDS = 120.0
 """Ranks have so long to come: their machines may import slowly from a shared file system."""

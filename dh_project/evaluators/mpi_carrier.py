@@ -7,14 +7,14 @@ import signal
 import time
 from typing import Any
 
-from dh_project.assignment import Setting
-from dh_project.errors import UserError, one_line
+from dh_project.common.errors import UserError, one_line
 from dh_project.evaluators.base import Resources
-from dh_project.evaluators.devices import gpu_variable, visible_gpus
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.ranks import forget_ranks
-from dh_project.trial import Event
+from dh_project.trial.attempt import Setting
+from dh_project.trial.events import Event
+from dh_project.trial.gpus import gpu_variable, visible_gpus
+from dh_project.trial.ranks import forget_ranks
 
 DRIVER_SECONDS = 600.0
 """A rank that hears nothing of rank 0 for so long ends its trial and leaves."""

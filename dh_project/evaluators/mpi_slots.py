@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dh_project.errors import UserError
-from dh_project.evaluators.devices import gpu_share, gpus_of_workers
-from dh_project.resources import Resources
+from dh_project.common.errors import UserError
+from dh_project.trial.gpus import gpu_share, gpus_of_workers
+from dh_project.trial.shape import Resources
 
 Ranks = list[tuple[int, list[str]]]
 """The ranks of a machine, each with the GPUs that it sees."""

@@ -13,8 +13,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from dh_project.errors import UserError, one_line
-from dh_project.ranks import OPEN_MPI, is_launched, world_size
+from dh_project.common.errors import UserError, one_line
+from dh_project.trial.ranks import OPEN_MPI, is_launched, world_size
 
 ALIVE_SECONDS = 2.0
 """So often each rank says that it is there."""

@@ -6,11 +6,12 @@ import os
 import selectors
 from collections.abc import Iterator
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
-from dh_project.evaluators.devices import gpu_share, gpu_variable, gpus_of_workers, visible_gpus
-from dh_project.trial import Ended, Event, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended, Event
+from dh_project.trial.gpus import gpu_share, gpu_variable, gpus_of_workers, visible_gpus
+from dh_project.trial.trial import State
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
 

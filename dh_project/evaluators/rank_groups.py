@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from dh_project.assignment import Assignment
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft
-from dh_project.ranks import folder_of
-from dh_project.trial import Cause, Ended, Event, State
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Ended, Event
+from dh_project.trial.ranks import folder_of
+from dh_project.trial.trial import Cause, State
 
 PATIENCE_SECONDS = 5.0
 """After the first rank has its result, or one has failed, the others have so long to return."""
@@ -28,7 +29,7 @@ class _Group:
 
 
 class RankGroups(Evaluator):
-    """Runs each attempt as several processes, which train together (``dh_project.ranks``).
+    """Runs each attempt as several processes, which train together (``dh_project.trial.ranks``).
 
     The first rank's reports, facts and objective are the trial's. A rank that ends without a result ends the others,
     and the attempt as it did. Orders go to all ranks.

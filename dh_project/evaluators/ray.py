@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError, one_line
+from dh_project.common.errors import UserError, one_line
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, event_of, lost
-from dh_project.evaluators.devices import gpu_share, room_on_gpus, visible_gpus
-from dh_project.trial import Ended, Event, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended, Event
+from dh_project.trial.gpus import gpu_share, room_on_gpus, visible_gpus
+from dh_project.trial.trial import State
 from dh_project.worker.worker_process import WorkerProcess
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -1,5 +1,5 @@
 """The problem: the space of hyperparameters, with starting points."""
 
-from dh_project.problem.space import HpProblem, load_problem
+from dh_project.problem.space import HpProblem
 
-__all__ = ["HpProblem", "load_problem"]
+__all__ = ["HpProblem"]

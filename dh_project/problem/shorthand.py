@@ -8,7 +8,7 @@ import ConfigSpace as cs
 import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 
-from dh_project.errors import UserError, one_line
+from dh_project.common.errors import UserError, one_line
 
 
 def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:

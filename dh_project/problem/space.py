@@ -13,8 +13,7 @@ import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 from ConfigSpace.util import deactivate_inactive_hyperparameters
 
-from dh_project.errors import UserError, did_you_mean, one_line
-from dh_project.importing import load_attribute, without_mpi4py
+from dh_project.common.errors import UserError, did_you_mean, one_line
 from dh_project.problem.shorthand import hyperparameter
 
 Point = dict[str, Any]
@@ -205,21 +204,3 @@ def is_legal(dimension: Hyperparameter, value: Any) -> bool:
         return bool(dimension.legal_value(value))
     except (TypeError, AttributeError, ValueError, OverflowError):
         return False
-
-
-def load_problem(target: str) -> HpProblem:
-    """Load a problem, ours or today's DeepHyper's.
-
-    Raises:
-        UserError: There is none at the target, or it has no hyperparameter.
-    """
-    with without_mpi4py():  # a problem module may import DeepHyper
-        loaded = load_attribute(target, "Problem")
-    if not isinstance(loaded, HpProblem):
-        space = getattr(loaded, "space", None)
-        if not isinstance(space, cs.ConfigurationSpace):
-            raise UserError(f"--problem {target}: a {type(loaded).__name__} is no HpProblem")
-        loaded = HpProblem(space)
-    if not len(loaded):
-        raise UserError(f"--problem {target}: it has no hyperparameter; add one with add_hyperparameter")
-    return loaded

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 LONGEST = 100
 """Of a name: file names that are made of it must be shorter than 256 bytes."""

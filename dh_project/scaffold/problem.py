@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.scaffold.names import check_name
 from dh_project.scaffold.project import Project
 from dh_project.scaffold.template import Template, render

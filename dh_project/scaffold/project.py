@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from dh_project.errors import UserError, one_line
-from dh_project.projects import find_package
+from dh_project.common.errors import UserError, one_line
 from dh_project.scaffold.names import check_is_free, check_name, is_installed_from
 from dh_project.scaffold.template import PROJECT, render
 from dh_project.scaffold.tree import holds_just, write_tree
+from dh_project.user_code.projects import find_package
 
 SETTINGS, OLD_MARK = "pyproject.toml", ".deephyper"
 """What marks a project: ``package`` under ``[tool.deephyper]``, or the empty file of old DeepHyper."""

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dh_project.arguments import parse_key_values
-from dh_project.errors import UserError, did_you_mean, unknown
+from dh_project.common.errors import UserError, did_you_mean, unknown
+from dh_project.common.key_values import parse_key_values
 
 HOME = Path(__file__).parent
 TEMPLATES, SHARED, PROJECT = HOME / "templates", HOME / "shared", HOME / "project"

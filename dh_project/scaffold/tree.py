@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 LEFT = r"^(__pycache__|build)$|\.egg-info$"
 """What a build or an import leaves in a folder."""

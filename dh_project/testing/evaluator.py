@@ -32,10 +32,11 @@ from typing import Any
 import psutil
 import pytest
 
-from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.testing.runs import CHECKPOINT, PROCESSES
-from dh_project.trial import Cause, Ended, Event, Reported, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended, Event, Reported
+from dh_project.trial.trial import Cause, State
 
 PATIENCE = 60.0
 """Seconds after which a test no longer waits for an event: none of them takes so long."""

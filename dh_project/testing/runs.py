@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from dh_project.running import record, report, trial_folder
+from dh_project.trial.reporting import record, report, trial_folder
 
 PROCESSES, CHECKPOINT = "processes.json", "checkpoint"
 """Files in the trial's folder: the ids of all processes of a trial; a checkpoint of ``report_until_told``."""

@@ -1,4 +1,4 @@
-"""What every searcher promises (:mod:`dh_project.searchers.base`), as tests for your own to inherit.
+"""What every searcher promises (:mod:`dh_project.search.searchers.base`), as tests for your own to inherit.
 
 In a test file of yours, with pytest::
 
@@ -25,8 +25,8 @@ import numpy as np
 import pytest
 
 from dh_project.problem import HpProblem
-from dh_project.searchers.base import TOO_NEAR, Searcher
-from dh_project.trial import Point, State, Trial
+from dh_project.search.searchers.base import TOO_NEAR, Searcher
+from dh_project.trial.trial import Point, State, Trial
 
 
 def mixed_problem() -> HpProblem:

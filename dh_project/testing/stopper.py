@@ -17,8 +17,8 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 
-from dh_project.stoppers.base import Stopper
-from dh_project.trial import State, Trial
+from dh_project.search.stoppers.base import Stopper
+from dh_project.trial.trial import State, Trial
 
 STEPS = 10
 RISING = [0.1 * step for step in range(STEPS)]

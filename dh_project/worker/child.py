@@ -16,13 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError, one_line
-from dh_project.job import argument_for
-from dh_project.loading import load_run
-from dh_project.ranks import tell_rank
-from dh_project.running import Connection, connect
-from dh_project.trial import LOG
+from dh_project.common.errors import UserError, one_line
+from dh_project.trial.attempt import LOG, Assignment, Setting
+from dh_project.trial.job import argument_for
+from dh_project.trial.ranks import tell_rank
+from dh_project.trial.reporting import Connection, connect
+from dh_project.user_code.loading import load_run
 from dh_project.worker.memory import offer_to_the_system
 from dh_project.worker.outcome import outcome_of, outcome_of_error
 

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from dh_project.errors import UserError, one_line
-from dh_project.running import record
-from dh_project.trial import Cause, State
+from dh_project.common.errors import UserError, one_line
+from dh_project.trial.reporting import record
+from dh_project.trial.trial import Cause, State
 
 Outcome = dict[str, Any]
 """The state, objective, reason and cause of an attempt, as they travel."""

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dh_project.assignment import Assignment
-from dh_project.files import is_aside, replacing
-from dh_project.ranks import folder_of
-from dh_project.scratch import LEAST_ROOM, in_words, own_folder, require_room
-from dh_project.trial import LOG, RESULT, SearchPaths, State
+from dh_project.common.files import is_aside, replacing
+from dh_project.results.paths import SearchPaths
+from dh_project.trial.attempt import LOG, RESULT, Assignment
+from dh_project.trial.ranks import folder_of
+from dh_project.trial.scratch import LEAST_ROOM, in_words, own_folder, require_room
+from dh_project.trial.trial import State
 from dh_project.worker.outcome import outcome
 
 FIRST_SECONDS = 1.0
@@ -116,7 +117,7 @@ class Scratch:
         own = own_folder(place) / "attempts"
         require_room(own.parent, LEAST_ROOM, "a trial")
         if self._folder is None:
-            from dh_project.lock import file_lock  # which takes time to import
+            from dh_project.common.file_lock import file_lock  # which takes time to import
 
             own.mkdir(exist_ok=True)
             folder = own / self._name
@@ -238,7 +239,7 @@ def _clear(folder: Path) -> None:
     """Take away what workers left that were killed: nobody holds their locks."""
     from filelock import Timeout
 
-    from dh_project.lock import file_lock
+    from dh_project.common.file_lock import file_lock
 
     for left in [path for path in folder.iterdir() if path.is_dir()]:
         with suppress(OSError, Timeout), file_lock(_lock_of(left), wait=False) as held:

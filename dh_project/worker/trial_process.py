@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.signals import signal_name
-from dh_project.trial import RESULT, Cause, State
+from dh_project.common.json_lines import Lines
+from dh_project.common.signals import signal_name
+from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.trial import Cause, State
 from dh_project.worker.child import run_child
-from dh_project.worker.lines import Lines
 from dh_project.worker.memory import excess, gibibytes, system_kills
 from dh_project.worker.outcome import Outcome, failure, outcome
 from dh_project.worker.processes import descendants, kill_descendants

@@ -31,13 +31,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.files import write_whole
-from dh_project.loading import load_run
-from dh_project.scratch import VARIABLE
-from dh_project.trial import RESULT, State
+from dh_project.common.files import write_whole
+from dh_project.common.json_lines import Lines
+from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.scratch import VARIABLE
+from dh_project.trial.trial import State
+from dh_project.user_code.loading import load_run
 from dh_project.worker.guard import ending_with_the_driver
-from dh_project.worker.lines import Lines
 from dh_project.worker.outcome import outcome
 from dh_project.worker.processes import kill_descendants
 from dh_project.worker.scratch import Scratch

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from typing import IO, Any
 from uuid import uuid4
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.worker.lines import Lines
+from dh_project.common.json_lines import Lines
+from dh_project.trial.attempt import Assignment, Setting
 from dh_project.worker.processes import MARK, kill_marked
 from dh_project.worker.trial_process import GRACE_SECONDS
 from dh_project.worker.worker import command

@@ -1,7 +1,7 @@
 """A trial in a container: the image holds the model's libraries, and this project beside them."""
 
 from dh_project import HpProblem
-from dh_project.balsam.job_spec import BalsamJobSpec
+from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
 
 Problem = HpProblem()
 Problem.add_hyperparameter((0.0, 1.0), "x")

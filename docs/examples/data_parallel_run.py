@@ -7,8 +7,8 @@ import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from dh_project import HpProblem, record, report
-from dh_project.balsam.job_spec import BalsamJobSpec
-from dh_project.ranks import meeting_place, rank, world_size
+from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
+from dh_project.trial.ranks import meeting_place, rank, world_size
 
 Problem = HpProblem()
 Problem.add_hyperparameter((0.001, 0.5, "log-uniform"), "lr")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dh_project import HpProblem
-from dh_project.scripts import NUMBER, Printed, flags, run_script
+from dh_project.user_code.scripts import NUMBER, Printed, flags, run_script
 
 Problem = HpProblem()
 Problem.add_dim("batch_size", [16, 32, 64])

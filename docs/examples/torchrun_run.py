@@ -5,7 +5,7 @@ import sys
 from data_parallel_run import Problem  # noqa: F401 (searched with this run function)
 from data_parallel_run import run as train
 
-from dh_project.balsam.job_spec import BalsamJobSpec
+from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
 
 
 def run(point, **settings):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from pymatgen.core import Structure
 
-from dh_project.cgcnn_mp.crystals import Cell, ShippedSource
-from dh_project.cgcnn_mp.preparation.arrays import GraphArrays, first_positions
+from dh_project.cgcnn_mp.crystals.sources import Cell, ShippedSource
+from dh_project.cgcnn_mp.graphs.arrays import GraphArrays, first_positions
 
 SHIPPED = list(ShippedSource().structures())
 SAMPLE = SHIPPED[::400]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dh_project.cgcnn_mp.crystals import FolderSource
-from dh_project.cgcnn_mp.preparation import prepare as preparation
+from dh_project.cgcnn_mp.crystals.sources import FolderSource
+from dh_project.cgcnn_mp.graphs import prepare as preparation
 
 
 class ManyCells(FolderSource):

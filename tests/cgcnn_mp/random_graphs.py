@@ -2,7 +2,7 @@
 
 import torch
 
-from dh_project.cgcnn_mp.graphs import CrystalGraphs, CrystalSet, first_positions
+from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, CrystalSet, first_positions
 
 ELEMENTS, FEATURES = 20, 92
 DISTANCES = 6

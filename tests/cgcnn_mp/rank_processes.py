@@ -6,8 +6,8 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from dh_project.ranks import folder_of
-from dh_project.running import Connection, connect
+from dh_project.trial.ranks import folder_of
+from dh_project.trial.reporting import Connection, connect
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["dh_project.cgcnn_mp.model_run"])

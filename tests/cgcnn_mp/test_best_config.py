@@ -8,7 +8,7 @@ import pytest
 
 from dh_project.cgcnn_mp import best_config, default_config
 from dh_project.cgcnn_mp.model_run import run
-from dh_project.cgcnn_mp.retraining import Console
+from dh_project.cgcnn_mp.training.retraining import Console
 
 POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
 RUN = "dh_project.cgcnn_mp.model_run.run"

@@ -12,10 +12,10 @@ import pytest
 import torch
 from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
 
-from dh_project.cgcnn_mp.labelled_graphs import atomic_numbers, label_graphs
+from dh_project.cgcnn_mp.crystals.splits import find_grouping
+from dh_project.cgcnn_mp.graphs.labelled_graphs import atomic_numbers, label_graphs
+from dh_project.cgcnn_mp.graphs.original_graphs import original_graph
 from dh_project.cgcnn_mp.load_data import DataError, load_data, main
-from dh_project.cgcnn_mp.preparation.original_graphs import original_graph
-from dh_project.cgcnn_mp.splits import find_grouping
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.checkpoint import load_checkpoint
-from dh_project.cgcnn_mp.errors import DataError
+from dh_project.cgcnn_mp.crystals.errors import DataError
 from dh_project.cgcnn_mp.model_run import ORIGINAL, complete_point, prepare, run
-from dh_project.running import Connection, connect
+from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
+from dh_project.trial.reporting import Connection, connect
 
 POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
 

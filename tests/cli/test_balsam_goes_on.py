@@ -2,10 +2,10 @@
 
 import pytest
 
-from dh_project.balsam.submission import OVER, Over, Submission
 from dh_project.cli.balsam_checks import check_goes_on, validate
 from dh_project.cli.main import main
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
+from dh_project.hpc.balsam.jobs.submission import OVER, Over, Submission
 
 
 @pytest.fixture

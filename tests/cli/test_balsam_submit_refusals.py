@@ -6,11 +6,11 @@ import socket
 
 import pytest
 
-from dh_project.balsam import environment
-from dh_project.balsam.credentials import Token, write_token
-from dh_project.balsam.environment import BALSAM, INSIDE, LOADED_BY_BALSAM
-from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
 from dh_project.cli.main import main
+from dh_project.hpc.balsam.client.credentials import Token, write_token
+from dh_project.hpc.balsam.install import environment
+from dh_project.hpc.balsam.install.environment import BALSAM, INSIDE, LOADED_BY_BALSAM
+from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
 
 BATCH = ["-t", "10", "-q", "local", "-n", "1", "-A", "local", "-j", "serial"]
 

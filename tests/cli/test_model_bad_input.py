@@ -9,7 +9,7 @@ from pymatgen.core import DummySpecies, Lattice, Structure
 from small_trainings import HALIDES, SMALL, write_cifs
 
 from dh_project.cgcnn_mp import load_data
-from dh_project.cgcnn_mp.checkpoint import SCHEMA, load_checkpoint
+from dh_project.cgcnn_mp.training.checkpoint import SCHEMA, load_checkpoint
 from dh_project.cli import main
 
 halides, trained, trained_once = (

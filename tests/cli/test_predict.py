@@ -19,7 +19,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from small_trainings import HALIDES, rock_salt, train, write_cifs
 
-from dh_project.cgcnn_mp import download
+from dh_project.cgcnn_mp.training import download
 from dh_project.cli import main
 
 halides, trained, trained_once = (

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dh_project.cli.model import refusals
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 
 
 def test_a_full_gpu_names_the_option_to_change():

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from dh_project.balsam.credentials import Token, write_token
-from dh_project.balsam.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
 from dh_project.cli.main import main
+from dh_project.hpc.balsam.client.credentials import Token, write_token
+from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from dh_project.assignment import Setting
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
 from dh_project.evaluators.mpi_carrier import carry
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, World
 from dh_project.testing.evaluator import EvaluatorContract, Trials
-from dh_project.trial import State
+from dh_project.trial.attempt import Setting
+from dh_project.trial.trial import State
 
 
 class Ranks:

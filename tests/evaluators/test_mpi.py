@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dh_project.history import History
-from dh_project.journal import scan
+from dh_project.results.history import History
+from dh_project.results.journal import scan
+from dh_project.results.paths import SearchPaths
 from dh_project.testing.evaluator import assert_dead
-from dh_project.trial import SearchPaths
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 

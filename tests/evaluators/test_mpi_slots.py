@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.evaluators import check_spread
 from dh_project.evaluators.mpi_slots import slots_of
-from dh_project.resources import Resources
+from dh_project.trial.shape import Resources
 
 
 def ranks(nodes, each, gpus=()):

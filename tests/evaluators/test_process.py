@@ -3,13 +3,13 @@ import sys
 import psutil
 import pytest
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
-from dh_project.evaluators import devices
+from dh_project.common.errors import UserError
 from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial import State
+from dh_project.trial import gpus as devices
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.trial import State
 
 
 class TestProcessEvaluator(EvaluatorContract):

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.assignment import Assignment, Setting
 from dh_project.evaluators import rank_groups
 from dh_project.evaluators.base import NoWorkersLeft, Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.rank_groups import RankGroups
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial import Cause, Ended, Reported, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended, Reported
+from dh_project.trial.trial import Cause, State
 
 RUNS = """
 import os, signal, time

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.evaluators import ray as ray_evaluator
 from dh_project.evaluators.base import NoWorkersLeft, Resources
 from dh_project.evaluators.ray import RayEvaluator
-from dh_project.history import History
-from dh_project.journal import scan
+from dh_project.results.history import History
+from dh_project.results.journal import scan
+from dh_project.results.paths import SearchPaths
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial import Ended, SearchPaths, State
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.events import Ended
+from dh_project.trial.trial import State
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

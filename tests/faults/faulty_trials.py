@@ -11,7 +11,7 @@ from pathlib import Path
 import small_run
 
 from dh_project import record, report, trial_folder
-from dh_project.running import previous_folder
+from dh_project.trial.reporting import previous_folder
 
 
 def numbers():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from dh_project.journal import scan
+from dh_project.results.journal import scan
 
 HERE = Path(__file__).parent
 DEEPHYPER = [sys.executable, "-m", "dh_project.cli.main"]

@@ -10,8 +10,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from dh_project.journal import Journal, encode
-from dh_project.trial import SearchPaths
+from dh_project.results.journal import Journal, encode
+from dh_project.results.paths import SearchPaths
 
 BEFORE = [{"kind": "search", "schema": 1}, {"kind": "start", "trial": 0}, {"kind": "end", "trial": 0}]
 TORN = [

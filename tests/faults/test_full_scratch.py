@@ -10,7 +10,7 @@ import pytest
 from harness import say
 from small_disk import full_disk
 
-from dh_project.cgcnn_mp.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from harness import assert_nothing_is_lost, say
 
-from dh_project.history import History
-from dh_project.journal import encode, scan
-from dh_project.trial import State
+from dh_project.results.history import History
+from dh_project.results.journal import encode, scan
+from dh_project.trial.trial import State
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

@@ -10,8 +10,8 @@ import journal_writer
 import pytest
 from harness import HERE, SearchCommand, assert_nothing_is_lost, say, wait_until
 
-from dh_project.journal import Journal, encode, scan
-from dh_project.trial import SearchPaths
+from dh_project.results.journal import Journal, encode, scan
+from dh_project.results.paths import SearchPaths
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

@@ -2,8 +2,8 @@ import ConfigSpace as cs
 import pytest
 
 from dh_project import HpProblem
-from dh_project.errors import UserError
-from dh_project.problem import load_problem
+from dh_project.common.errors import UserError
+from dh_project.user_code.problems import load_problem
 
 TUTORIAL = """\
 Configuration space object:

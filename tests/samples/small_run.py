@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from dh_project import record, report, trial_folder
-from dh_project.running import previous_folder
+from dh_project.trial.reporting import previous_folder
 
 
 def run(point, seconds=0.0, scale=1.0):

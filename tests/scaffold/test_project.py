@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dh_project
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.scaffold.project import Project, find_project
 
 

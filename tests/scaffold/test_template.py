@@ -2,7 +2,7 @@
 
 import pytest
 
-from dh_project.errors import UserError
+from dh_project.common.errors import UserError
 from dh_project.scaffold import problem as problems
 from dh_project.scaffold.problem import new_problem
 from dh_project.scaffold.project import find_project

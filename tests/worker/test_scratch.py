@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.assignment import Assignment, Setting
-from dh_project.files import is_aside, replacing
-from dh_project.running import scratch_folder
-from dh_project.scratch import VARIABLE, own_folder
+from dh_project.common.files import is_aside, replacing
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.reporting import scratch_folder
+from dh_project.trial.scratch import VARIABLE, own_folder
 from dh_project.worker import scratch as scratch_module
 from dh_project.worker.scratch import Outputs, Scratch
 from dh_project.worker.worker_process import WorkerProcess

@@ -10,8 +10,8 @@ import time
 import psutil
 import pytest
 
-from dh_project.assignment import Assignment, Setting
 from dh_project.testing.evaluator import assert_dead
+from dh_project.trial.attempt import Assignment, Setting
 from dh_project.worker.trial_process import GRACE_SECONDS
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -310,7 +310,7 @@ def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_for
 def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
     driver = (
         "import os, sys, time\n"
-        "from dh_project.assignment import Setting\n"
+        "from dh_project.trial.attempt import Setting\n"
         "from dh_project.worker.worker_process import WorkerProcess\n"
         "WorkerProcess(Setting('slow_import.run', {}, '.', sys.path), threads=1)\n"
         "time.sleep(600)\n"

@@ -1,0 +1,1 @@
+"""Crystals: where structures and labels come from, and how they are split."""

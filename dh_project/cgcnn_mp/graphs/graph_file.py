@@ -1,0 +1,187 @@
+"""The file of graphs: what comes is put aside on disk, then written in the order of ids, and mapped by all.
+
+The file is in safetensors' format (https://github.com/huggingface/safetensors), written piece by piece here, because
+the library would want all arrays in memory, and read by the library, which maps it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from torch import Tensor
+
+from dh_project.cgcnn_mp.crystals.cache import replace_file, unwritable
+from dh_project.cgcnn_mp.graphs.arrays import LEVELS, GraphArrays, first_positions
+
+TYPE_NAMES = {"uint8": "U8", "int16": "I16", "int32": "I32", "int64": "I64", "float32": "F32"}
+"""NumPy's names of types to safetensors'."""
+PIECE = 4096
+"""Crystals that are written at a time."""
+
+
+@dataclass(frozen=True)
+class PreparedGraphs:
+    """The graphs of a source, mapped from their file.
+
+    Attributes:
+        ids: Material ids of the C crystals that have a graph, in the source's order.
+        left_out: Material id to reason, of those that have none.
+        arrays: The tensors that ``GraphArrays`` names; integers of whatever type is wide enough.
+    """
+
+    ids: list[str]
+    left_out: dict[str, str]
+    arrays: dict[str, Tensor]
+
+
+def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
+    """Map a file of graphs; None where there is none, or one that is cut short or not of this key."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            if facts.get("key") != key:
+                return None
+            return PreparedGraphs(
+                ids=json.loads(facts["ids"]),
+                left_out=json.loads(facts["left_out"]),
+                arrays={name: file.get_tensor(name) for name in GraphArrays._fields},
+            )
+    except (OSError, SafetensorError, KeyError):
+        return None
+
+
+class GraphFileWriter:
+    """Collects graphs in whatever order they come, and writes them in the order of ids.
+
+    What has come lies in files without a name beside the one to be written, so that memory holds no more than a few
+    numbers a crystal, and nothing is left behind however the process ends. A context manager.
+
+    Raises:
+        DataError: The folder cannot be written to, or is full; so do the methods.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: dict[str, int] = {}
+        self._reasons: dict[str, str] = {}
+        self._come = 0
+        self._edges: list[np.ndarray] = []
+        self._largest = dict.fromkeys(GraphArrays._fields, 0)
+        self._aside: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> GraphFileWriter:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            for name in GraphArrays._fields:
+                self._aside[name] = tempfile.TemporaryFile(dir=self._path.parent)
+        except OSError as error:
+            self.__exit__()
+            raise unwritable(self._path.parent, error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._aside.values():
+            with suppress(OSError):  # what a full disk did not take is not wanted any more
+                file.close()
+
+    def add(self, ids: Sequence[str], reasons: Sequence[str], graphs: GraphArrays) -> None:
+        """Take in the graphs of some crystals, or the reasons why there are none."""
+        self._rows.update(zip(ids, range(self._come, self._come + len(ids)), strict=True))
+        self._reasons.update(zip(ids, reasons, strict=True))
+        self._come += len(ids)
+        first_edge = first_positions(graphs.edge_counts)
+        self._edges.append(np.diff(first_edge[first_positions(graphs.class_counts)]).astype(np.int32))
+        try:
+            for name, array in graphs._asdict().items():
+                self._aside[name].write(np.ascontiguousarray(array).data)
+                if len(array) and array.dtype != np.float32:
+                    self._largest[name] = max(self._largest[name], int(array.max()))
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def write(self, ids: Sequence[str], key: str) -> None:
+        """Write the file, whole or not at all, with the graphs of ``ids`` in their order."""
+        reasons = {
+            identifier: self._reasons.get(identifier, f"no readable file {identifier}.cif")
+            for identifier in ids
+        }
+        left_out = {identifier: reason for identifier, reason in reasons.items() if reason}
+        kept = [identifier for identifier in ids if not reasons[identifier]]
+        facts = {"key": key, "ids": json.dumps(kept), "left_out": json.dumps(left_out)}
+        rows = np.array([self._rows[identifier] for identifier in kept], np.int64)
+        replace_file(self._path, partial(self._write, rows=rows, facts=facts))
+
+    def _write(self, path: Path, rows: np.ndarray, facts: dict[str, str]) -> None:
+        for file in self._aside.values():
+            file.flush()
+        counts = {
+            "crystal": np.ones(self._come, np.int32),
+            "class": self._mapped("class_counts"),
+            "edge": np.concatenate(self._edges or [np.empty(0, np.int32)]),
+            "distance": self._mapped("distance_counts"),
+        }
+        level_of = {name: level for level, names in LEVELS.items() for name in names}
+        types = {name: self._narrowest(name) for name in GraphArrays._fields}
+        names = sorted(
+            types, key=lambda name: -types[name].itemsize
+        )  # so that each begins at a multiple of its own
+        header: dict[str, object] = {"__metadata__": facts}
+        begin = 0
+        for name in names:
+            length = int(counts[level_of[name]][rows].sum())
+            end = begin + length * types[name].itemsize
+            header[name] = {
+                "dtype": TYPE_NAMES[types[name].name],
+                "shape": [length],
+                "data_offsets": [begin, end],
+            }
+            begin = end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with path.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in names:
+                for piece in _gathered(self._mapped(name), counts[level_of[name]], rows):
+                    file.write(piece.astype(types[name]).data)
+
+    def _mapped(self, name: str) -> np.ndarray:
+        file = self._aside[name]
+        dtype = {"elements": np.uint8, "distances": np.float32}.get(name, np.int32)
+        return np.memmap(file, dtype, "r") if file.tell() else np.empty(0, dtype)
+
+    def _narrowest(self, name: str) -> np.dtype:
+        if name == "distances":
+            return np.dtype(np.float32)
+        fitting = (
+            dtype for dtype in (np.uint8, np.int16, np.int32) if self._largest[name] <= np.iinfo(dtype).max
+        )
+        return np.dtype(next(fitting))
+
+
+def _gathered(array: np.ndarray, counts: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield, in pieces, the parts of an array that belong to some rows, in their order.
+
+    Args:
+        array: The parts of all rows, end to end.
+        counts: Elements of each row's part.
+        rows: int64, which rows.
+    """
+    first = first_positions(counts)
+    for begin in range(0, len(rows), PIECE):
+        chosen = rows[begin : begin + PIECE]
+        sizes = first[chosen + 1] - first[chosen]
+        moved = first[chosen] - first_positions(sizes)[:-1]
+        yield array[np.arange(sizes.sum()) + np.repeat(moved, sizes)]

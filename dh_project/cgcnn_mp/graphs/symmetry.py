@@ -1,0 +1,323 @@
+"""Crystal graphs folded by symmetry: which atoms are equivalent, and which neighbours a full shell gives up.
+
+*Shells.* All distances of a crystal are sorted; those that follow each other by no more than ``SHELL_GAP`` are one
+shell, at the mean of its members, unless it would become wider than ``WIDEST_SHELL``.
+
+*Classes.* Atoms begin with their atomic number as colour. An atom's next colour is the rank of: its colour, and the
+sorted list of (shell, colour) of its neighbours up to the end of the shell that holds the K-th nearest. Ranks are
+those of a comparison number by number, so that they depend on nothing but the crystal. This goes on until there are
+no more colours than before (colour refinement; Weisfeiler and Leman, 1968). Then atoms of one colour see the same
+surroundings, however far one looks, and carry the same features in every layer.
+
+*The rule for ties.* The nearest shell comes first, and within a shell the neighbour of the lower colour; the first K
+are kept. So which members of a shell are kept that the count cuts depends on their surroundings alone, not on the
+order of atoms, nor on the choice of cell, origin or orientation; members of one colour are interchangeable. Atoms of
+one class have the same list, and the same first k of it: each smaller count is exact too.
+
+*What noise can still change.* Two distances about ``SHELL_GAP`` apart may be one shell or two. Noise above the gap
+makes equivalent atoms different: the graph is then larger, and as exact. Where a shell is cut, colours that differ by
+the order of two nearly equal distances may swap ranks, and with them who is kept. A shell at the cutoff radius may
+lie half within it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dh_project.cgcnn_mp.crystals.sources import Written
+from dh_project.cgcnn_mp.graphs.arrays import GraphArrays, first_positions
+from dh_project.cgcnn_mp.graphs.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.graphs.compiling import compiled
+from dh_project.cgcnn_mp.graphs.neighbours import SHELL_GAP, find_neighbours
+
+WIDEST_SHELL = 5 * SHELL_GAP
+"""Å. A large glass has distances everywhere: without a bound, all would become one shell."""
+
+
+@compiled
+def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Return the order that sorts the distances of all atoms, each atom's being sorted: int64 (B,), by merging."""
+    order, merged = np.arange(len(distances)), np.empty(len(distances), np.int64)
+    atoms = len(first) - 1
+    step = 1
+    while step < atoms:
+        for left in range(0, atoms, 2 * step):
+            here, middle = first[left], first[min(left + step, atoms)]
+            there, end = middle, first[min(left + 2 * step, atoms)]
+            for place in range(here, end):
+                if here < middle and (there == end or distances[order[here]] <= distances[order[there]]):
+                    merged[place] = order[here]
+                    here += 1
+                else:
+                    merged[place] = order[there]
+                    there += 1
+        order, merged = merged, order
+        step *= 2
+    return order
+
+
+@compiled
+def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Group the distances of a crystal into shells.
+
+    Args:
+        first: int64 (N + 1,), where each atom's neighbours begin, and the last one's end.
+        distances: float64 (B,), Å; those of an atom ascend.
+
+    Returns:
+        The shell of each neighbour, int32 (B,), and the distance of each shell, float64 (U,), ascending.
+    """
+    shells, means = np.empty(len(distances), np.int32), np.empty(len(distances))
+    count = -1
+    begin = last = total = 0.0
+    members = 0
+    for neighbour in _sorted_rows(first, distances):
+        distance = distances[neighbour]
+        if count < 0 or distance - last > SHELL_GAP or distance - begin > WIDEST_SHELL:
+            if members:
+                means[count] = begin + total / members
+            count += 1
+            begin, total, members = distance, 0.0, 0
+        last = distance
+        total += distance - begin
+        members += 1
+        shells[neighbour] = count
+    if members:
+        means[count] = begin + total / members
+    return shells, means[: count + 1]
+
+
+@compiled
+def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) -> None:
+    """Sort some keys, which are nearly sorted, and their partners with them; equal ones stay in order."""
+    for last in range(begin + 1, end):
+        key, partner = keys[last], partners[last]
+        place = last
+        while place > begin and keys[place - 1] > key:
+            keys[place], partners[place] = keys[place - 1], partners[place - 1]
+            place -= 1
+        keys[place], partners[place] = key, partner
+
+
+@compiled
+def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
+    """Compare the keys of two atoms one by one: below 0, 0, or above 0."""
+    lengths = first[one + 1] - first[one], first[other + 1] - first[other]
+    for place in range(min(lengths)):
+        difference = keys[first[one] + place] - keys[first[other] + place]
+        if difference:
+            return difference
+    return lengths[0] - lengths[1]
+
+
+@compiled
+def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys: np.ndarray) -> None:
+    """Sort some atoms by their keys, by merging; what is sorted already costs one comparison an atom."""
+    merged = np.empty(end - begin, np.int64)
+    step = 1
+    while step < end - begin:
+        for here in range(begin, end - step, 2 * step):
+            middle, last = here + step, min(here + 2 * step, end)
+            if _compare(first, keys, order[middle - 1], order[middle]) <= 0:
+                continue
+            left, right = here, middle
+            for place in range(last - here):
+                if right == last or (left < middle and _compare(first, keys, order[left], order[right]) <= 0):
+                    merged[place] = order[left]
+                    left += 1
+                else:
+                    merged[place] = order[right]
+                    right += 1
+            for place in range(last - here):
+                order[here + place] = merged[place]
+        step *= 2
+
+
+@compiled
+def find_classes(
+    numbers: np.ndarray, first: np.ndarray, others: np.ndarray, shells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Colour the atoms of a crystal, and order their neighbours by shell and colour.
+
+    Args:
+        numbers: uint8 (N,), atomic numbers.
+        first: int64 (N + 1,), where each atom's neighbours begin, and the last one's end.
+        others: int32 (B,), the neighbours; they are put in order.
+        shells: int32 (B,), their shells; those of an atom ascend.
+
+    Returns:
+        The colour of each atom, int64 (N,); shell times the number of colours plus colour of each neighbour, int64
+        (B,), ascending in an atom; the number of colours.
+    """
+    atoms = len(numbers)
+    colours, order = np.empty(atoms, np.int64), np.empty(atoms, np.int64)
+    keys = np.empty(len(others), np.int64)
+    after = np.zeros(256, np.int64)
+    for number in numbers:
+        after[number] += 1
+    count = ended = 0
+    for number in range(256):
+        if after[number]:
+            ended += after[number]
+            after[number] = ended
+            count += 1
+    for atom in range(atoms):
+        after[numbers[atom]] -= 1
+        order[after[numbers[atom]]] = atom
+    colour = 0
+    for place in range(atoms):
+        if place and numbers[order[place]] != numbers[order[place - 1]]:
+            colour += 1
+        colours[order[place]] = colour
+    starts = np.empty(atoms + 1, np.int64)
+    while True:
+        for atom in range(atoms):
+            for place in range(first[atom], first[atom + 1]):
+                keys[place] = shells[place] * count + colours[others[place]]
+            _sort_pairs(keys, others, first[atom], first[atom + 1])
+        if count == atoms:
+            break
+        refined = 0
+        begin = 0
+        while begin < atoms:
+            end = begin + 1
+            while end < atoms and colours[order[end]] == colours[order[begin]]:
+                end += 1
+            _sort_atoms(order, begin, end, first, keys)
+            for place in range(begin, end):
+                if place == begin or _compare(first, keys, order[place - 1], order[place]) != 0:
+                    starts[refined] = place
+                    refined += 1
+            begin = end
+        if refined == count:
+            break
+        starts[refined] = atoms
+        for colour in range(refined):
+            for place in range(starts[colour], starts[colour + 1]):
+                colours[order[place]] = colour
+        count = refined
+    return colours, keys, count
+
+
+@compiled
+def _fold_block(
+    lattices: np.ndarray,
+    first_atom: np.ndarray,
+    numbers: np.ndarray,
+    coordinates: np.ndarray,
+    radius: float,
+    most: int,
+    quotient: bool,
+) -> tuple[np.ndarray, ...]:
+    """Do the work of ``fold``: return which atoms are isolated, and the arrays."""
+    crystals, atoms = len(lattices), len(numbers)
+    isolated = np.full(crystals, -1, np.int64)
+    sizes = np.zeros((crystals, 2), np.int32)
+    elements, multiplicities = np.empty(atoms, np.uint8), np.empty(atoms, np.int32)
+    edge_counts = np.empty(atoms, np.int32)
+    neighbours, shells = np.empty(atoms * most, np.int32), np.empty(atoms * most, np.int32)
+    repeats, distances = np.empty(atoms * most, np.int32), np.empty(atoms * most, np.float32)
+    classes = edges = lengths = 0
+    for crystal in range(crystals):
+        here = slice(first_atom[crystal], first_atom[crystal + 1])
+        own = numbers[here]
+        first, others, away = find_neighbours(lattices[crystal], coordinates[here], radius, most)
+        for atom in range(len(own)):
+            if first[atom + 1] == first[atom]:
+                isolated[crystal] = atom
+                break
+        if isolated[crystal] >= 0 or not len(own):
+            continue
+        shell_of, means = find_shells(first, away)
+        colours, keys, count = find_classes(own, first, others, shell_of)
+        class_of = np.full(count if quotient else len(own), -1, np.int64)
+        for atom in range(len(own)):
+            own_class = colours[atom] if quotient else atom
+            if class_of[own_class] < 0:
+                class_of[own_class] = atom
+                multiplicities[classes + own_class] = 0
+            multiplicities[classes + own_class] += 1
+        used = np.full(len(means), -1, np.int32)
+        first_edge = edges
+        for own_class in range(len(class_of)):
+            atom = class_of[own_class]
+            begin, before = first[atom], edges
+            for place in range(begin, min(begin + most, first[atom + 1])):
+                if quotient and place > begin and keys[place] == keys[place - 1]:
+                    repeats[edges - 1] += 1
+                    continue
+                neighbours[edges] = keys[place] % count if quotient else others[place]
+                shells[edges] = keys[place] // count
+                used[shells[edges]] = 0
+                repeats[edges] = 1
+                edges += 1
+            elements[classes + own_class] = own[atom] - 1
+            edge_counts[classes + own_class] = edges - before
+        classes += len(class_of)
+        kept = 0
+        for shell in range(len(means)):
+            if used[shell] == 0:
+                used[shell] = kept
+                distances[lengths + kept] = means[shell]
+                kept += 1
+        lengths += kept
+        for edge in range(first_edge, edges):
+            shells[edge] = used[shells[edge]]
+        sizes[crystal, 0], sizes[crystal, 1] = len(class_of), kept
+    return (
+        isolated,
+        sizes[:, 0].copy(),
+        sizes[:, 1].copy(),
+        elements[:classes],
+        multiplicities[:classes],
+        edge_counts[:classes],
+        neighbours[:edges],
+        shells[:edges],
+        repeats[:edges],
+        distances[:lengths],
+    )
+
+
+def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tuple[GraphArrays, np.ndarray]:
+    """Make the graphs of C crystals, end to end.
+
+    Args:
+        cells: The crystals.
+        radius: Cutoff, Å.
+        count: Neighbours an atom, at most.
+        quotient: Whether to fold. If not, every atom is a class and every neighbour an edge of its own: what a
+            crystal without symmetry costs.
+
+    Returns:
+        The graphs, without a class where a crystal has no atom or one of them no neighbour; and which atom of its
+        crystal that is, int64 (C,), or -1.
+    """
+    first_atom = first_positions(cells.atom_counts)
+    isolated, *arrays = _fold_block(
+        cells.lattices,
+        first_atom,
+        cells.numbers,
+        cells.coordinates,
+        float(radius),
+        int(count),
+        bool(quotient),
+    )
+    return GraphArrays(*arrays), isolated
+
+
+def folded_graphs(
+    written: Sequence[Written], radius: float, count: int, quotient: bool = True
+) -> tuple[GraphArrays, list[str]]:
+    """Read C structures and make their graphs; arguments are those of ``fold``.
+
+    Returns:
+        The graphs, without a class where there is none; C reasons why, empty where there is one.
+    """
+    cells, reasons = read_structures(written)
+    arrays, isolated = fold(cells, radius, count, quotient)
+    for crystal in np.flatnonzero(isolated >= 0).tolist():
+        number = cells.numbers[cells.atom_counts[:crystal].sum() + isolated[crystal]]
+        reasons[crystal] = isolated_atom(SYMBOLS[number - 1], radius)
+    return arrays, reasons

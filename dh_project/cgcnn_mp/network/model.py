@@ -1,0 +1,121 @@
+"""The crystal graph convolutional neural network (CGCNN) of Xie and Grossman.
+
+T. Xie and J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018), https://doi.org/10.1103/PhysRevLett.120.145301.
+Parameters carry the names of the authors' code, so that weights go both ways. What is computed is theirs too;
+how differs: a convolution's matrix is applied to atoms and bonds apart, element features are embedded once an
+element, equivalent atoms are computed once, and bonds that do not exist take no part.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dh_project.cgcnn_mp.graphs.batches import Batch
+from dh_project.cgcnn_mp.network.batch_norm import BatchNorm, WeightedBatchNorm
+from dh_project.cgcnn_mp.network.kernels import Bonds, Edges, gated_sum, residual
+
+
+class ConvLayer(nn.Module):
+    """One gated graph convolution (equation 5 of the paper).
+
+    Args:
+        atom_fea_len: Features A of an atom.
+        nbr_fea_len: Features G of a bond.
+    """
+
+    def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
+        super().__init__()
+        self.fc_full = nn.Linear(2 * atom_fea_len + nbr_fea_len, 2 * atom_fea_len)
+        self.bn1 = BatchNorm(2 * atom_fea_len)
+        self.bn2 = WeightedBatchNorm(atom_fea_len)
+
+    def forward(self, atoms: Tensor, bonds: Bonds, edges: Edges, rows: Tensor | None = None) -> Tensor:
+        """Let each atom take in its neighbours.
+
+        Args:
+            atoms: float32 (N, A), features of each class of equivalent atoms.
+            bonds: Features of each distance.
+            edges: Who is whose neighbour.
+            rows: int32 (N,), where classes share features: the row of ``atoms`` (now float32 (R, A)) of each.
+
+        Returns:
+            float32 (N, A).
+        """
+        size = atoms.shape[1]
+        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: atoms' terms once an atom, bonds' once a distance
+        w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.count], dim=1)
+        own, other = F.linear(atoms, w_own, self.fc_full.bias), F.linear(atoms, w_other)
+        if rows is not None:
+            atoms, own, other = (values.index_select(0, rows) for values in (atoms, own, other))
+        terms = (atoms, own, other, bonds.times(w_bond))
+        # matrix products may have been of lower precision; sums and statistics are not
+        atoms, own, other, bond = (term.to(self.bn1.weight.dtype) for term in terms)
+        with torch.autocast(atoms.device.type, enabled=False):
+            messages = gated_sum(own, other, bond, edges, self.bn1)
+            return residual(atoms, messages, edges.multiplicities, self.bn2, edges.ranks)
+
+
+class CrystalGraphConvNet(nn.Module):
+    """CGCNN: embedding, convolutions, mean over a crystal's atoms, hidden layers, head.
+
+    Modules are made in the order of the original code, so that equal seeds give equal initial weights.
+
+    Args:
+        orig_atom_fea_len: Features of an element (92 in the paper).
+        nbr_fea_len: Gaussians a bond's distance is expanded in (``count_gaussians``).
+        atom_fea_len: Features A of an atom in the convolutions.
+        n_conv: Convolutions.
+        h_fea_len: Features H of a crystal after pooling.
+        n_h: Hidden layers after pooling.
+        targets: Labels that the head predicts at once.
+        classification: Whether the head gives the log-probabilities of two classes instead.
+        dropout: Probability of dropout after the first hidden layer; None: 0.5 for classification (as in the
+            original), 0 for regression.
+    """
+
+    def __init__(
+        self,
+        orig_atom_fea_len: int,
+        nbr_fea_len: int,
+        atom_fea_len: int = 64,
+        n_conv: int = 3,
+        h_fea_len: int = 128,
+        n_h: int = 1,
+        targets: int = 1,
+        classification: bool = False,
+        dropout: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.nbr_fea_len = nbr_fea_len
+        self.classification = classification
+        self.embedding = nn.Linear(orig_atom_fea_len, atom_fea_len)
+        self.convs = nn.ModuleList(ConvLayer(atom_fea_len, nbr_fea_len) for _ in range(n_conv))
+        self.conv_to_fc = nn.Linear(atom_fea_len, h_fea_len)
+        self.fcs = nn.ModuleList(nn.Linear(h_fea_len, h_fea_len) for _ in range(n_h - 1))
+        self.fc_out = nn.Linear(h_fea_len, 2 if classification else targets)
+        self.dropout = nn.Dropout((0.5 if classification else 0.0) if dropout is None else dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Predict the normalised labels of each of C crystals.
+
+        Args:
+            batch: The crystals' graphs.
+
+        Returns:
+            float32 (C, targets); for classification the log-probabilities, float32 (C, 2).
+        """
+        bonds = Bonds(batch.distances, self.nbr_fea_len)
+        atoms = self.embedding(batch.element_features)
+        rows: Tensor | None = batch.elements  # at first, atoms of an element are alike
+        for conv in self.convs:
+            atoms, rows = conv(atoms, bonds, batch.edges, rows), None
+        atoms = atoms * batch.edges.multiplicities.unsqueeze(1)
+        sums = atoms.new_zeros(len(batch.atom_counts), atoms.shape[1]).index_add(0, batch.crystals, atoms)
+        means = sums / batch.atom_counts.unsqueeze(1)
+        crystals = self.dropout(F.softplus(self.conv_to_fc(F.softplus(means))))
+        for fc in self.fcs:
+            crystals = F.softplus(fc(crystals))
+        outputs: Tensor = self.fc_out(crystals)
+        return F.log_softmax(outputs, dim=1) if self.classification else outputs

@@ -1,0 +1,307 @@
+"""Checkpoints: weights with what they mean, written whole or not at all, read without running code.
+
+A checkpoint is a dict that ``torch.load(weights_only=True)`` reads. ``state_dict`` and ``normalizer`` stand
+where the original CGCNN code puts them. Ours add
+
+- ``schema``, the version of this layout,
+- ``model``, the arguments of ``CrystalGraphConvNet``, ``classification`` among them where it is one,
+- ``graphs``, the settings of the graphs,
+- and from schema 2 on ``data``, the names of the ``labels`` among it, and ``element_features``;
+
+the original's has ``args``, its command line. ``original_checkpoint.py`` writes that form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dh_project.cgcnn_mp.graphs.batches import CrystalSet
+from dh_project.cgcnn_mp.network.kernels import GAUSSIAN_STEP
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.network.normalizer import Normalizer
+from dh_project.common.errors import one_line
+from dh_project.common.files import replacing
+
+SCHEMA = 2
+"""Version of the checkpoint's layout."""
+
+ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS, ORIGINAL_TIES = 12, 8.0, "pymatgen"
+"""The graphs that the original code makes by default: its checkpoints are taken to be of them; radius in Å."""
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint, is damaged, too new, or of another training; one line says which."""
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """What the features of a graph depend on; weights mean nothing for graphs made otherwise.
+
+    Attributes:
+        radius: Cutoff radius, Å.
+        step: Distance between Gaussian centres, Å.
+        max_num_nbr: Neighbours an atom.
+        element_features: SHA-256 of the table of element features.
+        ties: Which of equally far neighbours are kept; ``load_data`` says what there is.
+    """
+
+    radius: float
+    step: float
+    max_num_nbr: int
+    element_features: str
+    ties: str = "environment"
+
+    @classmethod
+    def of(cls, crystals: CrystalSet) -> Self:
+        """Return the settings that a set's graphs were made with."""
+        graphs = crystals.graphs
+        digest = features_digest(graphs.element_features)
+        return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, digest, graphs.ties)
+
+
+def fingerprint(crystals: CrystalSet) -> str:
+    """Return what tells one set of crystals and their labels from another."""
+    digest = hashlib.sha256("\n".join(crystals.ids).encode())
+    digest.update(crystals.labels.contiguous().numpy().tobytes())
+    return f"{len(crystals)} crystals, digest {digest.hexdigest()[:12]}"
+
+
+def features_digest(element_features: Tensor) -> str:
+    """Return what tells one table of element features, float32 (elements, features), from another."""
+    return hashlib.sha256(element_features.cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Check that a checkpoint was written with the settings that are wanted now.
+
+    Raises:
+        CheckpointError: They differ; the message names each that does, with both values.
+    """
+    names = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
+    if names:
+        both = "; ".join(f"{name} {saved.get(name)!r}, not {wanted.get(name)!r}" for name in names)
+        raise CheckpointError(f"{path} is of another training: {what} {both}")
+
+
+def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that a training can go on from a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        state: What it holds.
+        wanted: Graphs, model, data and settings of the training that shall go on.
+
+    Raises:
+        CheckpointError: It holds weights alone, or is of another training.
+    """
+    if "schedule" not in state:
+        what = "was written by another program or version" if "optimizer" in state else "holds weights alone"
+        raise CheckpointError(f"{path} {what}; to go on, name a last.pt that this version wrote")
+    planned, epochs = (settings.get("epochs") for settings in (state["settings"], wanted["settings"]))
+    if None not in (planned, epochs) and planned != epochs:
+        raise CheckpointError(
+            f"{path} was planned for {planned} epochs, over which its {state['settings']['schedule']} schedule "
+            f"goes, and {epochs} are asked for: go on with epochs={planned}, or train anew"
+        )
+    for what, values in wanted.items():
+        check_same(path, what, state[what], values)
+
+
+def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write a checkpoint; until it is on disk, an older one of that name stays.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    write_saved(path, {"schema": SCHEMA, **contents})
+
+
+def write_saved(path: Path, contents: Mapping[str, Any]) -> None:
+    """Write what ``torch.load`` reads, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    content = io.BytesIO()  # torch.save itself tells a full disk by whatever error
+    torch.save(contents, content)
+    with replacing(path) as aside:
+        aside.write_bytes(content.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, ours or the original's (``.pth.tar``), onto the CPU.
+
+    Raises:
+        OSError: It cannot be opened.
+        CheckpointError: It is none, is damaged, or is of a newer schema.
+    """
+    with path.open("rb") as file, torch.serialization.safe_globals(_PLAIN_VALUES):
+        try:
+            contents = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file may raise anything
+            raise CheckpointError(_why_unreadable(path, error)) from error
+    if not isinstance(contents, dict) or not {"state_dict", "normalizer"} <= contents.keys():
+        raise CheckpointError(f"{path} is no CGCNN checkpoint: it has no state_dict and normalizer")
+    schema = contents.get("schema", 0)
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise CheckpointError(
+            f"{path} has schema {schema} and this program reads up to {SCHEMA}; update dh_project"
+        )
+    return contents
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    """Return the one line for a file that ``torch.load`` refuses."""
+    held = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
+    if held:
+        return (
+            f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
+        )
+    reason = one_line(error).partition(". ")[0][:150] or type(error).__name__
+    return f"{path} is no checkpoint, or a damaged one: {reason}"
+
+
+class _NumberType:
+    """Stands for a NumPy type of numbers while a checkpoint is read."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.code = code
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.byte_order = state[1]
+
+    def read(self, content: bytes) -> int | float | bool:
+        """Return the number that these bytes are."""
+        if not re.fullmatch(r"[biuf]\d", self.code) or self.byte_order not in ("<", ">", "|"):
+            raise ValueError(f"a NumPy scalar of type {self.code}")
+        number: int | float | bool = np.frombuffer(content, f"{self.byte_order}{self.code}", count=1)[
+            0
+        ].item()
+        return number
+
+
+def _read_number(kind: _NumberType, content: bytes) -> int | float | bool:
+    return kind.read(content)
+
+
+_PLAIN_VALUES: list[Any] = [
+    argparse.Namespace,
+    (_NumberType, "numpy.dtype"),
+    (_read_number, "numpy.core.multiarray.scalar"),
+    (_read_number, "numpy._core.multiarray.scalar"),
+]
+"""What the original's checkpoints hold beside tensors: options, and a NumPy number for the AUC of a classifier.
+
+The names are NumPy's; what they stand for here only reads numbers, so that no code of a file or of NumPy's pickling
+is run.
+"""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with all that must be known to predict by it.
+
+    Attributes:
+        network: In evaluation mode, on the CPU.
+        normalizer: Of its labels.
+        graphs: Settings of the graphs that it was trained on; None where the checkpoint does not tell (the
+            original's do not).
+        element_features: float32 (elements, features); zeros for elements that have none; None where the
+            checkpoint does not hold them (the original's, and ours of schema 1).
+        label_names: Of its targets; empty where the checkpoint does not tell.
+    """
+
+    network: CrystalGraphConvNet
+    normalizer: Normalizer
+    graphs: GraphSettings | None
+    element_features: Tensor | None
+    label_names: tuple[str, ...]
+
+    @property
+    def targets(self) -> int:
+        """How many labels it predicts; a classification is one."""
+        return 1 if self.network.classification else self.network.fc_out.out_features
+
+    @property
+    def radius(self) -> float:
+        """Cutoff radius, Å, as its number of Gaussians tells (41: 8 Å)."""
+        return self.graphs.radius if self.graphs else (self.network.nbr_fea_len - 1) * GAUSSIAN_STEP
+
+
+def load_trained(path: Path) -> TrainedNetwork:
+    """Load a trained network, ours or the original's.
+
+    Raises:
+        OSError: The file cannot be opened.
+        CheckpointError: It is no such checkpoint.
+    """
+    contents = load_checkpoint(path)
+    try:
+        architecture = infer_architecture(contents["state_dict"]) | {
+            "classification": is_classifier(contents)
+        }
+        if not architecture["classification"]:
+            architecture["targets"] = contents["state_dict"]["fc_out.weight"].shape[0]
+        network = CrystalGraphConvNet(**architecture)
+        network.load_state_dict(contents["state_dict"])
+        normalizer = Normalizer(contents["normalizer"]["mean"], contents["normalizer"]["std"])
+        label_names = tuple(contents.get("data", {}).get("labels", ()))
+        graphs = GraphSettings(**contents["graphs"]) if "graphs" in contents else None
+    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+        lacking = "there is no " if isinstance(error, KeyError) else ""
+        raise CheckpointError(
+            f"{path} holds the weights of another network: {lacking}{one_line(error)[:200]}"
+        ) from error
+    return TrainedNetwork(
+        network.eval(),
+        normalizer,
+        graphs,
+        contents.get("element_features"),
+        label_names,
+    )
+
+
+def is_classifier(contents: Mapping[str, Any]) -> bool:
+    """Say whether a checkpoint's network has two classes, and not two targets: it is told, not guessed.
+
+    Only where neither this project nor the original wrote the checkpoint, a head of width two means classes.
+    """
+    if "model" in contents:
+        return bool(contents["model"].get("classification", False))
+    if "args" in contents:
+        return bool(original_args(contents).get("task") == "classification")
+    return bool(contents["state_dict"]["fc_out.weight"].shape[0] == 2)
+
+
+def original_args(contents: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the original's command line; none where there are none."""
+    args = contents.get("args", {})
+    return dict(vars(args) if isinstance(args, argparse.Namespace) else args)
+
+
+def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Read the arguments of ``CrystalGraphConvNet``, but for those of its head, from the shapes of its weights.
+
+    Raises:
+        KeyError: A weight that every CGCNN has is not there.
+    """
+    atom_fea_len, orig_atom_fea_len = weights["embedding.weight"].shape
+    return {
+        "orig_atom_fea_len": orig_atom_fea_len,
+        "nbr_fea_len": weights["convs.0.fc_full.weight"].shape[1] - 2 * atom_fea_len,
+        "atom_fea_len": atom_fea_len,
+        "n_conv": sum(name.endswith("fc_full.weight") for name in weights),
+        "h_fea_len": weights["conv_to_fc.weight"].shape[0],
+        "n_h": 1 + sum(name.startswith("fcs.") and name.endswith("weight") for name in weights),
+    }

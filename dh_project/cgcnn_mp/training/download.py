@@ -1,0 +1,74 @@
+"""Checkpoints from the web: fetched whole or not at all, and kept only where they are checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from dh_project.cgcnn_mp.crystals.cache import default_cache_folder, unwritable
+from dh_project.cgcnn_mp.training.checkpoint import CheckpointError, load_checkpoint
+from dh_project.common.errors import UserError, one_line
+from dh_project.common.files import replacing
+
+SECONDS = 30.0
+"""How long a server may say nothing."""
+
+LARGEST = 2**30
+"""Of a checkpoint, in bytes: those of this network hold some MB."""
+
+
+def is_url(text: str) -> bool:
+    """Say whether a checkpoint's name is a web address."""
+    return text.startswith(("http://", "https://"))
+
+
+def download_checkpoint(url: str) -> Path:
+    """Fetch a checkpoint and return where it is kept; an older one from this address stays until then.
+
+    Raises:
+        UserError: The address cannot be reached, or what it gives is no checkpoint: nothing in it was run.
+        DataError: The cache folder cannot be written to.
+    """
+    name = PurePosixPath(unquote(url.partition("?")[0])).name or "checkpoint"
+    folder = default_cache_folder() / "checkpoints" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / name) as aside:
+            _fetch(url, aside)
+            try:
+                load_checkpoint(aside)
+            except CheckpointError as error:
+                raise UserError(str(error).replace(str(aside), url)) from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    return folder / name
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Write what an address gives into a file.
+
+    Raises:
+        UserError: It gives nothing.
+        OSError: The file cannot be written.
+    """
+    import httpx
+
+    try:
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=SECONDS) as answer,
+            path.open("wb") as file,
+        ):
+            if answer.is_error:
+                raise UserError(f"{url} cannot be fetched: {answer.status_code} {answer.reason_phrase}")
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+                if file.tell() > LARGEST:
+                    raise UserError(
+                        f"{url} gives more than {LARGEST:,} bytes, which is no checkpoint of this network"
+                    )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        why = one_line(error).rstrip(".") or type(error).__name__
+        raise UserError(
+            f"{url} cannot be reached: {why}; check the address, or fetch the file yourself and name it"
+        ) from None

@@ -1,0 +1,165 @@
+"""``python -m dh_project.cgcnn_mp.training.original_checkpoint CHECKPOINT OUT.pth.tar``: for the original CGCNN.
+
+It writes a trained network in the form of the original code (github.com/txie-93/cgcnn), whose ``predict.py``
+and ``main.py --resume`` then read it, and so does ``cgcnn2``. CHECKPOINT is what ``deephyper predict`` takes: a
+path, SEARCH:TRIAL or SEARCH:best. The original builds its graphs of 12 neighbours within 8 Å and from the data's
+``atom_init.json``; weights trained otherwise are refused, and so are several targets, which it has not. Where more
+neighbours are equally far than 12 leave room for, it keeps other ones than this program does by default
+(``load_data`` says which), and then its predictions differ.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
+from dh_project.cgcnn_mp.network.normalizer import Normalizer
+from dh_project.cgcnn_mp.training.checkpoint import (
+    ORIGINAL_NEIGHBOURS,
+    ORIGINAL_RADIUS,
+    ORIGINAL_TIES,
+    CheckpointError,
+    TrainedNetwork,
+    load_checkpoint,
+    load_trained,
+    original_args,
+    write_saved,
+)
+from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
+from dh_project.cgcnn_mp.training.settings import OPTIMIZERS
+from dh_project.common.errors import UserError
+from dh_project.common.exit_status import MISTAKES, exit_status
+
+SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
+"""What the original's command line has of ``Settings``."""
+
+
+def save_original(
+    path: Path,
+    network: CrystalGraphConvNet,
+    normalizer: Normalizer,
+    *,
+    epoch: int = 0,
+    best_error: float = 0.0,
+    settings: Mapping[str, Any] | None = None,
+    optimizer: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a network as the original's ``main.py`` does.
+
+    Args:
+        path: Where; an older file of that name stays until the new one is on disk.
+        network: The network.
+        normalizer: Of its label.
+        epoch: Epochs that were done.
+        best_error: Validation MAE of the weights (the original's ``best_mae_error``).
+        settings: How it was trained: ``lr``, ``weight_decay``, ``momentum``, ``optim``, ``batch_size``, where known.
+        optimizer: State to go on from; None: that of a new optimizer.
+
+    Raises:
+        CheckpointError: The network predicts several targets.
+        OSError: It cannot be written.
+    """
+    if not network.classification and network.fc_out.out_features != 1:
+        raise CheckpointError(
+            f"the network predicts {network.fc_out.out_features} targets, and the original code only one"
+        )
+    known = {"lr": 0.01, "weight_decay": 0.0, "momentum": 0.9, "optim": "SGD", "batch_size": 256} | {
+        name: value for name, value in (settings or {}).items() if isinstance(value, int | float | str)
+    }
+    contents = {
+        "epoch": epoch,
+        "state_dict": network.state_dict(),
+        "best_mae_error": best_error,
+        "optimizer": dict(optimizer) if optimizer else _new_optimizer(network, known),
+        "normalizer": {
+            name: torch.as_tensor(value, dtype=torch.float64).reshape(())
+            for name, value in (("mean", normalizer.mean), ("std", normalizer.std))
+        },
+        "args": known
+        | {
+            "task": "classification" if network.classification else "regression",
+            "atom_fea_len": network.embedding.out_features,
+            "n_conv": len(network.convs),
+            "h_fea_len": network.conv_to_fc.out_features,
+            "n_h": 1 + len(network.fcs),
+        },
+    }
+    write_saved(path, contents)
+
+
+def _new_optimizer(network: CrystalGraphConvNet, settings: Mapping[str, Any]) -> dict[str, Any]:
+    momentum = {"momentum": settings["momentum"]} if settings["optim"] == "SGD" else {}
+    optimizer = OPTIMIZERS[settings["optim"]](
+        network.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"], **momentum
+    )
+    return optimizer.state_dict()
+
+
+def convert(checkpoint: Path, path: Path) -> bool:
+    """Write a checkpoint of ours in the original's form.
+
+    Returns:
+        Whether it was trained on the neighbours that the original code keeps of equally far ones.
+
+    Raises:
+        OSError: A file cannot be opened or written.
+        CheckpointError: It is no checkpoint, or one of a network that the original code would compute otherwise.
+    """
+    trained, contents = load_trained(checkpoint), load_checkpoint(checkpoint)
+    _check_that_it_can(checkpoint, trained)
+    history = contents.get("history") or [contents]
+    settings = contents.get("settings") or original_args(contents)
+    save_original(
+        path,
+        trained.network,
+        trained.normalizer,
+        epoch=int(history[-1].get("epoch", 0)),
+        best_error=float(history[-1].get("val_mae", contents.get("best_mae_error", 0.0))),
+        settings={name: settings[name] for name in SETTINGS if name in settings},
+        optimizer=contents.get("optimizer"),
+    )
+    return trained.graphs is None or trained.graphs.ties == ORIGINAL_TIES
+
+
+def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:
+    """Refuse weights that the original code would use for other graphs than they were trained on."""
+    neighbours = trained.graphs.max_num_nbr if trained.graphs else ORIGINAL_NEIGHBOURS
+    if (neighbours, round(trained.radius, 6)) != (ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS):
+        raise CheckpointError(
+            f"{checkpoint} was trained on {neighbours} neighbours within {trained.radius:g} Å, and the "
+            f"original code makes graphs of {ORIGINAL_NEIGHBOURS} within {ORIGINAL_RADIUS:g} Å"
+        )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Convert a checkpoint; return the exit status."""
+    return exit_status(_convert, words, MISTAKES)
+
+
+def _convert(words: Sequence[str]) -> None:
+    if len(words) != 2 or words[0].startswith("-"):
+        raise UserError(
+            "give a checkpoint and where to write it: "
+            "python -m dh_project.cgcnn_mp.training.original_checkpoint SEARCH:best weights.pth.tar"
+        )
+    path = Path(words[1])
+    if not path.name.endswith(".pth.tar"):
+        raise UserError(f"{path}: the original's checkpoints end in .pth.tar; name it so")
+    checkpoint = find_checkpoint(words[0])
+    has_its_ties = convert(checkpoint, path)
+    print(f"wrote {path}, of {checkpoint}")
+    if not has_its_ties:
+        print(
+            "it was trained with ties=environment, and the original keeps other ones of equally far neighbours: "
+            "where 12 cut a shell, its predictions differ; train with ties=pymatgen for weights that agree",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""One configuration trained with several seeds: how much of a difference between two is chance."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from dh_project.cgcnn_mp.training.configuration import Configuration, options, point_and_arguments
+from dh_project.cgcnn_mp.training.evaluation import METRICS
+from dh_project.cgcnn_mp.training.resuming import begin, go_on, is_done
+from dh_project.cgcnn_mp.training.retraining import Say, holds, lines_of
+from dh_project.cgcnn_mp.training.saving import LAST
+from dh_project.common.errors import UserError
+from dh_project.common.files import write_table
+
+SEEDS = "seeds.csv"
+"""A row a repetition: its seed, and each metric of each set."""
+
+
+def repeat(
+    folder: Path, given: Configuration, repetitions: int, resume: bool = False, say: Say = print
+) -> None:
+    """Train a configuration with seeds one after the other, and print mean and standard deviation of the metrics.
+
+    Args:
+        folder: A folder ``seed-<number>`` in it is each one's.
+        given: The configuration; its seed, or 0, is the first one.
+        repetitions: How many seeds, at least 2.
+        resume: Go on, with other settings than before where they may change; the same configuration goes on anyway,
+            where something is left to do. Those that are done stay as they are.
+        say: Prints a line.
+
+    Raises:
+        UserError: One of the folders holds a training, which shall not go on.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    first = int(given.get("seed", options()["seed"].default))
+    homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
+    begun = [home for home in homes.values() if (home / LAST).exists()]
+    others = [home for seed, home in homes.items() if home in begun and not _holds(home, given, seed)]
+    refused = (
+        f"{(others or begun or [folder])[0]} holds a training: go on with --resume, or name another --folder"
+    )
+    if others and not resume:
+        raise UserError(refused)
+    undone = {seed: home for seed, home in homes.items() if not is_done(home, {**given, "seed": seed})}
+    if begun and not undone and not resume:
+        raise UserError(refused)
+    rows = []
+    for number, (seed, home) in enumerate(homes.items(), start=1):
+        say(f"seed {seed} ({number} of {repetitions})")
+        if seed in undone:
+            start = go_on if home in begun else begin
+            start(home, {**given, "seed": seed}, say=say)
+        rows.append({"seed": seed, **_metrics(home)})
+        write_table(folder / SEEDS, rows)
+    for line in _summary(rows):
+        say(line)
+    say(f"each one's metrics in {folder / SEEDS}")
+
+
+def _holds(home: Path, given: Configuration, seed: int) -> bool:
+    return holds(home, *point_and_arguments({**given, "seed": seed}))
+
+
+def _metrics(home: Path) -> dict[str, float | None]:
+    """Return the metrics of a training by name, the set's before."""
+    sets: Mapping[str, Mapping[str, Any]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
+    return {f"{which} {name}": value for which, metrics in sets.items() for name, value in metrics.items()}
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table of mean and standard deviation (that of a sample) over the seeds, a line a metric."""
+    table = Table("metric", "mean", "standard deviation", "of seeds", box=None, pad_edge=False)
+    for name in rows[0]:
+        values = [row[name] for row in rows if name != "seed" and row.get(name) is not None]
+        if len(values) > 1:
+            mean, deviation = statistics.mean(values), statistics.stdev(values)
+            table.add_row(name, f"{mean:.4f}", f"{deviation:.4f}", str(len(values)))
+    return lines_of(table)

@@ -1,0 +1,191 @@
+"""Which training a folder gets: one that begins, or one that goes on, there or from another's checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dh_project.cgcnn_mp.network.data_parallel import own_ranks
+from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
+from dh_project.cgcnn_mp.training.checkpoint_path import configuration_of_trial, find_checkpoint
+from dh_project.cgcnn_mp.training.configuration import (
+    Configuration,
+    check_is_cgcnn,
+    checked,
+    options,
+    point_and_arguments,
+)
+from dh_project.cgcnn_mp.training.retraining import CONFIG, Say, is_complete, is_interrupted, retrain
+from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
+from dh_project.cgcnn_mp.training.settings import FREE
+from dh_project.common.errors import UserError
+
+
+def begin(folder: Path, given: Configuration, say: Say = print) -> None:
+    """Train a configuration into a folder that holds no training yet, or this one, interrupted, which goes on.
+
+    Raises:
+        UserError: It holds another one, or all of this one.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    point, arguments = point_and_arguments(given)
+    if not is_interrupted(folder, point, arguments):
+        _check_holds_none(folder)
+    retrain(point, arguments, folder=str(folder), say=say)
+
+
+def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
+    """Go on with the training in a folder, by the settings recorded there; given ones win where they may change.
+
+    Raises:
+        UserError: There is nothing to go on with, all is done, or another setting is given than that of then.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    if not (folder / LAST).is_file():
+        raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
+    settings = _settings_of(folder, given)
+    if own_ranks().is_first and (done := _what_is_done(folder, settings)):
+        raise UserError(done)
+    retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
+
+
+def is_done(folder: Path, given: Configuration) -> bool:
+    """Say whether nothing is left to do of the training in a folder.
+
+    Raises:
+        UserError: Another setting is given than that of then.
+        CheckpointError, OSError: Its checkpoint cannot be read.
+    """
+    return (folder / LAST).is_file() and _what_is_done(folder, _settings_of(folder, given)) is not None
+
+
+def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
+    """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
+
+    A folder that holds what the same call left when it was interrupted is gone on with.
+
+    Args:
+        checkpoint: What ``find_checkpoint`` takes; a training's folder stands for its ``last.pt``.
+        folder: The folder.
+        given: Settings, which win over those recorded beside the checkpoint, or in its search, where they may change.
+        say: Prints a line.
+
+    Raises:
+        UserError: There is no such checkpoint, or it has as many epochs as are asked for, or more.
+        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+    """
+    path = find_checkpoint(checkpoint, of_folder=LAST)
+    done = _epochs_in(path)
+    found = configuration_of_trial(path)
+    if found is not None:
+        check_is_cgcnn(path, found[0])
+        settings = _with_changes(checked(found[1], path), given, path.parent)
+    else:
+        settings = _settings_of(path.parent, given)
+    epochs = _in_force("epochs", settings)
+    if done >= epochs:
+        fewer = "fewer" if done > epochs else "no more"
+        raise UserError(
+            f"the checkpoint is at epoch {done} and epochs={epochs} asks for {fewer}: {path}; "
+            "ask for more with --epochs"
+        )
+    point, arguments = point_and_arguments(settings)
+    if is_interrupted(folder, point, arguments):
+        retrain(point, arguments, folder=str(folder), say=say)
+        return
+    _check_holds_none(folder)
+    was_there = folder.exists()
+    try:
+        with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
+            copy = shutil.copyfile(path, Path(name) / LAST)
+            retrain(point, arguments, folder=str(folder), say=say, resume=True, before=copy.parent)
+    except (UserError, ValueError) as error:  # it is of another training: nothing was done
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(str(error).replace(str(copy), checkpoint)) from error
+
+
+def _check_holds_none(folder: Path) -> None:
+    """Check that a training can begin in a folder.
+
+    Raises:
+        UserError: It holds one, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--folder {folder}: this is a file; name a folder")
+    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
+        raise UserError(
+            f"{folder} holds a training: go on with --resume, name another --folder, or give --timestamp"
+        )
+
+
+def _settings_of(folder: Path, given: Configuration) -> Configuration:
+    """Return the settings of a training that goes on; without a record, those that are given."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return given
+    try:
+        recorded = checked(json.loads(path.read_text(encoding="utf-8")), path)
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
+    return _with_changes(recorded, given, folder)
+
+
+def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -> Configuration:
+    """Return recorded settings with what is given now.
+
+    Raises:
+        UserError: What is given changes one that may not change.
+    """
+    then = {name: _in_force(name, recorded) for name in given}
+    may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
+    changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
+    if changed:
+        both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
+        raise UserError(f"the training in {folder} cannot go on otherwise: {both}")
+    return recorded | given
+
+
+def _in_force(name: str, settings: Configuration) -> Any:
+    """Return a setting: what is said of it, or its default."""
+    return settings[name] if name in settings else options()[name].default
+
+
+def _epochs_in(checkpoint: Path) -> int:
+    """Return how many epochs a checkpoint has behind it.
+
+    Raises:
+        CheckpointError: It is none.
+        OSError: It cannot be opened.
+    """
+    return len(load_checkpoint(checkpoint).get("history", ()))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other or (isinstance(one, list | tuple) and list(one) == list(other or ()))
+
+
+def _what_is_done(folder: Path, settings: Configuration) -> str | None:
+    """Return why there is nothing left to do; None where there are epochs, an evaluation or figures.
+
+    Raises:
+        CheckpointError: What lies there is no checkpoint.
+        OSError: It cannot be opened.
+    """
+    done = _epochs_in(folder / LAST)
+    if not is_complete(folder):
+        return None
+    epochs = _in_force("epochs", settings)
+    if done >= epochs:
+        return f"{done} epochs are done in {folder}; ask for more with --epochs"
+    patience = _in_force("patience", settings)
+    best = int(load_checkpoint(folder / BEST).get("epoch", 0)) if (folder / BEST).is_file() else done
+    if patience is not None and done - best >= patience:
+        return (
+            f"the training in {folder} ended after {done} epochs, for none after epoch {best} was better; to go on "
+            f"give a --patience above {done - best}, or none"
+        )
+    return None

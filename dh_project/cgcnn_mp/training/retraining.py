@@ -1,0 +1,225 @@
+"""One training in a folder: what ``deephyper train``, ``default_config`` and ``best_config`` share."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+from rich.console import Console as RichConsole
+from rich.table import Table
+
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED
+from dh_project.cgcnn_mp.figures.training_figures import (
+    TRAINING_CURVE,
+    draw_parity,
+    draw_residuals_by_element,
+    draw_roc,
+    draw_training_curve,
+)
+from dh_project.cgcnn_mp.graphs.labelled_graphs import GRAPH_OPTIONS, label_graphs
+from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
+from dh_project.cgcnn_mp.network.data_parallel import own_ranks
+from dh_project.cgcnn_mp.training.evaluation import METRICS
+from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
+from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.common.errors import UserError
+from dh_project.common.file_lock import file_lock
+from dh_project.common.files import write_whole
+from dh_project.trial.reporting import Connection, connect
+
+CONFIG = "config.json"
+"""The configuration of a training, in its folder; what it leaves out took its default."""
+LOCK = ".training.lock"
+
+ERROR_WORDS = {
+    "val_nll": "validation negative log-likelihood",
+    "val_scaled_mae": "validation MAE / standard deviation",
+}
+"""What the error of a training is called by its column in the history; of others it is the validation MAE."""
+
+Say = Callable[[str], None]
+
+
+class Console(Connection):
+    """Tells a person what the worker would be told in a search.
+
+    Args:
+        home: The training's folder.
+        unit: Of the label.
+        say: Prints a line.
+        before: The folder whose last epoch to go on from; None for none.
+    """
+
+    def __init__(self, home: Path, unit: str, say: Say, before: Path | None) -> None:
+        self._home, self._unit, self._say = home, unit, say
+        self.predecessors = [before] if before is not None else []
+        self.epochs = 0
+
+    @cached_property
+    def _error_name(self) -> str:
+        """What the history calls the error; the file is there from the first epoch on."""
+        with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
+            return next(name for name in next(csv.reader(file)) if name.startswith("val_"))
+
+    def report(self, step: int, objective: float) -> bool:
+        """Print the epoch's validation error."""
+        shown = ERROR_WORDS.get(self._error_name) or "validation MAE"
+        unit = "" if self._error_name in ERROR_WORDS else f" {self._unit}"
+        self._say(f"epoch {step}: {shown} {-objective:.4f}{unit}")
+        self.epochs = step
+        return True
+
+
+def retrain(
+    point: Mapping[str, Any],
+    run_kwargs: Mapping[str, Any],
+    folder: str,
+    recorded: float | None = None,
+    say: Say = print,
+    resume: bool = False,
+    before: Path | None = None,
+) -> None:
+    """Train a point, print its metrics, and leave the training's files and figures in a folder.
+
+    Where the folder holds this training, interrupted, it goes on; another one that is there gives way. Of several
+    ranks (``torchrun``) the first does so, and the others help it train.
+
+    Args:
+        point: The hyperparameters.
+        run_kwargs: Arguments of ``run``.
+        folder: The folder, where ``run_kwargs`` names none.
+        recorded: The objective that a search found, to print beside the new one.
+        say: Prints a line.
+        resume: Whether to go on from a last epoch.
+        before: The folder that it lies in; None: the training's own.
+
+    Raises:
+        ValueError: The point or an argument is wrong, or the data cannot be used.
+        FloatingPointError: The training diverged.
+        OSError: The folder cannot be written to.
+    """
+    constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
+    values = complete_point(point)
+    Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
+    if not own_ranks().is_first:
+        run(point, **constants)
+        return
+    prepare(**constants)
+    home = Path(run_kwargs.get("folder") or folder)
+    home.mkdir(parents=True, exist_ok=True)
+    unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
+    with _alone_in(home):
+        if not resume and is_interrupted(home, point, constants):
+            say(f"goes on from the last epoch in {home}")
+            resume = True
+        elif not resume:
+            (home / LAST).unlink(missing_ok=True)
+        console = Console(home, unit, say, (before or home) if resume else None)
+        connect(console)
+        with _on_record(home, point, constants, console):
+            try:
+                objective = run(point, **constants, folder=home)
+            finally:
+                connect(Connection())
+    _draw(home, point, constants, unit)
+    for line in _metrics_table(home):
+        say(line)
+    say(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
+    say(f"files in {home}: {', '.join(sorted(path.name for path in home.iterdir() if path.name[0] != '.'))}")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder.
+
+    Raises:
+        UserError: One is at work in it.
+    """
+    try:
+        lock = file_lock(folder / LOCK, wait=False)
+    except Timeout:
+        raise UserError(
+            f"another training is at work in {folder}: wait for it, or name another --folder"
+        ) from None
+    with lock:
+        yield
+
+
+@contextmanager
+def _on_record(
+    home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], console: Console
+) -> Iterator[None]:
+    """Record the configuration of a training that runs; where it is refused, the older record stays, or none."""
+    path = home / CONFIG
+    older = path.read_text(encoding="utf-8") if path.is_file() else None
+    write_whole(path, _recorded(point, constants))
+    try:
+        yield
+    except (UserError, ValueError):
+        if console.epochs == 0:
+            write_whole(path, older) if older is not None else path.unlink()
+        raise
+
+
+def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
+    return json.dumps({**point, **constants}, indent=2, default=str) + "\n"
+
+
+def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
+    """Say whether the training in a folder is of just this point and these arguments of ``run``."""
+    path = home / CONFIG
+    return path.is_file() and path.read_text(encoding="utf-8") == _recorded(point, constants)
+
+
+def is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
+    """Say whether a folder holds the training of just this point and these arguments, with something left to do."""
+    return (home / LAST).is_file() and not is_complete(home) and holds(home, point, constants)
+
+
+def is_complete(home: Path) -> bool:
+    """Say whether metrics and figures are those of the last epoch."""
+    files = [home / name for name in (LAST, METRICS, TRAINING_CURVE)]
+    if not all(path.is_file() for path in files):
+        return False
+    times = [path.stat().st_mtime_ns for path in files]
+    return times == sorted(times)
+
+
+def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
+    """Draw the figures of a training that has ended; by the last one it is complete."""
+    if constants.get("task") == "classification":
+        draw_roc(home)
+    else:
+        draw_parity(home, unit)
+        of_graphs = {**complete_point(point), **constants}
+        found = label_graphs(
+            **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
+        )
+        draw_residuals_by_element(home, found.graphs, unit)
+    draw_training_curve(home, unit)
+
+
+def _metrics_table(home: Path) -> list[str]:
+    """Return the metrics of each set, one line a set below the metrics' names."""
+    sets: dict[str, dict[str, float | None]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
+    names = list(dict.fromkeys(name for metrics in sets.values() for name in metrics))
+    table = Table("set", *names, box=None, pad_edge=False)
+    for which, metrics in sets.items():
+        values = [metrics.get(name) for name in names]
+        table.add_row(which, *("-" if value is None else f"{value:.4f}" for value in values))
+    return lines_of(table)
+
+
+def lines_of(table: Table) -> list[str]:
+    """Return a table as lines, which no terminal's width breaks."""
+    text = StringIO()
+    RichConsole(file=text, width=1000).print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines()]

@@ -1,0 +1,47 @@
+"""The way out of a script: ``python -m package.module [words]``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+
+from dh_project.common.errors import UserError, one_line
+
+MISTAKES = (UserError, ValueError, OSError)
+"""What a model raises where the user is mistaken: an argument, data, or a file that cannot be used."""
+
+
+def exit_status(
+    command: Callable[[Sequence[str]], None],
+    words: Sequence[str] | None,
+    mistakes: tuple[type[Exception], ...] = (UserError,),
+) -> int:
+    """Run a script's command on its words, and return its exit status.
+
+    ``--help`` prints what the script's docstring says.
+
+    Args:
+        command: What it does.
+        words: What it is given; None for the process's own.
+        mistakes: What it raises for a mistake of the user: one line on standard error, and 2.
+
+    Returns:
+        0, 2 for a mistake, 1 for a training that diverges (``FloatingPointError``), 130 for Ctrl-C.
+    """
+    words = sys.argv[1:] if words is None else words
+    if "--help" in words or "-h" in words:
+        print(inspect.getdoc(sys.modules["__main__"]))
+        return 0
+    try:
+        command(words)
+    except FloatingPointError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    except mistakes as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""Supercomputers: sites and their schedulers, and Balsam."""

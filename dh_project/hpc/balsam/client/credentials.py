@@ -1,0 +1,154 @@
+"""The token by which a Balsam server knows the user, and its renewal."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from dh_project.common.errors import UserError, one_line
+from dh_project.common.file_lock import file_lock
+from dh_project.common.files import replacing
+
+LOGIN_SECONDS = 15.0
+"""A server that does not answer a login for so long is down."""
+
+CLIENT_CLASS = "dh_project_client.PatientClient"
+"""Of Balsam's own programs; in its environment, for any kind of token."""
+
+RETRIES = 2
+"""Of Balsam's own client: its default waits for half an hour, with every answer that is no."""
+
+
+class Login(BaseModel):
+    """Name and password on a server of one's own."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token.
+
+    Attributes:
+        url: Address of the server.
+        text: What is sent.
+        expires: When it ends.
+        client_class: How Balsam's own client logs in there.
+    """
+
+    url: str
+    text: str
+    expires: datetime | None
+    client_class: str = CLIENT_CLASS
+
+    def seconds_left(self) -> float:
+        """Return for how long it is good; a day where the file does not say."""
+        return 86400.0 if self.expires is None else (self.expires - datetime.now(UTC)).total_seconds()
+
+
+def read_token(path: Path) -> Token:
+    """Return the token in a file that Balsam's own client reads too.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+        expires = content.get("token_expiry")
+        if isinstance(expires, str):
+            expires = datetime.fromisoformat(expires)
+        if isinstance(expires, datetime):
+            expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires
+        return Token(
+            str(content["api_root"]).rstrip("/"),
+            str(content["token"]),
+            expires,
+            str(content.get("client_class", CLIENT_CLASS)),
+        )
+    except FileNotFoundError:
+        raise UserError(f"{path}: no token for a Balsam server; log in with: deephyper balsam-init") from None
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise UserError(
+            f"{path}: not a token of a Balsam client ({one_line(error)[:100]}); log in with: deephyper balsam-init"
+        ) from None
+
+
+def write_token(path: Path, token: Token) -> None:
+    """Write a token where Balsam's own client reads it; nobody else may read it."""
+    content = {
+        "api_root": token.url,
+        "client_class": token.client_class,
+        "token": token.text,
+        # Balsam's client compares it with a date that knows no zone
+        "token_expiry": token.expires.astimezone(UTC).replace(tzinfo=None) if token.expires else None,
+        "connect_timeout": 6.2,
+        "read_timeout": 120.0,
+        "retry_count": RETRIES,
+    }
+    write_private(path, yaml.safe_dump(content, sort_keys=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file, whole, that nobody else may read at any time."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (
+        replacing(path) as aside,
+        os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file,
+    ):
+        file.write(text)
+
+
+def log_in(url: str, login: Login) -> Token:
+    """Ask a server for a token.
+
+    Raises:
+        UserError: The server is not there, is no Balsam server, or does not know the name or the password.
+    """
+    try:
+        answer = httpx.post(f"{url}/auth/password/login", data=login.model_dump(), timeout=LOGIN_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(
+            f"{url}: no Balsam server answers there ({one_line(error)[:100]}); start it with: deephyper balsam-start"
+        ) from None
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise UserError(f"{url}: wrong user name or password for {login.username!r}")
+    try:
+        content = answer.raise_for_status().json()
+        expires = datetime.fromisoformat(content["expiration"])
+        return Token(url, content["access_token"], expires if expires.tzinfo else expires.replace(tzinfo=UTC))
+    except (httpx.HTTPError, KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{url}: this is no Balsam server with passwords (it answered {answer.status_code})"
+        ) from None
+
+
+def renew(token_file: Path, login_file: Path, refused: Token) -> Token | None:
+    """Return another token in the place of one that was refused; None where the user has to log in.
+
+    The file may hold a newer one already, for several processes share it; else the login that is kept gets one.
+
+    Args:
+        token_file: Where tokens are kept.
+        login_file: Where the login is.
+        refused: The token that was refused.
+    """
+    with suppress(UserError), file_lock(token_file.with_name(".renewing")):
+        present = read_token(token_file)
+        if present.text != refused.text and present.seconds_left() > 0:
+            return present
+        try:
+            login = Login.model_validate_json(login_file.read_text())
+        except (OSError, ValidationError):
+            return None
+        token = log_in(refused.url, login)
+        write_token(token_file, token)
+        return token
+    return None

@@ -1,0 +1,143 @@
+"""PostgreSQL on a socket file that nobody else can reach: the database of a server of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from dh_project.common.errors import UserError
+from dh_project.hpc.balsam.install.daemons import Daemons
+from dh_project.hpc.balsam.install.environment import INSIDE, run_inside, run_logged, variables
+from dh_project.hpc.balsam.install.installation import Installation
+
+NAME = "database"
+
+LONGEST_SOCKET = 103
+"""Bytes of a socket file's path, on every system (Linux takes 107)."""
+
+SOCKET = ".s.PGSQL.5432"
+
+START_SECONDS, STOP_SECONDS = 60.0, 30.0
+
+SETTINGS = """
+# by dh_project
+listen_addresses = ''
+unix_socket_permissions = 0700
+timezone = 'UTC'
+log_timezone = 'UTC'
+# as Balsam's own: a crash of the machine takes the last moments, and harms nothing else
+synchronous_commit = off
+"""
+
+
+class Database:
+    """The database of a folder.
+
+    The system itself says who connects (``peer``), so that there is no password to keep, and only this user gets in.
+
+    Args:
+        installation: The folder.
+        daemons: Its processes.
+    """
+
+    def __init__(self, installation: Installation, daemons: Daemons) -> None:
+        self._at, self._daemons = installation, daemons
+        self._folder = installation.server / "database"
+        self._log = installation.server / "database.log"
+
+    @property
+    def url(self) -> str:
+        """Address of Balsam's database in it."""
+        return f"postgresql://postgres@/balsam?host={self._socket_folder()}"
+
+    def process(self) -> psutil.Process | None:
+        """Return its process, where it runs."""
+        return self._daemons.process(NAME)
+
+    def start(self) -> bool:
+        """Start it, and make it where there is none; return whether it had to be started.
+
+        Raises:
+            UserError: It does not start.
+        """
+        if self.process() is not None:
+            return False
+        if not self._folder.exists():
+            self._make()
+        lock = self._folder / "postmaster.pid"
+        _remove_lock_of_the_dead(lock)
+        words = [*self._program("postgres"), "-D", self._folder, "-k", self._socket_folder()]
+        process = self._daemons.start(NAME, words, variables(self._at), self._at.server, self._log)
+        self._daemons.wait(
+            process, lambda: _is_ready(lock, process.pid), "the database", self._log, START_SECONDS
+        )
+        return True
+
+    def stop(self) -> bool:
+        """End it, in order; return whether it ran."""
+        return self._daemons.stop(NAME, signal.SIGINT, STOP_SECONDS)
+
+    def _make(self) -> None:
+        aside = self._folder.with_name("database.unfinished")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(mode=0o700)
+        options = ["-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8"]
+        run_logged(
+            [*self._program("initdb"), "-D", aside, *options],
+            variables(self._at),
+            self._log,
+            "the database could not be made",
+        )
+        name = run_inside(self._at, "postgres.py", "--client-name")["name"]
+        (aside / "pg_hba.conf").write_text("local all postgres peer map=owner\n")
+        (aside / "pg_ident.conf").write_text(f'owner "{name}" postgres\n')
+        with (aside / "postgresql.conf").open("a") as file:
+            file.write(SETTINGS)
+        aside.rename(self._folder)
+
+    def _program(self, name: str) -> list[str | Path]:
+        return [self._at.python, "-P", INSIDE / "postgres.py", name]
+
+    def _socket_folder(self) -> Path:
+        """Return a folder that only this user may enter, with a path that is short enough for a socket file."""
+        folder = self._at.server / "socket"
+        if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
+            key = hashlib.sha256(os.fsencode(self._at.folder)).hexdigest()[:12]
+            folder = Path("/tmp") / f"dh_project-{os.getuid()}-{key}"
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), self._folder.stat().st_uid):
+            raise UserError(
+                f"{folder}: this is another user's, and the database's socket would be theirs; remove it"
+            )
+        folder.chmod(0o700)
+        return folder
+
+
+def _is_ready(lock: Path, pid: int) -> bool:
+    """Say whether the database says so itself: the last line of its lock file."""
+    try:
+        lines = lock.read_text().split()
+    except OSError:
+        return False
+    return bool(lines) and lines[0] == str(pid) and lines[-1] == "ready"
+
+
+def _remove_lock_of_the_dead(lock: Path) -> None:
+    """Remove a lock file whose number another program has by now: PostgreSQL would take that one for itself."""
+    with suppress(OSError, ValueError, IndexError):
+        number = int(lock.read_text().split()[0])
+        try:
+            is_dead = psutil.Process(number).name() != "postgres"
+        except psutil.Error:
+            is_dead = True
+        if is_dead:
+            lock.unlink()

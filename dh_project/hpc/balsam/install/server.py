@@ -1,0 +1,214 @@
+"""A server of one's own: Balsam's server on the loopback interface, before a database on a socket file."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from dh_project.common.errors import UserError
+from dh_project.hpc.balsam.client.credentials import Login, log_in, write_private, write_token
+from dh_project.hpc.balsam.install.daemons import Daemons
+from dh_project.hpc.balsam.install.database import Database
+from dh_project.hpc.balsam.install.environment import run_inside, variables
+from dh_project.hpc.balsam.install.installation import Installation
+
+NAME = "server"
+
+HOST = "127.0.0.1"
+
+START_SECONDS, STOP_SECONDS = 60.0, 20.0
+
+TOKEN_HOURS = 720.0
+"""How long tokens are good, where nothing else is said."""
+
+NO_REDIS = {"unix_socket_path": "/dev/null/redis", "retry": None}
+"""For Balsam's server, which tells every change to a Redis where there is one.
+
+It would look for it in ``/tmp``, where another user may listen, and try for four seconds at each change.
+"""
+
+
+class ServerSettings(BaseModel):
+    """What only the server may know.
+
+    Attributes:
+        port: Where it listens.
+        secret: Signs its tokens.
+        token_hours: How long these are good.
+    """
+
+    port: int
+    secret: str
+    token_hours: float
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return f"http://{HOST}:{self.port}"
+
+
+class OwnServer:
+    """The server of a folder.
+
+    Args:
+        installation: The folder.
+        daemons: Its processes.
+    """
+
+    def __init__(self, installation: Installation, daemons: Daemons) -> None:
+        self._at, self._daemons = installation, daemons
+        self._settings_file = installation.private / "server.json"
+        self._log = installation.server / "server.log"
+        self.database = Database(installation, daemons)
+
+    @property
+    def settings(self) -> ServerSettings:
+        """What only the server may know.
+
+        Raises:
+            UserError: It is missing.
+        """
+        found = self._settings()
+        if found is None:
+            raise self._unfinished("the server's settings are missing")
+        return found
+
+    def check_port(self, port: int) -> None:
+        """Make sure that a port is free, or this server's.
+
+        Raises:
+            UserError: It is another program's.
+        """
+        old = self._settings()
+        if (old is None or old.port != port) and not _is_free(port):
+            raise UserError(f"--port {port}: another program listens there; give another, or leave it out")
+
+    def configure(self, port: int | None, token_hours: float | None) -> bool:
+        """Settle port, secret and life of tokens; what is settled stays, unless another is asked for.
+
+        Returns:
+            Whether anything is another now; a server that ran is stopped then.
+
+        Raises:
+            UserError: The port is another program's.
+        """
+        old = self._settings()
+        new = ServerSettings(
+            port=port or (old.port if old else _free_port()),
+            secret=old.secret if old else secrets.token_hex(32),
+            token_hours=token_hours or (old.token_hours if old else TOKEN_HOURS),
+        )
+        if new == old:
+            return False
+        self.check_port(new.port)
+        self.stop()
+        write_private(self._settings_file, new.model_dump_json(indent=1) + "\n")
+        return True
+
+    def process(self) -> psutil.Process | None:
+        """Return its process, where it runs."""
+        return self._daemons.process(NAME)
+
+    def start(self) -> bool:
+        """Start it, on a database that runs; return whether it had to be started.
+
+        Raises:
+            UserError: Its port is another program's, or it does not start.
+        """
+        settings = self.settings
+        if self.process() is not None:
+            return False
+        if not _is_free(settings.port):
+            raise UserError(
+                f"port {settings.port}: another program listens where this Balsam server should; end that one, or "
+                f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
+            )
+        words: list[str | Path] = [
+            *(self._at.python, "-P", "-m", "uvicorn", "dh_project_server:app"),
+            *("--host", HOST, "--port", str(settings.port), "--log-level", "warning", "--no-access-log"),
+        ]
+        environment = variables(self._at, self._variables())
+        process = self._daemons.start(NAME, words, environment, self._at.server, self._log)
+        self._daemons.wait(process, lambda: answers(settings.url), "the server", self._log, START_SECONDS)
+        return True
+
+    def stop(self) -> bool:
+        """End it; return whether it ran."""
+        return self._daemons.stop(NAME, signal.SIGTERM, STOP_SECONDS)
+
+    def prepare(self) -> None:
+        """Make the tables and the user of a database that runs, where they are missing."""
+        login = self._login() or Login(username=getpass.getuser(), password=secrets.token_urlsafe(32))
+        run_inside(self._at, "tables.py", given=login.model_dump(), more=self._variables())
+        write_private(self._at.login_file, login.model_dump_json() + "\n")
+
+    def renew_token(self) -> None:
+        """Get a token with the login that is kept.
+
+        Raises:
+            UserError: The login is missing, or the server does not take it.
+        """
+        login = self._login()
+        if login is None:
+            raise self._unfinished("the login is missing")
+        write_token(self._at.token_file, log_in(self.settings.url, login))
+
+    def _login(self) -> Login | None:
+        try:
+            return Login.model_validate_json(self._at.login_file.read_text())
+        except (OSError, ValidationError):
+            return None
+
+    def _settings(self) -> ServerSettings | None:
+        try:
+            return ServerSettings.model_validate_json(self._settings_file.read_text())
+        except (OSError, ValidationError):
+            return None
+
+    def _unfinished(self, what: str) -> UserError:
+        return UserError(
+            f"{self._at.private}: {what}; mend the folder with: deephyper balsam-init {self._at.folder}"
+        )
+
+    def _variables(self) -> dict[str, str]:
+        settings = self.settings
+        return {
+            "BALSAM_DATABASE_URL": self.database.url,
+            "BALSAM_AUTH_SECRET_KEY": settings.secret,
+            "BALSAM_AUTH_TOKEN_TTL": str(round(settings.token_hours * 3600)),
+            "BALSAM_LOG_LEVEL": "WARNING",
+            "BALSAM_REDIS_PARAMS": json.dumps(NO_REDIS),
+        }
+
+
+def answers(url: str) -> bool:
+    """Say whether a Balsam server answers at an address."""
+    try:
+        answer = httpx.get(f"{url}/auth/how", timeout=5.0)
+        return answer.is_success and isinstance(answer.json(), list)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,263 @@
+"""Making a folder of ``balsam-init``, or what is missing of one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dh_project.common.errors import UserError
+from dh_project.common.files import write_whole
+from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
+from dh_project.hpc.balsam.client.credentials import write_token
+from dh_project.hpc.balsam.client.login import (
+    ask_for_token,
+    asks_for_password,
+    check_url,
+    is_logged_in,
+    log_in_by_device,
+)
+from dh_project.hpc.balsam.install.environment import (
+    BALSAM,
+    fault,
+    find_python,
+    make_environment,
+    python_version,
+    refresh,
+    works,
+)
+from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Description, Installation
+from dh_project.hpc.balsam.install.services import Services, Tell, at_work, silently
+from dh_project.hpc.balsam.install.site import LOCAL, RETIRED, check_site_type, make_site
+
+ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
+"""Balsam's launchers write paths into command lines as they are."""
+
+ALLOWED_IN_PROJECTS = re.compile(r"\w[\w.+:@-]*", re.ASCII)
+"""A project's name becomes a word of batch scripts."""
+
+SHORTEST_TOKEN = 0.01
+"""Hours; every process renews its token, but not at each step."""
+
+ACTIVATE = """\
+# To be sourced by a shell: . {file}
+{folder_variable}={folder}
+BALSAM_SITE_PATH={site}
+BALSAM_CLIENT_PATH={token}
+export {folder_variable} BALSAM_SITE_PATH BALSAM_CLIENT_PATH
+# last, for its interpreter must not hide this project's
+case ":$PATH:" in
+*:{programs}:*) ;;
+*) PATH="$PATH":{programs} ;;
+esac
+export PATH
+"""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks for; None where what is there stays, or a default is taken.
+
+    Attributes:
+        server: Address of a server of others; None for one of the folder's own.
+        site_type: ``local``, or a named system.
+        site_name: The site's name on the server.
+        projects: To which batch jobs may be charged.
+        port: Where a server of one's own listens.
+        token_hours: How long its tokens are good.
+        user: Name at a server of others.
+        password_from_stdin: Read the password there from standard input.
+        python: Interpreter to make Balsam's environment with.
+    """
+
+    server: str | None = None
+    site_type: str | None = None
+    site_name: str | None = None
+    projects: tuple[str, ...] = ()
+    port: int | None = None
+    token_hours: float | None = None
+    user: str | None = None
+    password_from_stdin: bool = False
+    python: Path | None = None
+
+
+def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Description:
+    """Make a folder, or mend what is broken in it, and start what runs for it.
+
+    Args:
+        installation: The folder.
+        wishes: What the user asks for.
+        tell: Where lines for the user go.
+
+    Raises:
+        UserError: The folder is something else, or something cannot be made.
+    """
+    before = _present(installation)
+    wishes = _settled(installation, wishes, before)
+    services = Services(installation)
+    # what may be wrong is looked at first, before a minute is spent or a file written
+    if wishes.port is not None:
+        services.server.check_port(wishes.port)
+    log_in = _way_to_log_in(installation, wishes)
+    python = find_python(wishes.python) if fault(installation) else None
+    installation.folder.mkdir(parents=True, exist_ok=True)
+    with at_work(installation):
+        services.refuse_other_hosts()
+        _make_folders(installation)
+        _mend_environment(installation, services, python, tell)
+        tell(f"Balsam    {BALSAM}, on Python {python_version(installation)}, in {installation.environment}")
+        log_in()
+        if wishes.server is None:
+            _prepare_server(services, wishes)
+        description = _make_site(installation, services, wishes, tell)
+        _write_activate(installation)
+        services.start(description, tell)
+        installation.write_description(description)
+    return description
+
+
+def _way_to_log_in(installation: Installation, wishes: Wishes) -> Callable[[], None]:
+    """Return what logs in to a server of others; a password is asked for, and tried, at once."""
+    url = wishes.server
+    if url is None or is_logged_in(installation, url):
+        return lambda: None
+    if asks_for_password(url):
+        token = ask_for_token(url, wishes.user, wishes.password_from_stdin)
+        return lambda: write_token(installation.token_file, token)
+    return lambda: log_in_by_device(installation, url)
+
+
+def _make_folders(installation: Installation) -> None:
+    _log(installation).touch()
+    installation.private.mkdir(mode=0o700, exist_ok=True)
+    installation.private.chmod(0o700)
+    installation.server.mkdir(mode=0o711, exist_ok=True)
+
+
+def _mend_environment(
+    installation: Installation, services: Services, python: Path | None, tell: Tell
+) -> None:
+    if refresh(installation):
+        services.stop(silently)
+    if not works(installation):
+        services.stop(silently)
+        make_environment(installation, python or find_python(None), tell)
+
+
+def _prepare_server(services: Services, wishes: Wishes) -> None:
+    """Start the server of one's own, with its tables and its user, and get a token of it."""
+    if services.server.configure(wishes.port, wishes.token_hours):
+        services.agent.stop()
+    services.server.database.start()
+    services.server.prepare()
+    services.server.start()
+    services.server.renew_token()
+
+
+def _make_site(installation: Installation, services: Services, wishes: Wishes, tell: Tell) -> Description:
+    site_type = wishes.site_type or LOCAL
+    with RefusalsAreMistakes(), BalsamClient.of(installation) as client:
+        site = make_site(installation, site_type, wishes.site_name, wishes.projects, client)
+        url = client.url
+    if site.changed:
+        services.agent.stop()
+    if site_type in RETIRED:
+        tell(f"note      {site_type} was switched off; its settings are here for what was kept of it")
+    if site_type != LOCAL and wishes.server is None:
+        tell(f"note      the compute nodes of {site_type} must be able to reach {url}; else use --server URL")
+    for name in site.kept:
+        tell(f"kept      {installation.site / name}, which was edited")
+    return Description(
+        balsam=BALSAM,
+        site_type=site_type,
+        site_name=site.name,
+        site_id=site.id,
+        url=url,
+        owns_server=wishes.server is None,
+        node=site.node,
+    )
+
+
+def _present(installation: Installation) -> Description | None:
+    """Return what was set up in the folder; None where nothing was, or not all.
+
+    Raises:
+        UserError: The folder is something else.
+    """
+    folder = installation.folder
+    if not ALLOWED_IN_PATHS.fullmatch(str(folder)):
+        raise UserError(
+            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or signs of a shell; choose "
+            "another"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; name a folder that is new or empty")
+    if installation.description_file.exists():
+        try:
+            return installation.describe()
+        except UserError:
+            return None
+    if folder.exists() and any(folder.iterdir()) and not _log(installation).exists():
+        raise UserError(f"{folder}: this holds other things; name a folder that is new or empty")
+    return None
+
+
+def _settled(installation: Installation, wishes: Wishes, before: Description | None) -> Wishes:
+    """Return the wishes with what is there where nothing is said.
+
+    Raises:
+        UserError: They are not possible, or at odds with what is there.
+    """
+    site_type = wishes.site_type or (before.site_type if before else LOCAL)
+    check_site_type(site_type)
+    for project in wishes.projects:
+        if not ALLOWED_IN_PROJECTS.fullmatch(project):
+            raise UserError(
+                f"-A {project!r}: this is no project's name; it has letters, digits and any of '_.+:@-'"
+            )
+    server = check_url(wishes.server) if wishes.server else None
+    if before:
+        if site_type != before.site_type:
+            raise UserError(
+                f"--site-type {site_type}: {installation.folder} is a site of type {before.site_type}; make another "
+                "folder for this one"
+            )
+        if server and (before.owns_server or server != before.url):
+            its = "one of its own" if before.owns_server else before.url
+            raise UserError(
+                f"--server {server}: {installation.folder} has a site at another server, {its}; make another folder "
+                "for this one"
+            )
+        server = None if before.owns_server else before.url
+    if server:
+        for option, value in (("--port", wishes.port), ("--token-hours", wishes.token_hours)):
+            if value is not None:
+                raise UserError(
+                    f"{option} {value}: this is for a server of one's own, and --server names another's"
+                )
+    elif wishes.user or wishes.password_from_stdin:
+        raise UserError(
+            "--user and --password-stdin: a server of one's own asks for no login; leave them out"
+        )
+    if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
+        raise UserError(f"--token-hours {wishes.token_hours:g}: too short; give at least {SHORTEST_TOKEN:g}")
+    return replace(wishes, server=server, site_type=site_type)
+
+
+def _write_activate(installation: Installation) -> None:
+    text = ACTIVATE.format(
+        file=installation.activate,
+        folder_variable=FOLDER_VARIABLE,
+        folder=shlex.quote(str(installation.folder)),
+        site=shlex.quote(str(installation.site)),
+        token=shlex.quote(str(installation.token_file)),
+        programs=shlex.quote(str(installation.environment / "bin")),
+    )
+    write_whole(installation.activate, text)
+
+
+def _log(installation: Installation) -> Path:
+    """The log of the installation: the first file that is written, by which an unfinished folder is known."""
+    return installation.folder / "balsam-init.log"

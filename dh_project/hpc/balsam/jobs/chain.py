@@ -1,0 +1,138 @@
+"""The batch jobs of one search: each driver submits the next one, and the last one ends what is left of them.
+
+Balsam's launchers run the jobs that carry a workflow's tag, so that a search goes on in whatever batch job of its
+workflow starts next.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from dh_project.hpc.balsam.client import tags
+from dh_project.hpc.balsam.client.client import BalsamClient, Refused, Unauthorized, Unavailable
+from dh_project.hpc.balsam.client.models import BatchJob, BatchRequest, BatchState
+
+AFTER = "after"
+"""Parameter of the site's job template: the scheduler's number of the batch job that is to end first."""
+
+SECONDS_BETWEEN = 5.0
+"""Between two tries, where the server is down or the present batch job is not known to it yet."""
+
+LAST_TRIES = 5
+"""At taking batch jobs out of the queue: one that the site's agent submits just now comes back."""
+
+log = logging.getLogger(__name__)
+
+
+def batch_jobs_of(client: BalsamClient, site_id: int, workflow: str) -> list[BatchJob]:
+    """Return a workflow's batch jobs, in the order of their making."""
+    return sorted(client.batch_jobs(site_id, {tags.WORKFLOW: workflow}), key=lambda batch_job: batch_job.id)
+
+
+def present_one(client: BalsamClient, job_id: int, batch_jobs: Sequence[BatchJob]) -> BatchJob | None:
+    """Return the batch job in which a job runs; None where the server does not know yet."""
+    number = client.job(job_id).batch_job_id
+    found = [each for each in batch_jobs if each.id == number and each.state is not BatchState.FINISHED]
+    return found[0] if found else None
+
+
+def waits_for(batch_job: BatchJob, other: BatchJob) -> bool:
+    """Say whether one begins when the other ends."""
+    return other.scheduler_id is not None and batch_job.optional_params.get(AFTER) == str(other.scheduler_id)
+
+
+class Chain:
+    """Submits the next batch job of a search, in the background, and tries again while the server is down.
+
+    Args:
+        client: Of the server.
+        site_id: The site.
+        workflow: The search's name.
+        job_id: The driver's own job.
+        last: How many batch jobs the workflow may have.
+    """
+
+    def __init__(self, client: BalsamClient, site_id: int, workflow: str, job_id: int, last: int) -> None:
+        self._client, self._site_id, self._workflow = client, site_id, workflow
+        self._job_id, self._last = job_id, last
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="chain", daemon=True)
+
+    def start(self) -> None:
+        """Submit the next one as soon as it can be, where there is to be one."""
+        if self._last > 1:
+            self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait until that is settled, at most so long."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def end(self, patience: float) -> list[BatchJob]:
+        """Take the batch jobs that are still ahead out of the queue, for the search is over; return them.
+
+        Args:
+            patience: Seconds for which a server that is down is waited for.
+
+        Raises:
+            Unavailable: It stays down; they start, find nothing to do, and end.
+        """
+        self._over.set()
+        self.join(SECONDS_BETWEEN)
+        self._client.patience = patience
+        ended: dict[int, BatchJob] = {}
+        for _ in range(LAST_TRIES):
+            ahead = self._ahead()
+            for batch_job in ahead:
+                self._client.delete_batch_job(batch_job.id)
+                ended[batch_job.id] = batch_job
+            if not ahead and all(each.scheduler_id is not None for each in ended.values()):
+                break
+            time.sleep(1.0)
+        return list(ended.values())
+
+    def _ahead(self) -> list[BatchJob]:
+        """Return the workflow's batch jobs that wait, in the queue or in a script, for this one's end."""
+        batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
+        present = present_one(self._client, self._job_id, batch_jobs)
+        return [
+            each
+            for each in batch_jobs
+            if each.state in (BatchState.PENDING_SUBMISSION, BatchState.QUEUED)
+            or (each.state is BatchState.RUNNING and present is not None and waits_for(each, present))
+            if present is None or each.id != present.id
+        ]
+
+    def _go_on(self) -> None:
+        said = ""
+        while not self._over.is_set():
+            try:
+                if self._submit_next():
+                    return
+            except (Unavailable, Unauthorized) as error:
+                if str(error) != said:
+                    log.warning("the next batch job is not submitted yet: %s", error)
+                said = str(error)
+            except Refused as error:
+                log.error("the next batch job cannot be submitted: %s", error)
+                return
+            self._over.wait(SECONDS_BETWEEN)
+
+    def _submit_next(self) -> bool:
+        """Submit the next batch job, where none is ahead; say whether that is settled."""
+        batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
+        if len([each for each in batch_jobs if each.state is not BatchState.SUBMIT_FAILED]) >= self._last:
+            return True
+        present = present_one(self._client, self._job_id, batch_jobs)
+        if present is None or present.scheduler_id is None:
+            return False
+        if any(each.state.is_ahead and each.id > present.id for each in batch_jobs) or self._over.is_set():
+            return True
+        asked = {name: getattr(present, name) for name in BatchRequest.model_fields}
+        asked["optional_params"] = {**present.optional_params, AFTER: str(present.scheduler_id)}
+        made = self._client.create_batch_job(BatchRequest(**asked))
+        log.info("batch job %d follows batch job %d", made.id, present.id)
+        return True

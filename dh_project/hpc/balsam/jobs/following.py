@@ -1,0 +1,182 @@
+"""Following a search that was submitted: its batch jobs, its own job, and each trial's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dh_project.hpc.balsam.client.client import ServerError
+from dh_project.hpc.balsam.client.models import BatchJob, BatchState, Job, JobState
+from dh_project.hpc.balsam.jobs.allocation import is_silent, seconds_silent
+from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
+from dh_project.hpc.balsam.jobs.submission import Over
+from dh_project.hpc.balsam.jobs.submitting import Target, why_refused
+from dh_project.results.history import History
+from dh_project.results.journal import decode
+from dh_project.results.paths import SearchPaths
+from dh_project.search.observer import Observer
+
+READ_SECONDS = 1.0
+"""Between two looks at the journal."""
+
+ASK_SECONDS = 3.0
+"""Between two questions to the server."""
+
+SETTLE_SECONDS = 30.0
+"""For which nothing may be ahead before the search is held to be interrupted: an agent may be slow."""
+
+LAUNCHER_SECONDS = 120.0
+"""After which a launcher that runs is held to be unable to take the search."""
+
+OVER_STATES = (JobState.JOB_FINISHED, JobState.FAILED)
+
+
+class JournalTail:
+    """Reads a journal that grows, each record once.
+
+    Args:
+        path: Its file, which may not be there yet.
+
+    Attributes:
+        history: What the records so far tell.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+        self.history = History()
+
+    def read(self) -> None:
+        """Take what is new, as far as it is whole."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                lines = file.read().splitlines(keepends=True)
+        except OSError:  # none yet, or the file system is away
+            return
+        for line in lines:
+            record = decode(line)
+            if record is None:  # it is being written
+                return
+            self.history.apply(record)
+            self._read += len(line)
+
+
+class Follower:
+    """Tells how a search goes, until it is over or nothing is ahead of it.
+
+    Args:
+        target: The site.
+        workflow: The search's name.
+        job: The search's own job.
+        tell: Prints a line.
+        observer: Is shown each trial that ends.
+
+    Attributes:
+        job: The search's own job, as the server told of it last.
+    """
+
+    def __init__(
+        self, target: Target, workflow: str, job: Job, tell: Callable[[str], None], observer: Observer
+    ) -> None:
+        self._target, self._workflow, self._tell, self._observer = target, workflow, tell, observer
+        self.job, self._folder = job, target.folder(job.workdir)
+        self._tail = JournalTail(SearchPaths(self._folder).journal)
+        self._said: dict[str, str] = {}
+        self._shown = 0
+        self._idle_since: float | None = None
+        self._untaken_since: float | None = None
+
+    @property
+    def history(self) -> History:
+        """What is known of the search."""
+        return self._tail.history
+
+    def pass_over(self) -> None:
+        """Leave out the trials that have ended already."""
+        self._tail.read()
+        self._shown = len(self.history.ended)
+
+    def follow(self) -> Over | None:
+        """Follow to the end; return how the search ended, or None where it was interrupted."""
+        ask_at = 0.0
+        while True:
+            self._show_trials()
+            if (over := Over.read(self._folder)) is not None:
+                self._show_trials()
+                return over
+            if time.monotonic() >= ask_at:
+                if self._ask():
+                    self._show_trials()
+                    return Over.read(self._folder)
+                ask_at = time.monotonic() + ASK_SECONDS
+            time.sleep(READ_SECONDS)
+
+    def _show_trials(self) -> None:
+        self._tail.read()
+        for trial in self.history.ended[self._shown :]:
+            self._observer.ended(trial)
+        self._shown = len(self.history.ended)
+
+    def _ask(self) -> bool:
+        """Ask the server how the jobs stand, and tell what has changed; say whether nothing is ahead."""
+        client = self._target.client
+        try:
+            batch_jobs = batch_jobs_of(client, self._target.site.id, self._workflow)
+            self.job = client.job(self.job.id)
+            [site] = [site for site in client.sites() if site.id == self._target.site.id]
+        except (ServerError, ValueError) as error:
+            self._say("server", f"{error}; the search goes on without")
+            return False
+        self._said.pop("server", None)
+        for batch_job in batch_jobs:
+            self._tell_batch_job(batch_job)
+        self._say("job", f"search (job {self.job.id}): {self.job.state}")
+        if is_silent(site) and any(each.state is BatchState.PENDING_SUBMISSION for each in batch_jobs):
+            minutes = seconds_silent(site) / 60
+            self._say(
+                "agent",
+                f"the site's agent has not been heard of for {minutes:.0f} minutes, and submits nothing; start it "
+                f"with: deephyper balsam-start",
+            )
+        self._tell_untaken(batch_jobs)
+        return self._is_idle(batch_jobs)
+
+    def _tell_batch_job(self, batch_job: BatchJob) -> None:
+        number = f" ({batch_job.scheduler_id} in the queue)" if batch_job.scheduler_id else ""
+        text = f"batch job {batch_job.id}{number}: {batch_job.state}"
+        if batch_job.state is BatchState.SUBMIT_FAILED:
+            text += f": {why_refused(batch_job)}"
+        self._say(f"batch job {batch_job.id}", text)
+
+    def _tell_untaken(self, batch_jobs: list[BatchJob]) -> None:
+        """Tell where a launcher runs and does not take the search."""
+        runs = any(each.state is BatchState.RUNNING for each in batch_jobs)
+        if not runs or self.job.state is JobState.RUNNING or self.job.state in OVER_STATES:
+            self._untaken_since = None
+            return
+        if self._untaken_since is None:
+            self._untaken_since = time.monotonic()
+        if time.monotonic() - self._untaken_since > LAUNCHER_SECONDS:
+            self._say(
+                "launcher",
+                f"a batch job runs, and no launcher has taken the search for {LAUNCHER_SECONDS / 60:.0f} minutes; "
+                f"see the logs in {self._target.installation.site / 'log'}",
+            )
+
+    def _is_idle(self, batch_jobs: list[BatchJob]) -> bool:
+        """Say whether the search is not over and yet nothing takes it, for longer than an agent needs."""
+        is_ahead = any(each.state.is_ahead for each in batch_jobs)
+        if is_ahead and self.job.state not in OVER_STATES:
+            self._idle_since = None
+            return False
+        if self._idle_since is None:
+            self._idle_since = time.monotonic()
+        has_failed = not is_ahead and all(each.state is BatchState.SUBMIT_FAILED for each in batch_jobs)
+        return has_failed or time.monotonic() - self._idle_since > SETTLE_SECONDS
+
+    def _say(self, of: str, text: str) -> None:
+        """Tell a line once, and again only when something else has been told of the same thing."""
+        if self._said.get(of) != text:
+            self._said[of] = text
+            self._tell(text)

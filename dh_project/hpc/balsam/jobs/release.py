@@ -1,0 +1,83 @@
+"""Before a launcher: frees what a launcher before it, which died, left as running or as taken.
+
+The server itself finds out that a launcher has died after five minutes. Until then the search's own job would not be
+started in the next batch job. A trial's job that ran is never run again: the driver, which comes back, gives the
+trial another attempt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from dh_project.hpc.balsam.client import tags
+from dh_project.hpc.balsam.client.client import BalsamClient
+from dh_project.hpc.balsam.client.models import BatchJob, BatchState, Job, JobState
+from dh_project.hpc.balsam.install.installation import active_installation
+
+LONGEST = 30
+"""Seconds; the batch job waits meanwhile."""
+
+HELD = (JobState.RUNNING, JobState.PREPROCESSED, JobState.RESTART_READY)
+"""States that a launcher's jobs may stand in."""
+
+
+def release(client: BalsamClient, site_id: int, workflow: str, after: int | None = None) -> list[Job]:
+    """Free a workflow's jobs whose launcher is no more, and return them as they were.
+
+    Args:
+        client: Of the server.
+        site_id: The site.
+        workflow: The search's name.
+        after: The scheduler's number of a batch job that has ended, where the site's agent may not know yet.
+    """
+    held = [
+        job
+        for job in client.jobs(tags={tags.WORKFLOW: workflow}, states=HELD, site_id=site_id)
+        if job.batch_job_id is not None and (job.state is JobState.RUNNING or job.session_id is not None)
+    ]
+    batch_jobs = {each.id: each for each in client.batch_jobs(site_id, {tags.WORKFLOW: workflow})}
+    freed = [job for job in held if _has_ended(batch_jobs.get(job.batch_job_id or 0), after)]
+    trials = [job for job in freed if job.tags.get(tags.KIND) != tags.SEARCH]
+    for job in freed:
+        if job not in trials:
+            again = JobState.PREPROCESSED if job.state is JobState.RESTART_READY else JobState.RESTART_READY
+            client.update_job(job.id, state=again)
+    ran = [job.id for job in trials if job.state is JobState.RUNNING]
+    client.update_jobs(ran, [JobState.RUNNING], state=JobState.FAILED)
+    # a change of its state is what frees a job that was taken and not started; by way of one that no launcher takes,
+    # and that a driver puts right which takes the job up
+    taken = [job.id for job in trials if job.state is JobState.PREPROCESSED]
+    client.update_jobs(taken, [JobState.PREPROCESSED], state=JobState.AWAITING_PARENTS)
+    client.update_jobs(taken, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
+    return freed
+
+
+def main() -> NoReturn:
+    """Free the jobs of a workflow at the active site; the batch job goes on whatever comes of it."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.alarm(LONGEST)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--balsam", type=Path, metavar="DIR", help="folder of balsam-init (the active one)")
+    parser.add_argument("--workflow", required=True)
+    parser.add_argument("--after", type=int)
+    arguments = parser.parse_args()
+    try:
+        installation = active_installation(arguments.balsam)
+        with BalsamClient.of(installation, patience=LONGEST / 2) as client:
+            freed = release(client, installation.describe().site_id, arguments.workflow, arguments.after)
+        for job in freed:
+            print(f"job {job.id} ({job.workdir}) was left {job.state} by a launcher that is no more: freed")
+    except Exception as error:
+        print(f"jobs of a dead launcher are not freed: {type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(0)
+
+
+def _has_ended(batch_job: BatchJob | None, after: int | None) -> bool:
+    if batch_job is None or batch_job.state in (BatchState.FINISHED, BatchState.SUBMIT_FAILED):
+        return True
+    return after is not None and batch_job.scheduler_id == after

@@ -1,0 +1,108 @@
+"""``dh_project.toml`` in a Balsam folder: where a user's container, work directory, data and outputs are."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.common.key_values import parse_key_values
+from dh_project.hpc.balsam.install.installation import Installation
+
+
+class SiteSettings(BaseModel):
+    """What a user says of a site; all of it may be left out.
+
+    Attributes:
+        image: Container image in which trials run.
+        work_directory: Where searches run, and where their input data is brought; without it, below the site.
+        outputs: Where each search's results are brought.
+        data: Places of data by name; ``--run-kwargs data=NAME`` means the path.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = None
+    work_directory: Path | None = None
+    outputs: Path | None = None
+    data: dict[str, Path] = Field(default_factory=dict)
+
+
+def read_site_settings(installation: Installation) -> SiteSettings:
+    """Return the settings of a Balsam folder; paths in them are meant from there.
+
+    Raises:
+        UserError: The file is no TOML, or a name or a value in it is wrong.
+    """
+    file = installation.settings_file
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return SiteSettings()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read as TOML: {one_line(error)}") from None
+    try:
+        settings = SiteSettings.model_validate(content)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = ".".join(map(str, wrong["loc"]))
+        if wrong["type"] == "extra_forbidden":
+            names = list(SiteSettings.model_fields)
+            raise UserError(
+                f"{file}: unknown setting {name!r}{did_you_mean(name, names)}; valid: {', '.join(names)}"
+            ) from None
+        raise UserError(f"{file}: {name}: {wrong['msg']}") from None
+    home = installation.folder
+    return settings.model_copy(
+        update={
+            "work_directory": _from(home, settings.work_directory),
+            "outputs": _from(home, settings.outputs),
+            "data": {name: _from(home, path) for name, path in settings.data.items()},
+        }
+    )
+
+
+def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path) -> dict[str, Path]:
+    """Return the run function's arguments that name a data place, or something that is there, by their names.
+
+    Args:
+        run_kwargs: ``key=value`` words.
+        settings: The site's; a data place comes before a file of the same name.
+        directory: Where relative paths begin.
+
+    Raises:
+        UserError: A data place that is named is not there.
+    """
+    paths: dict[str, Path] = {}
+    for name, value in parse_key_values(run_kwargs).items():
+        if not isinstance(value, str) or not value:
+            continue
+        if (place := settings.data.get(value)) is not None:
+            if not place.exists():
+                raise UserError(f"--run-kwargs {name}={value}: the site's data place {place} is not there")
+            paths[name] = place
+        elif (path := directory / value).exists():
+            paths[name] = Path(path).resolve()
+    return paths
+
+
+def with_paths(run_kwargs: Sequence[str], paths: dict[str, Path]) -> list[str]:
+    """Return ``key=value`` words in which these arguments have these paths."""
+    words = []
+    for word in run_kwargs:
+        name = word.partition("=")[0]
+        if name in paths:
+            plain = f"{name}={paths[name]}"
+            is_plain = parse_key_values([plain])[name] == str(paths[name])
+            quoted = str(paths[name]).replace("'", "''")
+            word = plain if is_plain else f"{name}='{quoted}'"
+        words.append(word)
+    return words
+
+
+def _from(home: Path, path: Path | None) -> Path | None:
+    return None if path is None else Path(os.path.normpath(home / path.expanduser()))

@@ -1,0 +1,129 @@
+"""Input data brought to a work directory by its content, once; and a search's results brought back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from dh_project.common.errors import UserError
+from dh_project.common.files import replacing, sync_folder
+from dh_project.results.paths import SearchPaths
+
+
+def place_of(source: Path, work: Path) -> Path:
+    """Return where input data stands in a work directory: ``inputs/<sha256>/NAME``, or where it is if that is there.
+
+    Raises:
+        UserError: It cannot be read, or holds nothing.
+    """
+    if source.resolve().is_relative_to(work.resolve()):
+        return source
+    return work / "inputs" / content_hash(source) / source.name
+
+
+def stage_in(source: Path, place: Path) -> None:
+    """Copy a file or a folder to its place, where no copy is that is whole.
+
+    A copy is read again before it takes its name, and serves every search of the same data. One from which a
+    clean-up of the work directory took files is made anew.
+
+    Raises:
+        UserError: The source cannot be read, or changes meanwhile.
+        OSError: The copy cannot be written.
+    """
+    if place == source or (place.exists() and _sizes(place) == _sizes(source)):
+        return
+    home = place.parent
+    home.mkdir(parents=True, exist_ok=True)
+    aside = home / f".{source.name}.{socket.gethostname()}.{os.getpid()}"
+    _remove(aside)
+    try:
+        for name in _files(source):
+            copy = aside / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, copy)
+        if content_hash(aside) != home.name:
+            raise UserError(f"{source}: it changed while it was copied to {home}; submit again when it rests")
+        if place.exists():
+            _remove(place)
+        try:
+            aside.rename(place)
+        except OSError:
+            if not place.exists():  # else another submission was faster
+                raise
+        sync_folder(home)
+    finally:
+        _remove(aside)
+
+
+def content_hash(source: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files.
+
+    Raises:
+        UserError: It cannot be read, or holds nothing.
+    """
+    try:
+        names = _files(source)
+        if names == [Path()]:
+            return _hash_file(source)
+        whole = hashlib.sha256()
+        for name in names:
+            whole.update(os.fsencode(name) + f"\0{_hash_file(source / name)}\0".encode())
+    except OSError as error:
+        raise UserError(f"{error.filename or source}: input data cannot be read: {error.strerror}") from None
+    if not names:
+        raise UserError(f"{source}: this folder of input data holds no file")
+    return whole.hexdigest()
+
+
+def bring_back(paths: SearchPaths, outputs: Path) -> None:
+    """Copy what a search found into a folder, each file whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    outputs.mkdir(parents=True, exist_ok=True)
+    for source in (paths.results, paths.journal, paths.log, paths.folder / "best.json"):
+        if source.is_file():
+            with replacing(outputs / source.name) as aside:
+                shutil.copyfile(source, aside)
+
+
+def _files(source: Path) -> list[Path]:
+    """Return the names of a folder's files from there, sorted; of a file, the one empty name."""
+    if not source.is_dir():
+        return [Path()]
+    return sorted(_below(source, Path()))
+
+
+def _below(folder: Path, name: Path) -> Iterator[Path]:
+    with os.scandir(folder / name) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield name / entry.name
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _below(folder, name / entry.name)
+            elif entry.is_dir():
+                raise UserError(
+                    f"{entry.path}: a link to a folder in input data; put the folder itself there"
+                )
+
+
+def _sizes(source: Path) -> dict[Path, int]:
+    return {name: (source / name).stat().st_size for name in _files(source)}
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

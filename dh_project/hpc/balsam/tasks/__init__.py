@@ -1,0 +1,1 @@
+"""What ``deephyper tasks`` and ``deephyper sites`` show and do."""

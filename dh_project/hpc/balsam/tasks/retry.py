@@ -1,0 +1,130 @@
+"""``tasks retry``: a search goes on, a trial without an objective gets another attempt."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from dh_project.hpc.balsam.client import tags
+from dh_project.hpc.balsam.client.client import BalsamClient
+from dh_project.hpc.balsam.client.models import BatchJob, Job, JobState
+from dh_project.hpc.balsam.jobs.job_folders import JobFolders
+from dh_project.hpc.balsam.jobs.orders import ORDERS
+from dh_project.hpc.balsam.jobs.submission import CRASHES, OVER
+from dh_project.hpc.balsam.tasks.tasks import ENDED, Said, Verdict, end_of, kind_of, titled
+
+MAY_RUN_AGAIN = (JobState.FAILED, JobState.JOB_FINISHED, JobState.RESTART_READY)
+"""A search in one of these runs nowhere."""
+
+
+class Retrier:
+    """Sets jobs up to run again.
+
+    Args:
+        client: Speaks with the server.
+    """
+
+    def __init__(self, client: BalsamClient) -> None:
+        self._client = client
+        self._folders = JobFolders(client)
+
+    def retry(self, jobs: Iterable[Job]) -> Iterator[Said]:
+        """Retry jobs one after the other, and say what became of each."""
+        ways = {tags.SEARCH: self._retry_search, tags.TRIAL: self._retry_trial}
+        for job in jobs:
+            yield ways.get(kind_of(job), self._retry_other)(job)
+
+    def _retry_search(self, job: Job) -> Said:
+        if job.state not in MAY_RUN_AGAIN or job.session_id is not None:
+            return _refused(job, f"has not ended ({job.state})")
+        folder = self._folders.of(job)
+        if folder is None:
+            where = self._folders.site_of(job).path
+            return _refused(
+                job, f"its folder is below {where}, which this machine does not see; retry it there"
+            )
+        for name in (OVER, CRASHES, ORDERS):  # an order to the last run would end the next one, too
+            (folder / name).unlink(missing_ok=True)
+        if not self._restart(job):
+            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+        return Said(Verdict.DONE, f"{titled(job)}: goes on{self._where_it_goes_on(job)}")
+
+    def _where_it_goes_on(self, job: Job) -> str:
+        """Return which batch job takes a search up, or the command that submits one like the last."""
+        workflow = job.tags.get(tags.WORKFLOW, "")
+        batch_jobs = self._client.batch_jobs(tags={tags.WORKFLOW: workflow})
+        ahead = [batch_job for batch_job in batch_jobs if batch_job.state.is_ahead]
+        if ahead:
+            return f" in batch job {ahead[0].id} ({ahead[0].state})"
+        last = batch_jobs[-1] if batch_jobs else None
+        return (
+            " in the next batch job; submit one with: "
+            f"deephyper balsam-submit hps {shlex.quote(workflow)} --resume {_options_of(last)}"
+        )
+
+    def _retry_trial(self, job: Job) -> Said:
+        attempts = self._attempts(job)
+        for attempt in attempts:
+            objective = end_of(attempt).get("objective")
+            where = "" if attempt.id == job.id else f", job {attempt.id}"
+            if objective is not None:
+                return _refused(
+                    job, f"the trial has an objective ({objective:g}{where}), and its row is final"
+                )
+            if attempt.state not in ENDED and not end_of(attempt):
+                return _refused(job, f"the trial has not ended ({attempt.state}{where})")
+        last = attempts[-1]  # the one that its search knows
+        if tags.RETRY in last.tags:
+            return Said(Verdict.DONE, f"{titled(last)}: another attempt is asked for already")
+        self._client.update_job(last.id, tags={**last.tags, tags.RETRY: "1"})
+        return Said(
+            Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}"
+        )
+
+    def _attempts(self, job: Job) -> list[Job]:
+        """Return the jobs of all attempts at the same trial."""
+        same = (tags.WORKFLOW, tags.RUN, tags.KIND, tags.NUMBER)
+        jobs = self._client.jobs({name: job.tags[name] for name in same})
+        return sorted(jobs, key=lambda each: int(each.tags[tags.ATTEMPT]))
+
+    def _if_search_is_over(self, job: Job) -> str:
+        """Return what is to be done besides, where nobody is there to start another attempt."""
+        searches = self._client.jobs({tags.WORKFLOW: job.tags[tags.WORKFLOW], tags.KIND: tags.SEARCH})
+        is_over = bool(searches) and searches[-1].state in ENDED
+        return f" when it goes on: deephyper tasks retry {searches[-1].id}" if is_over else ""
+
+    def _retry_other(self, job: Job) -> Said:
+        if job.state is not JobState.FAILED:
+            return _refused(job, f"has not failed ({job.state})")
+        if not self._restart(job):
+            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+        return Said(Verdict.DONE, f"{titled(job)}: runs again in the next batch job that takes it")
+
+    def _restart(self, job: Job) -> bool:
+        """Set a job to be run again; false where its state is not what it was."""
+        if job.state is JobState.RESTART_READY:
+            return True
+        said = {"message": "retried by the user"}
+        return bool(
+            self._client.update_jobs(
+                [job.id], states=[job.state], state=JobState.RESTART_READY, state_data=said
+            )
+        )
+
+
+def _refused(job: Job, why: str) -> Said:
+    return Said(Verdict.REFUSED, f"{titled(job)}: {why}")
+
+
+def _options_of(batch_job: BatchJob | None) -> str:
+    """Return the options that submit a batch job like this one."""
+    if batch_job is None:
+        return "-t MINUTES -q QUEUE -n NODES -A PROJECT -j mpi|serial"
+    values = {
+        "-t": batch_job.wall_time_min,
+        "-q": batch_job.queue,
+        "-n": batch_job.num_nodes,
+        "-A": batch_job.project,
+        "-j": batch_job.job_mode,
+    }
+    return " ".join(f"{option} {shlex.quote(str(value))}" for option, value in values.items())

@@ -1,0 +1,248 @@
+"""What a site's file says: queues and their limits, nodes, GPUs, launch line, directives.
+
+Every table names its ``sources``: keys of the table of the same name, which holds each source's page and the date at
+which that page stated the facts. A user's own file may leave them out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from dh_project.hpc.sites.queues import Queue
+from dh_project.hpc.sites.tables import REQUESTED, Facts, Line, Source, Table, check_placeholders
+
+LAUNCHED = (
+    *("ranks", "ranks_per_node", "nodes", "binding", "others", "hosts", "this_host"),
+    *("cores", "threads", "core_lists"),
+)
+"""What a launch line may hold in braces."""
+
+
+class Node(Facts):
+    """A node.
+
+    Attributes:
+        cores: Physical cores; None where a job has to count them itself.
+        sockets: Each has as many of them, in turn.
+        reserved_cores: The numbers of those that jobs do not get.
+        threads_per_core: Hardware threads of each.
+        shared: Whether jobs of others may run on it at the same time.
+    """
+
+    cores: Annotated[PositiveInt, Field(le=4096)] | None = None  # the script may list them
+    sockets: PositiveInt = 1
+    reserved_cores: tuple[NonNegativeInt, ...] = ()
+    threads_per_core: PositiveInt = 1
+    shared: bool = False
+
+    @model_validator(mode="after")
+    def _jobs_get_some(self) -> Node:
+        if self.cores is not None and self.cores % self.sockets:
+            raise ValueError(f"cores {self.cores} are no multiple of sockets {self.sockets}")
+        if self.cores is not None and any(core >= self.cores for core in self.reserved_cores):
+            raise ValueError(
+                f"reserved_cores {list(self.reserved_cores)} are not all of 0 to {self.cores - 1}"
+            )
+        if self.cores is not None and not all(self.cores_of_sockets):
+            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave none of a socket for jobs")
+        return self
+
+    @property
+    def cores_of_sockets(self) -> list[list[int]]:
+        """The numbers of the cores that a job gets, by socket."""
+        size = (self.cores or 0) // self.sockets
+        sockets = [range(first, first + size) for first in range(0, size * self.sockets, size or 1)]
+        return [[core for core in socket if core not in self.reserved_cores] for socket in sockets]
+
+    @property
+    def usable_cores(self) -> int | None:
+        """Cores that a job gets."""
+        return None if self.cores is None else sum(map(len, self.cores_of_sockets))
+
+
+class Gpu(Facts):
+    """The GPUs of a node.
+
+    Attributes:
+        count: How many devices programs see.
+        model: What they are.
+        variable: By which a script shows each rank its own, where the launch line shows it all; ``launcher`` where
+            that shows each rank one of its own.
+        order: The device of each local rank, so that it is near to the rank's cores; in turn by default.
+    """
+
+    count: PositiveInt = Field(le=1024)  # the script lists them
+    model: Line = ""
+    variable: Literal[
+        "CUDA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher"
+    ] = "CUDA_VISIBLE_DEVICES"
+    order: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _order_fits(self) -> Gpu:
+        if self.order and sorted(self.order) != list(range(self.count)):
+            raise ValueError(
+                f"order {list(self.order)} is none of the devices 0 to {self.count - 1}, each once"
+            )
+        return self
+
+    @property
+    def by_local_rank(self) -> tuple[int, ...]:
+        """The device of each local rank."""
+        return self.order or tuple(range(self.count))
+
+    @property
+    def may_be_amds(self) -> bool:
+        """Whether a launcher may show them by AMD's variables."""
+        return self.variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher")
+
+    @property
+    def is_seen_by_ranks(self) -> bool:
+        """Whether a rank of the evaluator ``mpi`` can count those that it is shown."""
+        return self.variable != "ZE_AFFINITY_MASK"
+
+
+class Launch(Facts):
+    """How programs are started on the nodes of a job.
+
+    Attributes:
+        ranks: The line that starts ranks on all nodes.
+        binding: What of that binds ranks to cores.
+        bindings: The same for numbers of ranks on a node that need another.
+        others: The line that starts one process on each node but this.
+        local_rank: Variables that tell a rank its place on its node; the first that is set counts.
+    """
+
+    ranks: str
+    binding: str = ""
+    bindings: dict[Annotated[str, Field(pattern=r"^[1-9]\d*$")], str] = Field(default_factory=dict)
+    others: str | None = None
+    local_rank: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _lines_are_known(self) -> Launch:
+        lines = [self.ranks, self.binding, *self.bindings.values(), self.others or ""]
+        check_placeholders(lines, LAUNCHED)
+        return self
+
+
+class Environment(Facts):
+    """What a job's shell needs.
+
+    Attributes:
+        login_shell: Whether the script is one of a login shell.
+        modules: Lines that make Python and libraries available.
+        variables: Variables to be set.
+        setup: Further lines.
+        proxies: Variables by which a node reaches the internet; a search needs none of that.
+    """
+
+    login_shell: bool = False
+    modules: tuple[str, ...] = ()
+    variables: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Line] = Field(default_factory=dict)
+    setup: tuple[str, ...] = ()
+    proxies: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Line] = Field(default_factory=dict)
+
+
+class Directives(Facts):
+    """What a script tells the scheduler.
+
+    Attributes:
+        lines: Without the scheduler's own word; one whose part of the request is not given is left out.
+        mandatory: Parts of a request without which the scheduler refuses.
+        filesystems: Those that a job needs, as the scheduler wants them.
+    """
+
+    lines: tuple[str, ...]
+    mandatory: tuple[Literal["project", "queue", "filesystems"], ...] = ()
+    filesystems: Line | None = None
+
+    @model_validator(mode="after")
+    def _lines_are_known(self) -> Directives:
+        check_placeholders(self.lines, REQUESTED)
+        return self
+
+
+class Scratch(Facts):
+    """Storage of a node's own.
+
+    Attributes:
+        folder: Where it is; ``$USER`` may stand in it.
+    """
+
+    folder: Line
+
+
+class RayNetwork(Facts):
+    """What a Ray cluster needs to know.
+
+    Attributes:
+        host_suffix: What makes a host's name that of its address on the fast network.
+        interface: The fast network's device, where there is no such name.
+        directives: What the scheduler is told besides.
+    """
+
+    host_suffix: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    interface: Annotated[str, Field(pattern=r"^[\w.:@-]+$")] | None = None
+    directives: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RayNetwork:
+        check_placeholders(self.directives, REQUESTED)
+        if self.host_suffix and self.interface:
+            raise ValueError("host_suffix and interface are two ways to the same address; give one")
+        return self
+
+
+class Site(Table):
+    """A site.
+
+    Attributes:
+        name: Its file's name.
+        file: Its file.
+        title: What people call it.
+        scheduler: Which it has.
+        retired: A line of what became of it, where it was switched off.
+        default_queue: Where a job goes that names none; None where the scheduler decides.
+        balsam: What ``deephyper balsam-init --site-type`` calls it, where it knows it.
+        notes: What else to know of every job.
+        sources: Where the facts are stated.
+    """
+
+    name: str
+    file: Path
+    title: Line
+    scheduler: Literal["pbs", "slurm", "cobalt"]
+    retired: Line | None = None
+    default_queue: Line | None = None
+    balsam: Line | None = None
+    notes: tuple[Line, ...] = ()
+    directives: Directives
+    queues: dict[Line, Queue] = Field(default_factory=dict)
+    node: Node = Field(default_factory=Node)
+    gpu: Gpu | None = None
+    launch: Launch
+    environment: Environment = Environment()
+    scratch: Scratch | None = None
+    ray: RayNetwork | None = None
+    sources: dict[str, Source] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Site:
+        if self.default_queue is not None and self.queues and self.default_queue not in self.queues:
+            raise ValueError(f"default_queue {self.default_queue!r} is none of {', '.join(self.queues)}")
+        for place, table in self.tables().items():
+            for name in table.sources:
+                if name not in self.sources:
+                    raise ValueError(
+                        f"{place} names the source {name!r}, which is none of {list(self.sources)}"
+                    )
+        return self
+
+    def tables(self) -> dict[str, Facts]:
+        """Return the tables of facts by their place in the file."""
+        named = {name: value for name, value in self if isinstance(value, Facts)}
+        return named | {f"queues.{name}": queue for name, queue in self.queues.items()}

@@ -1,0 +1,172 @@
+"""A copy of the user's folder for a search's jobs (``--snapshot``), so that later edits do not reach them.
+
+What the ignore file names stays out: ``.dhignore``, or where there is none ``.gitignore``, in Git's own notation, at
+the top of the folder. Git's own data, byte code and the search's results always stay out. Links to files are
+followed; a link that leads out of the folder is refused: a copy of what lies elsewhere is a surprise, a link no copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from dh_project.common.errors import UserError
+from dh_project.common.files import sync_folder
+
+IGNORE_FILES = (".dhignore", ".gitignore")
+ALWAYS_IGNORED = (".git/", "__pycache__/", "*.pyc")
+LIMIT_MIB = 300.0
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is copied.
+
+    Attributes:
+        source: From where.
+        files: Each file, by its path in the copy, and where its content is.
+        links: Links to folders inside, by their paths in the copy, and what they say there.
+        bytes: Of all files.
+        ignore_file: Whose patterns were honoured; None where there is none.
+    """
+
+    source: Path
+    files: dict[Path, Path]
+    links: dict[Path, str]
+    bytes: int
+    ignore_file: Path | None
+
+
+def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
+    """Find what is to be copied; nothing is written.
+
+    Args:
+        source: The folder.
+        results: The search's own folder, which is left out where it lies inside.
+        limit: Bytes that are not exceeded.
+
+    Raises:
+        UserError: It is too large, or a link leads out of it.
+    """
+    source, results = source.resolve(), results.resolve()
+    if source.is_relative_to(results):
+        raise UserError(
+            f"--snapshot: {source} lies in the search's own folder, which the copy goes into; name another --log-dir"
+        )
+    ignore_file, ignored = _ignored(source)
+    files: dict[Path, Path] = {}
+    links: dict[Path, str] = {}
+    sizes: Counter[str] = Counter()
+    for path in _paths(source, results, ignored):
+        inside = path.relative_to(source)
+        if path.is_symlink():
+            content = _followed(path, source)
+            if content is None:
+                continue
+            if content.is_dir():
+                links[inside] = os.path.relpath(content, path.parent)
+                continue
+        if not path.is_file():  # a socket, a pipe
+            continue
+        files[inside] = path
+        sizes[inside.parts[0]] += path.stat().st_size
+        if sizes.total() > limit:
+            raise _too_large(sizes, limit, ignore_file)
+    folders = {folder for inside in files for folder in inside.parents}
+    for inside in links:
+        content = (source / inside).resolve().relative_to(source)
+        if content not in folders:
+            raise UserError(
+                f"--snapshot: {inside} leads to {content}, which is not copied; put its name into the ignore file"
+            )
+    return Snapshot(source, files, links, sizes.total(), ignore_file)
+
+
+def take_snapshot(snapshot: Snapshot, target: Path) -> None:
+    """Copy, whole or not at all.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    aside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        aside.mkdir(parents=True)
+        for inside, path in snapshot.files.items():
+            copy = aside / inside
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+        for inside, content in snapshot.links.items():
+            link = aside / inside
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(content)
+        sync_folder(aside)
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _ignored(source: Path) -> tuple[Path | None, GitIgnoreSpec]:
+    file = next((source / name for name in IGNORE_FILES if (source / name).is_file()), None)
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file else []
+    try:
+        return file, GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines])
+    except ValueError as error:
+        raise UserError(f"--snapshot: {file}: {error}") from None
+
+
+def _paths(source: Path, results: Path, ignored: GitIgnoreSpec) -> Iterator[Path]:
+    """Yield all but folders that are not ignored, without going through links or into what is."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for name, folders, files in os.walk(source, onerror=fail):
+        folder = Path(name)
+        below = [folder / each for each in sorted(folders)]
+        yield from (path for path in below if path.is_symlink() and not _matches(ignored, source, path, "/"))
+        folders[:] = [
+            path.name
+            for path in below
+            if not path.is_symlink() and path != results and not _matches(ignored, source, path, "/")
+        ]
+        yield from (
+            path for path in map(folder.joinpath, sorted(files)) if not _matches(ignored, source, path, "")
+        )
+
+
+def _matches(ignored: GitIgnoreSpec, source: Path, path: Path, end: str) -> bool:
+    return ignored.match_file(path.relative_to(source).as_posix() + end)
+
+
+def _followed(link: Path, source: Path) -> Path | None:
+    """Return what a link leads to; None where it leads nowhere, as those of editors that mark a file as open.
+
+    Raises:
+        UserError: It leads out of the folder.
+    """
+    try:
+        content = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None
+    if not content.is_relative_to(source):
+        raise UserError(
+            f"--snapshot: {link.relative_to(source)} leads out of the folder, to {content}; put its name into "
+            f"{IGNORE_FILES[0]}, or a copy in its place"
+        )
+    return content
+
+
+def _too_large(sizes: Counter[str], limit: float, ignore_file: Path | None) -> UserError:
+    name, size = sizes.most_common(1)[0]
+    return UserError(
+        f"--snapshot: the folder holds more than {limit / MIB:g} MiB ({name} alone {size / MIB:.3g} MiB); put what "
+        f"jobs do not need into {ignore_file.name if ignore_file else IGNORE_FILES[0]}, or raise --snapshot-limit"
+    )

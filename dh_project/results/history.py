@@ -1,0 +1,192 @@
+"""The history of a search: what its journal's records say, replayed.
+
+The search loop and every reader build their knowledge through :meth:`History.apply` alone, so that a resumed
+search and the one that was never interrupted know the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dh_project.common.errors import UserError
+from dh_project.results.journal import Record, scan
+from dh_project.results.paths import SearchPaths
+from dh_project.trial.trial import Cause, State, Trial
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two runs of a command the same search.
+
+    Attributes:
+        problem: Where the problem stands.
+        space: Its hyperparameters and starting points, as JSON data.
+        run: Where the run function stands.
+        run_kwargs: Its constant arguments.
+        seed: Seed of the proposals.
+        direction: Always ``maximize``.
+    """
+
+    problem: str
+    space: Mapping[str, Any]
+    run: str
+    run_kwargs: Mapping[str, Any]
+    seed: int
+    direction: str = "maximize"
+
+    def difference(self, other: Identity) -> str | None:
+        """Return what differs, in words, or None where the searches are the same."""
+        options = {"problem": "--problem", "run": "--run", "run_kwargs": "--run-kwargs", "seed": "--seed"}
+        for name, option in options.items():
+            there, here = getattr(self, name), getattr(other, name)
+            if there != here:
+                return f"{option} was {there!r} there and is {here!r} now"
+        if _content(self.space) != _content(other.space):
+            return "the space or the starting points of the problem have changed"
+        return None
+
+
+def _content(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem's JSON data without the versions of the package and the format that wrote it."""
+    space = {name: value for name, value in problem.get("space", {}).items() if "version" not in name}
+    return {**problem, "space": space}
+
+
+@dataclass
+class History:
+    """What is known of a search.
+
+    Attributes:
+        identity: Which search it is; None before its first record.
+        trials: All trials, by id.
+        running: Those that run, by id.
+        paused: Those that were interrupted or lost, to be started again, by id, in the order of that.
+        ended: Those that are over for good, in the order of their ends.
+        best: The one with the largest objective, the earlier of equals; None while there is none.
+        known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
+        sources: The files that the known trials came from.
+        labels: What the user calls the search, ``experiment`` and ``tag_…``: the last session's word counts.
+        first_signs: Seconds from when each attempt was handed out to its first report or its objective.
+        elapsed: Seconds of search time that the journal accounts for, over all sessions.
+    """
+
+    identity: Identity | None = None
+    trials: dict[int, Trial] = field(default_factory=dict)
+    running: dict[int, Trial] = field(default_factory=dict)
+    paused: dict[int, Trial] = field(default_factory=dict)
+    ended: list[Trial] = field(default_factory=list)
+    best: Trial | None = None
+    known: list[Trial] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
+    first_signs: list[float] = field(default_factory=list)
+    elapsed: float = 0.0
+
+    @classmethod
+    def replay(cls, records: Iterable[Record]) -> History:
+        """Build the history that records tell."""
+        history = cls()
+        for record in records:
+            history.apply(record)
+        return history
+
+    @classmethod
+    def read(cls, folder: Path) -> History:
+        """Read the journal of a search's folder, which may be running.
+
+        Raises:
+            UserError: There is no journal, or it is damaged.
+        """
+        paths = SearchPaths(folder)
+        records, _ = scan(paths.journal)
+        if not records:
+            raise UserError(f"{folder}: no search has been run here (no {paths.journal.name})")
+        return cls.replay(records)
+
+    def apply(self, record: Record) -> None:
+        """Learn one record. Unknown kinds are passed over, for a newer writer may add some."""
+        self.elapsed = max(self.elapsed, record.get("at", 0.0))
+        match record["kind"]:
+            case "search":
+                self.identity = Identity(**record["identity"])
+            case "session":  # one driver at a time: what ran when it began had been interrupted
+                self.labels.update(record.get("labels", {}))
+                for trial in list(self.running.values()):
+                    self._move(trial, State.PAUSED)
+            case "source":
+                self.sources.add(record["path"])
+                for point, objective in record["results"]:
+                    state = State.FAILED if objective is None else State.DONE
+                    number = -1 - len(self.known)
+                    self.known.append(Trial(number, point, "warm start", state=state, objective=objective))
+            case "start":
+                trial = self.trials.setdefault(
+                    record["trial"], Trial(record["trial"], record["point"], record["origin"])
+                )
+                self._move(trial, State.RUNNING)
+                trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
+                if trial.submitted is None:
+                    trial.submitted = record["at"]
+            case "adopt":
+                trial = self.trials[record["trial"]]
+                self._move(trial, State.RUNNING)
+                trial.has_reported = True  # how long it took to is not known
+            case "retry":
+                trial = self.trials[record["trial"]]
+                self.ended.remove(trial)
+                self._move(trial, State.PAUSED)
+            case "report":
+                trial = self.trials[record["trial"]]
+                trial.reports.append((record["step"], record["objective"]))
+                self._note_sign(trial, record["at"])
+            case "end":
+                self._end(self.trials[record["trial"]], record)
+
+    def _end(self, trial: Trial, record: Record) -> None:
+        trial.objective, trial.reason = record["objective"], record["reason"]
+        cause = record.get("cause")  # not in schema 1
+        trial.cause = Cause(cause) if cause else None
+        trial.facts.update(record["facts"])
+        trial.worker = record["worker"]
+        trial.ended = record["at"]
+        trial.losses += record.get("lost", False)
+        if trial.objective is not None:
+            self._note_sign(trial, record["at"])
+        self._move(trial, State(record["state"]))
+        if trial.state.has_ended:
+            self.ended.append(trial)
+            best = self.best.objective if self.best else None
+            if trial.objective is not None and (best is None or trial.objective > best):
+                self.best = trial
+
+    def _move(self, trial: Trial, state: State) -> None:
+        """Put a trial into a state, and among those in it."""
+        self.running.pop(trial.id, None)
+        self.paused.pop(trial.id, None)
+        trial.state = state
+        if state is State.RUNNING:
+            self.running[trial.id] = trial
+        elif state is State.PAUSED:
+            self.paused[trial.id] = trial
+
+    def _note_sign(self, trial: Trial, at: float) -> None:
+        if not trial.has_reported:
+            self.first_signs.append(at - trial.started)
+        trial.has_reported = True
+
+
+def check_same_search(paths: SearchPaths, history: History, identity: Identity) -> None:
+    """Check that a folder is free, or belongs to this search.
+
+    Raises:
+        UserError: Another search left its journal here; the message says what differs.
+    """
+    difference = history.identity.difference(identity) if history.identity else None
+    if difference:
+        raise UserError(
+            f"{paths.folder}: another search was run here: {difference}; use another --log-dir, or --fresh to put "
+            f"that one aside"
+        )

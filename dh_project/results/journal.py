@@ -1,0 +1,144 @@
+"""The journal: the truth of a search on disk, one JSON line a record, appended and never rewritten.
+
+One driver writes, under a lock (:mod:`dh_project.lock`) that its death frees. Each line ends in a
+checksum of itself. A write that was torn (killed, disk full) can only leave a damaged tail: readers leave that
+out, the next writer cuts it off. Anything else that does not check is damage from outside, and is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from zlib import crc32
+
+from dh_project.common.errors import UserError
+from dh_project.common.files import sync_folder
+from dh_project.results.driver_lock import DriverLock
+from dh_project.results.paths import SearchPaths
+
+SCHEMA = 2
+"""Version of the records, in those that begin a search and a session: 2 knows causes of failure and the state
+``memory``. Older ones must stay readable (``tests/samples/journals``); newer ones are refused."""
+
+Record = dict[str, Any]
+
+_CHECK = ',"crc32":"'
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as its line, with the checksum as the last key."""
+    text = json.dumps(record, separators=(",", ":"), allow_nan=False)
+    return f'{text[:-1]}{_CHECK}{crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def decode(line: bytes) -> Record | None:
+    """Return the record of a line, or None where the line is damaged."""
+    head, check, tail = line.rpartition(_CHECK.encode())
+    if not check or len(tail) != 11 or not line.endswith(b'"}\n'):
+        return None
+    if f"{crc32(head + b'}'):08x}".encode() != tail[:8]:
+        return None
+    record: Record = json.loads(head + b"}")
+    return record
+
+
+def scan(path: Path) -> tuple[list[Record], int]:
+    """Read a journal without locking it.
+
+    Returns:
+        The records, and the length in bytes of the sound part (the file's, unless its tail is torn).
+
+    Raises:
+        UserError: A line in the middle is damaged, or a newer version of this package wrote it.
+    """
+    records: list[Record] = []
+    sound = 0
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        record = decode(line)
+        if record is None:
+            if number < len(lines):
+                raise UserError(
+                    f"{path}, line {number}: damaged in the middle, so not by a torn write; restore the file from "
+                    f"a copy, or search in another folder with --log-dir"
+                )
+            break
+        if record.get("schema", 0) > SCHEMA:
+            raise UserError(
+                f"{path}: written by a newer dh_project (schema {record['schema']}, this one reads up to {SCHEMA}); "
+                f"upgrade dh_project"
+            )
+        records.append(record)
+        sound += len(line)
+    return records, sound
+
+
+class Journal:
+    """A search's journal, open for its one writer.
+
+    Args:
+        paths: The search's paths; the folder must exist.
+
+    Attributes:
+        records: What the journal held when it was opened.
+
+    Raises:
+        UserError: Another driver holds it, or it cannot be read or written.
+    """
+
+    def __init__(self, paths: SearchPaths) -> None:
+        self.path = paths.journal
+        self._pending: list[bytes] = []
+        self._lock = DriverLock(paths)
+        try:
+            self.records, sound = scan(self.path)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.ftruncate(self._file, sound)
+            sync_folder(paths.folder)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Take a record; it is on disk after the next :meth:`commit`."""
+        self._pending.append(encode(record))
+
+    def commit(self) -> None:
+        """Write what was taken, in one append and one fsync.
+
+        Raises:
+            OSError: It could not be written; nothing of it stays, and it is tried again at the next commit.
+            UserError: Another driver has taken over.
+        """
+        if not self._pending:
+            return
+        self._lock.check()
+        data = b"".join(self._pending)
+        sound = os.fstat(self._file).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):  # else the next writer cuts it off
+                os.ftruncate(self._file, sound)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        self._pending.clear()
+
+    def close(self) -> None:
+        """Free the journal for another writer. What was not committed is dropped."""
+        os.close(self._file)
+        self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,73 @@
+"""``topk``: the best trials of a results file, as YAML, JSON or CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dh_project.common.errors import UserError
+from dh_project.common.files import write_table, write_whole
+from dh_project.results.reading import Result, read_results, reruns_of
+
+Entries = dict[str, dict[str, Any]]
+
+FORMATS = (".json", ".yaml", ".yml", ".csv")
+
+
+def top_results(path: Path, k: int) -> list[Result]:
+    """Return the ``k`` best results of a results file, fewer where there are not so many.
+
+    Raises:
+        UserError: The file is no results file, it is empty, or it holds only failures.
+    """
+    return read_results(path)[:k]
+
+
+def entries(results: Sequence[Result]) -> Entries:
+    """Return results as the tutorial prints them: by rank from ``'0'``, names in alphabetical order."""
+    table = {}
+    for rank, result in enumerate(results):
+        entry = {
+            **result.point,
+            "id": result.id,
+            "elapsed_sec": result.elapsed,
+            "objective": result.objective,
+        }
+        table[str(rank)] = dict(sorted(entry.items()))
+    return table
+
+
+def as_yaml(table: Mapping[str, Any]) -> str:
+    """Return entries as YAML, numbers at full precision."""
+    text: str = yaml.safe_dump(dict(table), sort_keys=False)
+    return text
+
+
+def write(source: Path, results: Sequence[Result], target: Path) -> None:
+    """Write results to a file, in the format of its ending; what reruns each stands beside it under ``rerun``.
+
+    Args:
+        source: The results file that they come from.
+        results: The results, best first.
+        target: A ``.json``, ``.yaml`` or ``.csv`` file.
+
+    Raises:
+        UserError: The ending is another, or the folder is not there.
+    """
+    if target.suffix not in FORMATS:
+        raise UserError(
+            f"-o {target}: cannot write {target.suffix or 'a file without ending'}; end it in {', '.join(FORMATS)}"
+        )
+    if not target.absolute().parent.is_dir():
+        raise UserError(f"-o {target}: there is no folder {target.parent}; make it first")
+    table = entries(results)
+    if target.suffix == ".csv":
+        write_table(target, list(table.values()))
+        return
+    for entry, rerun in zip(table.values(), reruns_of(source, results), strict=True):
+        entry["rerun"] = rerun
+    write_whole(target, as_yaml(table) if target.suffix != ".json" else json.dumps(table, indent=1) + "\n")

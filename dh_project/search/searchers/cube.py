@@ -1,0 +1,179 @@
+"""Points as rows of numbers: what distances are measured in and what a model is fitted to.
+
+The row of a point has one column for each hyperparameter, in the space's order: numbers are scaled to [0, 1] over
+their range (over its logarithm where the range is logarithmic), choices are counted from 0, and an inactive
+hyperparameter is :data:`INACTIVE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ConfigSpace as cs
+import numpy as np
+from ConfigSpace.hyperparameters import Hyperparameter
+from scipy.spatial import KDTree
+
+from dh_project.problem import HpProblem
+from dh_project.trial.trial import Point
+
+INACTIVE = -1.0
+"""At least 1 from every active value, as one choice is from another."""
+
+CHANGED = 0.15
+"""Share of a neighbour's choices that are drawn anew."""
+
+STEPS = (0.01, 0.3)
+"""Smallest and largest standard deviation of a neighbour's numbers, as a share of their range."""
+
+
+class Cube:
+    """The rows of a problem's points.
+
+    Args:
+        problem: Its space is read; it is not changed, but for the random state that :meth:`sample` seeds.
+
+    Attributes:
+        dimensions: The hyperparameters, in the space's order.
+        choices: How many choices each has, int (hyperparameters,); 0 for a number.
+    """
+
+    def __init__(self, problem: HpProblem) -> None:
+        self.problem = problem
+        self.dimensions = list(problem.space.values())
+        self.choices = np.array([_choices(dimension) for dimension in self.dimensions])
+        self._kinds = [_kind(dimension) for dimension in self.dimensions]
+        self._decides = np.array([bool(problem.space.children_of[name]) for name in problem.space])
+
+    def vectors(self, points: Sequence[Point]) -> np.ndarray:
+        """Return the rows of points: float64 (points, hyperparameters)."""
+        rows = np.full((len(points), len(self.dimensions)), INACTIVE)
+        for column, dimension in enumerate(self.dimensions):
+            active = [index for index, point in enumerate(points) if dimension.name in point]
+            if not active:
+                continue
+            kind = object if self.choices[column] else float
+            values = np.fromiter((points[index][dimension.name] for index in active), dtype=kind)
+            rows[active, column] = dimension.to_vector(values)
+        return rows
+
+    def point(self, vector: np.ndarray) -> Point:
+        """Return the point of one row (hyperparameters,).
+
+        Raises:
+            UserError: The space forbids it.
+        """
+        active = [(d, value) for d, value in zip(self.dimensions, vector, strict=True) if value != INACTIVE]
+        return self.problem.checked({d.name: d.to_value(np.array([value]))[0] for d, value in active})
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        """Return the rows of ``count`` random points of the space."""
+        self.problem.space.seed(seed)
+        drawn = self.problem.space.sample_configuration(max(2, count))[:count]  # a list, for a count of 1 too
+        rows = [configuration.get_array() for configuration in drawn]
+        return np.nan_to_num(np.array(rows), nan=INACTIVE)
+
+    def around(self, parents: np.ndarray, count: int, seed: int) -> np.ndarray:
+        """Return rows near to parents: numbers moved a little, some choices drawn anew.
+
+        A hyperparameter on which another depends stays, so that what is active stays active.
+
+        Args:
+            parents: Rows (parents, hyperparameters).
+            count: Neighbours to draw; those that the space forbids are left out.
+            seed: Equal seeds give equal neighbours.
+        """
+        random = np.random.RandomState(seed)
+        rows = parents[random.randint(len(parents), size=count)]
+        smallest, largest = np.log(STEPS)
+        step = np.exp(random.uniform(smallest, largest, size=(count, 1)))
+        moved = rows + step * random.normal(size=rows.shape)
+        moved = np.clip(np.where(moved > 1, 2 - moved, np.abs(moved)), 0.0, 1.0)  # reflected at the bounds
+        share = np.maximum(random.uniform(size=(count, 1)), 1 / rows.shape[1])
+        moves = random.uniform(size=rows.shape) < share
+        fresh = np.stack(
+            [dimension.sample_vector(count, seed=random) for dimension in self.dimensions], axis=1
+        )
+        changes = random.uniform(size=rows.shape) < CHANGED
+        fixed = self._decides | (rows == INACTIVE)
+        is_number = self.choices == 0
+        rows = np.where(~fixed & is_number & moves, moved, rows)
+        rows = np.where(~fixed & ~is_number & changes, fresh, rows)
+        for column, dimension in enumerate(self.dimensions):
+            if isinstance(dimension, cs.UniformIntegerHyperparameter | cs.NormalIntegerHyperparameter):
+                active = rows[:, column] != INACTIVE
+                rows[active, column] = dimension.to_vector(dimension.to_value(rows[active, column]))
+        with_nan = np.where(rows == INACTIVE, np.nan, rows).T
+        allowed = np.ones(count, dtype=bool)
+        for clause in self.problem.space.forbidden_clauses:
+            allowed &= ~clause.is_forbidden_vector_array(with_nan)
+        return rows[allowed]
+
+    # ---- what a model sees
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return self.features(np.zeros((1, len(self.dimensions)))).shape[1]
+
+    def features(self, vectors: np.ndarray) -> np.ndarray:
+        """Return rows as a model takes them: each feature in [0, 1], float64 (points, features).
+
+        An unordered choice among k is k features of which one is 1; what is inactive is 0; what never varies is
+        left out.
+        """
+        blocks = []
+        for column, kind in enumerate(self._kinds):
+            values = np.clip(vectors[:, column : column + 1], 0.0, None)
+            if kind == "choice":
+                blocks.append(
+                    (vectors[:, column : column + 1] == np.arange(self.choices[column])).astype(float)
+                )
+            elif kind == "order":
+                blocks.append(values / (self.choices[column] - 1))
+            elif kind == "number":
+                blocks.append(values)
+        return np.concatenate([np.empty((len(vectors), 0)), *blocks], axis=1)
+
+    def vector(self, features: np.ndarray) -> np.ndarray:
+        """Return the row (hyperparameters,) that has these features (features,), with all of it active."""
+        row, start = np.zeros(len(self.dimensions)), 0
+        for column, kind in enumerate(self._kinds):
+            size = int(self.choices[column])
+            if kind == "choice":
+                row[column] = features[start : start + size].argmax()
+                start += size
+            elif kind != "constant":
+                row[column] = round(features[start] * (size - 1)) if kind == "order" else features[start]
+                start += 1
+        return row
+
+
+def _choices(dimension: Hyperparameter) -> int:
+    """Return how many choices there are; 0 for a number."""
+    if isinstance(dimension, cs.CategoricalHyperparameter):
+        return len(dimension.choices)
+    if isinstance(dimension, cs.OrdinalHyperparameter):
+        return len(dimension.sequence)
+    return 1 if isinstance(dimension, cs.Constant) else 0
+
+
+def _kind(dimension: Hyperparameter) -> str:
+    """Return how a hyperparameter becomes features."""
+    if _choices(dimension) == 1 or getattr(dimension, "size", 0) == 1:
+        return "constant"
+    if isinstance(dimension, cs.CategoricalHyperparameter):
+        return "choice"
+    return "order" if isinstance(dimension, cs.OrdinalHyperparameter) else "number"
+
+
+def distances(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return each row's distance to the nearest of other rows: float64 (rows,), infinite where there are none.
+
+    The distance of two rows is the largest difference of a column, so 1 or more where a choice differs or where
+    only one of the two has a hyperparameter.
+    """
+    if not len(others):
+        return np.full(len(vectors), np.inf)
+    nearest: np.ndarray = KDTree(others).query(vectors, p=np.inf)[0]
+    return nearest

@@ -1,0 +1,66 @@
+"""Settings of AMBS, with the names that old DeepHyper gave to them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dh_project.common.errors import UserError, unknown
+
+SURROGATES = ("auto", "GP", "ET", "RF", "DUMMY")
+ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
+OLD_ACQUISITIONS = {"LCB": "UCB"}
+"""Old DeepHyper minimised: its lower confidence bound is the upper one of a maximised objective."""
+
+MOST_FEATURES = 50
+"""Features up to which ``auto`` takes a Gaussian process; its cost grows with them, that of trees hardly."""
+
+
+@dataclass(frozen=True)
+class AMBSSettings:
+    """How AMBS models and chooses. docs/ambs.rst says where the defaults come from.
+
+    Attributes:
+        surrogate_model: ``GP`` (Gaussian process), ``ET`` (extremely randomised trees), ``RF`` (random forest),
+            ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 50 features ``ET``.
+        acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone,
+            where the surrogate tells the parts apart (``ET`` and ``RF``).
+        kappa: How much uncertainty counts in UCB, at the start of its decay.
+        xi: How much better a point must promise to be in EI and PI, likewise.
+        n_initial_points: Trials, starting points among them, before the first model.
+        n_jobs: Cores for the surrogate.
+    """
+
+    surrogate_model: str = "auto"
+    acq_func: str = "UCBd"
+    kappa: float = 1.96
+    xi: float = 0.01
+    n_initial_points: int = 10
+    n_jobs: int = 1
+
+    @classmethod
+    def checked(cls, surrogate_model: str, acq_func: str, **numbers: float) -> AMBSSettings:
+        """Return settings, old names translated.
+
+        Raises:
+            UserError: A name is unknown, DeepHyper cannot build the surrogate any more, or a number is out of range.
+        """
+        if surrogate_model in ("GBRT", "HGBRT"):
+            raise UserError(
+                f"--surrogate-model {surrogate_model}: DeepHyper 0.13 cannot build it any more; use ET or RF"
+            )
+        if surrogate_model not in SURROGATES:
+            raise unknown("surrogate", surrogate_model, SURROGATES)
+        acq_func = OLD_ACQUISITIONS.get(acq_func, acq_func)
+        if acq_func not in ACQUISITIONS:
+            raise unknown("acquisition function", acq_func, ACQUISITIONS)
+        for name in ("kappa", "xi"):
+            if not 0 <= numbers.get(name, 0.0) < math.inf:
+                raise UserError(f"--{name} {numbers[name]:g}: give a number from 0 on")
+        return cls(surrogate_model, acq_func, **numbers)  # type: ignore[arg-type]
+
+    def surrogate_for(self, width: int) -> str:
+        """Return the surrogate in a space of so many features."""
+        if self.surrogate_model != "auto":
+            return self.surrogate_model
+        return "GP" if width <= MOST_FEATURES else "ET"

@@ -1,0 +1,1 @@
+"""One training of any model outside a search."""

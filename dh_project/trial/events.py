@@ -1,0 +1,48 @@
+"""Events: what an evaluator tells the search loop about running attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dh_project.trial.trial import Cause, State
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A running attempt reported an intermediate objective."""
+
+    trial: int
+    attempt: int
+    step: int
+    objective: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt is over, or one of its processes; ``state`` is ``paused`` where another attempt shall follow."""
+
+    trial: int
+    attempt: int
+    state: State
+    objective: float | None = None
+    reason: str | None = None
+    cause: Cause | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    worker: str | None = None
+    rank: int = 0
+
+    def in_words(self) -> str:
+        """Return the objective, or why there is none."""
+        return f"objective {self.objective!r}" if self.objective is not None else str(self.reason)
+
+
+@dataclass(frozen=True)
+class Retried:
+    """The user wants another attempt at a trial that ended without an objective."""
+
+    trial: int
+    attempt: int
+
+
+Event = Reported | Ended | Retried

@@ -1,0 +1,1 @@
+"""Finding, importing and calling a user's problem, function, class, Lightning module or script."""

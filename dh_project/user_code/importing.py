@@ -1,0 +1,154 @@
+"""Importing a user's objects: ``package.module.attribute``, or the path of a Python file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dh_project.common.errors import UserError, did_you_mean
+from dh_project.user_code.projects import PLACES, full_name
+
+MOVED = {
+    "deephyper.problem": "from dh_project import HpProblem",
+    "deephyper.search": "the command deephyper hps",
+    "deephyper.benchmark": "a run function of your own",
+}
+"""Modules of old DeepHyper, and what stands in their place."""
+
+EXTRAS = {"lightning": "lightning"}
+"""Modules that an extra of this package installs."""
+
+
+def load_module(target: str) -> tuple[ModuleType, str | None]:
+    """Import the module that a target names.
+
+    Args:
+        target: ``package.module.attribute``, or a path ending in ``.py``.
+
+    Returns:
+        The module, and the attribute's name (None for a path, which names none).
+
+    Raises:
+        UserError: There is no such module or file, or importing it fails.
+    """
+    if target.endswith(".py"):
+        return _load_file(Path(target)), None
+    name, _, attribute = target.rpartition(".")
+    if not name or not all(part.isidentifier() for part in target.split(".")):
+        raise UserError(
+            f"{target!r} names no Python object; write package.module.attribute or a path ending in .py"
+        )
+    try:
+        return importlib.import_module(name), attribute
+    except (Exception, SystemExit) as error:
+        raise _import_error(target, error) from error
+
+
+def load_attribute(target: str, default_name: str) -> Any:
+    """Return the object that a target names; a path or a problem's bare name stands for its ``default_name``.
+
+    Raises:
+        UserError: There is no such module or attribute.
+    """
+    module, name = load_module(full_name(target, default_name))
+    name = name or default_name
+    inner = _inner_module(module, name)
+    if inner is not None:
+        within = PLACES.get(default_name, default_name) if hasattr(inner, "__path__") else default_name
+        raise UserError(f"{target} is a module; name what is in it, as {target}.{within}")
+    if not hasattr(module, name):
+        public = [other for other in vars(module) if not other.startswith("_")]
+        raise UserError(f"{target}: the module has no attribute {name!r}{did_you_mean(name, public)}")
+    return getattr(module, name)
+
+
+def _inner_module(module: ModuleType, name: str) -> ModuleType | None:
+    """Return the module that a name in a module stands for; None where it stands for something else, or nothing.
+
+    Raises:
+        UserError: There is such a module, and importing it fails.
+    """
+    if hasattr(module, name):
+        found = getattr(module, name)
+        return found if isinstance(found, ModuleType) else None
+    inner = f"{module.__name__}.{name}"
+    try:
+        return importlib.import_module(inner)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == inner:
+            return None
+        raise _import_error(inner, error) from error
+
+
+@contextmanager
+def without_mpi4py() -> Iterator[None]:
+    """Hide mpi4py while DeepHyper is imported.
+
+    DeepHyper imports it where it is installed, which fails without an MPI library and starts MPI with one; its
+    evaluators, which alone need it, are not used here.
+    """
+    missing = object()
+    before = sys.modules.get("mpi4py", missing)
+    sys.modules["mpi4py"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["mpi4py"]
+        if isinstance(before, ModuleType):
+            sys.modules["mpi4py"] = before
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"there is no file {str(path)!r}; name a Python file or package.module.attribute")
+    path = path.resolve()
+    name = path.stem
+    if name in sys.modules or name in sys.stdlib_module_names:
+        name = f"file_{name}"  # it must not hide the module of that name
+    for loaded in (sys.modules.get(path.stem), sys.modules.get(name)):
+        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+            return loaded
+    sys.path.insert(0, str(path.parent))  # what stands beside the file can be imported, as in old DeepHyper
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _import_error(str(path), error) from error
+    return module
+
+
+def _import_error(target: str, error: BaseException) -> UserError:
+    """Say in one line why a module could not be imported, and where."""
+    if isinstance(error, UserError):
+        return UserError(f"{target}: {error}")
+    missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+    if missing is not None:
+        moved = next((new for old, new in MOVED.items() if f"{missing}.".startswith(f"{old}.")), None)
+        if moved:
+            return UserError(f"{target}: DeepHyper no longer has {missing}; what took its place: {moved}")
+        if f"{target}.".startswith(f"{missing}."):
+            return UserError(
+                f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one?"
+            )
+    if missing is not None and missing.partition(".")[0] in EXTRAS:
+        extra = EXTRAS[missing.partition(".")[0]]
+        return UserError(
+            f"{target} needs {missing}, which is not installed: "
+            f"{sys.executable} -m pip install 'dh_project[{extra}]'"
+        )
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return UserError(
+        f"{target} cannot be imported: {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+    )

@@ -1,0 +1,89 @@
+"""Loading what ``--run`` names, as a function that takes a point."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.user_code.importing import load_attribute, load_module
+from dh_project.user_code.projects import full_name
+from dh_project.user_code.trainables import as_run
+from dh_project.user_code.trainables.base import Trainable
+
+
+def load_run(target: str) -> Callable[..., Any]:
+    """Return a run function, or what makes one of a class (:mod:`dh_project.user_code.trainables`).
+
+    Raises:
+        UserError: There is none at the target, or it cannot be called.
+    """
+    model = load_attribute(target, "run")
+    try:
+        return as_run(model)
+    except UserError as error:
+        raise UserError(f"--run {target}: {error}") from None
+
+
+def check_run_kwargs(
+    target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any], hyperparameters: Sequence[str] = ()
+) -> None:
+    """Check that ``run(point, **run_kwargs)`` is a call that the function takes.
+
+    Args:
+        target: Where it stands.
+        run: The run function.
+        run_kwargs: Its constant arguments.
+        hyperparameters: Their names, for a class which says what it takes.
+
+    Raises:
+        UserError: It is not.
+    """
+    try:
+        signature = inspect.signature(run)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    names = list(signature.parameters)[1:]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    for name in run_kwargs:
+        if name not in names and not takes_any:
+            raise UserError(
+                f"--run-kwargs {name}: {target} takes no such argument{did_you_mean(name, names)}; "
+                f"it takes: {', '.join(names) or 'only the point'}"
+            )
+    try:
+        signature.bind({}, **run_kwargs)
+    except TypeError as error:
+        raise UserError(f"--run {target} cannot be called as run(point, ...): {error}") from None
+    if isinstance(run, Trainable):
+        try:
+            run.check(run_kwargs, hyperparameters)
+        except UserError as error:
+            raise UserError(f"--run {target}: {error}") from None
+
+
+def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
+    """Call ``prepare(**run_kwargs)`` of the run function's module, where it has one: once, before any trial.
+
+    Raises:
+        UserError: It refuses its arguments, or a file that they name; or it fails.
+    """
+    module, _ = load_module(full_name(target, "run"))
+    prepare = getattr(module, "prepare", None)
+    if prepare is None:
+        return
+    run = load_run(target)
+    try:
+        prepare(**(run.of_prepare(run_kwargs) if isinstance(run, Trainable) else run_kwargs))
+    except (ValueError, OSError) as error:
+        raise UserError(one_line(error)) from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {one_line(error)}"
+        raise UserError(f"prepare(**run_kwargs) of {module.__name__}, before any trial: {said}") from error
+
+
+def absolute_target(target: str) -> str:
+    """Return the target as it means the same from every folder (a path is made absolute)."""
+    return str(Path(target).resolve()) if target.endswith(".py") else target

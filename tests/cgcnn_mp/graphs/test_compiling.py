@@ -1,0 +1,44 @@
+"""Compiled functions, also where nothing can be kept."""
+
+import math
+import os
+import subprocess
+import sys
+
+from dh_project.cgcnn_mp.graphs.compiling import compiled
+
+
+def test_a_function_that_cannot_be_kept_is_compiled_all_the_same():
+    """Code that stands in no file has no place for a cache, as in an installation that nobody may write to."""
+    names: dict = {}
+    exec("def twice(x):\n    return 2 * x", names)
+    assert compiled(names["twice"])(21) == 42
+
+
+def test_division_by_zero_is_infinite():
+    @compiled
+    def inverse(x: float) -> float:
+        return 1.0 / x
+
+    assert inverse(0.0) == math.inf
+
+
+def test_a_changed_function_is_compiled_anew_into_those_that_call_it(tmp_path):
+    """Also where the file of the caller is as it was, as after an update of the program."""
+    (tmp_path / "caller.py").write_text(
+        "from callee import value\nfrom dh_project.cgcnn_mp.graphs.compiling import compiled\n\n"
+        "@compiled\ndef doubled():\n    return 2 * value()\n"
+    )
+    found = []
+    for number in (1, 2):
+        (tmp_path / "callee.py").write_text(
+            "from dh_project.cgcnn_mp.graphs.compiling import compiled\n\n"
+            f"@compiled\ndef value():\n    return {number}\n"
+        )
+        command = [sys.executable, "-c", "from caller import doubled; print(doubled())"]
+        path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+        environment = os.environ | {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        found.append(
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        )
+    assert found == ["2\n", "4\n"]

@@ -1,0 +1,41 @@
+import pytest
+
+from dh_project.common.errors import UserError
+from dh_project.common.key_values import parse_key_values
+
+
+def test_values_have_the_type_they_look_like():
+    words = [
+        "epochs=2",
+        "lr=1e-3",
+        "rate=0.5",
+        "data=a/b.tar",
+        "flag=true",
+        "ratios=[0.6, 0.4]",
+        "label=null",
+        "x=",
+    ]
+    assert parse_key_values(words) == {
+        "epochs": 2,
+        "lr": 1e-3,
+        "rate": 0.5,
+        "data": "a/b.tar",
+        "flag": True,
+        "ratios": [0.6, 0.4],
+        "label": None,
+        "x": None,
+    }
+
+
+def test_a_path_that_begins_like_a_number_stays_text():
+    assert parse_key_values(["data=../shared", "tag=2nd", "day=2026-11-21"]) == {
+        "data": "../shared",
+        "tag": "2nd",
+        "day": "2026-11-21",
+    }
+
+
+@pytest.mark.parametrize("words", [["epochs"], ["=2"], ["a b=2"], ["a=1", "a=2"], ["a=[1"], ["a=.nan"]])
+def test_what_is_no_key_value_pair_is_refused(words):
+    with pytest.raises(UserError):
+        parse_key_values(words)

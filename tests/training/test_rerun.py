@@ -1,0 +1,251 @@
+"""The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dh_project.training.rerun import best_config, default_config
+
+PROBLEM = """\
+from dh_project import HpProblem, record, report, trial_folder
+
+Problem = HpProblem()
+Problem.add_dim("x", (0.0, 1.0))
+{starting_point}
+
+def run(point, epochs=2, seed=0):
+    for epoch in range(1, epochs + 1):
+        report(epoch, point["x"] * epoch)
+    record(seed=seed)
+    (trial_folder() / "model.txt").write_text("trained")
+    return point["x"] * epochs + seed
+
+def prepare(epochs=2, seed=0):
+    if epochs < 1:
+        raise ValueError("epochs is below 1")
+"""
+POINT = "Problem.add_starting_point(x=0.25)"
+
+
+@pytest.fixture
+def problem(tmp_path, monkeypatch):
+    """Return the path of a problem's file, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.py"
+    path.write_text(PROBLEM.format(starting_point=POINT))
+    return str(path)
+
+
+@pytest.fixture
+def best(problem, tmp_path):
+    """Return a function that writes a ``best.json`` of the problem, as ``topk`` does."""
+
+    def best(name="best.json", run=problem, **run_kwargs):
+        rerun = {"run": run, "run_kwargs": run_kwargs, "seed": 3}
+        entry = {"id": 5, "elapsed_sec": 1.0, "objective": 4.5, "x": 0.5, "rerun": rerun}
+        (tmp_path / name).write_text(json.dumps({"0": entry}))
+
+    return best
+
+
+def test_the_baseline_is_the_first_starting_point(problem, capsys, tmp_path):
+    assert default_config(problem, problem, ["epochs=3"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == ["step 1: 0.25", "step 2: 0.5", "step 3: 0.75"]
+    assert "objective: 0.75" in said
+    assert {path.name for path in (tmp_path / "default_config").iterdir()} == {
+        "model.txt",
+        "reports.csv",
+        "reports.png",
+    }
+
+
+def test_the_best_runs_by_its_recorded_arguments_and_seed(problem, best, capsys):
+    best(epochs=3)
+    assert best_config(problem, []) == 0
+    said = capsys.readouterr().out
+    assert "trial 5 of best.json: {'x': 0.5}" in said
+    assert "objective: 4.5 (recorded: 4.5)" in said
+
+
+def test_given_arguments_win_over_recorded_ones(problem, best, capsys):
+    best("mine.json", epochs=3)
+    assert best_config(problem, ["mine.json", "epochs=1"]) == 0
+    assert "objective: 3.5 (recorded: 4.5)" in capsys.readouterr().out
+
+
+def test_what_retrains_may_be_given(problem, best):
+    best(epochs=3)
+    calls = []
+    assert (
+        best_config(problem, [], retrain=lambda *positional, **named: calls.append((positional, named))) == 0
+    )
+    assert calls == [(({"x": 0.5}, {"seed": 3, "epochs": 3}), {"folder": "best_config", "recorded": 4.5})]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "neither best.json nor results.csv here"),
+        (["nowhere.json"], "nowhere.json: there is no such file"),
+        (["a.csv", "b.csv"], "one file of results is enough, and 2 are given"),
+    ],
+)
+def test_without_results_the_best_is_one_line(problem, words, said, capsys):
+    assert best_config(problem, words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_results_of_another_run_function_are_refused(problem, best, capsys):
+    best(run="other.model_run.run")
+    assert best_config(problem, []) == 2
+    assert "its trials are of other.model_run.run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs is below 1"), ("epochs", "form key=value")],
+)
+def test_a_mistaken_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
+    assert default_config(problem, problem, [word]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "default_config").exists()
+
+
+def test_a_problem_without_a_starting_point_has_no_baseline(problem, tmp_path, capsys):
+    other = tmp_path / "bare.py"
+    other.write_text(PROBLEM.format(starting_point=""))
+    assert default_config(str(other), str(other), []) == 2
+    assert "has no starting point" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path):
+    (tmp_path / "default_config").touch()
+    assert default_config(problem, problem, []) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'default_config'} cannot be written: File exists; mend that, or go to another folder\n"
+    )
+
+
+@pytest.mark.parametrize("name", [".unfinished.json", "reports.csv"])
+def test_a_file_that_cannot_be_written_is_one_line(problem, capsys, tmp_path, name):
+    (tmp_path / "default_config" / name / "a folder in its place").mkdir(parents=True)
+    assert default_config(problem, problem, []) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"default_config/{name} cannot be written: Is a directory" in line
+
+
+def test_a_run_function_of_todays_deephyper_gets_its_job(problem, capsys, tmp_path):
+    of_today = tmp_path / "of_today.py"
+    of_today.write_text("def run(job):\n    job.record(1, 0.25)\n    return job.parameters['x'] + job['x']\n")
+    assert default_config(problem, str(of_today), []) == 0
+    assert "objective: 0.5" in capsys.readouterr().out
+
+
+CLASS = """\
+import os
+from dh_project import as_run
+
+class Model:
+    steps = 4
+
+    def setup(self, point, fails=False):
+        self.x, self.fails = point["x"], fails
+
+    def step(self):
+        self.x += 1
+        if self.x > float(os.environ.get("KILLED_ABOVE", "inf")):
+            if self.fails:
+                raise ArithmeticError
+            os._exit(1)
+        return self.x
+
+    def save(self, folder):
+        (folder / "x").write_text(str(self.x))
+
+    def load(self, folder):
+        self.x = float((folder / "x").read_text())
+
+run = as_run(Model)
+"""
+
+
+@pytest.fixture
+def train(problem, tmp_path, monkeypatch):
+    """Return a function that runs the baseline of a class in a process, and returns what it printed of its steps."""
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    (tmp_path / "model.py").write_text(CLASS)
+    call = "import sys; from dh_project.training import rerun; "
+    call += "from dh_project.user_code.trainables import class_trainable as t; "
+    call += "t.WORTH = 0; sys.exit(rerun.default_config('small.py', 'model.py'))"
+
+    def train(*words, killed_above=math.inf):
+        environment = os.environ | {"KILLED_ABOVE": str(killed_above)}
+        done = subprocess.run(
+            [sys.executable, "-c", call, *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == math.isfinite(killed_above)
+        return [line for line in done.stdout.splitlines() if line.startswith("step ")]
+
+    return train
+
+
+def test_a_class_that_was_killed_goes_on_when_the_command_is_given_again(train, tmp_path):
+    assert train(killed_above=2) == ["step 1: 1.25"]
+    assert train() == ["step 2: 2.25", "step 3: 3.25", "step 4: 4.25"]
+    reports = (tmp_path / "default_config/reports.csv").read_text().split()
+    assert reports == ["step,objective", "1,1.25", "2,2.25", "3,3.25", "4,4.25"]
+    assert len(train()) == 4  # what has ended begins anew
+
+
+def test_with_other_arguments_it_begins_anew(train):
+    train(killed_above=2)
+    assert len(train("steps=3")) == 3
+
+
+def test_after_a_failure_it_begins_anew(train):
+    train("fails=true", killed_above=2)
+    assert len(train("fails=true")) == 4
+
+
+def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
+    train()
+    assert train("steps=5", killed_above=1) == []
+    assert len(train("steps=5")) == 5
+
+
+SCRIPT = '''\
+"""``python script.py [key=value ...]``: run the baseline."""
+import sys
+from dh_project.rerun import default_config
+sys.exit(default_config("small.py", "small.py"))
+'''
+
+
+def test_a_script_tells_what_it_is_for(problem, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout == "``python script.py [key=value ...]``: run the baseline.\n"
+    assert not (tmp_path / "default_config").exists()
+
+
+def test_ctrl_c_is_no_traceback(problem, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    with (tmp_path / "small.py").open("a") as file:
+        file.write("def run(point):\n    import time\n    report(1, 0.5)\n    time.sleep(600)\n")
+    script = subprocess.Popen(
+        [sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert script.stdout.readline() == "step 1: 0.5\n"
+    script.send_signal(signal.SIGINT)
+    assert script.communicate()[1] == "interrupted\n"
+    assert script.returncode == 130

@@ -1,0 +1,183 @@
+import csv
+import math
+
+import pytest
+import torch
+
+from dh_project.common.errors import UserError
+from dh_project.user_code.loading import check_run_kwargs, load_run
+from dh_project.user_code.trainables import lightning_callback
+
+POINT = {"units": 4, "lr": 0.02, "batch_size": 8}
+
+
+@pytest.fixture
+def model(samples, monkeypatch):
+    """Return a function that gives one of the sample modules as a run function."""
+    monkeypatch.syspath_prepend(samples)
+    return lambda name: load_run(f"lightning_models.{name}")
+
+
+def weights(folder, name="last.ckpt"):
+    return torch.load(folder / name, weights_only=True)["state_dict"]
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_point_and_run_kwargs_go_where_they_are_named(model):
+    objective = model("Net")(POINT, datamodule="lightning_models.Data", epochs=1, dropout=0.0)
+    assert objective < 0
+    assert math.isfinite(objective)
+
+
+def test_each_epoch_is_reported_and_the_best_one_is_the_objective(model, attempt):
+    told = attempt("attempt-1")
+    objective = model("Net")(POINT, datamodule="lightning_models.Data", epochs=4)
+    steps, values = zip(*told.reports, strict=True)
+    assert steps == (1, 2, 3, 4)
+    assert objective == max(values)
+    assert told.facts["best_epoch"] == 1 + values.index(objective)
+    assert told.facts["val_loss"] == -objective
+    assert told.facts["epochs"] == 4
+
+
+def test_the_class_may_say_data_epochs_and_metric_itself(model, attempt):
+    told = attempt("attempt-1")
+    assert model("Complete")(POINT) == pytest.approx(0.02)
+    assert len(told.reports) == 2
+
+
+def test_a_stop_ends_training_and_another_attempt_goes_on_as_if_there_had_been_none(model, attempt):
+    run = model("Interrupted")
+    whole = attempt("whole")
+    run(POINT)
+    first = attempt("attempt-1", stop_at=3)
+    run(POINT)
+    second = attempt("attempt-2", before="attempt-1")
+    run(POINT)
+    assert first.reports + second.reports == whole.reports
+    assert second.facts == whole.facts
+    assert_equal(weights(second.folder), weights(whole.folder))
+
+
+def test_an_attempt_that_was_killed_goes_on_from_its_last_epoch(model, attempt, monkeypatch):
+    monkeypatch.setattr(lightning_callback, "WORTH", 0)  # else so short an epoch is not saved
+    run = model("Interrupted")
+    whole = attempt("whole")
+    run(POINT)
+    first = attempt("attempt-1")
+    monkeypatch.setenv("INTERRUPT", "1")
+    with pytest.raises(InterruptedError):
+        run(POINT)
+    monkeypatch.delenv("INTERRUPT")
+    second = attempt("attempt-2", before="attempt-1")
+    run(POINT)
+    assert first.reports + second.reports == whole.reports
+    assert_equal(weights(second.folder), weights(whole.folder))
+
+
+def test_an_attempt_after_one_that_had_all_epochs_trains_none_and_keeps_the_files(model, attempt):
+    first = attempt("attempt-1")
+    objective = model("Complete")(POINT)
+    second = attempt("attempt-2", before="attempt-1")
+    assert model("Complete")(POINT) == objective
+    assert second.reports == []
+    for name in ("best.ckpt", "last.ckpt"):
+        assert_equal(weights(second.folder, name), weights(first.folder, name))
+
+
+def test_a_checkpoint_that_cannot_be_read_safely_costs_epochs_and_not_the_trial(model, attempt):
+    first = attempt("attempt-1", stop_at=1)
+    model("Complete")(POINT)
+    (first.folder / "last.ckpt").write_bytes(b"torn")
+    second = attempt("attempt-2", before="attempt-1")
+    model("Complete")(POINT)
+    assert [step for step, _ in second.reports] == [1, 2]
+
+
+def test_another_run_in_the_same_folder_begins_anew(model, attempt):
+    told = attempt("attempt-1")
+    model("Net")(POINT, datamodule="lightning_models.Data", epochs=2)
+    model("Net")(POINT | {"units": 8}, datamodule="lightning_models.Data", epochs=1)
+    assert [step for step, _ in told.reports] == [1, 2, 1]
+
+
+def test_the_history_is_a_table_in_the_folder(model, attempt):
+    told = attempt("attempt-1")
+    model("Complete")(POINT)
+    rows = list(csv.DictReader((told.folder / "lightning/metrics.csv").open()))
+    assert [row["epoch"] for row in rows if row["val_loss"]] == ["0", "1"]
+
+
+def test_a_module_that_does_not_validate_reports_what_it_is_trained_with(model, attempt):
+    told = attempt("attempt-1")
+    model("WithoutValidation")(POINT)
+    assert [step for step, _ in told.reports] == [1, 2]
+
+
+def test_a_module_that_diverges_has_no_number(model):
+    assert math.isnan(model("Diverging")(POINT))
+
+
+def test_the_seed_decides_the_result(model):
+    run = model("Complete")
+    first, same, other = (
+        run(POINT, metric="val_loss", mode="min", epochs=1, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first == same != other
+
+
+def test_a_search_under_slurm_trains_one_process_a_trial(model, monkeypatch):
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert math.isfinite(model("Complete")(POINT))
+
+
+def test_a_metric_that_is_not_logged_is_named_with_those_that_are(model):
+    with pytest.raises(UserError, match=r"no metric 'val_los' \(did you mean 'val_loss'\?\)"):
+        model("Complete")(POINT, metric="val_los", mode="min")
+
+
+@pytest.mark.parametrize(
+    ("name", "run_kwargs", "said"),
+    [
+        ("Net", {"datamodule": "lightning_models.Dat"}, "did you mean 'Data'"),
+        ("Net", {"datamodule": "lightning_models.Net"}, "no class derived from LightningDataModule"),
+        ("Net", {}, "Net has no data: give --run-kwargs datamodule="),
+        ("WithOwnData", {}, "WithOwnData take no 'batch_size'"),
+        ("Complete", {"epochs": 0}, "epochs=0: give a whole number"),
+        ("Complete", {"droput": 0.5}, r"no 'droput' \(did you mean 'dropout'\?\)"),
+        ("Complete", {"metric": "val_r2"}, "mode=max or mode=min"),
+        ("Complete", {"trainer": {"precison": 16}}, "did you mean 'precision'"),
+        ("Complete", {"trainer": {"max_epochs": 3}}, "max_epochs follows from the search"),
+        ("Complete", {"trainer": 3}, "give arguments of the Trainer"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_any_trial(model, name, run_kwargs, said):
+    with pytest.raises(UserError, match=said):
+        check_run_kwargs(f"lightning_models.{name}", model(name), run_kwargs, list(POINT))
+
+
+def test_a_constructor_whose_argument_nobody_gives_is_refused_before_any_trial(model):
+    with pytest.raises(UserError, match="Complete needs 'units', which is no hyperparameter"):
+        check_run_kwargs("lightning_models.Complete", model("Complete"), {}, ["lr"])
+
+
+def test_a_worker_trains_it_and_goes_on_with_it(attempts_of_a_worker):
+    def interrupt(worker):
+        worker.kill(0, 1, "paused", "time is up", patience=60.0)
+
+    search = ("lightning_models.Complete", POINT, {"epochs": 60, "metric": "val_loss", "mode": "min"})
+    *_, first = attempts_of_a_worker(*search, 1, order=interrupt)
+    *reports, second = attempts_of_a_worker(*search, 2)
+    assert (first["state"], second["state"]) == ("paused", "done")
+    assert reports[0]["step"] > 1
+    assert reports[-1]["step"] == 60
+
+
+def test_a_batch_system_that_ends_a_trial_makes_no_failure_of_it(attempts_of_a_worker):
+    *_, end = attempts_of_a_worker("lightning_models.Terminated", POINT, {}, 1)
+    assert (end["state"], end["reason"]) == ("lost", "ended by a SIGTERM from outside")
