@@ -32,22 +32,22 @@ def add_options(parser: Parser) -> None:
     """Add the options of every search."""
     what = parser.add_argument_group("what to search")
     what.add_argument(
+        "--settings", type=Path, metavar="FILE", help="search settings in TOML, which other options change"
+    )
+    what.add_argument(
         "--problem",
-        required=True,
         metavar="P",
         help="package.module.Problem, a path to problem.py, or the bare name of an installed problem",
     )
     what.add_argument(
         "--run",
         "--run-function",
-        required=True,
         metavar="R",
         help="package.module.run (a function, a class or a LightningModule), a path to model_run.py, or a bare name",
     )
     what.add_argument(
         "--run-kwargs",
         nargs="+",
-        default=[],
         metavar="KEY=VALUE",
         help="constant arguments of run: epochs=2 data=…",
     )
@@ -58,7 +58,7 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help="seed of the proposals (42, or the earlier session's)",
     )
-    what.add_argument("--log-dir", type=Path, default=Path(), metavar="DIR", help="where results go (.)")
+    what.add_argument("--log-dir", type=Path, metavar="DIR", help="where results go (.)")
     what.add_argument(
         "--fresh", action="store_true", help="begin anew; what is in the folder is put aside, not deleted"
     )
@@ -67,7 +67,6 @@ def add_options(parser: Parser) -> None:
         nargs="+",
         action="extend",
         type=Path,
-        default=[],
         metavar="FILE",
         help="results.csv of other searches to learn from, old ones too",
     )
@@ -78,13 +77,12 @@ def add_options(parser: Parser) -> None:
         "--tag",
         nargs="+",
         action="extend",
-        default=[],
         metavar="KEY=VALUE",
         help="what else is to be said of it, likewise: a column m:tag_KEY",
     )
 
     where = parser.add_argument_group("where trials run")
-    where.add_argument("--evaluator", default="ray", metavar="E", help="process, ray, mpi or balsam (ray)")
+    where.add_argument("--evaluator", metavar="E", help="process, ray, mpi or balsam (ray)")
     where.add_argument(
         "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
     )
@@ -92,7 +90,6 @@ def add_options(parser: Parser) -> None:
         "--num-cpus-per-task",
         "--ray-num-cpus-per-task",
         type=positive_int,
-        default=1,
         metavar="N",
         help="cores a trial (1)",
     )
@@ -106,7 +103,6 @@ def add_options(parser: Parser) -> None:
     where.add_argument(
         "--ray-address",
         "--redis-address",
-        default="",
         metavar="A",
         help="Ray cluster, auto for this job's (one of its own)",
     )
@@ -162,9 +158,7 @@ def add_options(parser: Parser) -> None:
     )
 
     limits = parser.add_argument_group("when to end")
-    limits.add_argument(
-        "--max-evals", type=int, default=-1, metavar="N", help="trials in all, -1 for no limit (-1)"
-    )
+    limits.add_argument("--max-evals", type=int, metavar="N", help="trials in all, -1 for no limit (-1)")
     limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
     limits.add_argument(
         "--walltime",
@@ -190,7 +184,6 @@ def add_options(parser: Parser) -> None:
     limits.add_argument(
         "--max-failures",
         type=failures,
-        default=100,
         metavar="N",
         help="failed trials in a row, or their share (0.5), that end the search; -1 for no limit (100)",
     )
@@ -204,7 +197,6 @@ def add_options(parser: Parser) -> None:
     limits.add_argument(
         "--max-retries",
         type=natural,
-        default=1,
         metavar="N",
         help="new starts of a trial whose worker vanished (1)",
     )
@@ -217,27 +209,19 @@ def add_ambs_options(parser: Parser) -> None:
     model = parser.add_argument_group("the model")
     model.add_argument(
         "--surrogate-model",
-        default="auto",
         metavar="M",
         help="GP, ET, RF, DUMMY or auto: GP, ET in wide spaces",
     )
-    model.add_argument(
-        "--acq-func", default="UCBd", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)"
-    )
-    model.add_argument(
-        "--kappa", "--acq-kappa", type=float, default=1.96, metavar="K", help="exploration in UCB (1.96)"
-    )
-    model.add_argument(
-        "--xi", "--acq-xi", type=float, default=0.01, metavar="X", help="exploration in EI and PI (0.01)"
-    )
+    model.add_argument("--acq-func", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)")
+    model.add_argument("--kappa", "--acq-kappa", type=float, metavar="K", help="exploration in UCB (1.96)")
+    model.add_argument("--xi", "--acq-xi", type=float, metavar="X", help="exploration in EI and PI (0.01)")
     model.add_argument(
         "--n-initial-points",
         type=positive_int,
-        default=10,
         metavar="N",
         help="trials before the first model (10)",
     )
-    model.add_argument("--n-jobs", type=positive_int, default=1, metavar="N", help="cores for the model (1)")
+    model.add_argument("--n-jobs", type=positive_int, metavar="N", help="cores for the model (1)")
     model.add_argument(
         "--liar-strategy", metavar="L", help="accepted and not used: pending points are told no lies"
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dh_project.common.errors import UserError, unknown
 from dh_project.evaluators.base import Evaluator, Resources
@@ -24,6 +25,14 @@ ALIASES = {
 }
 """DeepHyper's names, old and new, and what does their work."""
 
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "process": (),
+    "ray": ("ray_address", "ray_password"),
+    "mpi": ("rank_timeout", "gpu_order", "gpus_by_launcher"),
+    "balsam": ("workflow", "trials_per_node", "ranks_per_node", "threads_per_rank", "trials_ahead"),
+}
+"""Settings that mean something with one evaluator alone."""
+
 GONE = {"rayhorovod": "a trial of several processes is --evaluator ray --ranks-per-trial N"}
 
 
@@ -39,6 +48,24 @@ def evaluator_name(name: str) -> str:
     if name not in EVALUATORS:
         raise unknown("evaluator", name, EVALUATORS)
     return name
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    """Check that settings are those of an evaluator.
+
+    Raises:
+        UserError: One is unknown, or belongs to another evaluator.
+    """
+    name = evaluator_name(name)
+    for setting in settings:
+        if setting in SETTINGS[name]:
+            continue
+        others = [other for other, names in SETTINGS.items() if setting in names]
+        if not others:
+            raise unknown(f"setting of {name}", setting, SETTINGS[name])
+        raise UserError(
+            f"{setting}: it belongs to the evaluator {others[0]}, and this is {name}; leave it out"
+        )
 
 
 def create_evaluator(

@@ -7,6 +7,23 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class TrialShape:
+    """What one trial takes.
+
+    Attributes:
+        processes: Processes that train together.
+        cores: Cores of each process.
+        gpus: GPUs of each process, or a share of one; None for one if there are GPUs.
+        nodes: Nodes that the processes are spread over.
+    """
+
+    processes: int = 1
+    cores: int = 1
+    gpus: float | None = None
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
 class Resources:
     """What the trials may use.
 
