@@ -33,13 +33,7 @@ def add_command(commands: Any) -> None:
         ("ambs", "asynchronous model-based search (DeepHyper's CBO)"),
         ("random", "random search"),
     ):
-        parser = searches.add_parser(
-            name,
-            help=text,
-            description=text,
-            epilog=EXAMPLE.format(name=name),
-            argument_default=argparse.SUPPRESS,
-        )
+        parser = searches.add_parser(name, help=text, description=text, epilog=EXAMPLE.format(name=name))
         parser.set_defaults(command=run, searcher=name)
         options.add_options(parser)
         if name == "ambs":

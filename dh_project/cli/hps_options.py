@@ -20,6 +20,27 @@ REFUSED = {
 """Options of old DeepHyper that are not here, and why (docs/options.rst has all of them)."""
 
 
+SEARCHER_OPTIONS = (
+    "surrogate_model",
+    "acq_func",
+    "kappa",
+    "xi",
+    "n_initial_points",
+    "n_jobs",
+    "liar_strategy",
+)
+"""Options of ``ambs`` alone."""
+
+
+BALSAM_OPTIONS = ("workflow", "num_ranks_per_node", "num_threads_per_rank", "num_evals_ahead")
+"""Options of the evaluator ``balsam`` alone."""
+
+
+def option_of(name: str) -> str:
+    """Return an option by the name of its value in a namespace."""
+    return "--" + name.replace("_", "-")
+
+
 class Refuse(argparse.Action):
     """An old option that is told apart from an unknown one."""
 
@@ -30,7 +51,7 @@ class Refuse(argparse.Action):
 
 def add_options(parser: Parser) -> None:
     """Add the options of every search."""
-    what = parser.add_argument_group("what to search")
+    what = parser.add_argument_group("what to search", argument_default=argparse.SUPPRESS)
     what.add_argument(
         "--settings", type=Path, metavar="FILE", help="search settings in TOML, which other options change"
     )
@@ -81,7 +102,7 @@ def add_options(parser: Parser) -> None:
         help="what else is to be said of it, likewise: a column m:tag_KEY",
     )
 
-    where = parser.add_argument_group("where trials run")
+    where = parser.add_argument_group("where trials run", argument_default=argparse.SUPPRESS)
     where.add_argument("--evaluator", metavar="E", help="process, ray, mpi or balsam (ray)")
     where.add_argument(
         "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
@@ -140,7 +161,9 @@ def add_options(parser: Parser) -> None:
         help="seconds after which an MPI rank that says nothing is given up (60)",
     )
 
-    jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
+    jobs = parser.add_argument_group(
+        "trials as jobs (--evaluator balsam)", argument_default=argparse.SUPPRESS
+    )
     jobs.add_argument(
         "--workflow", metavar="W", help="whose batch jobs run them (name of the results' folder)"
     )
@@ -157,7 +180,7 @@ def add_options(parser: Parser) -> None:
         help="trials that wait while all slots are busy (one for 16, where it cannot start too early)",
     )
 
-    limits = parser.add_argument_group("when to end")
+    limits = parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
     limits.add_argument("--max-evals", type=int, metavar="N", help="trials in all, -1 for no limit (-1)")
     limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
     limits.add_argument(
@@ -206,7 +229,7 @@ def add_options(parser: Parser) -> None:
 
 def add_ambs_options(parser: Parser) -> None:
     """Add the options of ``ambs``."""
-    model = parser.add_argument_group("the model")
+    model = parser.add_argument_group("the model", argument_default=argparse.SUPPRESS)
     model.add_argument(
         "--surrogate-model",
         metavar="M",

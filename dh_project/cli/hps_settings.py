@@ -134,6 +134,8 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
         tables["evaluator_settings"] = {**(base.evaluator_settings if base else {}), **places}
     if model := _searcher_settings(given):
         tables["searcher_settings"] = {**(base.searcher_settings if base else {}), **model}
+    if base is not None and changes.get("searcher", base.searcher) != base.searcher:
+        tables.setdefault("searcher_settings", {})
     return changes | tables
 
 

@@ -85,7 +85,7 @@ class SearchSettings:
     evaluator: Text = "ray"
     evaluator_settings: Mapping[Text, Any] = field(default_factory=dict)
     num_workers: Whole | None = None
-    trial: TrialShape = TrialShape()
+    trial: TrialShape = field(default_factory=TrialShape)
     scratch: Path | None = None
     max_evals: Whole | None = None
     timeout: Amount | None = None

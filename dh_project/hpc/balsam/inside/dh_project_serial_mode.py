@@ -32,7 +32,7 @@ class OwnSocket(zmq.Socket):
 def main() -> None:
     """Run a half of serial mode, as the command line says."""
     multiprocessing.set_start_method("fork", force=True)
-    zmq.Context._socket_class = OwnSocket
+    zmq.Context._socket_class = OwnSocket  # type: ignore[misc]
     socket.gethostname = lambda: HOST  # by which Balsam tells where its master runs
     try:
         entry_point()
