@@ -54,7 +54,7 @@ _HOMES = {
     "search": "dh_project.search.run",
     "trial_folder": "dh_project.trial.reporting",
 }
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
