@@ -93,7 +93,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.search.progress import progress
     from dh_project.search.searchers import create_searcher
     from dh_project.search.summary import print_summary
-    from dh_project.trial.attempt import Setting
+    from dh_project.trial.attempt import RunContext
     from dh_project.trial.scratch import offered
     from dh_project.user_code.loading import prepare_run
 
@@ -115,7 +115,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     with offered(scratch if evaluator != "balsam" else ""):
         prepare_run(arguments.run, identity.run_kwargs)
 
-    setting = Setting(
+    context = RunContext(
         identity.run,
         dict(identity.run_kwargs),
         str(Path.cwd()),
@@ -123,7 +123,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
         scratch=scratch,
     )
     with ExitStack() as stack:
-        trials = stack.enter_context(create_evaluator(evaluator, setting, resources, world))
+        trials = stack.enter_context(create_evaluator(evaluator, context, resources, world))
         searcher = create_searcher(arguments.searcher, problem, identity.seed, settings)
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)

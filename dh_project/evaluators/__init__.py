@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dh_project.common.errors import UserError, unknown
 from dh_project.evaluators.base import Evaluator, Resources
 from dh_project.evaluators.rank_groups import RankGroups
-from dh_project.trial.attempt import Setting
+from dh_project.trial.attempt import RunContext
 from dh_project.trial.ranks import check_meeting_folder
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def evaluator_name(name: str) -> str:
 
 
 def create_evaluator(
-    name: str, setting: Setting, resources: Resources, world: World | None = None
+    name: str, context: RunContext, resources: Resources, world: World | None = None
 ) -> Evaluator:
     """Start an evaluator.
 
     Args:
         name: Its name.
-        setting: What all trials share.
+        context: What all trials share.
         resources: What they may use.
         world: The ranks of ``mpi``.
 
@@ -60,10 +60,10 @@ def create_evaluator(
         from dh_project.hpc.balsam.evaluator import BalsamEvaluator
         from dh_project.hpc.balsam.jobs.place import find_place
 
-        return BalsamEvaluator(setting, find_place(setting.run, resources))
+        return BalsamEvaluator(context, find_place(context.run, resources))
     check_spread(name, resources)
     ranks = resources.ranks_per_trial
-    evaluator = _of_single_processes(name, setting, resources, world)
+    evaluator = _of_single_processes(name, context, resources, world)
     if ranks == 1:
         return evaluator
     if evaluator.num_workers < ranks:
@@ -92,19 +92,19 @@ def check_spread(name: str, resources: Resources) -> None:
         raise UserError(f"--ranks-per-trial {ranks}: give a multiple of --nodes-per-trial {nodes}")
 
 
-def _of_single_processes(name: str, setting: Setting, resources: Resources, world: World | None) -> Evaluator:
+def _of_single_processes(name: str, context: RunContext, resources: Resources, world: World | None) -> Evaluator:
     """Start an evaluator each of whose workers carries one process of a trial."""
     if name == "mpi":
         from dh_project.evaluators.mpi import MPIEvaluator
 
         assert world is not None
-        return MPIEvaluator(world, setting, resources)
+        return MPIEvaluator(world, context, resources)
     if resources.num_workers:
         resources = replace(resources, num_workers=resources.num_workers * resources.ranks_per_trial)
     if name == "ray":
         from dh_project.evaluators.ray import RayEvaluator
 
-        return RayEvaluator(setting, resources)
+        return RayEvaluator(context, resources)
     from dh_project.evaluators.process import ProcessEvaluator
 
-    return ProcessEvaluator(setting, resources)
+    return ProcessEvaluator(context, resources)

@@ -3,7 +3,7 @@
 An evaluator carries attempts at trials to workers somewhere, and events back. It knows trials and machines,
 nothing of searchers, and writes nothing: the journal is the search loop's, an attempt's folder the worker's
 and the run function's. The loop, its only caller, is one thread; it has at most ``num_workers`` trials in an
-evaluator at once, each of them once. What travels is frozen: ``Setting``, ``Assignment`` and events never
+evaluator at once, each of them once. What travels is frozen: ``RunContext``, ``Assignment`` and events never
 change once they are made.
 
 ``start`` hands over one attempt and returns at once. A worker that is dead is replaced unseen.

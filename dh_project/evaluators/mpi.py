@@ -14,7 +14,7 @@ from dh_project.evaluators.mpi_carrier import begin
 from dh_project.evaluators.mpi_slots import Ranks, slots_of
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import visible_gpus
 from dh_project.trial.trial import State
@@ -35,14 +35,14 @@ class MPIEvaluator(Evaluator):
 
     Args:
         world: The ranks, of which this process is the first.
-        setting: What all trials share.
+        context: What all trials share.
         resources: What they may use; by default one GPU a rank, or where there are none one core.
 
     Raises:
         UserError: More is asked for than the ranks hold.
     """
 
-    def __init__(self, world: World, setting: Setting, resources: Resources) -> None:
+    def __init__(self, world: World, context: RunContext, resources: Resources) -> None:
         self._world, self._silence = world, resources.rank_timeout
         slots = slots_of(_nodes(world), resources)
         self._slots = {slot.rank: slot for slot in slots}
@@ -51,9 +51,9 @@ class MPIEvaluator(Evaluator):
         for slot in slots:
             gpus = None if slot.gpus is None else list(slot.gpus)
             if slot.rank == 0:
-                self._own = begin(setting, share, gpus)
+                self._own = begin(context, share, gpus)
             else:
-                world.send(slot.rank, "begin", setting, share, gpus)
+                world.send(slot.rank, "begin", context, share, gpus)
         self._free = [slot.rank for slot in slots]  # in the slots' order
         self._order = {slot.rank: place for place, slot in enumerate(slots)}
         self._running: dict[int, Assignment] = {}  # by rank

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from dh_project.common.errors import UserError
 from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import gpu_share, gpu_variable, gpus_of_workers, visible_gpus
 from dh_project.trial.trial import State
@@ -19,15 +19,15 @@ class ProcessEvaluator(Evaluator):
     """Runs each trial in a worker of this machine, pinned to its GPUs.
 
     Args:
-        setting: What all trials share.
+        context: What all trials share.
         resources: What they may use; by default one GPU a trial, or where there are none one core.
 
     Raises:
         UserError: GPUs are asked for where there are not so many.
     """
 
-    def __init__(self, setting: Setting, resources: Resources) -> None:
-        self._setting, self._threads = setting, resources.cpus_per_trial
+    def __init__(self, context: RunContext, resources: Resources) -> None:
+        self._context, self._threads = context, resources.cpus_per_trial
         gpus = [] if resources.gpus_per_trial == 0 else visible_gpus()
         share = gpu_share(resources.gpus_per_trial, len(gpus))
         slots = gpus_of_workers(share, gpus) if share else []
@@ -90,7 +90,7 @@ class ProcessEvaluator(Evaluator):
 
     def _spawn(self, slot: int) -> WorkerProcess:
         environment = {} if self._gpus is None else {gpu_variable(): self._gpus[slot]}
-        worker = WorkerProcess(self._setting, self._threads, environment)
+        worker = WorkerProcess(self._context, self._threads, environment)
         self._selector.register(worker.events, selectors.EVENT_READ, slot)
         return worker
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, event_of, lost
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import gpu_share, room_on_gpus, visible_gpus
 from dh_project.trial.trial import State
@@ -32,8 +32,8 @@ GONE_SECONDS = 30.0
 class WorkerActor:
     """A worker under Ray, which chooses the node and the GPU and tells the actor by its environment."""
 
-    def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
-        self.worker = WorkerProcess(setting, threads, environment)
+    def __init__(self, context: RunContext, threads: int, environment: dict[str, str]) -> None:
+        self.worker = WorkerProcess(context, threads, environment)
         self.attempt = (-1, -1)  # trial and attempt that were begun last
         self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}  # for those that are about to begin
 
@@ -68,17 +68,17 @@ class RayEvaluator(Evaluator):
     """Runs each trial in a worker that Ray places, with the GPUs that Ray gives it.
 
     Args:
-        setting: What all trials share.
+        context: What all trials share.
         resources: What they may use; by default one GPU a trial, or where there are none one core.
 
     Raises:
         UserError: The cluster cannot be reached, or holds less than was asked for.
     """
 
-    def __init__(self, setting: Setting, resources: Resources) -> None:
+    def __init__(self, context: RunContext, resources: Resources) -> None:
         import ray
 
-        self._ray, self._setting, self._resources = ray, setting, resources
+        self._ray, self._context, self._resources = ray, context, resources
         _connect(ray, resources)
         try:
             self.num_workers, share = _room(ray, resources)
@@ -177,7 +177,7 @@ class RayEvaluator(Evaluator):
 
     def _spawn(self) -> None:
         actor: Any = self._actor_class.remote(
-            self._setting, self._resources.cpus_per_trial, self._environment
+            self._context, self._resources.cpus_per_trial, self._environment
         )
         self._coming[actor.ready.remote()] = actor
 

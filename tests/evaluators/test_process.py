@@ -8,14 +8,14 @@ from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.testing.evaluator import EvaluatorContract
 from dh_project.trial import gpus as devices
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.trial import State
 
 
 class TestProcessEvaluator(EvaluatorContract):
     @classmethod
-    def make(cls, setting, resources):
-        return ProcessEvaluator(setting, resources)
+    def make(cls, context, resources):
+        return ProcessEvaluator(context, resources)
 
 
 class TestWithScratch(TestProcessEvaluator):
@@ -23,10 +23,10 @@ class TestWithScratch(TestProcessEvaluator):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def setting(cls, tmp_path_factory):
+    def context(cls, tmp_path_factory):
         scratch = str(tmp_path_factory.mktemp("scratch"))
         here = str(tmp_path_factory.mktemp("here"))
-        return Setting("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
+        return RunContext("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
 
 
 def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DEVICES", **resources):
@@ -40,8 +40,8 @@ def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DE
         f"def run(point):\n    record(seen=os.environ.get('{variable}'))\n"
         "    time.sleep(0.5)\n    return 0.0\n"
     )
-    setting = Setting(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
-    with ProcessEvaluator(setting, Resources(**resources)) as evaluator:
+    context = RunContext(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
+    with ProcessEvaluator(context, Resources(**resources)) as evaluator:
         for trial in range(evaluator.num_workers):
             evaluator.start(Assignment(trial, 1, {}, str(tmp_path / str(trial))))
         ends = []
@@ -82,13 +82,13 @@ def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, res
     monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(UserError, match=said):
-        ProcessEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(**resources))
+        ProcessEvaluator(RunContext("small_run.run", {}, str(tmp_path)), Resources(**resources))
 
 
 def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_not_before(samples, tmp_path):
     before = set(psutil.Process().children())
-    setting = Setting("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    with ProcessEvaluator(setting, Resources(num_workers=2)) as evaluator:
+    context = RunContext("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(context, Resources(num_workers=2)) as evaluator:
         for attempt in range(1, 4):
             evaluator.start(Assignment(0, attempt, {}, str(tmp_path / "trial")))
             ends = []
@@ -100,8 +100,8 @@ def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_n
 
 
 def test_a_trial_for_which_no_worker_can_be_started_is_lost(samples, tmp_path, monkeypatch):
-    setting = Setting("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    with ProcessEvaluator(setting, Resources(num_workers=1)) as evaluator:
+    context = RunContext("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(context, Resources(num_workers=1)) as evaluator:
         evaluator._workers[0]._process.kill()
         while not evaluator._dead:
             evaluator.wait(1.0)

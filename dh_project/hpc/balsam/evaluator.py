@@ -27,7 +27,7 @@ from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
 from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place
 from dh_project.hpc.balsam.jobs.states import WAITING
 from dh_project.hpc.balsam.jobs.watch import Attempt, Attempts, is_alive, key_of
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.trial import State
 
@@ -55,12 +55,12 @@ class BalsamEvaluator(Evaluator):
     """Runs trials as jobs of a Balsam site.
 
     Args:
-        setting: What all trials share.
+        context: What all trials share.
         place: Where they run, and what they take.
     """
 
-    def __init__(self, setting: Setting, place: Place) -> None:
-        self._setting, self._place, self._client = setting, place, place.client
+    def __init__(self, context: RunContext, place: Place) -> None:
+        self._context, self._place, self._client = context, place, place.client
         self.num_workers = place.num_workers
         self._attempts = Attempts()
         self._lock = threading.RLock()
@@ -256,7 +256,7 @@ class BalsamEvaluator(Evaluator):
     def _request(self, assignment: Assignment) -> JobRequest:
         folder = self._place.job_folder(assignment)
         folder.mkdir(parents=True, exist_ok=True)  # no agent, who would do it, sees the job before it runs
-        return self._place.request(self._setting, assignment)
+        return self._place.request(self._context, assignment)
 
     def _withdraw(self) -> None:
         """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""

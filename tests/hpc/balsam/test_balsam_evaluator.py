@@ -42,6 +42,6 @@ class TestBalsamEvaluator(EvaluatorContract):
             client.delete_batch_job(batch_job.id)
 
     @classmethod
-    def make(cls, setting, resources):
-        more = Resources(num_workers=resources.num_workers, workflow=WORKFLOW, folder=Path(setting.directory))
-        return BalsamEvaluator(setting, find_place(setting.run, more))
+    def make(cls, context, resources):
+        more = Resources(num_workers=resources.num_workers, workflow=WORKFLOW, folder=Path(context.directory))
+        return BalsamEvaluator(context, find_place(context.run, more))

@@ -21,7 +21,7 @@ from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec, job_spec_of, tria
 from dh_project.hpc.balsam.jobs.packing import Packing, Wishes, pack
 from dh_project.hpc.balsam.jobs.site_settings import read_site_settings
 from dh_project.results.paths import SearchPaths
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.shape import Resources
 from dh_project.user_code.loading import load_run
 
@@ -93,7 +93,7 @@ class Place:
         """Return the folder in which the job of an attempt runs; its trial has one of its own beside."""
         return self.installation.data / self._workdir(assignment)
 
-    def request(self, setting: Setting, assignment: Assignment) -> JobRequest:
+    def request(self, context: RunContext, assignment: Assignment) -> JobRequest:
         """Return the job of an attempt."""
         number, attempt = str(assignment.trial), str(assignment.attempt)
         return JobRequest(
@@ -108,7 +108,7 @@ class Place:
             },
             parameters={
                 "command": trial_command(
-                    self.spec, setting, assignment, self.packing.trial, self.packing.slots
+                    self.spec, context, assignment, self.packing.trial, self.packing.slots
                 )
             },
             # a job with a parent rests until it is told otherwise: the site's agent need not see it, which saves
