@@ -20,8 +20,8 @@ from machine import describe_machine
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
 
@@ -52,7 +52,7 @@ def worker_trial(folder: Path) -> float:
     """Return the seconds of a trial in a worker."""
     (folder / "nothing.py").write_text(RUN)
     context = RunContext(str(folder / "nothing.py"), {}, str(folder), sys.path)
-    with ProcessEvaluator(context, Resources(num_workers=1)) as evaluator:
+    with ProcessEvaluator(context, EvaluatorSettings(num_workers=1)) as evaluator:
         numbers = iter(range(1000))
 
         def trial() -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dh_project.common.cores import available_cores as available_cores
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.trial.reporting import record as record
     from dh_project.trial.reporting import report as report
@@ -18,12 +19,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "HpProblem": "dh_project.problem",
+    "available_cores": "dh_project.common.cores",
     "as_run": "dh_project.user_code.trainables",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
     "trial_folder": "dh_project.trial.reporting",
 }
-__all__ = ["HpProblem", "__version__", "as_run", "record", "report", "trial_folder"]
+__all__ = ["HpProblem", "__version__", "as_run", "available_cores", "record", "report", "trial_folder"]
 
 
 def __getattr__(name: str) -> Any:

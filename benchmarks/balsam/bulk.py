@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_place, context_of, tell
+from balsam_folder import CountedClient, assignment_of, balsam_folder, context_of, resting_place, tell
 from rich.console import Console
 from rich.table import Table
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_place, context_of, tell
+from balsam_folder import CountedClient, assignment_of, balsam_folder, context_of, resting_place, tell
 from rich.console import Console
 from rich.table import Table
 

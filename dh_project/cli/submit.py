@@ -188,6 +188,7 @@ def _program(
     arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
 ) -> Program:
     """Return what runs in each job."""
+    from dh_project.cli.hps_resources import trial_shape
     from dh_project.hpc.sites.script import Program
 
     return Program(
@@ -197,11 +198,8 @@ def _program(
         activate=(*environment.lines, *code.lines),
         last=(shlex.join(["python", "-m", "dh_project.hpc.sites.chain", str(folder)]) + ' "$status"',),
         margin=_margin(arguments),
+        shape=trial_shape(arguments, arguments.evaluator),
         ranks_per_node=arguments.num_evals_per_node,
-        ranks_per_trial=arguments.ranks_per_trial or 1,
-        nodes_per_trial=arguments.num_nodes_per_eval or 1,
-        gpus_per_trial=arguments.num_gpus_per_task,
-        cpus_per_trial=arguments.num_cpus_per_task,
     )
 
 

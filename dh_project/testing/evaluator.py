@@ -6,8 +6,8 @@ Whoever writes an evaluator inherits the class in a test module of their own, sa
 
     class TestMyEvaluator(EvaluatorContract):
         @classmethod
-        def make(cls, context, resources):
-            return MyEvaluator(context, resources)
+        def make(cls, context, settings):
+            return MyEvaluator(context, settings)
 
 For assertions that show their values, ``pytest.register_assert_rewrite("dh_project.testing.evaluator")`` goes into
 ``conftest.py`` beside it. The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two
@@ -32,7 +32,8 @@ from typing import Any
 import psutil
 import pytest
 
-from dh_project.evaluators.base import Evaluator, Resources
+from dh_project.evaluators.base import Evaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.runs import CHECKPOINT, PROCESSES
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event, Reported
@@ -140,7 +141,7 @@ class EvaluatorContract(ABC):
 
     @classmethod
     @abstractmethod
-    def make(cls, context: RunContext, resources: Resources) -> Evaluator:
+    def make(cls, context: RunContext, settings: EvaluatorSettings) -> Evaluator:
         """Return the evaluator under test."""
 
     @pytest.fixture(scope="class")
@@ -153,7 +154,7 @@ class EvaluatorContract(ABC):
     @classmethod
     def evaluator(cls, context: RunContext) -> Iterator[Evaluator]:
         """An evaluator of two workers; after the last test, closing it must leave no process."""
-        evaluator = cls.make(context, Resources(num_workers=2))
+        evaluator = cls.make(context, EvaluatorSettings(num_workers=2))
         try:
             yield evaluator
             trials = Trials(evaluator, Path(context.directory))

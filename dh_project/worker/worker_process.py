@@ -41,7 +41,9 @@ class WorkerProcess:
         OSError: The system has no process to give.
     """
 
-    def __init__(self, context: RunContext, threads: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, context: RunContext, threads: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.mark = uuid4().hex
         limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
         self._process = subprocess.Popen(

@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.results.history import History, Identity
 from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
@@ -61,7 +61,7 @@ def search(samples, tmp_path):
         problem = load_problem(str(samples / "small_problem.py"))
         context = RunContext(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
         identity = Identity("small_problem.py", problem.to_json(), context.run, context.run_kwargs, seed)
-        with ProcessEvaluator(context, Resources(num_workers=workers)) as evaluator:
+        with ProcessEvaluator(context, EvaluatorSettings(num_workers=workers)) as evaluator:
             session = Search(
                 SearchPaths(tmp_path),
                 identity,
@@ -425,7 +425,7 @@ def outliving(samples, tmp_path):
         context = RunContext(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
         identity = Identity("small_problem.py", problem.to_json(), context.run, context.run_kwargs, 1)
         if not evaluators:
-            evaluators.append(Outliving(context, Resources(num_workers=1)))
+            evaluators.append(Outliving(context, EvaluatorSettings(num_workers=1)))
         search = Search(
             SearchPaths(tmp_path),
             identity,

@@ -46,7 +46,9 @@ def serve(samples, tmp_path):
 @pytest.fixture
 def hanging(samples, tmp_path):
     """A worker whose trial hangs with a grandchild, and the grandchild's id."""
-    worker = WorkerProcess(RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker = WorkerProcess(
+        RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+    )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     yield worker, read_when_there(tmp_path / "trial" / "grandchild")
     worker.close()
@@ -349,7 +351,9 @@ def test_the_result_file_has_all_that_the_event_has_the_point_and_how_many_ranks
 def test_an_earlier_result_in_the_folder_is_gone_when_a_trial_begins(samples, tmp_path):
     (tmp_path / "trial").mkdir()
     (tmp_path / "trial" / "result.json").write_text("of another search")
-    worker = WorkerProcess(RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker = WorkerProcess(
+        RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+    )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     read_when_there(tmp_path / "trial" / "grandchild")
     assert not (tmp_path / "trial" / "result.json").exists()

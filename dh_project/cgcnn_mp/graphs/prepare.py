@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
+from dh_project import available_cores
 from dh_project.cgcnn_mp.crystals.cache import lock
 from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
 from dh_project.cgcnn_mp.crystals.node_copy import find_copy, forget_digest, make_copy, record_digest
@@ -121,11 +121,6 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
 def _chunks(structures: Iterator[tuple[str, Written]], size: int) -> Iterator[Chunk]:
     while chunk := list(islice(structures, size)):
         yield chunk
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

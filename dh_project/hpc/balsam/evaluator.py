@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.evaluators.base import Evaluator, lost
+from dh_project.evaluators.placement import in_words
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client.client import (
     IDS_OF_A_REQUEST,
     Refused,
@@ -24,7 +26,7 @@ from dh_project.hpc.balsam.client.client import (
 )
 from dh_project.hpc.balsam.client.models import BatchState, Job, JobRequest, JobState
 from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
-from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place
+from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place, find_place
 from dh_project.hpc.balsam.jobs.states import WAITING
 from dh_project.hpc.balsam.jobs.watch import Attempt, Attempts, is_alive, key_of
 from dh_project.trial.attempt import Assignment, RunContext
@@ -59,6 +61,9 @@ class BalsamEvaluator(Evaluator):
         place: Where they run, and what they take.
     """
 
+    starts_all_processes = True
+    spreads_trials = True
+
     def __init__(self, context: RunContext, place: Place) -> None:
         self._context, self._place, self._client = context, place, place.client
         self.num_workers = place.num_workers
@@ -77,7 +82,20 @@ class BalsamEvaluator(Evaluator):
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def create(cls, context: RunContext, settings: EvaluatorSettings) -> BalsamEvaluator:
+        """Start an evaluator on the active Balsam site."""
+        return cls(context, find_place(context.run, settings))
+
     # ---- the contract
+
+    def in_words(self) -> str:
+        """Return how many trials run at a time and what each takes."""
+        trials, each = self._place.packing.slots, self._place.packing.trial
+        takes = in_words(each.threads_per_rank, each.gpus_per_rank)
+        processes = each.num_nodes * each.ranks_per_node
+        many = f"{processes} processes of " if processes > 1 else ""
+        return f"{trials} {'trial' if trials == 1 else 'trials'} at a time as jobs ({many}{takes} each)"
 
     def start(self, assignment: Assignment) -> None:
         """Hand over one attempt; it becomes a job with the next request."""

@@ -29,7 +29,9 @@ def attempts_of_a_worker(samples, tmp_path):
     workers = []
 
     def make(run, point, run_kwargs, attempt, order=None):
-        worker = WorkerProcess(RunContext(run, run_kwargs, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+        worker = WorkerProcess(
+            RunContext(run, run_kwargs, str(tmp_path), [*sys.path, str(samples)]), threads=1
+        )
         workers.append(worker)
         folders = [str(tmp_path / f"attempt-{number}") for number in range(attempt, 0, -1)]
         worker.run(Assignment(0, attempt, point, folders[0], folders[1:]))
