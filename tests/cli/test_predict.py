@@ -301,7 +301,7 @@ def test_the_checkpoints_own_element_features_describe_bare_crystals(predict, ha
 
 RUN = """
 import shutil
-from dh_project.running import trial_folder
+from dh_project.trial.reporting import trial_folder
 
 def run(point, weights):
     if point["x"] < 8:

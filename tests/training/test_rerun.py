@@ -226,7 +226,7 @@ def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
 SCRIPT = '''\
 """``python script.py [key=value ...]``: run the baseline."""
 import sys
-from dh_project.rerun import default_config
+from dh_project.training.rerun import default_config
 sys.exit(default_config("small.py", "small.py"))
 '''
 
