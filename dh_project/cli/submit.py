@@ -27,12 +27,12 @@ from dh_project.common.console import tell
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.environment import PythonEnvironment
+    from dh_project.hpc.batch_jobs.environment import PythonEnvironment
+    from dh_project.hpc.batch_jobs.record import BatchJob
+    from dh_project.hpc.batch_jobs.request import Request
+    from dh_project.hpc.batch_jobs.scheduler import Scheduler
+    from dh_project.hpc.batch_jobs.script import Program
     from dh_project.hpc.sites.facts import Site
-    from dh_project.hpc.sites.jobs_file import SubmittedJob
-    from dh_project.hpc.sites.request import Request
-    from dh_project.hpc.sites.scheduler import Scheduler
-    from dh_project.hpc.sites.script import Program
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -127,11 +127,11 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
-    from dh_project.hpc.sites.environment import find_environment
-    from dh_project.hpc.sites.jobs_file import CODE
-    from dh_project.hpc.sites.request import check_request
-    from dh_project.hpc.sites.script import render
-    from dh_project.hpc.sites.submission import submit_chain
+    from dh_project.hpc.batch_jobs.environment import find_environment
+    from dh_project.hpc.batch_jobs.record import CODE
+    from dh_project.hpc.batch_jobs.request_check import check_request
+    from dh_project.hpc.batch_jobs.script import render
+    from dh_project.hpc.batch_jobs.submission import submit_chain
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
@@ -171,7 +171,7 @@ def _site(arguments: argparse.Namespace) -> Site:
 
 def _request(arguments: argparse.Namespace, folder: Path) -> Request:
     """Return what is asked of the site."""
-    from dh_project.hpc.sites.request import Request
+    from dh_project.hpc.batch_jobs.request import Request
 
     return Request(
         nodes=arguments.nodes,
@@ -188,14 +188,16 @@ def _program(
     arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
 ) -> Program:
     """Return what runs in each job."""
-    from dh_project.hpc.sites.script import Program
+    from dh_project.hpc.batch_jobs.script import Program
 
     return Program(
         evaluator=arguments.evaluator,
         words=words_of(arguments, folder, code.directory),
         directory=str(code.directory),
         activate=(*environment.lines, *code.lines),
-        last=(shlex.join(["python", "-m", "dh_project.hpc.sites.chain", str(folder)]) + ' "$status"',),
+        last=(
+            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(folder)]) + ' "$status"',
+        ),
         margin=_margin(arguments),
         ranks_per_node=arguments.num_evals_per_node,
         ranks_per_trial=arguments.ranks_per_trial or 1,
@@ -207,7 +209,7 @@ def _program(
 
 def _margin(arguments: argparse.Namespace) -> int:
     """Return the seconds before a job's end at which its trials are interrupted."""
-    from dh_project.hpc.sites.script import Program
+    from dh_project.hpc.batch_jobs.script import Program
 
     return Program.margin if arguments.margin is None else math.ceil(arguments.margin)
 
@@ -220,8 +222,8 @@ def _scheduler_and_jobs(
     Raises:
         UserError: It is not here; or there are such jobs, and ``--again`` is not given.
     """
-    from dh_project.hpc.sites.scheduler import scheduler_of
-    from dh_project.hpc.sites.submission import jobs_ahead
+    from dh_project.hpc.batch_jobs.scheduler import scheduler_of
+    from dh_project.hpc.batch_jobs.submission import jobs_ahead
 
     scheduler = scheduler_of(site.scheduler, site.name)
     scheduler.check_is_here()
@@ -234,11 +236,11 @@ def _scheduler_and_jobs(
     return scheduler, ahead
 
 
-def _job(site: Site, request: Request, ahead: list[str]) -> SubmittedJob:
+def _job(site: Site, request: Request, ahead: list[str]) -> BatchJob:
     """Return what the jobs have in common."""
-    from dh_project.hpc.sites.jobs_file import SubmittedJob
+    from dh_project.hpc.batch_jobs.record import BatchJob
 
-    return SubmittedJob(
+    return BatchJob(
         job="",
         site=site.name,
         scheduler=site.scheduler,

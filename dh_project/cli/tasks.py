@@ -16,7 +16,7 @@ from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.hpc.balsam.client.client import BalsamClient
-    from dh_project.hpc.balsam.tasks.tasks import Said
+    from dh_project.hpc.balsam.tasks.description import Said
 
 LIMIT = 1000
 
@@ -145,8 +145,8 @@ def job_ids(words: Iterable[str]) -> tuple[int, ...]:
 def run_show(arguments: argparse.Namespace) -> int:
     """Print jobs, or write them to a file."""
     from dh_project.cli.tables import check_output, print_rows, write_rows
-    from dh_project.hpc.balsam.tasks.table import DEFAULT_COLUMNS, parse_columns, rows
-    from dh_project.hpc.balsam.tasks.tasks import Filters, find, jobs_by_id, parse_states
+    from dh_project.hpc.balsam.tasks.finding import Filters, find, jobs_by_id, parse_states
+    from dh_project.hpc.balsam.tasks.job_table import DEFAULT_COLUMNS, parse_columns, rows
 
     columns = parse_columns(arguments.columns) if arguments.columns is not None else DEFAULT_COLUMNS
     filters = Filters(
@@ -182,8 +182,8 @@ def _show_whole(arguments: argparse.Namespace) -> int:
     import yaml
 
     from dh_project.cli.tables import check_output, write_json
-    from dh_project.hpc.balsam.tasks.table import whole
-    from dh_project.hpc.balsam.tasks.tasks import jobs_by_id
+    from dh_project.hpc.balsam.tasks.finding import jobs_by_id
+    from dh_project.hpc.balsam.tasks.job_table import whole
 
     if len(arguments.ids) != 1:
         raise UserError(
@@ -204,8 +204,8 @@ def run_kill(arguments: argparse.Namespace) -> int:
     """Kill jobs, and say what became of each."""
     from getpass import getuser
 
+    from dh_project.hpc.balsam.tasks.finding import jobs_by_id
     from dh_project.hpc.balsam.tasks.kill import Killer
-    from dh_project.hpc.balsam.tasks.tasks import jobs_by_id
 
     if bool(arguments.ids) == (arguments.workflow is not None):
         raise UserError("name either the IDs of jobs or one --workflow, as: deephyper tasks kill 17")
@@ -219,8 +219,8 @@ def run_kill(arguments: argparse.Namespace) -> int:
 
 def run_retry(arguments: argparse.Namespace) -> int:
     """Set jobs up to run again, and say what became of each."""
+    from dh_project.hpc.balsam.tasks.finding import jobs_by_id
     from dh_project.hpc.balsam.tasks.retry import Retrier
-    from dh_project.hpc.balsam.tasks.tasks import jobs_by_id
 
     ids = job_ids(arguments.ids)
     with _server(arguments.site) as client:
@@ -239,7 +239,7 @@ def _server(folder: Path | None) -> Iterator[BalsamClient]:
 
 def _tell(outcomes: Iterable[Said]) -> int:
     """Print what became of each job; exit status 2 where one was refused, or there was nothing to be done for all."""
-    from dh_project.hpc.balsam.tasks.tasks import Verdict
+    from dh_project.hpc.balsam.tasks.description import Verdict
 
     verdicts = set()
     for said in outcomes:

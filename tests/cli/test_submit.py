@@ -136,7 +136,7 @@ def test_a_ray_cluster_is_started_where_it_is_asked_for(submit):
 
 def test_at_its_end_a_job_looks_whether_the_later_ones_are_needed(submit, here):
     _, script, _ = submit("--dry-run", "--log-dir", "out")
-    assert f'python -m dh_project.hpc.sites.chain {here}/out "$status"' in script
+    assert f'python -m dh_project.hpc.batch_jobs.end_chain {here}/out "$status"' in script
 
 
 def test_a_copy_is_what_runs(submit, here):

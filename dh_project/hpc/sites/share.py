@@ -11,7 +11,7 @@ from dh_project.hpc.sites.facts import Gpu, Node, Site
 from dh_project.trial.gpus import FINEST, gpu_share, gpus_of_workers, room_on_gpus
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.script import Program
+    from dh_project.hpc.batch_jobs.script import Program
 
 
 @dataclass(frozen=True)

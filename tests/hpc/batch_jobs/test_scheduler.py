@@ -3,8 +3,8 @@
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites import scheduler as module
-from dh_project.hpc.sites.scheduler import scheduler_of
+from dh_project.hpc.batch_jobs import scheduler as module
+from dh_project.hpc.batch_jobs.scheduler import scheduler_of
 
 
 @pytest.fixture

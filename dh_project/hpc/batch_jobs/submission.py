@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
-from dh_project.hpc.sites.jobs_file import SCRIPT, SubmittedJob, record_job, recorded_jobs
-from dh_project.hpc.sites.scheduler import Scheduler
+from dh_project.hpc.batch_jobs.record import SCRIPT, BatchJob, record_job, recorded_jobs
+from dh_project.hpc.batch_jobs.scheduler import Scheduler
 
 
 def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
@@ -22,8 +22,8 @@ def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
 
 
 def submit_chain(
-    scheduler: Scheduler, folder: Path, script: str, job: SubmittedJob, count: int
-) -> Iterator[SubmittedJob]:
+    scheduler: Scheduler, folder: Path, script: str, job: BatchJob, count: int
+) -> Iterator[BatchJob]:
     """Write the script into the search's folder, and submit it so many times; each job is on record as it is yielded.
 
     Args:
@@ -52,7 +52,7 @@ def submit_chain(
                 f"{error}; submitted: {', '.join(done)}; the same command with --again --chain {count - number} "
                 f"submits what is missing"
             ) from None
-        made = SubmittedJob(
+        made = BatchJob(
             **{**job.model_dump(exclude={"when"}), "job": name, "after": done[-1] if done else job.after}
         )
         try:

@@ -11,7 +11,7 @@ import pytest
 
 import dh_project
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites.environment import find_environment
+from dh_project.hpc.batch_jobs.environment import find_environment
 
 NEEDS = "json"
 

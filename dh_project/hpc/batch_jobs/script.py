@@ -11,9 +11,9 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
 from dh_project.common.errors import UserError
+from dh_project.hpc.batch_jobs.request import Request
 from dh_project.hpc.sites.facts import RayNetwork, Site
 from dh_project.hpc.sites.names import PACKAGE
-from dh_project.hpc.sites.request import Request
 from dh_project.hpc.sites.share import Share, trials
 from dh_project.hpc.sites.tables import placeholders
 
@@ -289,7 +289,7 @@ def templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("dh_project.hpc.sites"),
+        loader=PackageLoader("dh_project.hpc.batch_jobs"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
