@@ -8,21 +8,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dh_project.cli.balsam_server import NO_BALSAM, add_site_option, balsam_server, is_named_or_active
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.site_table import Row
 
-NO_BALSAM = (
-    "Balsam: no folder is activated; deephyper balsam-init DIR sets one up (deephyper submit needs none)"
-)
-
 DESCRIPTION = """\
 List the sites that searches can be submitted to, and the limits of their queues.
 
 First come the sites that have a site file (deephyper submit): those of this program and your own. Then, if a Balsam
-folder is activated, come the sites of its server (deephyper balsam-submit). A site is marked "this machine" if its
-scheduler can be reached from here.
+folder is activated, come the sites of its server (deephyper balsam-submit). --site lists only those of its server. A
+site is marked "this machine" if its scheduler can be reached from here.
 """
 
 
@@ -41,22 +38,14 @@ def add_command(commands: Any) -> None:
     )
 
 
-def add_site_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a Balsam folder other than the activated one."""
-    parser.add_argument_group("the Balsam server").add_argument(
-        "--site", type=Path, metavar="DIR", help="folder of balsam-init (the one that is activated)"
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print the sites, or write them to a file."""
     from dh_project.cli.tables import check_output, write_rows
-    from dh_project.hpc.balsam.install.installation import has_active_installation
     from dh_project.hpc.batch_jobs.site_table import COLUMNS
 
     check_output(arguments.output)
-    has_balsam = arguments.site is not None or has_active_installation()
-    rows = _rows_of_files()
+    rows = _rows_of_files() if arguments.site is None else []
+    has_balsam = is_named_or_active(arguments.site)
     if arguments.output is not None:
         write_rows(arguments.output, COLUMNS, rows + (_rows_of_balsam(arguments.site) if has_balsam else []))
         return 0
@@ -85,11 +74,9 @@ def _rows_of_files() -> list[Row]:
 
 def _rows_of_balsam(folder: Path | None) -> list[Row]:
     """Return the rows of the sites of the Balsam server."""
-    from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
-    from dh_project.hpc.balsam.install.installation import active_installation
     from dh_project.hpc.balsam.tasks.site_table import balsam_site_rows
 
-    with RefusalsAreMistakes(), BalsamClient.of(active_installation(folder)) as client:
+    with balsam_server(folder) as client:
         rows = balsam_site_rows(client)
         if not rows:
             print(

@@ -68,13 +68,28 @@ def add_command(commands: Any) -> None:
     )
 
     job = parser.add_argument_group("the job")
-    job.add_argument("--nodes", type=positive_int, required=True, metavar="N", help="its nodes")
-    job.add_argument("--minutes", type=positive_int, required=True, metavar="M", help="its walltime")
-    job.add_argument("--queue", metavar="Q", help="its queue, partition or quality of service")
-    job.add_argument("--project", metavar="P", help="the project that pays")
+    job.add_argument("-n", "--nodes", type=positive_int, required=True, metavar="N", help="its nodes")
+    job.add_argument(
+        "-t",
+        "--minutes",
+        "--time-minutes",
+        type=positive_int,
+        required=True,
+        metavar="M",
+        help="its walltime",
+    )
+    job.add_argument("-q", "--queue", metavar="Q", help="its queue, partition or quality of service")
+    job.add_argument("-A", "--project", metavar="P", help="the project that pays")
     job.add_argument("--name", metavar="NAME", help="its name in the queue (the name of --log-dir)")
     job.add_argument(
         "--filesystems", metavar="F", help="file systems that it needs, as home:eagle (the site's)"
+    )
+    job.add_argument(
+        "--directive",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="a further line for the scheduler, as --directive=--gres=gpu:4 (repeatable)",
     )
     job.add_argument(
         "--chain", type=positive_int, default=1, metavar="K", help="jobs, each after the one before (1)"
@@ -127,18 +142,22 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
-    from dh_project.hpc.batch_jobs.environment import find_environment
+    from dh_project.hpc.batch_jobs.environment import find_environment, what_is_missing
     from dh_project.hpc.batch_jobs.record import CODE
     from dh_project.hpc.batch_jobs.request_check import check_request
     from dh_project.hpc.batch_jobs.script import render
-    from dh_project.hpc.batch_jobs.submission import submit_chain
+    from dh_project.hpc.batch_jobs.submission import planned_commands, submit_chain
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
     site, request = _site(arguments), _request(arguments, folder)
     notes = check_request(site, request)
     check_options(arguments, _margin(arguments))
-    environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
+    environment = find_environment(arguments.environment)
+    missing = what_is_missing(arguments.environment, environment, NEEDS[arguments.evaluator])
+    if missing is not None and not arguments.dry_run:
+        raise UserError(missing)
+    notes += [missing] if missing is not None else []
     code = plan_code(arguments, folder / CODE)
     check_search(arguments, code.directory)
     script = render(site, request, _program(arguments, folder, code, environment))
@@ -148,12 +167,15 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"environment  {environment.kind} {environment.folder}")
     say(f"code         {code.in_words()}")
     if scheduler is None:
+        for command in planned_commands(site, folder, arguments.chain):
+            say(f"would submit {command}")
         print(script, end="")
         return 0
     _make_folder(folder)
     code.copy()
     for made in submit_chain(scheduler, folder, script, _job(site, request, ahead), arguments.chain):
         say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
+    _remember(folder)
     say(f"results      {folder} (jobs.jsonl has the jobs, job.sh what they run)")
     return 0
 
@@ -180,6 +202,7 @@ def _request(arguments: argparse.Namespace, folder: Path) -> Request:
         project=arguments.project,
         name=arguments.name or _name_after(folder),
         filesystems=arguments.filesystems,
+        directives=tuple(arguments.directive),
         jobs=arguments.chain,
     )
 
@@ -255,6 +278,18 @@ def _name_after(folder: Path) -> str:
     """Return a job's name after the folder of its search, as far as schedulers take it."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)
     return (name if name[:1].isalpha() else f"search_{name}")[:LONGEST_NAME]
+
+
+def _remember(folder: Path) -> None:
+    """Put the search on the list that ``deephyper tasks show`` reads."""
+    from dh_project.hpc.batch_jobs.searches_file import remember_search
+
+    try:
+        remember_search(folder)
+    except OSError as error:
+        tell(
+            f"note         {error.filename}: {error.strerror}; list them with: deephyper tasks show --log-dir DIR"
+        )
 
 
 def _make_folder(folder: Path) -> None:

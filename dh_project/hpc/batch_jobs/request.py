@@ -18,6 +18,7 @@ class Request:
         project: To be charged.
         name: Of the job.
         filesystems: Those that the job needs, where the scheduler wants to know; the site's default where None.
+        directives: Further directives for the scheduler, without its own prefix.
         jobs: How many are submitted at a time, each waiting for the one before.
     """
 
@@ -27,6 +28,7 @@ class Request:
     project: str | None = None
     name: str = "dh_project"
     filesystems: str | None = None
+    directives: tuple[str, ...] = ()
     jobs: int = 1
 
     def queue_at(self, site: Site) -> str | None:

@@ -53,6 +53,9 @@ def _check_words(site: Site, request: Request) -> None:
     for what, word in {**given, "name": request.name}.items():
         if word and not WORD.fullmatch(word):
             raise UserError(f"--{what} {word!r}: a scheduler takes letters, digits and _.:,+@/- only")
+    for line in request.directives:
+        if not line.strip() or line.splitlines() != [line]:
+            raise UserError(f"--directive {line!r}: give one line, as in --directive=--gres=gpu:4")
     name = request.name  # that of the file in which the job prints begins with it
     if not name or not name[0].isalpha() or "/" in name or len(name) > LONGEST_NAME:
         raise UserError(

@@ -156,7 +156,8 @@ def directives(site: Site, request: Request, program: Program | None = None) -> 
     if site.ray is not None and program is not None and program.evaluator == "ray":
         lines += site.ray.directives
     whole = [line for line in lines if all(given[name] for name in placeholders(line))]
-    return [f"{PREFIX[site.scheduler]} {line.format(**given)}" for line in whole]
+    filled = [*(line.format(**given) for line in whole), *request.directives]
+    return [f"{PREFIX[site.scheduler]} {line}" for line in filled]
 
 
 def walltime(scheduler: str, minutes: int) -> str:

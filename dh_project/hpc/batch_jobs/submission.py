@@ -8,7 +8,8 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
 from dh_project.hpc.batch_jobs.record import SCRIPT, BatchJob, record_job, recorded_jobs
-from dh_project.hpc.batch_jobs.scheduler import Scheduler
+from dh_project.hpc.batch_jobs.scheduler import SCHEDULERS, Scheduler, scheduler_of
+from dh_project.hpc.sites.facts import Site
 
 
 def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
@@ -19,6 +20,21 @@ def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
     """
     jobs = [job.job for job in recorded_jobs(folder) if job.site == scheduler.site]
     return scheduler.ahead(jobs) if jobs else []
+
+
+def planned_commands(site: Site, folder: Path, count: int) -> list[str]:
+    """Return the commands that would submit a chain, with ``ID1``, ``ID2``, … for the ids that the scheduler gives.
+
+    Args:
+        site: The site.
+        folder: The folder of the search.
+        count: How many jobs.
+    """
+    if site.scheduler not in SCHEDULERS:
+        return []
+    scheduler = scheduler_of(site.scheduler, site.name)
+    after = [None, *(f"ID{number}" for number in range(1, count))]
+    return [" ".join(scheduler.command_line(folder / SCRIPT, name)) for name in after]
 
 
 def submit_chain(
