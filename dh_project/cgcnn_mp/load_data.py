@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dh_project.cgcnn_mp.crystals.errors import DataError as DataError
-from dh_project.cgcnn_mp.crystals.errors import unknown
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError as DataError
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Location
 from dh_project.cgcnn_mp.crystals.splits import (
     SET_NAMES,
@@ -32,8 +32,6 @@ from dh_project.cgcnn_mp.graphs.labelled_graphs import (
     atomic_numbers,
     label_graphs,
 )
-from dh_project.common.errors import UserError
-from dh_project.common.key_values import parse_key_values
 
 
 def load_data(
@@ -166,7 +164,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     try:
         print(_shown(sys.argv[1:] if words is None else words))
-    except (UserError, DataError) as error:
+    except (dh.UserError, DataError) as error:
         print(f"load_data: error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -174,15 +172,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _shown(words: Sequence[str]) -> str:
     """Return what the command prints."""
-    options = parse_key_values([word for word in words if "=" in word])
+    options = dh.parse_key_values([word for word in words if "=" in word])
     places = [word for word in words if "=" not in word]
     if len(places) > 1:
-        raise UserError(f"{', '.join(places)}: name one data set, and options as key=value")
+        raise dh.UserError(f"{', '.join(places)}: name one data set, and options as key=value")
     if places:
         options["data"] = places[0]
     for name in options:
         if name not in (*GRAPH_OPTIONS, *SPLIT_OPTIONS):
-            raise UserError(unknown("argument", name, [*GRAPH_OPTIONS, *SPLIT_OPTIONS]))
+            raise dh.UserError(dh.errors.unknown_name("argument", name, [*GRAPH_OPTIONS, *SPLIT_OPTIONS]))
     data_set = label_graphs(**{name: options[name] for name in GRAPH_OPTIONS if name in options})
     split = {name: options[name] for name in SPLIT_OPTIONS if name in options}
     sets = split_graphs(data_set, **split)

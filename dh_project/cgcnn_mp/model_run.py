@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
+import dh_project as dh
 from dh_project.cgcnn_mp.load_data import Location, load_data
 from dh_project.cgcnn_mp.network.data_parallel import met, own_device, own_ranks
 from dh_project.cgcnn_mp.network.devices import peak_memory_mb
@@ -25,7 +25,6 @@ from dh_project.cgcnn_mp.training.option import keyword_options
 from dh_project.cgcnn_mp.training.outcome import Outcome
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
-from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
 
@@ -164,8 +163,8 @@ def run(
         ties=ties,
         cache_folder=cache_folder,
     )
-    home = trial_folder() if folder is None else Path(folder)
-    before = previous_folder(holding=LAST)
+    home = dh.trial_folder() if folder is None else Path(folder)
+    before = dh.previous_folder(holding=LAST)
     with met(where) as ranks:
         if home is not None and ranks.is_first:
             home.mkdir(parents=True, exist_ok=True)
@@ -175,12 +174,12 @@ def run(
             settings=replace(settings, device=str(where)),
             folder=home,
             resume=before / LAST if before is not None else None,
-            on_epoch=lambda epoch, error: report(epoch, -error),
+            on_epoch=lambda epoch, error: dh.report(epoch, -error),
             ranks=ranks,
         )
     if not ranks.is_first:
         return -outcome.error
-    record(
+    dh.record(
         **_errors(outcome),
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
@@ -212,7 +211,7 @@ def _own_device(settings: Settings) -> torch.device:
 def _head(task: str, point: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the network that the task decides."""
     if task not in TASKS:
-        raise ValueError(unknown("task", task, TASKS))
+        raise ValueError(dh.errors.unknown_name("task", task, TASKS))
     if task == "regression":
         return {}
     return {"classification": True, "dropout": point.get("dropout")}
@@ -237,7 +236,7 @@ def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(ORIGINAL)
     for name, value in point.items():
         if name not in ORIGINAL:
-            raise ValueError(unknown("hyperparameter", name, ORIGINAL))
+            raise ValueError(dh.errors.unknown_name("hyperparameter", name, ORIGINAL))
         kind = type(ORIGINAL[name])
         try:
             values[name] = kind(value)
@@ -258,7 +257,7 @@ def prepare(**run_kwargs: Any) -> None:
     options = keyword_options(run)
     for name, value in run_kwargs.items():
         if name not in options:
-            raise ValueError(unknown("argument", name, options))
+            raise ValueError(dh.errors.unknown_name("argument", name, options))
         options[name].check(value)
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")

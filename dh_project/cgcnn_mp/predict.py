@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
 from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
@@ -189,7 +190,7 @@ def _graph_settings(
 ) -> tuple[int, float, str]:
     """Return neighbours an atom, radius and ties; what is asked for must be what the checkpoint tells."""
     if ties not in (None, *TIES):
-        raise DataError(unknown("ties", str(ties), TIES))
+        raise DataError(dh.errors.unknown_name("ties", str(ties), TIES))
     if trained.graphs is not None and max_num_nbr not in (None, trained.graphs.max_num_nbr):
         raise CheckpointError(
             f"{checkpoint} was trained on {trained.graphs.max_num_nbr} neighbours an atom, and max_num_nbr "

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.model_run import ORIGINAL, complete_point, prepare, run
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.trial.reporting import Connection, connect

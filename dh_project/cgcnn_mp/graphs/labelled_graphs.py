@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals.errors import DataError
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Location, Source, find_source
 from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, first_positions
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import NamedTuple
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.node_copy import make_copy
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.trial.reporting import Connection, connect

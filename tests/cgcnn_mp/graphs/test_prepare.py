@@ -18,7 +18,7 @@ from crystal_cells import glass, structure_of
 from many_cells import ManyCells, prepare_many
 from small_crystals import CRYSTALS, pack, write_folder
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import FolderSource, find_source
 from dh_project.cgcnn_mp.graphs import prepare as preparation
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
