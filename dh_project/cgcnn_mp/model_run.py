@@ -5,7 +5,6 @@ It runs in a search (``--run dh_project.cgcnn_mp.model_run.run``) and alone: ``r
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,14 +13,17 @@ from typing import Any
 import torch
 
 import dh_project as dh
-from dh_project.cgcnn_mp.load_data import Location, load_data
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.crystals.sources import Location
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.load_data import split_graphs
 from dh_project.cgcnn_mp.network.data_parallel import met, own_device, own_ranks
 from dh_project.cgcnn_mp.network.devices import peak_memory_mb
 from dh_project.cgcnn_mp.network.kernels.choice import warm_up
 from dh_project.cgcnn_mp.network.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.metrics import finite_or_none
-from dh_project.cgcnn_mp.training.option import keyword_options
+from dh_project.cgcnn_mp.training.option import Option, keyword_options
 from dh_project.cgcnn_mp.training.outcome import Outcome
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
@@ -49,8 +51,6 @@ TASKS = ("regression", "classification")
 def run(
     point: Mapping[str, Any],
     *,
-    data: Location | Sequence[Location] = "flla",
-    label: str | Sequence[str] | None = None,
     task: str = "regression",
     loss: str = "mse",
     epochs: int = 30,
@@ -65,17 +65,8 @@ def run(
     kernels: str = "auto",
     mixed_precision: bool = False,
     cuda_graphs: bool = False,
-    radius: float = 8.0,
-    train_ratio: float = 0.6,
-    val_ratio: float = 0.2,
-    test_ratio: float = 0.2,
-    split_seed: int = 0,
-    split_files: Location | Sequence[Location] | None = None,
-    group_by: str | None = None,
-    max_lost_share: float = 0.05,
-    ties: str = "environment",
-    cache_folder: Location | None = None,
     folder: Location | None = None,
+    **data_settings: Any,
 ) -> float:
     """Train CGCNN and return its objective.
 
@@ -87,8 +78,6 @@ def run(
 
     Args:
         point: Hyperparameters, any of ``ORIGINAL``; one that is missing takes its value there.
-        data: What to train on; it and the arguments from ``radius`` to ``cache_folder`` are ``load_data``'s.
-        label: Which of its labels to learn; several, in a list or in one string with commas, are learnt at once.
         task: ``regression``, or ``classification`` of a label that is 0 or 1; there dropout is the original's 0.5
             unless the point says another.
         loss: Of a regression: ``mse``, ``l1`` or ``huber``.
@@ -106,19 +95,10 @@ def run(
         kernels: What computes the gated sum; ``auto`` is the fastest that fits the device.
         mixed_precision: Whether a GPU multiplies matrices in bfloat16.
         cuda_graphs: Whether a GPU repeats recorded steps, which spares the CPU's work. Experimental.
-        radius: Cutoff radius, Å.
-        train_ratio: Share of training crystals.
-        val_ratio: Share of validation crystals.
-        test_ratio: Share of test crystals.
-        split_seed: Seed of the split.
-        split_files: Files that say the split.
-        group_by: What crystals share that are all in one set: ``composition`` or ``chemical_system``.
-        max_lost_share: Share of crystals that may be left out.
-        ties: Which of equally far neighbours are kept that the count cuts: ``environment``, or ``pymatgen`` as the
-            original does.
-        cache_folder: Where graphs are kept.
         folder: Where to leave weights, checkpoints, history and predictions; None: the trial's folder, and
             outside a search nothing is written.
+        **data_settings: Fields of ``DataSettings``: ``data``, ``label``, ``radius``, ``train_ratio`` … Not
+            ``max_num_nbr``, which is a hyperparameter.
 
     Returns:
         Minus the validation error of the best epoch: of one label its MAE, in its unit (formation energy: eV/atom);
@@ -129,6 +109,7 @@ def run(
         ValueError: A name or a value is wrong, or the data cannot be used.
         FloatingPointError: The training diverged.
     """
+    _check_names(data_settings)
     values = complete_point(point)
     settings = Settings(
         **{name: values[name] for name in ("lr", "weight_decay", "batch_size", "optim")},
@@ -148,21 +129,8 @@ def run(
     )
     where = _own_device(settings)
     architecture = {name: values[name] for name in ARCHITECTURE} | _head(task, point)
-    sets = load_data(
-        data,
-        label,
-        max_num_nbr=values["max_num_nbr"],
-        radius=radius,
-        train_ratio=train_ratio,
-        val_ratio=val_ratio,
-        test_ratio=test_ratio,
-        split_seed=split_seed,
-        split_files=split_files,
-        group_by=group_by,
-        max_lost_share=max_lost_share,
-        ties=ties,
-        cache_folder=cache_folder,
-    )
+    crystals = crystals_of(values, data_settings)
+    sets = split_graphs(label_graphs(crystals), crystals)
     home = dh.trial_folder() if folder is None else Path(folder)
     before = dh.previous_folder(holding=LAST)
     with met(where) as ranks:
@@ -248,16 +216,51 @@ def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def run_options(texts: Mapping[str, str] | None = None) -> dict[str, Option]:
+    """Return the keyword arguments that ``run`` takes, by name: data settings first, then its own.
+
+    Args:
+        texts: The meaning of each argument.
+    """
+    options = keyword_options(DataSettings, texts) | keyword_options(run, texts)
+    return {name: option for name, option in options.items() if name not in ORIGINAL}
+
+
+def _check_names(arguments: Mapping[str, Any]) -> None:
+    """Check that ``run`` takes these keyword arguments.
+
+    Raises:
+        ValueError: It does not take one of them.
+    """
+    names = run_options()
+    for name in arguments:
+        if name not in names:
+            raise ValueError(dh.errors.unknown_name("argument", name, names))
+
+
+def crystals_of(values: Mapping[str, Any], run_kwargs: Mapping[str, Any]) -> DataSettings:
+    """Return the data settings of a training.
+
+    Args:
+        values: All hyperparameters.
+        run_kwargs: Arguments of ``run``, of which those that are data settings are used.
+
+    Raises:
+        DataError: A value is invalid.
+    """
+    names = {field.name for field in fields(DataSettings)} & set(run_kwargs)
+    return DataSettings(max_num_nbr=values["max_num_nbr"], **{name: run_kwargs[name] for name in names})
+
+
 def prepare(**run_kwargs: Any) -> None:
     """Check the arguments of ``run`` and build its graphs, once before a search, so that no trial must.
 
     Raises:
         ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used or learnt.
     """
-    options = keyword_options(run)
+    _check_names(run_kwargs)
+    options = run_options()
     for name, value in run_kwargs.items():
-        if name not in options:
-            raise ValueError(dh.errors.unknown_name("argument", name, options))
         options[name].check(value)
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")
@@ -266,9 +269,8 @@ def prepare(**run_kwargs: Any) -> None:
     settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
     _own_device(Settings(**settings))
     _head(arguments["task"], {})
-    train_set, _, _ = load_data(
-        **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}
-    )
+    crystals = crystals_of(ORIGINAL, run_kwargs)
+    train_set, _, _ = split_graphs(label_graphs(crystals), crystals)
     Normalizer.fit(train_set.labels)
     if arguments["task"] == "classification":
         check_classes(train_set.labels)

@@ -282,19 +282,17 @@ def find_crystals(data: Location, cache_folder: Path) -> Source:
     return find_source(data, cache_folder)
 
 
-def find_source(data: Location | Sequence[Location] | Source, cache_folder: Path) -> Source:
+def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Source:
     """Return the first of the candidate sources that exists.
 
     Args:
         data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list
-            or in one string with commas between; or a source, which is returned as it is.
+            or in one string with commas between.
         cache_folder: Where an archive's tables are kept.
 
     Raises:
         DataError: None of the candidates exists.
     """
-    if isinstance(data, Source):
-        return data
     candidates = listed(data)
     for candidate in candidates:
         path = Path(candidate).expanduser()

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import dh_project as dh
-from dh_project.cgcnn_mp.load_data import load_data
-from dh_project.cgcnn_mp.model_run import ORIGINAL, run
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.model_run import ORIGINAL, run, run_options
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
-from dh_project.cgcnn_mp.training.option import Option, keyword_options
+from dh_project.cgcnn_mp.training.option import Option
 from dh_project.cgcnn_mp.training.settings import Settings
 
 Configuration = dict[str, Any]
@@ -29,12 +29,12 @@ OURS_AS_FILE = ("dh_project", "cgcnn_mp", "model_run.py")
 
 def options() -> dict[str, Option]:
     """Return all options by name: the hyperparameters first, then the arguments of ``run`` but for its folder."""
-    texts = _explained(CrystalGraphConvNet) | _explained(Settings) | _explained(load_data)
+    texts = _explained(CrystalGraphConvNet) | _explained(Settings) | _explained(DataSettings)
     found = {
         name: Option(name, (type(default),), (), False, default, texts.get(name, ""))
         for name, default in ORIGINAL.items()
     }
-    of_run = keyword_options(run, texts | _explained(run))
+    of_run = run_options(texts | _explained(run))
     return found | {name: option for name, option in of_run.items() if name != "folder"}
 
 

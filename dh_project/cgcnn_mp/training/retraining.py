@@ -25,8 +25,8 @@ from dh_project.cgcnn_mp.figures.training_figures import (
     draw_roc,
     draw_training_curve,
 )
-from dh_project.cgcnn_mp.graphs.labelled_graphs import GRAPH_OPTIONS, label_graphs
-from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.model_run import complete_point, crystals_of, prepare, run
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
@@ -196,10 +196,7 @@ def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], un
         draw_roc(home)
     else:
         draw_parity(home, unit)
-        of_graphs = {**complete_point(point), **constants}
-        found = label_graphs(
-            **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
-        )
+        found = label_graphs(crystals_of(complete_point(point), constants), for_training=False)
         draw_residuals_by_element(home, found.graphs, unit)
     draw_training_curve(home, unit)
 
