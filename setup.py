@@ -51,7 +51,8 @@ setup(
         "dh_project.hpc.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
         "dh_project.scaffold": ["project/**/*", "shared/**/*", "templates/**/*"],
-        "dh_project.hpc.sites": ["*.toml", "templates/*.j2"],
+        "dh_project.hpc.sites": ["*.toml"],
+        "dh_project.hpc.batch_jobs": ["templates/*.j2"],
     },
     install_requires=[
         "argcomplete>=3.5",

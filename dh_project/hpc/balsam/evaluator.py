@@ -24,7 +24,7 @@ from dh_project.hpc.balsam.client.client import (
     Unauthorized,
     Unavailable,
 )
-from dh_project.hpc.balsam.client.models import BatchState, Job, JobRequest, JobState
+from dh_project.hpc.balsam.client.models import BalsamJob, BatchState, JobRequest, JobState
 from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
 from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place, find_place
 from dh_project.hpc.balsam.jobs.states import WAITING
@@ -265,7 +265,7 @@ class BalsamEvaluator(Evaluator):
                 else:
                     attempt.job_id = job.id
 
-    def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], Job]:
+    def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], BalsamJob]:
         """Return the jobs of these attempts that an earlier request made, though its answer was not heard."""
         wanted = {(each.trial, each.attempt) for each in assignments}
         jobs = self._client.jobs(self._place.tags_of_trials())
@@ -291,7 +291,7 @@ class BalsamEvaluator(Evaluator):
         """Ask for what has changed; say whether anything had."""
         now, newest = time.monotonic(), self._newest
         is_all = newest is None or now >= self._all_due
-        jobs: list[Job] = []
+        jobs: list[BalsamJob] = []
         gone: set[int] = set()
         if newest is not None:
             quiet = timedelta(seconds=now - self._seen_at)  # once it is long, all of that time was seen
@@ -319,7 +319,7 @@ class BalsamEvaluator(Evaluator):
             self._look_at_launchers()
         return has_news
 
-    def _see(self, jobs: Iterable[Job]) -> None:
+    def _see(self, jobs: Iterable[BalsamJob]) -> None:
         """Note the latest change of any job, from which on changes are asked for."""
         newest = max((job.last_update for job in jobs), default=None)
         if newest is not None and (self._newest is None or newest > self._newest):

@@ -20,7 +20,7 @@ from dh_project.evaluators.placement import (
 from dh_project.hpc.sites.facts import Site
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.script import Program
+    from dh_project.hpc.batch_jobs.script import Program
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 from dh_project.common.errors import UserError
 from dh_project.evaluators.mpi_slots import slots_of
 from dh_project.evaluators.settings import EvaluatorSettings
-from dh_project.hpc.sites.request import Request
-from dh_project.hpc.sites.script import Program, render
+from dh_project.hpc.batch_jobs.request import Request
+from dh_project.hpc.batch_jobs.script import Program, render
 from dh_project.hpc.sites.site import load_site
 from dh_project.trial.shape import TrialShape
 

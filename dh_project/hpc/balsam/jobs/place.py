@@ -16,7 +16,7 @@ from dh_project.common.files import write_whole
 from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
-from dh_project.hpc.balsam.client.models import BatchJob, Job, JobRequest
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, JobRequest
 from dh_project.hpc.balsam.install.installation import Installation, active_installation
 from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec, job_spec_of, trial_command
 from dh_project.hpc.balsam.jobs.packing import Packing, pack
@@ -174,7 +174,7 @@ def find_place(run: str, settings: EvaluatorSettings) -> Place:
     )
 
 
-def _batch_job(client: BalsamClient, own: Job | None, workflow: str) -> BatchJob:
+def _batch_job(client: BalsamClient, own: BalsamJob | None, workflow: str) -> BalsamBatchJob:
     """Return the batch job that the trials run in: the driver's own, or the first one ahead of its workflow."""
     if own is not None and own.batch_job_id is not None:
         return client.batch_jobs(ids=[own.batch_job_id])[0]

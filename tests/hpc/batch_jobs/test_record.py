@@ -5,11 +5,11 @@ import json
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites.jobs_file import JOBS, SubmittedJob, following, record_job, recorded_jobs
+from dh_project.hpc.batch_jobs.record import JOBS, BatchJob, following, record_job, recorded_jobs
 
 
 def job(name, after=None):
-    return SubmittedJob(job=name, site="here", scheduler="pbs", queue="q", nodes=1, minutes=5, after=after)
+    return BatchJob(job=name, site="here", scheduler="pbs", queue="q", nodes=1, minutes=5, after=after)
 
 
 def test_jobs_are_read_as_they_were_recorded(tmp_path):

@@ -1,7 +1,8 @@
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites.request import Request, check_request
+from dh_project.hpc.batch_jobs.request import Request
+from dh_project.hpc.batch_jobs.request_check import check_request
 from dh_project.hpc.sites.site import load_site
 
 SITES = {name: load_site(name) for name in ("polaris", "aurora", "theta", "frontier", "perlmutter", "pbs")}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
-from dh_project.hpc.sites.jobs_file import SCRIPT, SubmittedJob, record_job, recorded_jobs
-from dh_project.hpc.sites.scheduler import Scheduler
+from dh_project.hpc.batch_jobs.record import SCRIPT, BatchJob, record_job, recorded_jobs
+from dh_project.hpc.batch_jobs.scheduler import SCHEDULERS, Scheduler, scheduler_of
+from dh_project.hpc.sites.facts import Site
 
 
 def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
@@ -21,9 +22,24 @@ def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
     return scheduler.ahead(jobs) if jobs else []
 
 
+def planned_commands(site: Site, folder: Path, count: int) -> list[str]:
+    """Return the commands that would submit a chain, with ``ID1``, ``ID2``, … for the ids that the scheduler gives.
+
+    Args:
+        site: The site.
+        folder: The folder of the search.
+        count: How many jobs.
+    """
+    if site.scheduler not in SCHEDULERS:
+        return []
+    scheduler = scheduler_of(site.scheduler, site.name)
+    after = [None, *(f"ID{number}" for number in range(1, count))]
+    return [" ".join(scheduler.command_line(folder / SCRIPT, name)) for name in after]
+
+
 def submit_chain(
-    scheduler: Scheduler, folder: Path, script: str, job: SubmittedJob, count: int
-) -> Iterator[SubmittedJob]:
+    scheduler: Scheduler, folder: Path, script: str, job: BatchJob, count: int
+) -> Iterator[BatchJob]:
     """Write the script into the search's folder, and submit it so many times; each job is on record as it is yielded.
 
     Args:
@@ -52,7 +68,7 @@ def submit_chain(
                 f"{error}; submitted: {', '.join(done)}; the same command with --again --chain {count - number} "
                 f"submits what is missing"
             ) from None
-        made = SubmittedJob(
+        made = BatchJob(
             **{**job.model_dump(exclude={"when"}), "job": name, "after": done[-1] if done else job.after}
         )
         try:

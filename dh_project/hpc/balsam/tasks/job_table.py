@@ -9,8 +9,8 @@ from typing import Any
 from dh_project.common.errors import unknown
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import Job
-from dh_project.hpc.balsam.tasks.tasks import end_of, kind_of, name_of
+from dh_project.hpc.balsam.client.models import BalsamJob
+from dh_project.hpc.balsam.tasks.description import end_of, kind_of, name_of
 
 Row = dict[str, Any]
 
@@ -28,21 +28,21 @@ def shown_span(seconds: float) -> str:
     return f"{max(0, int(seconds))} seconds"
 
 
-def _tag(name: str) -> Callable[[Job], str | None]:
+def _tag(name: str) -> Callable[[BalsamJob], str | None]:
     return lambda job: job.tags.get(name)
 
 
-def _end(name: str) -> Callable[[Job], Any]:
+def _end(name: str) -> Callable[[BalsamJob], Any]:
     """Return what reads a fact of how a trial ended, as its worker told it."""
     return lambda job: end_of(job).get(name)
 
 
-def _trial(job: Job) -> str | None:
+def _trial(job: BalsamJob) -> str | None:
     parts = [job.tags[name] for name in (tags.NUMBER, tags.ATTEMPT) if name in job.tags]
     return "/".join(parts) or None
 
 
-COLUMNS: dict[str, Callable[[Job], Any]] = {
+COLUMNS: dict[str, Callable[[BalsamJob], Any]] = {
     "id": lambda job: job.id,
     "state": lambda job: str(job.state),
     "workflow": _tag(tags.WORKFLOW),
@@ -83,12 +83,12 @@ def parse_columns(text: str) -> tuple[str, ...]:
     return names
 
 
-def rows(jobs: Iterable[Job], columns: Sequence[str] = DEFAULT_COLUMNS) -> list[Row]:
+def rows(jobs: Iterable[BalsamJob], columns: Sequence[str] = DEFAULT_COLUMNS) -> list[Row]:
     """Return a row a job."""
     return [{name: COLUMNS[name](job) for name in columns} for job in jobs]
 
 
-def whole(client: BalsamClient, job: Job) -> dict[str, Any]:
+def whole(client: BalsamClient, job: BalsamJob) -> dict[str, Any]:
     """Return all that is known of a job: resources, tags, data, and what happened to it, the first thing first."""
     events = [
         {

@@ -1,4 +1,4 @@
-"""``python -m dh_project.hpc.sites.ray_nodes ADDRESS NODES SECONDS``: wait until a Ray cluster has its nodes.
+"""``python -m dh_project.hpc.batch_jobs.ray_nodes ADDRESS NODES SECONDS``: wait until a Ray cluster has its nodes.
 
 The exit status is 0 when they are there, and 1 when the time is over; a line says how many are there then.
 """

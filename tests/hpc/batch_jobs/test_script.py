@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from dh_project.common.errors import UserError
+from dh_project.hpc.batch_jobs.request import Request
+from dh_project.hpc.batch_jobs.script import Program, affinity, directives, render, walltime
 from dh_project.hpc.sites.facts import Environment, Node, Scratch
 from dh_project.hpc.sites.names import PACKAGE
-from dh_project.hpc.sites.request import Request
-from dh_project.hpc.sites.script import Program, affinity, directives, render, walltime
 from dh_project.hpc.sites.share import Share
 from dh_project.hpc.sites.site import load_site
 from dh_project.trial.shape import TrialShape

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites.snapshot import MIB, plan_snapshot, take_snapshot
+from dh_project.hpc.batch_jobs.snapshot import MIB, plan_snapshot, take_snapshot
 
 
 @pytest.fixture

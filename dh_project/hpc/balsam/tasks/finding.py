@@ -5,46 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import Any, NamedTuple
 
 from dh_project.common.errors import UserError, did_you_mean, unknown
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamJob, JobState
+from dh_project.hpc.balsam.tasks.description import kind_of, name_of
 
 RECENT = 2000
 """Jobs, the newest, among which a workflow is looked for that is nearly called as was said."""
-
-ENDED = frozenset(
-    {JobState.RUN_DONE, JobState.POSTPROCESSED, JobState.STAGED_OUT, JobState.JOB_FINISHED, JobState.FAILED}
-)
-"""A job in one of these will not run again by itself."""
-
-OURS = (tags.SEARCH, tags.TRIAL)
-"""The kinds of jobs that this package makes."""
-
-
-class Verdict(Enum):
-    """What became of the wish to change a job."""
-
-    DONE = "done"
-    NOTHING = "nothing was to be done"
-    REFUSED = "refused"
-
-
-class Said(NamedTuple):
-    """What is told of it.
-
-    Attributes:
-        verdict: What became of it.
-        line: In words.
-    """
-
-    verdict: Verdict
-    line: str
 
 
 @dataclass(frozen=True)
@@ -76,34 +47,11 @@ class Filters:
         wanted = {tags.USER: self.user, tags.WORKFLOW: self.workflow}
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def accept(self, job: Job) -> bool:
+    def accept(self, job: BalsamJob) -> bool:
         """Return whether a job meets the conditions that a server does not know."""
         return (self.last is None or job.id <= self.last) and (
             self.name is None or fnmatchcase(name_of(job), self.name)
         )
-
-
-def name_of(job: Job) -> str:
-    """Return what a job is called in lists."""
-    return job.tags.get(tags.NAME) or job.workdir
-
-
-def kind_of(job: Job) -> str:
-    """Return ``search``, ``trial``, or nothing for a job of another's making."""
-    return job.tags.get(tags.KIND, "")
-
-
-def end_of(job: Job) -> dict[str, Any]:
-    """Return how a trial ended, as its worker told it; empty where it has not."""
-    end = (job.data or {}).get("end")
-    return end if isinstance(end, dict) else {}
-
-
-def titled(job: Job) -> str:
-    """Return a job's number and what it is, as it is told of."""
-    workflow = f" of {job.tags[tags.WORKFLOW]}" if tags.WORKFLOW in job.tags else ""
-    number = f" {job.tags[tags.NUMBER]}" if tags.NUMBER in job.tags else ""
-    return f"job {job.id}" + (f" ({kind_of(job)}{number}{workflow})" if kind_of(job) else "")
 
 
 def parse_states(names: Sequence[str]) -> tuple[JobState, ...]:
@@ -121,14 +69,14 @@ def parse_states(names: Sequence[str]) -> tuple[JobState, ...]:
     return tuple(states)
 
 
-def find(client: BalsamClient, filters: Filters, limit: int) -> list[Job]:
+def find(client: BalsamClient, filters: Filters, limit: int) -> list[BalsamJob]:
     """Return the newest jobs that meet the conditions, the newest first, no more than the limit.
 
     What the server can sort out, it does; the rest is sorted out as its pages come, and no more are asked for than
     it takes.
     """
     after = datetime.now(UTC) - timedelta(days=filters.days) if filters.days is not None else None
-    jobs: list[Job] = []
+    jobs: list[BalsamJob] = []
     latest = None
     for job in client.iterate_jobs(
         filters.tags(), filters.ids, filters.states, updated_after=after, ordering="-id"
@@ -143,7 +91,7 @@ def find(client: BalsamClient, filters: Filters, limit: int) -> list[Job]:
     return jobs
 
 
-def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[Job]:
+def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[BalsamJob]:
     """Return the jobs of these numbers, in this order.
 
     Raises:
@@ -158,7 +106,7 @@ def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[Job]:
     return [found[number] for number in dict.fromkeys(ids)]
 
 
-def jobs_of_workflow(client: BalsamClient, workflow: str) -> list[Job]:
+def jobs_of_workflow(client: BalsamClient, workflow: str) -> list[BalsamJob]:
     """Return all jobs of a workflow, its search first.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dh_project.hpc.sites.chain import is_over
+from dh_project.hpc.batch_jobs.end_chain import is_over
 
 BEGAN = 1_800_000_000.0
 BEFORE, DURING = "2027-01-01T00:00:00+00:00", "2027-01-15T08:00:05+00:00"

@@ -1,4 +1,4 @@
-"""``python -m dh_project.hpc.sites.ready_jobs FOLDER``: write job scripts to edit, one folder for each site."""
+"""``python -m dh_project.hpc.batch_jobs.ready_jobs FOLDER``: write job scripts to edit, one folder for each site."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
+from dh_project.hpc.batch_jobs.request import Request
+from dh_project.hpc.batch_jobs.script import Program, render, render_affinity, render_balsam_site
 from dh_project.hpc.sites.facts import Site
 from dh_project.hpc.sites.names import PACKAGE
-from dh_project.hpc.sites.request import Request
-from dh_project.hpc.sites.script import Program, render, render_affinity, render_balsam_site
 from dh_project.hpc.sites.site import load_site
 
 PROJECT = "PROJECT"
@@ -70,7 +70,7 @@ def write(folder: Path) -> None:
 def main(words: Sequence[str]) -> int:
     """Write them; return the exit status."""
     if len(words) != 1:
-        print("usage: python -m dh_project.hpc.sites.ready_jobs FOLDER", file=sys.stderr)
+        print("usage: python -m dh_project.hpc.batch_jobs.ready_jobs FOLDER", file=sys.stderr)
         return 2
     try:
         write(Path(words[0]))

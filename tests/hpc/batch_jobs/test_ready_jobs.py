@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dh_project.hpc.batch_jobs.ready_jobs import REQUESTS, main, ready_jobs
+from dh_project.hpc.batch_jobs.request_check import check_request
 from dh_project.hpc.sites.names import PACKAGE
-from dh_project.hpc.sites.ready_jobs import REQUESTS, main, ready_jobs
-from dh_project.hpc.sites.request import check_request
 from dh_project.hpc.sites.site import load_site
 
 FOLDER = Path(__file__).parents[3] / "jobs"
@@ -22,7 +22,7 @@ def test_every_site_of_the_package_has_scripts():
 def test_the_folder_holds_what_the_renderer_makes(site):
     made = ready_jobs(load_site(str(PACKAGE / f"{site}.toml")))
     there = {file.name: file.read_text() for file in (FOLDER / site).iterdir()}
-    assert there == made, "python -m dh_project.hpc.sites.ready_jobs jobs"
+    assert there == made, "python -m dh_project.hpc.batch_jobs.ready_jobs jobs"
 
 
 @pytest.mark.parametrize("site", [name for name in REQUESTS if name != "theta"])

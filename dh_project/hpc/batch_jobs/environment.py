@@ -33,22 +33,17 @@ class PythonEnvironment:
     lines: tuple[str, ...]
 
 
-def find_environment(name: str | None, needs: str) -> PythonEnvironment:
-    """Return the environment that a job shall use.
+def find_environment(name: str | None) -> PythonEnvironment:
+    """Return the environment that a job will use.
 
     Args:
         name: A virtual or conda environment's folder, a conda environment's name, or an ``environment.yml``; None for
             the environment of this process.
-        needs: A package that must be in it, beside this one.
 
     Raises:
-        UserError: It is not there, is no environment, or lacks a package.
+        UserError: There is no such environment.
     """
     if name is None:
-        if find_spec(needs) is None:
-            raise UserError(
-                f"{needs} is not in this environment; install it: {sys.executable} -m pip install {needs}"
-            )
         return _environment_in(Path(sys.prefix)) or _plain(Path(sys.executable))
     folder = _folder_of(name)
     found = _environment_in(folder)
@@ -57,8 +52,32 @@ def find_environment(name: str | None, needs: str) -> PythonEnvironment:
             f"--environment {name}: neither a virtual environment (there is no bin/activate) nor one of conda's "
             f"(there is no conda-meta)"
         )
-    _check_has(name, folder, ["dh_project", needs])
     return found
+
+
+def what_is_missing(name: str | None, environment: PythonEnvironment, needs: str) -> str | None:
+    """Return a line that says which package an environment lacks and how to install it; None if it has all.
+
+    Args:
+        name: The environment as the user named it; None for the environment of this process.
+        environment: The environment.
+        needs: A package that must be in it, beside this one.
+
+    Raises:
+        UserError: The environment's Python does not work.
+    """
+    if name is None:
+        python, missing = Path(sys.executable), [needs] if find_spec(needs) is None else []
+    else:
+        python = environment.folder / "bin" / "python"
+        missing = _missing_packages(name, python, ["dh_project", needs])
+    if not missing:
+        return None
+    sources = [_source() if package == "dh_project" else package for package in missing]
+    place = "this environment" if name is None else f"--environment {name}"
+    return (
+        f"{place} has no {' and no '.join(missing)}; install: {python} -m pip install {shlex.join(sources)}"
+    )
 
 
 def _folder_of(name: str) -> Path:
@@ -72,7 +91,7 @@ def _folder_of(name: str) -> Path:
         raise UserError(
             f"--environment {name}: there is no such folder; name an environment's folder, or make one"
         )
-    known = _conda_environments(name)
+    known = _conda_environments(name, name)
     if name in known:
         return known[name]
     raise UserError(
@@ -96,7 +115,7 @@ def _described_in(file: Path) -> Path:
         raise UserError(
             f"--environment {file}: it does not say the environment's name; give it a line name: …"
         )
-    known = _conda_environments(str(file))
+    known = _conda_environments(str(file), name)
     if name not in known:  # it is not made in jobs: compute nodes may reach no package server
         raise UserError(
             f"--environment {file}: there is no conda environment {name!r} yet; make it here, once: conda env create "
@@ -105,13 +124,18 @@ def _described_in(file: Path) -> Path:
     return known[name]
 
 
-def _conda_environments(asked: str) -> dict[str, Path]:
-    """Return conda's environments by their names."""
+def _conda_environments(asked: str, name: str) -> dict[str, Path]:
+    """Return conda's environments by their names.
+
+    Args:
+        asked: The value of ``--environment``, for messages.
+        name: The name that is looked up.
+    """
     conda = os.environ.get("CONDA_EXE") or shutil.which("conda") or shutil.which("mamba")
     if not conda:
         raise UserError(
-            f"--environment {asked}: there is no such folder, and no conda on this machine to know it by name; load "
-            f"conda's module, or name the environment's folder"
+            f"--environment {asked}: there is no conda here to look up the environment {name!r}; load its module, "
+            f"or name the environment's folder"
         )
     try:
         said = subprocess.run(
@@ -157,14 +181,13 @@ def _plain(python: Path) -> PythonEnvironment:
     return PythonEnvironment(python.parent, "Python", (line,))
 
 
-def _check_has(name: str, folder: Path, packages: list[str]) -> None:
-    """Check that an environment has packages, without importing them."""
-    python = folder / "bin" / "python"
+def _missing_packages(name: str, python: Path, packages: list[str]) -> list[str]:
+    """Return the packages that a Python does not find; it does not import them."""
     find = f"import importlib.util as i; print(*(p for p in {packages} if i.find_spec(p) is None))"
     try:
         done = subprocess.run(
             [python, "-c", find],
-            cwd=folder,
+            cwd=python.parent,
             env={variable: value for variable, value in os.environ.items() if variable != "PYTHONPATH"},
             capture_output=True,
             text=True,
@@ -173,7 +196,12 @@ def _check_has(name: str, folder: Path, packages: list[str]) -> None:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"--environment {name}: {python} does not work: {one_line(error)}") from None
-    if missing := done.stdout.strip():
-        raise UserError(
-            f"--environment {name}: without {missing}; install it: {python} -m pip install {missing}"
-        )
+    return done.stdout.split()
+
+
+def _source() -> str:
+    """Return what pip installs this project from: the folder of its checkout, if this is one."""
+    import dh_project
+
+    checkout = Path(dh_project.__file__).parents[1]
+    return str(checkout) if (checkout / "setup.py").is_file() else "dh_project"

@@ -11,9 +11,7 @@ import pytest
 
 import dh_project
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites.environment import find_environment
-
-NEEDS = "json"
+from dh_project.hpc.batch_jobs.environment import find_environment, what_is_missing
 
 
 @pytest.fixture
@@ -49,34 +47,34 @@ def prefix_after(lines):
 
 
 def test_by_default_it_is_the_one_at_hand():
-    assert prefix_after(find_environment(None, NEEDS).lines) == sys.prefix
+    assert prefix_after(find_environment(None).lines) == sys.prefix
 
 
 def test_a_virtual_environment_is_entered(environment):
-    assert prefix_after(find_environment(str(environment), NEEDS).lines) == str(environment)
+    assert prefix_after(find_environment(str(environment)).lines) == str(environment)
 
 
 def test_a_relative_folder_is_found_from_everywhere(environment, monkeypatch):
     monkeypatch.chdir(environment.parent)
-    assert find_environment("my env", NEEDS).folder == environment
+    assert find_environment("my env").folder == environment
 
 
 @pytest.mark.parametrize("name", ["dh", "base"])
 def test_an_environment_of_conda_is_found_by_name(conda, name):
     folder = conda if name == "base" else conda / "envs" / name
-    found = find_environment(name, NEEDS)
+    found = find_environment(name)
     assert (found.folder, found.lines[-1]) == (folder, f"conda activate {folder}")
 
 
 def test_conda_is_made_known_to_the_script(conda):
     (conda / "etc" / "profile.d").mkdir(parents=True)
     (conda / "etc" / "profile.d" / "conda.sh").touch()
-    assert find_environment("dh", NEEDS).lines[0] == f"source {conda}/etc/profile.d/conda.sh"
+    assert find_environment("dh").lines[0] == f"source {conda}/etc/profile.d/conda.sh"
 
 
 def test_an_environment_file_names_one(conda, tmp_path):
     (tmp_path / "environment.yml").write_text("name: dh\ndependencies: [python]\n")
-    assert find_environment(str(tmp_path / "environment.yml"), NEEDS).folder == conda / "envs" / "dh"
+    assert find_environment(str(tmp_path / "environment.yml")).folder == conda / "envs" / "dh"
 
 
 def test_one_that_is_not_made_yet_is_told_with_the_command_that_makes_it(conda, tmp_path):
@@ -84,7 +82,7 @@ def test_one_that_is_not_made_yet_is_told_with_the_command_that_makes_it(conda, 
     with pytest.raises(
         UserError, match="no conda environment 'other' yet; make it here, once: conda env create --file"
     ):
-        find_environment(str(tmp_path / "environment.yml"), NEEDS)
+        find_environment(str(tmp_path / "environment.yml"))
 
 
 @pytest.mark.parametrize(
@@ -104,11 +102,28 @@ def test_what_is_no_environment_is_refused(conda, tmp_path, monkeypatch, name, s
     (tmp_path / "nameless.yml").write_text("dependencies: [python]\n")
     (tmp_path / "broken.yml").write_text("name: [\n")
     with pytest.raises(UserError) as refused:
-        find_environment(name, NEEDS)
+        find_environment(name)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_one_without_a_package_is_refused(environment):
-    with pytest.raises(UserError, match="without no_such_package; install it"):
-        find_environment(str(environment), "no_such_package")
+def test_an_environment_file_without_conda_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    (tmp_path / "environment.yml").write_text("name: dh\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CONDA_EXE", raising=False)
+    with pytest.raises(UserError, match="no conda here to look up the environment 'dh'"):
+        find_environment(str(tmp_path / "environment.yml"))
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(environment):
+    found = find_environment(str(environment))
+    assert what_is_missing(str(environment), found, "json") is None
+    said = what_is_missing(str(environment), found, "no_such_package")
+    assert f"has no no_such_package; install: {environment}/bin/python -m pip install no_such_package" in said
+
+
+def test_this_project_is_installed_from_its_checkout(tmp_path):
+    folder = tmp_path / "bare"
+    venv.create(folder, with_pip=False)
+    said = what_is_missing(str(folder), find_environment(str(folder)), "json")
+    assert said.endswith(f"pip install {Path(dh_project.__file__).parents[1]}")

@@ -15,7 +15,7 @@ JOBS, SCRIPT, CODE = "jobs.jsonl", "job.sh", "code"
 """In a search's folder: the jobs on record, the script that was submitted last, what ``--snapshot`` copied."""
 
 
-class SubmittedJob(BaseModel):
+class BatchJob(BaseModel):
     """One batch job that was submitted.
 
     Attributes:
@@ -41,7 +41,7 @@ class SubmittedJob(BaseModel):
     when: datetime = Field(default_factory=lambda: datetime.now().astimezone())
 
 
-def record_job(folder: Path, job: SubmittedJob) -> None:
+def record_job(folder: Path, job: BatchJob) -> None:
     """Put a job on record, on disk; what a killed writer left of a line is cut off first.
 
     Raises:
@@ -58,7 +58,7 @@ def record_job(folder: Path, job: SubmittedJob) -> None:
         os.fsync(file.fileno())
 
 
-def recorded_jobs(folder: Path) -> list[SubmittedJob]:
+def recorded_jobs(folder: Path) -> list[BatchJob]:
     """Return the jobs that were submitted for a search, which may be none.
 
     Raises:
@@ -71,7 +71,7 @@ def recorded_jobs(folder: Path) -> list[SubmittedJob]:
         if not line.endswith(b"\n"):  # torn, and nothing was told of it
             break
         try:
-            job = SubmittedJob.model_validate_json(line)
+            job = BatchJob.model_validate_json(line)
         except ValidationError:
             raise UserError(
                 f"{path}, line {number}: no job of a search; mend the line, or move the file away"
@@ -85,7 +85,7 @@ def recorded_jobs(folder: Path) -> list[SubmittedJob]:
     return jobs
 
 
-def following(jobs: list[SubmittedJob], first: str) -> list[str]:
+def following(jobs: list[BatchJob], first: str) -> list[str]:
     """Return the ids of the jobs that wait for one, or for one that waits for it, in the order of submission."""
     ids = [first]
     for job in jobs:

@@ -1,10 +1,12 @@
 """What a scheduler's commands are told, and what is made of their answers."""
 
+import shlex
+
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.hpc.sites import scheduler as module
-from dh_project.hpc.sites.scheduler import scheduler_of
+from dh_project.hpc.batch_jobs import scheduler as module
+from dh_project.hpc.batch_jobs.scheduler import scheduler_of
 
 
 @pytest.fixture
@@ -82,6 +84,21 @@ def test_pbs_lists_ids_that_are_cut_short(command_on_path):
 def test_slurm_lists_whole_ids(command_on_path):
     command_on_path("squeue", "echo 12; echo 130")
     assert scheduler_of("slurm", "x").ahead(["12", "13", "130"]) == ["12", "130"]
+
+
+def test_the_letters_of_pbs_are_told_in_words(command_on_path):
+    lines = [
+        "12.serv* me prod search 1234 1 1 -- 01:00 R 00:10",
+        "13.serv* me prod search -- 1 1 -- 01:00 H --",
+    ]
+    command_on_path("qstat", f"printf '%s\\n' {shlex.join(lines)}")
+    states = scheduler_of("pbs", "x").states(["12.server", "13.server", "14.server"])
+    assert states == {"12.server": "running", "13.server": "held"}
+
+
+def test_the_states_of_slurm_are_its_own_words(command_on_path):
+    command_on_path("squeue", "echo 12 RUNNING; echo 13 PENDING")
+    assert scheduler_of("slurm", "x").states(["12", "13", "14"]) == {"12": "running", "13": "pending"}
 
 
 def test_no_answer_is_not_an_empty_queue(command_on_path):

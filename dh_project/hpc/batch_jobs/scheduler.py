@@ -64,8 +64,7 @@ class Scheduler(ABC):
         Raises:
             UserError: The command is not there, refuses, does not answer, or names no job.
         """
-        words = [self.submit_command, *self._submit_words(after), str(script.absolute())]
-        said = self._call(words, folder=script.parent)
+        said = self._call(self.command_line(script, after), folder=script.parent)
         job = self._job_in(said)
         if not job:
             raise UserError(
@@ -81,13 +80,30 @@ class Scheduler(ABC):
         """
         self._call([self.remove_command, *jobs])
 
-    @abstractmethod
     def ahead(self, jobs: Iterable[str]) -> list[str]:
         """Return those of the jobs that wait or run.
 
         Raises:
-            UserError: The scheduler does not say.
+            UserError: The scheduler does not answer.
         """
+        return list(self.states(jobs))
+
+    @abstractmethod
+    def states(self, jobs: Iterable[str]) -> dict[str, str]:
+        """Return the state of each job that waits or runs, in the scheduler's words; other jobs are left out.
+
+        Raises:
+            UserError: The scheduler does not answer.
+        """
+
+    def command_line(self, script: Path, after: str | None = None) -> list[str]:
+        """Return the command that submits a script.
+
+        Args:
+            script: A whole job script.
+            after: A job that must end first, however it ends.
+        """
+        return [self.submit_command, *self._submit_words(after), str(script.absolute())]
 
     @abstractmethod
     def _submit_words(self, after: str | None) -> list[str]:
@@ -131,17 +147,26 @@ class Scheduler(ABC):
         )
 
 
+PBS_STATES = {
+    **{"Q": "queued", "H": "held", "W": "waiting", "T": "moving"},
+    **{"R": "running", "E": "exiting", "S": "suspended", "B": "array running"},
+}
+"""Words for the letters of ``qstat``."""
+
+
 class PBS(Scheduler):
     """PBS Professional and OpenPBS."""
 
     submit_command, list_command, remove_command = "qsub", "qstat", "qdel"
     job_variable = "PBS_JOBID"
 
-    def ahead(self, jobs: Iterable[str]) -> list[str]:
-        """Return those that ``qstat -u`` lists; it cuts long ids short, and their numbers are whole."""
+    def states(self, jobs: Iterable[str]) -> dict[str, str]:
+        """Return the states that ``qstat -u`` lists. It cuts long ids short, but their numbers are whole."""
         said = self._call([self.list_command, "-u", getuser()])
-        numbers = {found[0] for line in said.splitlines() if (found := re.match(r"\d+", line))}
-        return [job for job in jobs if job.partition(".")[0] in numbers]
+        listed = {
+            found[0]: _pbs_state(line) for line in said.splitlines() if (found := re.match(r"\d+", line))
+        }
+        return {job: listed[number] for job in jobs if (number := job.partition(".")[0]) in listed}
 
     def _submit_words(self, after: str | None) -> list[str]:
         return ["-W", f"depend=afterany:{after}"] if after else []
@@ -157,11 +182,11 @@ class Slurm(Scheduler):
     submit_command, list_command, remove_command = "sbatch", "squeue", "scancel"
     job_variable = "SLURM_JOB_ID"
 
-    def ahead(self, jobs: Iterable[str]) -> list[str]:
-        """Return those that ``squeue`` lists among the user's."""
-        said = self._call([self.list_command, "--noheader", "--user", getuser(), "--format", "%i"])
-        listed = set(said.split())
-        return [job for job in jobs if job in listed]
+    def states(self, jobs: Iterable[str]) -> dict[str, str]:
+        """Return the states that ``squeue`` lists."""
+        said = self._call([self.list_command, "--noheader", "--user", getuser(), "--format", "%i %T"])
+        listed = {words[0]: words[-1].lower() for line in said.splitlines() if (words := line.split())}
+        return {job: listed[job] for job in jobs if job in listed}
 
     def _submit_words(self, after: str | None) -> list[str]:
         return ["--parsable", *([f"--dependency=afterany:{after}"] if after else [])]
@@ -170,6 +195,12 @@ class Slurm(Scheduler):
         words = said.split()
         job = words[-1].partition(";")[0] if words else ""  # a cluster's name follows where there are several
         return job if job.isdigit() else ""
+
+
+def _pbs_state(line: str) -> str:
+    """Return the state in a line of ``qstat -u``, whose last two columns are its letter and the elapsed time."""
+    letter = line.split()[-2:][0]
+    return PBS_STATES.get(letter, letter)
 
 
 SCHEDULERS: dict[str, type[Scheduler]] = {"pbs": PBS, "slurm": Slurm}

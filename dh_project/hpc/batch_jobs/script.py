@@ -11,9 +11,9 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 
 from dh_project.common.errors import UserError
+from dh_project.hpc.batch_jobs.request import Request
 from dh_project.hpc.sites.facts import RayNetwork, Site
 from dh_project.hpc.sites.names import PACKAGE
-from dh_project.hpc.sites.request import Request
 from dh_project.hpc.sites.share import Share, trials
 from dh_project.hpc.sites.tables import placeholders
 from dh_project.trial.shape import TrialShape
@@ -151,7 +151,8 @@ def directives(site: Site, request: Request, program: Program | None = None) -> 
     if site.ray is not None and program is not None and program.evaluator == "ray":
         lines += site.ray.directives
     whole = [line for line in lines if all(given[name] for name in placeholders(line))]
-    return [f"{PREFIX[site.scheduler]} {line.format(**given)}" for line in whole]
+    filled = [*(line.format(**given) for line in whole), *request.directives]
+    return [f"{PREFIX[site.scheduler]} {line}" for line in filled]
 
 
 def walltime(scheduler: str, minutes: int) -> str:
@@ -284,7 +285,7 @@ def templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("dh_project.hpc.sites"),
+        loader=PackageLoader("dh_project.hpc.batch_jobs"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

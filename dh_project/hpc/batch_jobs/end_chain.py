@@ -1,8 +1,10 @@
-"""The last step of a job script: if the search is over, remove the later jobs of its chain from the queue.
+"""The last step of a job script: if the search is over, take the later jobs of its chain out of the queue.
 
-``python -m dh_project.hpc.sites.chain FOLDER STATUS``, with the exit status of ``deephyper hps``. That status alone
-does not tell: it is 0 if the walltime ended a session. The journal does. Without this step the later jobs start
-and find nothing to do, then end; so whatever fails here is told in a line.
+The script runs ``python -m dh_project.hpc.batch_jobs.end_chain FOLDER STATUS`` with the exit status of
+``deephyper hps``. The status alone does not show whether the search is over: it is 0 if the walltime ended a session.
+The journal shows it.
+
+Without this step the later jobs would start, find nothing to do, and end. So a failure of this step is only printed.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ def end_chain(folder: Path, status: int, began: float) -> str | None:
         UserError: The scheduler refuses, or a file of the search is damaged.
         OSError: A file cannot be read.
     """
-    from dh_project.hpc.sites.jobs_file import following, recorded_jobs
-    from dh_project.hpc.sites.scheduler import scheduler_of
+    from dh_project.hpc.batch_jobs.record import following, recorded_jobs
+    from dh_project.hpc.batch_jobs.scheduler import scheduler_of
     from dh_project.results.journal import scan
     from dh_project.results.paths import SearchPaths
 
