@@ -9,17 +9,43 @@
     found = dh.search(problem, "run.py:run", folder="search", max_evals=50, evaluator="process")
     found.best.point
 
-The names below are public. They are imported when they are first used (PEP 562), so that a worker never imports the
-search and ``deephyper --help`` stays quick. Everything else is private and may move.
+Everything that is public is a name of this module. All other modules are private and may move. The public names are
+imported when they are first used, so that a worker never imports the search and ``deephyper --help`` stays quick.
+
+Searches:
+    ``HpProblem``, ``search``, ``open_search``, ``SearchSettings``, ``TrialShape``, ``SearchResults``, ``Trial``,
+    ``UserError``
+
+Inside a run function:
+    ``report``, ``record``, ``trial_folder``, ``home_folder``, ``previous_folder``, ``scratch_folder``
+
+Parts of your own:
+    ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
+
+Scripts that train one point outside a search:
+    ``default_config``, ``best_config``, ``best_configuration``, ``results_file``, ``parse_key_values``,
+    ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
+
+Tools that the problem package uses, and that yours may use too:
+    ``errors`` (wording of messages), ``files`` (files that are written whole or not at all), ``file_lock``,
+    ``ranks`` (the processes of one data-parallel trial), ``scratch`` (node-local storage)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dh_project.common import errors as errors
+    from dh_project.common import files as files
+    from dh_project.common.cores import available_cores as available_cores
     from dh_project.common.errors import UserError as UserError
+    from dh_project.common.exit_status import MISTAKES as MISTAKES
+    from dh_project.common.exit_status import exit_status as exit_status
+    from dh_project.common.file_lock import file_lock as file_lock
+    from dh_project.common.key_values import parse_key_values as parse_key_values
     from dh_project.evaluators.base import Evaluator as Evaluator
     from dh_project.problem import HpProblem as HpProblem
+    from dh_project.results.reading import best_configuration as best_configuration
     from dh_project.results.search_results import SearchResults as SearchResults
     from dh_project.results.search_results import open_search as open_search
     from dh_project.search.observer import Observer as Observer
@@ -27,8 +53,18 @@ if TYPE_CHECKING:
     from dh_project.search.searchers.base import Searcher as Searcher
     from dh_project.search.settings import SearchSettings as SearchSettings
     from dh_project.search.stoppers.base import Stopper as Stopper
+    from dh_project.training.rerun import best_config as best_config
+    from dh_project.training.rerun import default_config as default_config
+    from dh_project.training.rerun import results_file as results_file
+    from dh_project.trial import ranks as ranks
+    from dh_project.trial import scratch as scratch
+    from dh_project.trial.reporting import Connection as Connection
+    from dh_project.trial.reporting import connect as connect
+    from dh_project.trial.reporting import home_folder as home_folder
+    from dh_project.trial.reporting import previous_folder as previous_folder
     from dh_project.trial.reporting import record as record
     from dh_project.trial.reporting import report as report
+    from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
     from dh_project.trial.shape import TrialShape as TrialShape
     from dh_project.trial.trial import Trial as Trial
@@ -37,8 +73,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Connection": "dh_project.trial.reporting",
     "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
+    "MISTAKES": "dh_project.common.exit_status",
     "Observer": "dh_project.search.observer",
     "SearchResults": "dh_project.results.search_results",
     "SearchSettings": "dh_project.search.settings",
@@ -47,18 +85,47 @@ _HOMES = {
     "Trial": "dh_project.trial.trial",
     "TrialShape": "dh_project.trial.shape",
     "UserError": "dh_project.common.errors",
+    "available_cores": "dh_project.common.cores",
     "as_run": "dh_project.user_code.trainables",
+    "best_config": "dh_project.training.rerun",
+    "best_configuration": "dh_project.results.reading",
+    "connect": "dh_project.trial.reporting",
+    "default_config": "dh_project.training.rerun",
+    "exit_status": "dh_project.common.exit_status",
+    "file_lock": "dh_project.common.file_lock",
+    "home_folder": "dh_project.trial.reporting",
     "open_search": "dh_project.results.search_results",
+    "parse_key_values": "dh_project.common.key_values",
+    "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
+    "results_file": "dh_project.training.rerun",
+    "scratch_folder": "dh_project.trial.reporting",
     "search": "dh_project.search.run",
     "trial_folder": "dh_project.trial.reporting",
 }
-__all__ = ["__version__", *_HOMES]
+"""The module that defines each public name."""
+
+_NAMESPACES = {
+    "errors": "dh_project.common.errors",
+    "files": "dh_project.common.files",
+    "ranks": "dh_project.trial.ranks",
+    "scratch": "dh_project.trial.scratch",
+}
+"""The module that each public namespace is."""
+
+__all__ = ["__version__", *_HOMES, *_NAMESPACES]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
+    if name in _NAMESPACES:
+        return import_module(_NAMESPACES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for tab completion."""
+    return sorted(__all__)

@@ -15,8 +15,8 @@ from dh_project.cli.parser import Parser
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.hpc.balsam.client.models import BatchJob
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.client.models import BalsamBatchJob
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.packing import Packing
     from dh_project.hpc.balsam.jobs.submitting import Target
     from dh_project.search.session import LoadedSearch
@@ -68,7 +68,7 @@ def step(name: str) -> Iterator[None]:
 
 def check_words(arguments: argparse.Namespace) -> None:
     """Check what can be told from the command line alone."""
-    from dh_project.hpc.balsam.jobs.allocation import check_minutes
+    from dh_project.hpc.balsam.jobs.batch_request import check_minutes
     from dh_project.hpc.balsam.jobs.submission import check_name
 
     check_name(arguments.workflow)
@@ -126,26 +126,28 @@ def validate(settings: SearchSettings) -> LoadedSearch:
 
 
 def check_place(
-    target: Target, allocation: Allocation, settings: SearchSettings, margin: float | None, chain: int
+    target: Target, batch_request: BalsamRequest, settings: SearchSettings, margin: float | None, chain: int
 ) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
-    from dh_project.hpc.balsam.jobs.allocation import (
-        check_allocation,
-        check_margin,
-        is_silent,
-        seconds_silent,
-    )
+    from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
+    from dh_project.hpc.balsam.jobs.batch_request import check_balsam_request, check_margin
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
     from dh_project.hpc.balsam.jobs.packing import pack
-    from dh_project.hpc.balsam.jobs.place import wishes_of
-    from dh_project.search.session import resources_of
+    from dh_project.hpc.balsam.jobs.place import shape_of
+    from dh_project.search.session import evaluator_settings
     from dh_project.user_code.loading import load_run
 
-    check_margin(allocation.minutes, allocation.job_mode, margin)
-    check_allocation(target.site, allocation, chain)
+    check_margin(batch_request.minutes, batch_request.job_mode, margin)
+    check_balsam_request(target.site, batch_request, chain)
     spec = job_spec_of(load_run(str(settings.run)), target.settings.image)
     node = target.installation.describe().node
-    packing = pack(node, allocation.num_nodes, allocation.job_mode, wishes_of(spec, resources_of(settings)))
+    packing = pack(
+        node,
+        batch_request.nodes,
+        batch_request.job_mode,
+        shape_of(spec, settings.trial),
+        evaluator_settings(settings).trials_per_node,
+    )
     if is_silent(target.site):
         warn(
             f"the agent of site {target.site.name} has not been heard of for "
@@ -177,9 +179,9 @@ def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None
         raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
 
 
-def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> Allocation:
+def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> BalsamRequest:
     """Return what is asked for now; what is not said is as in the last batch job."""
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
 
     last = made[-1] if made else None
     fields = {"queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min"}
@@ -192,7 +194,8 @@ def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> All
         raise UserError(
             f"workflow {arguments.workflow}: it has no batch job to take {', '.join(missing)} from; give that"
         )
-    return Allocation(values["queue"], values["project"], values["nodes"], values["minutes"], values["mode"])
+    mode = values.pop("mode")
+    return BalsamRequest(**values, job_mode=mode)
 
 
 def data_in(target: Target, settings: SearchSettings) -> Data:

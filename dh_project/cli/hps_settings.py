@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.key_values import parse_key_values
 
 if TYPE_CHECKING:
     from dh_project.search.settings import SearchSettings
+    from dh_project.trial.shape import TrialShape
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
 """Set by a site's job scripts to its name."""
@@ -51,14 +53,12 @@ EVALUATOR = {
     "rank_timeout": "rank_timeout",
     "workflow": "workflow",
     "num_evals_per_node": "trials_per_node",
-    "num_ranks_per_node": "ranks_per_node",
-    "num_threads_per_rank": "threads_per_rank",
     "num_evals_ahead": "trials_ahead",
 }
 """Options that are one of ``evaluator_settings``."""
 
-SEARCHER = ("surrogate_model", "acq_func", "kappa", "xi", "n_initial_points", "n_jobs")
-"""Options that are one of ``searcher_settings``."""
+BALSAM_SHAPE = ("num_ranks_per_node", "num_threads_per_rank")
+"""Options that are a part of ``trial`` with the evaluator ``balsam``."""
 
 OPTIONS = {
     setting: "--" + {"num_nodes_per_eval": "nodes-per-trial"}.get(option, option.replace("_", "-"))
@@ -126,10 +126,8 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
         changes["max_failures"] = None if failures == -1 else failures
     if labels := _labels(given):
         tables["labels"] = {**(base.labels if base else {}), **labels}
-    if shape := _renamed(given, TRIAL):
-        from dh_project.trial.shape import TrialShape
-
-        changes["trial"] = replace(base.trial if base else TrialShape(), **shape)
+    evaluator = given.get("evaluator", base.evaluator if base else "")
+    changes["trial"] = _shape(given, evaluator, base.trial if base else None)
     if places := _evaluator_settings(given):
         tables["evaluator_settings"] = {**(base.evaluator_settings if base else {}), **places}
     if model := _searcher_settings(given):
@@ -139,6 +137,33 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
     return changes | tables
 
 
+def _shape(given: Mapping[str, Any], evaluator: str, base: TrialShape | None) -> TrialShape:
+    """Return what one trial takes. The options of Balsam count the processes of a trial on each of its nodes.
+
+    Raises:
+        UserError: An option belongs to another evaluator.
+    """
+    from dh_project.trial.shape import TrialShape
+
+    if evaluator != "balsam":
+        for name in BALSAM_SHAPE:
+            if given.get(name) is not None:
+                raise UserError(
+                    f"{option_of(name)}: it belongs to --evaluator balsam; this is {evaluator or 'ray'}; leave it out"
+                )
+        return replace(base or TrialShape(), **_renamed(given, TRIAL))
+    if given.get("ranks_per_trial") is not None:
+        raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
+    base = base or TrialShape(cores=None)
+    nodes = given.get("num_nodes_per_eval") or base.nodes
+    return TrialShape(
+        processes=nodes * (given.get("num_ranks_per_node") or base.processes_per_node),
+        nodes=nodes,
+        cores=given.get("num_threads_per_rank") or base.cores,
+        gpus=given.get("num_gpus_per_task", base.gpus),
+    )
+
+
 def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {names[name]: value for name, value in given.items() if name in names and value is not None}
 
@@ -146,7 +171,7 @@ def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
 def _searcher_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     if (liar := given.get("liar_strategy")) not in (None, "cl_min", "cl_mean", "cl_max"):
         raise UserError(f"--liar-strategy {liar}: valid: cl_min, cl_mean, cl_max (none is used)")
-    return {name: given[name] for name in SEARCHER if name in given}
+    return {name: given[name] for name in SEARCHER_OPTIONS if name in given and name != "liar_strategy"}
 
 
 def _evaluator_settings(given: Mapping[str, Any]) -> dict[str, Any]:

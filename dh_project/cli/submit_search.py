@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
 from dh_project.cli.hps_settings import settings_of
 from dh_project.common.errors import UserError
+from dh_project.trial.shape import TrialShape
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.snapshot import Snapshot
+    from dh_project.hpc.batch_jobs.snapshot import Snapshot
     from dh_project.search.settings import SearchSettings
 
 SETTINGS = "search.toml"
@@ -39,7 +40,7 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
         UserError: ``deephyper hps`` would refuse them in the job.
     """
     from dh_project.evaluators import check_spread
-    from dh_project.search.session import resources_of
+    from dh_project.search.session import evaluator_settings
     from dh_project.search.stoppers import create_stopper
 
     given = dict(vars(arguments))
@@ -57,10 +58,18 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
     settings = settings_of(
         argparse.Namespace(**{name: value for name, value in given.items() if name not in IN_THE_SCRIPT})
     )
-    check_spread(settings.evaluator, resources_of(settings))
+    check_spread(settings.evaluator, evaluator_settings(settings))
     if settings.stopper:
         create_stopper(settings.stopper, settings.stopper_settings)
     return settings
+
+
+def script_shape(arguments: argparse.Namespace, settings: SearchSettings) -> TrialShape:
+    """Return the shape of a trial for the script. Without a number of cores, each process has an even share."""
+    asked, standard = settings.trial, TrialShape()
+    cores = arguments.num_cpus_per_task or (None if asked.cores == standard.cores else asked.cores)
+    gpus = asked.gpus if arguments.num_gpus_per_task is None else arguments.num_gpus_per_task
+    return replace(asked, cores=cores, gpus=gpus)
 
 
 def check_margin(minutes: int, margin: int) -> None:
@@ -175,7 +184,7 @@ class Code:
             OSError: A file cannot be read or written.
         """
         if self.snapshot is not None:
-            from dh_project.hpc.sites.snapshot import take_snapshot
+            from dh_project.hpc.batch_jobs.snapshot import take_snapshot
 
             take_snapshot(self.snapshot, self.directory)
 
@@ -190,7 +199,7 @@ def plan_code(arguments: argparse.Namespace, target: Path) -> Code:
         return Code(Path.cwd())
     if target.exists():
         return Code(target, is_copy=True)
-    from dh_project.hpc.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
+    from dh_project.hpc.batch_jobs.snapshot import LIMIT_MIB, MIB, plan_snapshot
 
     limit = arguments.snapshot_limit or LIMIT_MIB
     return Code(target, is_copy=True, snapshot=plan_snapshot(Path.cwd(), arguments.log_dir, limit * MIB))

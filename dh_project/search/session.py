@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dh_project.common.errors import UserError
 from dh_project.evaluators import create_evaluator, evaluator_name
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.archive import set_aside, unfinished
@@ -29,16 +29,12 @@ from dh_project.search.searchers import create_searcher
 from dh_project.search.settings import SearchSettings
 from dh_project.search.stoppers import create_stopper
 from dh_project.search.warm_start import Source, read_source
-from dh_project.trial.attempt import Setting
+from dh_project.trial.attempt import RunContext
 from dh_project.trial.scratch import checked_place, checked_scratch, offered
-from dh_project.trial.shape import Resources
 from dh_project.user_code.loading import absolute_target, check_run_kwargs, prepare_run
 from dh_project.user_code.problems import as_problem, load_problem
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.run_function import RunFunction
-
-if TYPE_CHECKING:
-    from dh_project.evaluators.mpi_world import World
 
 SEED = 42
 
@@ -88,7 +84,7 @@ def run_search(
         if world.rank:
             world.status = carry(world)
         else:
-            results = _run_session(settings, fresh, observer, world)
+            results = _run_session(settings, fresh, observer, is_of_ranks=True)
             world.status = exit_status(results)
     if world.rank:
         sys.exit(world.status)
@@ -176,7 +172,7 @@ def what_is_done(settings: SearchSettings, history: History) -> str | None:
 
 
 def _run_session(
-    settings: SearchSettings, fresh: bool, observer: Observer | None, world: World | None = None
+    settings: SearchSettings, fresh: bool, observer: Observer | None, is_of_ranks: bool = False
 ) -> SearchResults:
     """Check everything, then make what a session needs, run it, and take it down."""
     evaluator = evaluator_name(settings.evaluator)
@@ -192,7 +188,7 @@ def _run_session(
     )
     with ExitStack() as stack:
         if observer is None:
-            observer = stack.enter_context(progress(limits, is_of_ranks=world is not None))
+            observer = stack.enter_context(progress(limits, is_of_ranks))
         done = what_is_done(settings, history)
         if done is not None and evaluator != "balsam":  # whose trials may be wanted again
             observer.note(f"{paths.folder.resolve()}: {done}")
@@ -203,14 +199,15 @@ def _run_session(
             if loaded.run.target:
                 prepare_run(loaded.run.target, settings.run_kwargs)
         target = stack.enter_context(_sent(loaded.run, paths.folder))
-        setting = Setting(
+        context = RunContext(
             target,
             dict(settings.run_kwargs),
             str(Path.cwd()),
             [path for path in sys.path if path],
             scratch=scratch,
         )
-        trials = stack.enter_context(create_evaluator(evaluator, setting, resources_of(settings), world))
+        trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
+        observer.note(trials.in_words())
         with _writing(paths.folder):
             paths.folder.mkdir(parents=True, exist_ok=True)
             aside = set_aside(paths) if fresh else None
@@ -238,15 +235,11 @@ def _run_session(
     return results_of(paths.folder, search.history, ending)
 
 
-def resources_of(settings: SearchSettings) -> Resources:
+def evaluator_settings(settings: SearchSettings) -> EvaluatorSettings:
     """Return what the evaluator is told."""
-    shape = settings.trial
-    return Resources(
+    return EvaluatorSettings(
+        shape=settings.trial,
         num_workers=settings.num_workers,
-        cpus_per_trial=shape.cores,
-        gpus_per_trial=shape.gpus,
-        nodes_per_trial=shape.nodes,
-        ranks_per_trial=shape.processes,
         folder=settings.folder,
         **settings.evaluator_settings,
     )

@@ -14,7 +14,8 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import Field, Strict, TypeAdapter, ValidationError
 
 from dh_project.common.errors import UserError, one_line, unknown
-from dh_project.evaluators import check_settings as check_evaluator
+from dh_project.evaluators import evaluator_name
+from dh_project.evaluators.settings import check_names
 from dh_project.search.searchers import check_searcher
 from dh_project.trial.shape import TrialShape
 
@@ -112,7 +113,7 @@ class SearchSettings:
         self._check_time()
         if self.stopper is None and self.stopper_settings:
             raise UserError(f"stopper_settings {dict(self.stopper_settings)}: there is no stopper; name one")
-        check_evaluator(self.evaluator, self.evaluator_settings)
+        check_names(evaluator_name(self.evaluator), self.evaluator_settings)
         check_searcher(self.searcher, self.searcher_settings)
         if self.warm_start and self.searcher == "random":
             raise UserError("warm_start: random search learns nothing; leave it out, or search with ambs")
