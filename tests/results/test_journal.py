@@ -11,8 +11,8 @@ from file_layer import FileLayer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dh_project import lock
 from dh_project.common.errors import UserError
+from dh_project.results import driver_lock as lock
 from dh_project.results.journal import SCHEMA, Journal, decode, encode, scan
 from dh_project.results.paths import SearchPaths
 

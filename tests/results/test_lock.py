@@ -8,9 +8,9 @@ import time
 import pytest
 from filelock import SoftFileLease, Timeout
 
-from dh_project import lock
 from dh_project.common.errors import UserError
 from dh_project.common.file_lock import file_lock
+from dh_project.results import driver_lock as lock
 from dh_project.results.driver_lock import DriverLock
 from dh_project.results.paths import SearchPaths
 
