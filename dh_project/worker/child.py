@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.trial.attempt import LOG, Assignment, RunContext
-from dh_project.trial.job import argument_for
+from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.ranks import tell_rank
 from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code.loading import load_run
+from dh_project.worker.attempt_result import result_of_error, result_of_value
 from dh_project.worker.memory import offer_to_the_system
-from dh_project.worker.outcome import outcome_of, outcome_of_error
 
 PR_SET_PDEATHSIG = 1
 
@@ -36,15 +36,15 @@ def run_child(
     answers: int,
     worker: int,
 ) -> NoReturn:
-    """Run one trial in this forked process, tell the worker its outcome, and exit."""
+    """Run one trial in this forked process, tell the worker its result, and exit."""
     status, own = 1, os.getpid()
     try:
         tell_rank(os.environ, assignment.rank, assignment.world_size)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
-        outcome = evaluate(run, context, assignment, worker)
+        result = evaluate(run, context, assignment, worker)
         if os.getpid() == own:  # else the run function has forked, and its child returned too
-            pipe.send(outcome)
+            pipe.send(result)
             status = 0
     except BaseException:
         traceback.print_exc()
@@ -58,17 +58,17 @@ def run_child(
 def evaluate(
     run: Callable[..., Any] | None, context: RunContext, assignment: Assignment, worker: int
 ) -> dict[str, Any]:
-    """Call the run function and return the outcome."""
+    """Call the run function and return the result of the attempt."""
     try:
         _separate(Path(assignment.writes_in) / LOG, worker)
         run = run or load_run(context.run)
         point = argument_for(run, assignment.point, assignment.trial)
-        return outcome_of(run(point, **context.run_kwargs))
+        return result_of_value(run(point, **context.run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
-        return outcome_of_error(error)
+        return result_of_error(error)
 
 
 class Pipe(Connection):

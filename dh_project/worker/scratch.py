@@ -26,7 +26,7 @@ from dh_project.trial.attempt import LOG, RESULT, Assignment
 from dh_project.trial.ranks import folder_of
 from dh_project.trial.scratch import LEAST_ROOM, in_words, own_folder, require_room
 from dh_project.trial.trial import State
-from dh_project.worker.outcome import outcome
+from dh_project.worker.attempt_result import without_objective
 
 FIRST_SECONDS = 1.0
 """After so long what a trial has left is brought for the first time, and then after twice as long each time,"""
@@ -101,7 +101,7 @@ class Scratch:
         if error is None or result["state"] not in (State.DONE, State.STOPPED, State.PAUSED):
             return result
         why = f"a fault of the machine: what it left in scratch cannot be brought to its folder: {error}"
-        return {**result, **outcome(State.LOST, why)}
+        return {**result, **without_objective(State.LOST, why)}
 
     def close(self) -> None:
         """Take the worker's folder away."""

@@ -14,9 +14,9 @@ from dh_project.common.json_lines import Lines
 from dh_project.common.signals import signal_name
 from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.trial import Cause, State
+from dh_project.worker.attempt_result import AttemptResult, failure, without_objective
 from dh_project.worker.child import run_child
 from dh_project.worker.memory import excess, gibibytes, system_kills
-from dh_project.worker.outcome import Outcome, failure, outcome
 from dh_project.worker.processes import descendants, kill_descendants
 
 GRACE_SECONDS = 3.0
@@ -49,9 +49,9 @@ class TrialProcess:
         self.assignment = assignment
         self.is_silent = False
         self._lines = Lines()
-        self._outcome: Outcome | None = None
+        self._child_result: AttemptResult | None = None
         self._facts: dict[str, Any] = {}
-        self._sentence: Outcome | None = None
+        self._sentence: AttemptResult | None = None
         self._stop_after = NEVER  # reports of later steps are answered with a stop
         self._told: State | None = None  # what the child was first told to end as
         self._was_killed = False
@@ -106,7 +106,7 @@ class TrialProcess:
                 elif "facts" in message:
                     self._facts.update(message["facts"])
                 else:
-                    self._outcome = message
+                    self._child_result = message
         return reports
 
     def stop(self, after: float) -> None:
@@ -115,7 +115,7 @@ class TrialProcess:
 
     def kill(self, state: State, reason: str, patience: float = 0.0) -> None:
         """Sentence the trial to end: its next report is answered with a stop, ``patience`` later comes a SIGTERM."""
-        self._sentence = self._sentence or outcome(state, reason)
+        self._sentence = self._sentence or without_objective(state, reason)
         if self._kill_at == NEVER and not self._was_killed:
             self._terminate_at = min(self._terminate_at, time.monotonic() + patience)
 
@@ -164,7 +164,7 @@ class TrialProcess:
 
     def _condemn(self) -> None:
         """Let the sentence stand, whatever the child does from now on, unless its outcome is here."""
-        if self._outcome is None and self._sentence is not None:
+        if self._child_result is None and self._sentence is not None:
             self._told = self._sentence["state"]
 
     def _kill(self) -> None:
@@ -181,21 +181,21 @@ class TrialProcess:
         self._memory_at = now + max(MEMORY_SECONDS, 10 * (now - began))  # where looking is slow, look seldom
         if held is not None:
             reason = f"held {gibibytes(held)} of memory where {gibibytes(limit)} are allowed"
-            self._sentence = outcome(State.MEMORY, reason)
+            self._sentence = without_objective(State.MEMORY, reason)
             self._condemn()
             self._kill()
 
-    def _end(self, code: int) -> Outcome:
+    def _end(self, code: int) -> AttemptResult:
         """Return the end, from the outcome, the sentence or the exit code."""
         if self._sentence is not None and self._told not in (None, State.STOPPED):
             return self._sentence  # also where the run function made a failure or a number of it
-        if self._outcome is not None:
-            stopped = self._outcome["state"] == State.DONE and self._told is State.STOPPED
-            return {**self._outcome, "state": State.STOPPED} if stopped else self._outcome
+        if self._child_result is not None:
+            stopped = self._child_result["state"] == State.DONE and self._told is State.STOPPED
+            return {**self._child_result, "state": State.STOPPED} if stopped else self._child_result
         if code == -signal.SIGTERM:  # a batch system ends a job so
-            return outcome(State.LOST, "ended by a SIGTERM from outside")
+            return without_objective(State.LOST, "ended by a SIGTERM from outside")
         if code == -signal.SIGKILL and system_kills() > self._system_kills:
-            return outcome(State.MEMORY, "the system ran out of memory and killed it")
+            return without_objective(State.MEMORY, "the system ran out of memory and killed it")
         if code < 0:
             return failure(Cause.SIGNAL, f"killed by {signal_name(-code)}")
         return failure(Cause.EXIT, f"exited with status {code} before it returned")

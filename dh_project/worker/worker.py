@@ -37,8 +37,8 @@ from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.scratch import VARIABLE
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import load_run
+from dh_project.worker.attempt_result import without_objective
 from dh_project.worker.guard import ending_with_the_driver
-from dh_project.worker.outcome import outcome
 from dh_project.worker.processes import kill_descendants
 from dh_project.worker.scratch import Scratch
 from dh_project.worker.trial_process import TrialProcess
@@ -151,7 +151,7 @@ class Worker:
         try:
             self.process = TrialProcess(self.context, self.scratch.begin(assignment), self.run)
         except OSError as error:
-            end = outcome(State.LOST, f"its folder or process could not be made: {error}")
+            end = without_objective(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
             return
         self.scratch.began()

@@ -26,7 +26,7 @@ from dh_project.results.adoption import end_in
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.ranks import folder_of, forget_ranks, rank
 from dh_project.trial.trial import State
-from dh_project.worker.outcome import outcome
+from dh_project.worker.attempt_result import without_objective
 from dh_project.worker.worker_process import WorkerProcess
 
 log = logging.getLogger("dh_project")
@@ -96,7 +96,10 @@ class TrialJob:
         of = self.assignment
         end = end_in(Path(of.folder), of.trial, of.attempt, of.point)
         if end is None:
-            return {**outcome(State.LOST, "its launcher died, and Balsam started its job again"), "facts": {}}
+            return {
+                **without_objective(State.LOST, "its launcher died, and Balsam started its job again"),
+                "facts": {},
+            }
         told = asdict(end)
         return {name: told[name] for name in ("state", "objective", "reason", "cause", "facts")}
 
@@ -104,7 +107,7 @@ class TrialJob:
         """Run the attempt in a worker and return its end, told to the server or not."""
         orders = self.orders.new()
         if early := [order for order in orders if order["do"] == "kill"]:
-            return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
+            return {**without_objective(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
         worker = WorkerProcess(self.context, self.threads, self.environment)
         selector = selectors.DefaultSelector()
@@ -128,7 +131,7 @@ class TrialJob:
                     messages = worker.read()
                     if messages is None:
                         return {
-                            **outcome(State.LOST, worker.why_it_died()),
+                            **without_objective(State.LOST, worker.why_it_died()),
                             "facts": {},
                             "worker": worker.name,
                         }

@@ -16,7 +16,7 @@ from dh_project.hpc.balsam.jobs.orders import give_order, kill_order
 from dh_project.hpc.balsam.tasks.description import ENDED, OURS, Said, Verdict, kind_of, titled
 from dh_project.hpc.balsam.tasks.finding import jobs_of_workflow
 from dh_project.trial.trial import State
-from dh_project.worker.outcome import outcome
+from dh_project.worker.attempt_result import without_objective
 
 HELD_SECONDS = 10.0
 """How long it is waited for a job that the site's agent is just handling."""
@@ -132,7 +132,7 @@ class Killer:
         """
         fields: dict[str, Any] = {"state": JobState.FAILED, "state_data": {"message": self._reason}}
         if kind_of(job) == tags.TRIAL:
-            end = {**outcome(State.CANCELLED, self._reason), "facts": {}}
+            end = {**without_objective(State.CANCELLED, self._reason), "facts": {}}
             fields["data"] = {"end": end, **(job.data or {})}  # an end that its worker has told stays
         if not self._client.update_jobs([job.id], states=[job.state], **fields):
             return False

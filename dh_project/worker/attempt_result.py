@@ -12,7 +12,7 @@ from dh_project.common.errors import UserError, one_line
 from dh_project.trial.reporting import record
 from dh_project.trial.trial import Cause, State
 
-Outcome = dict[str, Any]
+AttemptResult = dict[str, Any]
 """The state, objective, reason and cause of an attempt, as they travel."""
 
 FAULTS_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}
@@ -22,17 +22,17 @@ OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 """Python's and NumPy's error, and torch's, which is not imported to be known."""
 
 
-def outcome(state: State, reason: str, cause: Cause | None = None) -> Outcome:
+def without_objective(state: State, reason: str, cause: Cause | None = None) -> AttemptResult:
     """Return an outcome that has no objective."""
     return {"state": state, "objective": None, "reason": one_line(reason), "cause": cause}
 
 
-def failure(cause: Cause, reason: str) -> Outcome:
+def failure(cause: Cause, reason: str) -> AttemptResult:
     """Return the outcome of a failed attempt."""
-    return outcome(State.FAILED, reason, cause)
+    return without_objective(State.FAILED, reason, cause)
 
 
-def outcome_of(returned: Any) -> Outcome:
+def result_of_value(returned: Any) -> AttemptResult:
     """Turn what a run function returned into an outcome.
 
     A number is the objective. As in today's DeepHyper, ``{"objective": …, "metadata": {…}}`` gives facts beside
@@ -55,15 +55,15 @@ def outcome_of(returned: Any) -> Outcome:
     return {"state": State.DONE, "objective": objective, "reason": None, "cause": None}
 
 
-def outcome_of_error(error: BaseException) -> Outcome:
+def result_of_error(error: BaseException) -> AttemptResult:
     """Turn what ended a run function into an outcome."""
     if isinstance(error, SystemExit):
         return failure(Cause.EXIT, f"sys.exit({error.code!r}) before it returned")
     reason = str(error) if isinstance(error, UserError) else _described(error)
     if OUT_OF_MEMORY & {kind.__name__ for kind in type(error).__mro__}:
-        return outcome(State.MEMORY, reason)
+        return without_objective(State.MEMORY, reason)
     if any(isinstance(e, OSError) and e.errno in FAULTS_OF_THE_MACHINE for e in _chain(error)):
-        return outcome(State.LOST, f"a fault of the machine and not of the trial: {reason}")
+        return without_objective(State.LOST, f"a fault of the machine and not of the trial: {reason}")
     return failure(Cause.EXCEPTION, reason)
 
 

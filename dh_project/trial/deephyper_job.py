@@ -9,7 +9,7 @@ from typing import Any
 from dh_project.trial.reporting import report
 
 
-class Job(dict[str, Any]):
+class DeepHyperJob(dict[str, Any]):
     """The point as the job of today's DeepHyper, for run functions that take one: ``run(job)``.
 
     Args:
@@ -48,4 +48,4 @@ def argument_for(run: Callable[..., Any], point: Mapping[str, Any], trial: int =
     except (TypeError, ValueError):  # some builtins have no signature
         first = None
     takes_a_job = first is not None and (first.name == "job" or "RunningJob" in str(first.annotation))
-    return Job(point, trial) if takes_a_job else dict(point)
+    return DeepHyperJob(point, trial) if takes_a_job else dict(point)
