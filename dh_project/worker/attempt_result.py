@@ -1,4 +1,4 @@
-"""How a call of the run function ended: from what it returned, or from the error that it raised."""
+"""The result of an attempt, from the value that the run function returned or the error that it raised."""
 
 from __future__ import annotations
 
@@ -13,30 +13,37 @@ from dh_project.trial.reporting import record
 from dh_project.trial.trial import Cause, State
 
 AttemptResult = dict[str, Any]
-"""The state, objective, reason and cause of an attempt, as they travel."""
+"""State, objective, reason and cause of an attempt, as they are sent to the driver."""
 
 FAULTS_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}
-"""A full, broken or vanished disk: another attempt may end well."""
+"""Errors of a full, broken or vanished disk. The trial is lost, because another attempt may succeed."""
 
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
-"""Python's and NumPy's error, and torch's, which is not imported to be known."""
+"""Names of the errors of Python, NumPy and torch. Names, because torch takes seconds to import."""
 
 
 def without_objective(state: State, reason: str, cause: Cause | None = None) -> AttemptResult:
-    """Return an outcome that has no objective."""
+    """Return the result of an attempt that has no objective."""
     return {"state": state, "objective": None, "reason": one_line(reason), "cause": cause}
 
 
 def failure(cause: Cause, reason: str) -> AttemptResult:
-    """Return the outcome of a failed attempt."""
+    """Return the result of a failed attempt."""
     return without_objective(State.FAILED, reason, cause)
 
 
 def result_of_value(returned: Any) -> AttemptResult:
-    """Turn what a run function returned into an outcome.
+    """Return the result of an attempt from the value that its run function returned.
 
-    A number is the objective. As in today's DeepHyper, ``{"objective": …, "metadata": {…}}`` gives facts beside
-    it, and a string that begins with ``F`` is a failure with that reason.
+    A number is the objective. As in DeepHyper, ``{"objective": …, "metadata": {…}}`` adds facts, and a string that
+    begins with ``F`` is a failure with that reason.
+
+    Example:
+        >>> from dh_project.worker.attempt_result import result_of_value
+        >>> result_of_value(0.5)["objective"]
+        0.5
+        >>> result_of_value("F_diverged")["reason"]
+        'diverged'
     """
     if isinstance(returned, dict) and "objective" in returned:
         record(**(returned.get("metadata") or {}))
@@ -49,14 +56,14 @@ def result_of_value(returned: Any) -> AttemptResult:
             raise TypeError
         objective = float(returned)
     except (TypeError, ValueError):
-        return failure(Cause.NO_NUMBER, f"returned a {type(returned).__name__} where a number belongs")
+        return failure(Cause.NO_NUMBER, f"returned a {type(returned).__name__} instead of a number")
     if not math.isfinite(objective):
         return failure(Cause.NOT_FINITE, f"the objective is {objective}")
     return {"state": State.DONE, "objective": objective, "reason": None, "cause": None}
 
 
 def result_of_error(error: BaseException) -> AttemptResult:
-    """Turn what ended a run function into an outcome."""
+    """Return the result of an attempt from the error that ended its run function."""
     if isinstance(error, SystemExit):
         return failure(Cause.EXIT, f"sys.exit({error.code!r}) before it returned")
     reason = str(error) if isinstance(error, UserError) else _described(error)
@@ -68,15 +75,15 @@ def result_of_error(error: BaseException) -> AttemptResult:
 
 
 def _described(error: BaseException) -> str:
-    """Return an error's type, text, and the line that raised it."""
+    """Return the type and text of an error, and the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
+    line = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{line}"
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and all that it came of."""
+    """Return an error and all errors that led to it."""
     chain = [error]
-    for link in chain:  # which grows meanwhile
+    for link in chain:  # it grows in the loop
         chain += [e for e in (link.__cause__, link.__context__) if e is not None and e not in chain]
     return chain

@@ -103,7 +103,7 @@ def test_a_rank_that_hangs_costs_its_trial_an_attempt_and_the_search_goes_on(lau
     hung = ranks_below(psutil.Process(process.pid))[0]
     os.kill(hung.pid, signal.SIGSTOP)
     said, _ = process.communicate(timeout=180)
-    assert "has said nothing for 8 s" in said
+    assert "has sent nothing for 8 s" in said
     history = history_of(tmp_path / "one")
     assert [trial.state for trial in history.ended] == ["done"] * 12
     assert sum(trial.attempt == 2 for trial in history.ended) == 1

@@ -80,9 +80,9 @@ def test_a_number_is_the_objective_and_facts_come_with_it(serve):
         ("crash", "signal", "killed by SIGABRT"),
         ("die_of_an_unnamed_signal", "signal", "killed by signal 40"),
         ("return_nan", "not_finite", "the objective is nan"),
-        ("return_text", "no_number", "returned a str where a number belongs"),
-        ("return_nothing", "no_number", "returned a NoneType where a number belongs"),
-        ("return_pair", "no_number", "returned a tuple where a number belongs"),
+        ("return_text", "no_number", "returned a str instead of a number"),
+        ("return_nothing", "no_number", "returned a NoneType instead of a number"),
+        ("return_pair", "no_number", "returned a tuple instead of a number"),
         ("say_failure", "said", "out_of_memory"),
         ("say_odd_things", "exception", "RuntimeError: no file \\udcff"),
         ("leave_with_words", "exit", "sys.exit('the data folder is missing')"),
@@ -239,7 +239,7 @@ def test_a_hung_trial_is_killed_at_its_limit_with_its_children(serve, tmp_path):
 def test_a_trial_above_its_memory_limit_is_killed_at_once(serve):
     end = serve("take_memory_deaf_to_sigterm", memory_limit=300 * MIB)[-1]
     assert (end["state"], end["cause"]) == ("memory", None)
-    assert "of memory where 0.29 GiB are allowed" in end["reason"]
+    assert "of memory; 0.29 GiB are allowed" in end["reason"]
 
 
 @on_linux
