@@ -185,11 +185,11 @@ def test_what_a_trial_left_is_brought_where_its_driver_is_gone(worker, home, pla
 @pytest.mark.parametrize(
     ("do", "state", "reason"),
     [
-        ("take_home_away", "lost", "a fault of the machine: what it left in scratch cannot be brought"),
+        ("take_home_away", "lost", "a fault of the machine: its files in scratch cannot be copied"),
         ("take_home_away_and_fail", "failed", "its own fault"),
     ],
 )
-def test_an_objective_whose_files_cannot_be_brought_is_lost(worker, home, do, state, reason):
+def test_a_result_is_lost_if_its_files_cannot_be_copied(worker, home, do, state, reason):
     end = heard(begin(worker(), home, do))
     assert (end["state"], reason in end["reason"]) == (state, True)
     assert end["objective"] is None
