@@ -146,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.batch_jobs.record import CODE
     from dh_project.hpc.batch_jobs.request_check import check_request
     from dh_project.hpc.batch_jobs.script import render
-    from dh_project.hpc.batch_jobs.submission import planned_commands, submit_chain
+    from dh_project.hpc.batch_jobs.submit_chain import planned_commands, submit_chain
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
@@ -246,7 +246,7 @@ def _scheduler_and_jobs(
         UserError: It is not here; or there are such jobs, and ``--again`` is not given.
     """
     from dh_project.hpc.batch_jobs.scheduler import scheduler_of
-    from dh_project.hpc.batch_jobs.submission import jobs_ahead
+    from dh_project.hpc.batch_jobs.submit_chain import jobs_ahead
 
     scheduler = scheduler_of(site.scheduler, site.name)
     scheduler.check_is_here()

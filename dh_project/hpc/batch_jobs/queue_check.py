@@ -32,7 +32,7 @@ def check_queue(site: str, queues: Mapping[str, Queue], name: str, request: Requ
 
 
 def _queue(site: str, queues: Mapping[str, Queue], name: str) -> Queue:
-    """Return a queue by its name."""
+    """Return the queue with a name."""
     if name in queues:
         return queues[name]
     for submitted, queue in queues.items():
@@ -44,7 +44,7 @@ def _queue(site: str, queues: Mapping[str, Queue], name: str) -> Queue:
 
 
 def _refusal(name: str, queue: Queue, request: Request) -> str | None:
-    """Say why a queue does not take a request; None where it does."""
+    """Return why a queue does not take a request; None if it does."""
     nodes, minutes = request.nodes, request.minutes
     if not queue.takes_nodes(nodes):
         return f"queue {name} takes {_nodes(queue.min_nodes, queue.max_nodes)}, not {nodes}"
@@ -65,7 +65,7 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
 
 
 def _who_takes(queues: Mapping[str, Queue], request: Request) -> str:
-    """Name the queues that take a request, or what would make one take it."""
+    """Return which queues take a request, or which change of the request would fit a queue."""
     nodes, minutes = request.nodes, request.minutes
     open_queues = {name: queue for name, queue in queues.items() if not queue.by_request}
     takers = [name for name, queue in open_queues.items() if _refusal(name, queue, request) is None]
@@ -80,7 +80,7 @@ def _who_takes(queues: Mapping[str, Queue], request: Request) -> str:
 
 
 def _what_would_do(queues: dict[str, Queue], request: Request) -> str:
-    """Say which times the queues take for these nodes, and which nodes for this time."""
+    """Return which times the queues take for these nodes, and which nodes for this time."""
     nodes, minutes = request.nodes, request.minutes
     times = [
         f"{name} {queue.min_minutes} to {queue.longest(nodes)} minutes"
@@ -104,7 +104,7 @@ def _what_would_do(queues: dict[str, Queue], request: Request) -> str:
 
 
 def _sizes(queue: Queue, minutes: int) -> list[str]:
-    """Return the numbers of nodes for which a queue takes a time, as ranges."""
+    """Return the ranges of nodes for which a queue takes a time."""
     if minutes < queue.min_minutes:
         return []
     spans: list[tuple[int, int | None]] = []
