@@ -1,7 +1,7 @@
 """Registers the two apps of a site. Their descriptions hold a hash of this file.
 
-Balsam pickles a class of the running program by value, so this file is not needed later. The command is a parameter of
-each job, so that an app holds no path. It has no ``exec`` before it, which ``mpiexec`` would not pass on.
+Balsam pickles a class of the running program by value, so this file is not needed later. The command is a parameter
+of each job, so that an app holds no path. It has no ``exec`` before it, which ``mpiexec`` would not pass on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A client for Balsam's agent and launchers that survives a restart of the server and the expiry of a token.
 
-Balsam's own client gives up after some seconds, and its process ends. It also updates several jobs in one request, from
-which the server drops the fields that not all of the jobs have.
+Balsam's own client gives up after some seconds, and its process ends. It also updates several jobs in one request,
+from which the server drops the fields that not all of the jobs have.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class LocalRun(LocalAppRun):
 
 
 class LocalMPIRun(MPICHRun):
-    """A job of mpi mode, with the MPI of this environment. It inherits its variables instead of getting them as options."""
+    """A job of mpi mode, with the MPI of this environment. It inherits its variables; they are not options."""
 
     def _build_cmdline(self) -> str:
         if self._is_serial_mode():
@@ -109,7 +109,7 @@ class LocalMPIRun(MPICHRun):
     def _is_serial_mode(self) -> bool:
         """Return whether this starts serial mode itself: one process on this machine, which needs no MPI.
 
-        Balsam's serial mode listens on a network port that is the same for all launchers; ours on its own socket file.
+        Balsam's serial mode listens on a network port that is the same for all launchers; ours on a socket file.
         """
         return str(SERIAL_MODE) in self._cmdline
 

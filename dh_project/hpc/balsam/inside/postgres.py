@@ -76,7 +76,7 @@ def _other_user() -> pwd.struct_passwd:
 
 
 def _become_account(arguments: list[str], path: Path) -> None:
-    """Switch to the account, and create it if there is none. It becomes the owner of the folders of ``-D`` and ``-k``."""
+    """Switch to the account, which is created if needed and becomes the owner of the folders of ``-D`` and ``-k``."""
     try:
         account = pwd.getpwnam(ACCOUNT)
     except KeyError:

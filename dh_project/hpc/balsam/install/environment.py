@@ -182,8 +182,8 @@ def run_inside(
     Args:
         installation: The folder.
         program: The program's file.
-        *arguments: What all users of the machine may see.
-        given: What it reads as JSON from standard input.
+        *arguments: Its arguments, which other users of the machine can see.
+        given: Content of its standard input, as JSON.
         more: Variables for its environment.
 
     Raises:

@@ -95,7 +95,7 @@ class OwnServer:
         """Choose port, secret and lifetime of tokens. Earlier choices stay unless others are asked for.
 
         Returns:
-            Whether anything is another now; a server that ran is stopped then.
+            Whether a setting changed; a running server is stopped then.
 
         Raises:
             UserError: The port is another program's.
