@@ -35,7 +35,7 @@ export OMP_NUM_THREADS=8
 
 # a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(0 1 2 3 4 5 6 7 8 9 10 11); rank=${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}; export ZE_AFFINITY_MASK=${gpus[rank % 12]}; exec "$@"'
+affinity='gpus=(0 1 2 3 4 5 6 7 8 9 10 11); rank=${PALS_LOCAL_RANKID:?no variable holds the local rank}; export ZE_AFFINITY_MASK=${gpus[rank % 12]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
     mpiexec -n "$ranks" --ppn "$ranks_per_node" --cpu-bind=list:1-8:9-16:17-24:25-32:33-40:41-48:53-60:61-68:69-76:77-84:85-92:93-100 \

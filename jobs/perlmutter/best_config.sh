@@ -23,7 +23,7 @@ export OMP_NUM_THREADS=16
 
 # a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable holds the local rank}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --kill-on-bad-exit=1 --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
     bash -c "$affinity" affinity \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300

@@ -27,7 +27,7 @@ export OMP_NUM_THREADS=16
 
 # a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable holds the local rank}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
     srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \

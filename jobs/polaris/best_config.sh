@@ -32,7 +32,7 @@ export OMP_NUM_THREADS=8
 
 # a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable holds the local rank}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 mpiexec -n 1 --ppn 1 --depth=8 --cpu-bind depth \
     bash -c "$affinity" affinity \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300

@@ -36,7 +36,7 @@ export OMP_NUM_THREADS=8
 
 # a rank sees its own GPUs, near to its cores
 # shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable holds the local rank}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 # Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
 for try in 1 2 3; do
     mpiexec -n "$ranks" --ppn "$ranks_per_node" --depth=8 --cpu-bind depth \

@@ -47,7 +47,7 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
         (["--server", DEAD], f"--server {DEAD}: no Balsam server answers there"),
         (["--server", DEAD, "--port", "8000"], "--port 8000: this is for a server of one's own"),
         (["--server", DEAD, "--token-hours", "9"], "--token-hours 9.0: this is for a server of one's own"),
-        (["--user", "bob"], "a server of one's own asks for no login"),
+        (["--user", "bob"], "the folder's own server asks for no login"),
         (["--token-hours", "0.001"], "--token-hours 0.001: too short"),
         (["--python", "/nowhere/python"], "--python /nowhere/python: this is no Python that runs"),
     ],

@@ -133,7 +133,9 @@ def test_a_site_by_its_name_needs_a_server_to_know_it(refused):
 
 def test_a_folder_that_is_something_else(refused, tmp_path):
     (tmp_path / "other").mkdir()
-    assert "this is no Balsam folder" in refused("hps", "demo", *BATCH, "--site", tmp_path / "other")
+    assert "this is not a complete Balsam folder" in refused(
+        "hps", "demo", *BATCH, "--site", tmp_path / "other"
+    )
 
 
 def test_a_server_that_is_down(refused, installation, monkeypatch):

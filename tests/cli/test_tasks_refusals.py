@@ -57,7 +57,7 @@ def test_the_folder_that_is_activated_is_used(refused, folder, monkeypatch):
 
 
 def test_a_folder_that_is_something_else(refused, tmp_path):
-    assert "this is no Balsam folder" in refused("sites", "--site", tmp_path)
+    assert "this is not a complete Balsam folder" in refused("sites", "--site", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class BalsamEvaluator(Evaluator):
                 self._place.own_job is not None
             ):  # crash, so that the driver runs again when the server is back
                 raise
-            log.warning("%s; trials that run are started again", error)
+            log.warning("%s; running trials will be started again", error)
             return set()
         finally:
             self._client.patience = 0.0
@@ -163,9 +163,7 @@ class BalsamEvaluator(Evaluator):
                 adopted.add(assignment.trial)
                 folder = self._place.job_folder(assignment)
                 self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
-                if (
-                    own.state is JobState.AWAITING_PARENTS
-                ):  # the driver died before it released the job
+                if own.state is JobState.AWAITING_PARENTS:  # the driver died before it released the job
                     self._is_unsure = True
                     self._unsent.append(assignment)
         self._all_due = 0.0
@@ -210,7 +208,7 @@ class BalsamEvaluator(Evaluator):
                 self._withdraw()
                 has_news = self._ask()
             except (Unavailable, Unauthorized) as error:
-                self._say(f"{error}; trials that run go on, and it is tried again")
+                self._say(f"{error}; running trials continue; trying again")
                 has_news = self._put(self._read_results())
             except Refused as error:
                 self._say(str(error))
@@ -321,7 +319,7 @@ class BalsamEvaluator(Evaluator):
         with self._lock:
             for attempt in self._attempts:
                 if attempt.state is State.RUNNING and attempt.batch_job_id in finished:
-                    self._put(self._attempts.lose(attempt, "its batch job ended under it"))
+                    self._put(self._attempts.lose(attempt, "its batch job ended while it ran"))
             waiting = sum(attempt.state is State.WAITING for attempt in self._attempts)
         if waiting and not any(batch.state is BatchState.RUNNING for batch in batches):
             log.warning(

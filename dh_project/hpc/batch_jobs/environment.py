@@ -95,8 +95,8 @@ def _folder_of(name: str) -> Path:
     if name in known:
         return known[name]
     raise UserError(
-        f"--environment {name}: there is no folder and no conda environment of that name{did_you_mean(name, known)}; "
-        f"conda env list shows those that there are"
+        f"--environment {name}: no folder and no conda environment has that name{did_you_mean(name, known)}; "
+        f"conda env list shows the existing ones"
     )
 
 
@@ -109,7 +109,7 @@ def _described_in(file: Path) -> Path:
     except OSError as error:
         raise UserError(f"--environment {file}: {error.strerror}; name a file that conda can read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--environment {file}: this is no YAML: {one_line(error)}") from None
+        raise UserError(f"--environment {file}: this is not YAML: {one_line(error)}") from None
     name = described.get("name") if isinstance(described, dict) else None
     if not isinstance(name, str) or not name:
         raise UserError(

@@ -54,7 +54,7 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
     if longest is not None and minutes > longest:
         tier = queue.tier(nodes)
         by_size = f" for {count(nodes, 'node')}" if tier else ""
-        sent = f" (there it is {tier.name})" if tier and tier.name else ""
+        sent = f" (execution queue {tier.name})" if tier and tier.name else ""
         return f"queue {name} takes at most {longest} minutes{by_size}{sent}, not {minutes}"
     for most, whose in ((queue.jobs_per_user, "user"), (queue.jobs_per_project, "project")):
         if most is not None and request.jobs > most:
@@ -75,7 +75,7 @@ def _who_takes(queues: Mapping[str, Queue], request: Request) -> str:
     if takers:
         return f"queues that take {what}: {', '.join(takers)}"
     asked = [name for name, queue in queues.items() if _refusal(name, queue, request) is None]
-    also = f"; {', '.join(asked)} would, at the site's leave" if asked else ""
+    also = f"; {', '.join(asked)} would, if the site gives you access" if asked else ""
     return f"no queue takes {what}: {_what_would_do(open_queues, request)}{also}"
 
 
@@ -100,7 +100,7 @@ def _what_would_do(queues: dict[str, Queue], request: Request) -> str:
         )
         if those
     ]
-    return "; ".join(ways) or "nor is there one of that size, or of that time"
+    return "; ".join(ways) or "none takes this size, and none this time"
 
 
 def _sizes(queue: Queue, minutes: int) -> list[str]:

@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     there = 0
 
     def give_up() -> None:
-        line = f"Ray at {address}: {there} of {wanted} nodes are there after {seconds:g} s; above is what Ray said"
+        line = f"Ray at {address}: {there} of {wanted} nodes have joined after {seconds:g} s; Ray's output is above"
         print(line, file=sys.stderr, flush=True)
         os._exit(1)  # a call into Ray may last for minutes and cannot be ended
 
@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
     while (there := nodes_there(address)) < wanted:
         time.sleep(PAUSE)
     limit.cancel()
-    print(f"Ray at {address}: all {wanted} nodes are there", flush=True)
+    print(f"Ray at {address}: all {wanted} nodes have joined", flush=True)
     return 0
 
 

@@ -74,7 +74,7 @@ def recorded_jobs(folder: Path) -> list[BatchJob]:
             job = BatchJob.model_validate_json(line)
         except ValidationError:
             raise UserError(
-                f"{path}, line {number}: no job of a search; mend the line, or move the file away"
+                f"{path}, line {number}: this is not a job of a search; mend the line, or move the file away"
             ) from None
         if job.schema_version > SCHEMA:
             raise UserError(

@@ -75,10 +75,10 @@ def _notes(name: str, queue: Queue, request: Request) -> list[str]:
         notes.append(f"the limits of queue {name} are not all known here: the scheduler checks the rest")
     if queue.preemptable:
         notes.append(
-            f"a job in {name} may be killed without warning, and starts again: the search goes on then"
+            f"a job in {name} may be killed without warning; it then starts again, and the search continues"
         )
     if queue.by_request:
-        notes.append(f"one has to ask the site before jobs go to {name}")
+        notes.append(f"ask the site for access to {name} first")
     if queue.running_per_user is not None:
         notes.append(f"{name} runs {jobs_at_a_time(queue.running_per_user, 'user')}")
     elif queue.jobs_per_user is not None:

@@ -68,7 +68,7 @@ class Scheduler(ABC):
         job = self._job_in(said)
         if not job:
             raise UserError(
-                f"{self.submit_command}: took {script} and named no job; look for it with {self.list_command}"
+                f"{self.submit_command}: took {script} and printed no job id; look for it with {self.list_command}"
             )
         return job
 
@@ -131,12 +131,12 @@ class Scheduler(ABC):
             raise self._not_here(command) from None
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"{command}: no answer within {PATIENCE_SECONDS:g} s; it may have done it all the same: look with "
+                f"{command}: no answer within {PATIENCE_SECONDS:g} s; it may have worked all the same: look with "
                 f"{self.list_command} before you try again"
             ) from None
         if done.returncode:
             lines = [line for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-            said = one_line(lines[0]) if lines else f"exit status {done.returncode}, and no word why"
+            said = one_line(lines[0]) if lines else f"exit status {done.returncode}, without a message"
             raise UserError(f"{command}: {said.removeprefix(f'{command}: ')}")
         return done.stdout
 

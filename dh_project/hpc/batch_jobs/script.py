@@ -175,7 +175,7 @@ def affinity(site: Site, share: Share) -> str | None:
     if site.gpu is None or site.gpu.variable == "launcher" or not share.gpus:
         return None
     first, *others = reversed(site.launch.local_rank)
-    rank = f"${{{first}:?no variable tells the rank its place on the node}}"
+    rank = f"${{{first}:?no variable holds the local rank}}"
     for name in others:
         rank = f"${{{name}:-{rank}}}"
     shown = f"{site.gpu.variable}=${{gpus[rank % {len(share.gpus)}]}}"
@@ -208,7 +208,7 @@ def _check(site: Site, program: Program) -> None:
     given = {word.partition("=")[0] for word in program.words}
     for option in OWN_OPTIONS:
         if option in given:
-            raise UserError(f"{option}: the job's script gives this itself; leave it out")
+            raise UserError(f"{option}: the job's script sets this option; leave it out")
     if program.evaluator == "ray" and (site.ray is None or site.launch.others is None):
         raise UserError(f"{site.name}: its file does not say how Ray starts there; use the evaluator mpi")
 

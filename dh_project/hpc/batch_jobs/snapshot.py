@@ -60,7 +60,7 @@ def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
     source, results = source.resolve(), results.resolve()
     if source.is_relative_to(results):
         raise UserError(
-            f"--snapshot: {source} lies in the search's own folder, which the copy goes into; name another --log-dir"
+            f"--snapshot: {source} lies in the folder of the search, which will hold the copy; name another --log-dir"
         )
     ignore_file, ignored = _ignored(source)
     files: dict[Path, Path] = {}

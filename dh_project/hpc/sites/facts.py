@@ -41,13 +41,13 @@ class Node(Facts):
     @model_validator(mode="after")
     def _jobs_get_some(self) -> Node:
         if self.cores is not None and self.cores % self.sockets:
-            raise ValueError(f"cores {self.cores} are no multiple of sockets {self.sockets}")
+            raise ValueError(f"cores {self.cores} are not a multiple of sockets {self.sockets}")
         if self.cores is not None and any(core >= self.cores for core in self.reserved_cores):
             raise ValueError(
                 f"reserved_cores {list(self.reserved_cores)} are not all of 0 to {self.cores - 1}"
             )
         if self.cores is not None and not all(self.cores_of_sockets):
-            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave none of a socket for jobs")
+            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave no core of a socket for jobs")
         return self
 
     @property

@@ -32,7 +32,7 @@ def load_site(name: str) -> Site:
     content = _with_base(file, passed=())
     for key in ("name", "file"):
         if key in content:
-            raise UserError(f"{file}: unknown key {key!r}; a site is called by its file's name")
+            raise UserError(f"{file}: unknown key {key!r}; the name of a site is that of its file")
     try:
         return Site.model_validate({**content, "name": file.stem, "file": file})
     except ValidationError as error:

@@ -109,7 +109,7 @@ def test_a_token_that_the_server_does_not_know_is_one_line(installation, tmp_pat
     copy.write_description(installation.describe())
     copy.token_file.write_text(installation.token_file.read_text().replace("token: ", "token: x"))
     assert main(["sites", "--site", str(copy.folder)]) == 2
-    assert "the token has run out; log in with" in capsys.readouterr().err
+    assert "the token has expired; log in with" in capsys.readouterr().err
 
 
 # ---- kill
@@ -212,7 +212,7 @@ def test_a_workflow_is_killed_from_its_search_down_to_its_batch_jobs(client, sit
     assert {job.state for job in client.jobs({"workflow": site.workflow})} == {JobState.FAILED}
     assert client.batch_jobs(ids=[queued.id])[0].state is BatchState.PENDING_DELETION
     status, _, errors = tasks("kill", "--workflow", site.workflow)
-    assert (status, "all of it has ended" in errors) == (2, True)
+    assert (status, "all its jobs have ended" in errors) == (2, True)
 
 
 def test_a_batch_job_that_runs_is_deleted_after_the_jobs_in_it_have_ended(client, site):
@@ -220,7 +220,7 @@ def test_a_batch_job_that_runs_is_deleted_after_the_jobs_in_it_have_ended(client
     site.take(batch_job)
     site.put(search, JobState.RUNNING)
     outcomes = Killer(client, "ada", ending=60.0).kill_workflow(site.workflow)
-    assert "told to end" in next(outcomes).line
+    assert "ordered to end" in next(outcomes).line
     obeying = Timer(1.0, site.put, [search, JobState.FAILED])
     obeying.start()
     assert next(outcomes).line == f"batch job {batch_job.id} (running): deleted"

@@ -92,7 +92,7 @@ def test_one_that_is_not_made_yet_is_told_with_the_command_that_makes_it(conda, 
         ("dhh", "did you mean 'dh'?"),
         ("environment.yml", "No such file or directory"),
         ("nameless.yml", "does not say the environment's name"),
-        ("broken.yml", "this is no YAML"),
+        ("broken.yml", "this is not YAML"),
         ("empty", "neither a virtual environment"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_request_that_only_a_queue_by_request_takes_is_told_so():
     line = refusal("polaris", 56, 3, "demand", "X")
     assert "at least 5 minutes" in line
     line = refusal("aurora", 20, 480, "capacity", "X")
-    assert "visualization would, at the site's leave" in line
+    assert "visualization would, if the site gives you access" in line
 
 
 def test_a_queue_to_which_jobs_are_sent_takes_none_itself():

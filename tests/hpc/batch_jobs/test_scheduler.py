@@ -39,7 +39,7 @@ def test_a_job_is_submitted_from_its_scripts_folder(command_on_path, script, tmp
     [
         ("echo; echo 'qsub: no such queue' >&2; echo more >&2; exit 1", "qsub: no such queue"),
         ("echo 'Request rejected.'; exit 3", "qsub: Request rejected."),
-        ("exit 4", "qsub: exit status 4, and no word why"),
+        ("exit 4", "qsub: exit status 4, without a message"),
         ("true", "named no job"),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_command_that_hangs_is_not_waited_for(command_on_path, script, monkeyp
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
     command_on_path("sbatch", "exec sleep 600")
     with pytest.raises(
-        UserError, match=r"no answer within 0\.2 s; it may have done it all the same: look with squeue"
+        UserError, match=r"no answer within 0\.2 s; it may have worked all the same: look with squeue"
     ):
         scheduler_of("slurm", "alps").submit(script)
 

@@ -320,7 +320,7 @@ def test_a_rank_that_is_not_told_its_place_says_so():
         ["bash", "-c", line, "affinity", "true"], env={"PATH": os.environ["PATH"]}, capture_output=True
     )
     assert ended.returncode != 0
-    assert b"no variable tells the rank its place on the node" in ended.stderr
+    assert b"no variable holds the local rank" in ended.stderr
 
 
 # What follows runs scripts here. The launcher and the program are fakes, for there is no such site: the launcher
@@ -496,7 +496,7 @@ def test_a_job_whose_cluster_does_not_come_up_ends_in_time_and_says_how_many_are
     text = render(SITES["pbs"], Request(3, 30), Program(SEARCH, "ray", patience=5))
     ended, log = run_here(tmp_path, small(text, port), nodes=3)
     assert ended.returncode == 1
-    assert re.search("[012] of 3 nodes are there after 5 s", ended.stderr)
+    assert re.search("[012] of 3 nodes have joined after 5 s", ended.stderr)
     assert not any(line.startswith("program") for line in log)
     assert not still_there(port)
 

@@ -144,7 +144,7 @@ BAD = {
     ),
     "more reserved cores than there are": (
         "[node]\ncores = 4\nsockets = 2\nreserved_cores = [2, 3]\n",
-        "node: reserved_cores [2, 3] leave none of a socket for jobs",
+        "node: reserved_cores [2, 3] leave no core of a socket for jobs",
     ),
     "a reserved core that is none": (
         "[node]\ncores = 4\nreserved_cores = [4]\n",
@@ -199,7 +199,7 @@ BAD = {
     ),
     "a network that is a command": ('[ray]\ninterface = "a; b"\n', "ray.interface: "),
     "a brace that is open": ("[directives]\nlines = ['-l {nodes']\n", "directives: "),
-    "its own name": ("name = 'x'\n", "unknown key 'name'; a site is called by its file's name"),
+    "its own name": ("name = 'x'\n", "unknown key 'name'; the name of a site is that of its file"),
     "no TOML": ("a b\n", "cannot be read as TOML"),
     "an unknown base": ("base = 'polrais'\n", "base: unknown site 'polrais' (did you mean 'polaris'?)"),
     "a base that is no name": ("base = 3\n", "base: give the name of a site, or a path"),

@@ -257,7 +257,7 @@ class BalsamClient:
             token = renew(self._token_file, self._login_file, self._token)
             if token is None:
                 raise Unauthorized(
-                    f"{self.url}: the token has run out; log in with: deephyper balsam-init "
+                    f"{self.url}: the token has expired; log in with: deephyper balsam-init "
                     f"{self._token_file.parent.parent}"
                 )
             self._token = token
@@ -272,7 +272,7 @@ class BalsamClient:
         try:
             return answer.json() if answer.content else None
         except ValueError:
-            raise Refused(f"{self.url}: this is no Balsam server: {one_line(answer.text)[:100]}") from None
+            raise Refused(f"{self.url}: this is not a Balsam server: {one_line(answer.text)[:100]}") from None
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:

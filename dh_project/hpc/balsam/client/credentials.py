@@ -126,7 +126,7 @@ def log_in(url: str, login: Login) -> Token:
         return Token(url, content["access_token"], expires if expires.tzinfo else expires.replace(tzinfo=UTC))
     except (httpx.HTTPError, KeyError, TypeError, ValueError):
         raise UserError(
-            f"{url}: this is no Balsam server with passwords (it answered {answer.status_code})"
+            f"{url}: this is not a Balsam server with passwords (it answered {answer.status_code})"
         ) from None
 
 

@@ -39,7 +39,7 @@ class PersistentScheduler(SchedulerService):
             self._forget_what_was_never_submitted()
             super().run_cycle()
         except Exception:
-            logger.exception("the batch jobs could not be looked after; trying again")
+            logger.exception("a step of the scheduler service failed; trying again")
 
     def _forget_what_was_never_submitted(self) -> None:
         """Finish batch jobs that were deleted before their submission: Balsam's own service crashes at them."""
@@ -78,7 +78,7 @@ def _serve(config: SiteConfig) -> bool:
     while not signals.wait_until_exit(timeout=1.0):
         dead = [process.name for process in processes if not process.is_alive()]
         if dead:
-            logger.error("%s died; the agent starts anew", ", ".join(dead))
+            logger.error("%s died; restarting the agent", ", ".join(dead))
             break
     is_over = signals.is_set()
     for service in services:

@@ -58,7 +58,7 @@ class PatientClient(BasicAuthRequestsClient):
     ) -> Any:
         """Return the content of the server's answer."""
         if not self._authenticated and not authenticating:
-            raise NotAuthenticatedError("the token has run out; log in with: deephyper balsam-init")
+            raise NotAuthenticatedError("the token has expired; log in with: deephyper balsam-init")
         address = f"{self.api_root.rstrip('/')}/{url.lstrip('/')}"
         began, tries, refused = time.monotonic(), 0, False
         while True:

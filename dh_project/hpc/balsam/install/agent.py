@@ -83,7 +83,7 @@ class Agent:
             host, number = socket.gethostname(), "0"
         if host != socket.gethostname():
             raise UserError(
-                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file where "
+                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file if "
                 "that machine is gone"
             )
         with suppress(psutil.Error, ValueError):

@@ -80,7 +80,7 @@ def require_its_packages(installation: Installation) -> None:
     """
     if not works(installation):
         raise UserError(
-            f"{installation.environment}: something that Balsam needs is missing in its environment; mend it with: "
+            f"{installation.environment}: a package that Balsam needs is missing in its environment; mend it with: "
             f"deephyper balsam-init {installation.folder}"
         )
 
@@ -227,7 +227,7 @@ def run_logged(
         except OSError as error:
             raise UserError(f"{command[0]}: cannot be run ({error.strerror})") from None
     if done.returncode != 0:
-        raise UserError(f"{failure}: {last_line(log)}; the whole is in {log}")
+        raise UserError(f"{failure}: {last_line(log)}; the whole output is in {log}")
 
 
 def find_python(named: Path | None) -> Path:
@@ -261,7 +261,7 @@ def _checked_python(python: Path) -> Path:
         version = tuple(map(int, said.stdout.split()))
     except (OSError, subprocess.CalledProcessError, ValueError):
         raise UserError(
-            f"--python {python}: this is no Python that runs; name an interpreter's file"
+            f"--python {python}: this is not a working Python; name the file of an interpreter"
         ) from None
     if version not in PYTHONS:
         raise UserError(

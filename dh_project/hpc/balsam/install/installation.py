@@ -127,7 +127,7 @@ class Installation:
             return Description.model_validate_json(self.description_file.read_text())
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
-                f"{self.folder}: this is no Balsam folder that is complete; make or mend it with: "
+                f"{self.folder}: this is not a complete Balsam folder; make or mend it with: "
                 f"deephyper balsam-init {self.folder}"
             ) from None
         except ValidationError as error:

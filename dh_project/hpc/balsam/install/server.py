@@ -128,7 +128,7 @@ class OwnServer:
             return False
         if not _is_free(settings.port):
             raise UserError(
-                f"port {settings.port}: another program listens where this Balsam server should; end that one, or "
+                f"port {settings.port}: another program listens on the port of this Balsam server; end it, or "
                 f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
             )
         words: list[str | Path] = [

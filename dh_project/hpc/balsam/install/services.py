@@ -77,7 +77,7 @@ class Services:
             raise UserError(f"{description.url}: no Balsam server answers there; ask those who run it")
         elif read_token(self.at.token_file).seconds_left() <= 0:
             raise UserError(
-                f"{description.url}: the token has run out; log in with: deephyper balsam-init {self.at.folder}"
+                f"{description.url}: the token has expired; log in with: deephyper balsam-init {self.at.folder}"
             )
         with RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
             if register_apps(self.at, client, description.site_id) and self.agent.stop():
@@ -135,7 +135,7 @@ class Services:
         if host:
             raise UserError(
                 f"{self.at.folder}: it was started on {host}; go on there, or stop it there first (deephyper "
-                f"balsam-stop); where that machine is gone, remove {self.at.server / 'processes.json'}"
+                f"balsam-stop); if that machine is gone, remove {self.at.server / 'processes.json'}"
             )
 
 

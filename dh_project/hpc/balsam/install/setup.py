@@ -164,7 +164,7 @@ def _make_site(installation: Installation, services: Services, wishes: Wishes, t
     if site.changed:
         services.agent.stop()
     if site_type in RETIRED:
-        tell(f"note      {site_type} was switched off; its settings are here for what was kept of it")
+        tell(f"note      {site_type} was switched off; its settings are kept for old data")
     if site_type != LOCAL and wishes.server is None:
         tell(f"note      the compute nodes of {site_type} must be able to reach {url}; else use --server URL")
     for name in site.kept:
@@ -189,18 +189,18 @@ def _present(installation: Installation) -> Description | None:
     folder = installation.folder
     if not ALLOWED_IN_PATHS.fullmatch(str(folder)):
         raise UserError(
-            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or signs of a shell; choose "
-            "another"
+            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or special characters of a "
+            "shell; choose another"
         )
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: this is a file; name a folder that is new or empty")
+        raise UserError(f"{folder}: this is a file; name a new or empty folder")
     if installation.description_file.exists():
         try:
             return installation.describe()
         except UserError:
             return None
     if folder.exists() and any(folder.iterdir()) and not _log(installation).exists():
-        raise UserError(f"{folder}: this holds other things; name a folder that is new or empty")
+        raise UserError(f"{folder}: this folder is not empty; name a new or empty folder")
     return None
 
 
@@ -235,11 +235,11 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
         for option, value in (("--port", wishes.port), ("--token-hours", wishes.token_hours)):
             if value is not None:
                 raise UserError(
-                    f"{option} {value}: this is for a server of one's own, and --server names another's"
+                    f"{option} {value}: this option is for the folder's own server, and --server names a hosted one"
                 )
     elif wishes.user or wishes.password_from_stdin:
         raise UserError(
-            "--user and --password-stdin: a server of one's own asks for no login; leave them out"
+            "--user and --password-stdin: the folder's own server asks for no login; leave them out"
         )
     if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
         raise UserError(f"--token-hours {wishes.token_hours:g}: too short; give at least {SHORTEST_TOKEN:g}")

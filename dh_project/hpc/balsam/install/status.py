@@ -77,7 +77,7 @@ def _token(installation: Installation) -> Part:
     except UserError as error:
         return Part("token", False, str(error))
     if token.expires is None:
-        return Part("token", True, "good, without an end")
+        return Part("token", True, "valid, without expiry")
     left = token.seconds_left()
     if left <= 0:
         return Part("token", False, f"ran out on {token.expires:%Y-%m-%d %H:%M} UTC")

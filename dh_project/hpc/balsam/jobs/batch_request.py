@@ -87,7 +87,7 @@ def check_balsam_request(site: BalsamSite, request: BalsamRequest, chain: int) -
         check_queue(f"site {site.name}", queues, request.queue or "", request)
     if not request.project:
         known = f"; it has: {', '.join(projects)}" if projects else ""
-        raise UserError(f"-A: site {site.name} demands a project that pays{known}")
+        raise UserError(f"-A: site {site.name} needs a project that pays{known}")
     if projects and request.project not in projects:
         raise UserError(
             f"-A {request.project}: not a project of site {site.name}{did_you_mean(request.project, projects)}; it "

@@ -126,7 +126,7 @@ class Follower:
             self.job = client.job(self.job.id)
             [site] = [site for site in client.sites() if site.id == self._target.site.id]
         except (ServerError, ValueError) as error:
-            self._say("server", f"{error}; the search goes on without")
+            self._say("server", f"{error}; the search continues")
             return False
         self._said.pop("server", None)
         for batch_job in batch_jobs:

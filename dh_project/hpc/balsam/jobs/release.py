@@ -71,7 +71,7 @@ def main() -> NoReturn:
         with BalsamClient.of(installation, patience=LONGEST / 2) as client:
             freed = release(client, installation.describe().site_id, arguments.workflow, arguments.after)
         for job in freed:
-            print(f"job {job.id} ({job.workdir}) was left {job.state} by a launcher that is no more: freed")
+            print(f"job {job.id} ({job.workdir}) was left {job.state} by a dead launcher: freed")
     except Exception as error:
         print(f"jobs of a dead launcher are not freed: {type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(0)

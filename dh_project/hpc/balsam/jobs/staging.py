@@ -47,7 +47,9 @@ def stage_in(source: Path, place: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, copy)
         if content_hash(aside) != home.name:
-            raise UserError(f"{source}: it changed while it was copied to {home}; submit again when it rests")
+            raise UserError(
+                f"{source}: it changed while it was copied to {home}; submit again later"
+            )
         if place.exists():
             _remove(place)
         try:
@@ -108,9 +110,7 @@ def _below(folder: Path, name: Path) -> Iterator[Path]:
             elif entry.is_dir(follow_symlinks=False):
                 yield from _below(folder, name / entry.name)
             elif entry.is_dir():
-                raise UserError(
-                    f"{entry.path}: a link to a folder in input data; put the folder itself there"
-                )
+                raise UserError(f"{entry.path}: a link to a folder in input data; replace it by the folder")
 
 
 def _sizes(source: Path) -> dict[Path, int]:

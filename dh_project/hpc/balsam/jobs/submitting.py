@@ -98,7 +98,7 @@ def check_is_new(target: Target, workflow: str) -> None:
     if next(islice(target.client.iterate_jobs({tags.WORKFLOW: workflow}, site_id=target.site.id), 1), None):
         raise UserError(
             f"There are already jobs matching workflow {workflow}; please remove these, or use a unique workflow "
-            f"name; to go on with it: --resume"
+            f"name; to continue it: --resume"
         )
 
 

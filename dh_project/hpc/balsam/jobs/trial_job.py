@@ -71,7 +71,7 @@ class TrialJob:
             return self._follow(number)
         earlier = self._claim()
         if earlier not in (None, self.job_id):
-            log.warning("job %s runs this attempt; this one is a double", earlier)
+            log.warning("job %s runs this attempt; this one is a duplicate", earlier)
             return 0
         data = JobData(_client, self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
@@ -170,7 +170,7 @@ def _client() -> Any:
     token = Path(os.environ.get("BALSAM_CLIENT_PATH", ""))
     with suppress(UserError, OSError):
         return BalsamClient(token, token.with_name(LOGIN_NAME))
-    log.warning("BALSAM_CLIENT_PATH=%s: no token; the server hears nothing of this job", token)
+    log.warning("BALSAM_CLIENT_PATH=%s: no token; the server will get no data of this job", token)
     return None
 
 

@@ -158,7 +158,7 @@ def last_words(folder: Path) -> str:
         lines = (folder / OUTPUT).read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
+    return f"; its last output: {one_line(lines[-1])[:200]}" if lines else ""
 
 
 def key_of(job: BalsamJob) -> tuple[int, int]:

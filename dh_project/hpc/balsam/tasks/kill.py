@@ -65,7 +65,7 @@ class Killer:
         for said in self._kill_in_turn(workflow):
             yield said
         if said is None:
-            yield Said(Verdict.NOTHING, f"workflow {workflow}: all of it has ended")
+            yield Said(Verdict.NOTHING, f"workflow {workflow}: all its jobs have ended")
 
     def _kill_in_turn(self, workflow: str) -> Iterator[Said]:
         jobs = [job for job in jobs_of_workflow(self._client, workflow) if job.state not in ENDED]
@@ -106,7 +106,7 @@ class Killer:
             time.sleep(PERIOD)
             found = self._client.jobs(ids=[job.id])
             if not found:
-                return Said(Verdict.DONE, f"{titled(job)}: deleted meanwhile, by its search")
+                return Said(Verdict.DONE, f"{titled(job)}: its search has deleted it meanwhile")
             job = found[0]
 
     def _is_run(self, job: BalsamJob) -> bool:
@@ -159,7 +159,7 @@ class Killer:
         if kind_of(job) not in OURS:
             return Said(
                 Verdict.REFUSED,
-                f"{titled(job)}: runs, and Balsam cannot stop a running job of another's app; delete its batch job"
+                f"{titled(job)}: runs, and Balsam cannot stop a running job of another app; delete its batch job"
                 f"{instead}",
             )
         if not self._order(job):
@@ -168,7 +168,7 @@ class Killer:
                 f"{titled(job)}: runs below {self._folders.site_of(job).path}, which this machine does not see; "
                 f"kill it there, or delete its batch job{instead}",
             )
-        return Said(Verdict.DONE, f"{titled(job)}: told to end")
+        return Said(Verdict.DONE, f"{titled(job)}: ordered to end")
 
     def _wait_until_none_runs(self, workflow: str) -> None:
         deadline = time.monotonic() + self._ending
@@ -185,5 +185,5 @@ def _said_of_held(job: BalsamJob, is_ordered: bool) -> Said:
         return Said(Verdict.DONE, f"{titled(job)}: a launcher holds it; it ends as soon as it starts")
     return Said(
         Verdict.REFUSED,
-        f"{titled(job)}: a launcher or the site's agent holds it; say the same again in a moment",
+        f"{titled(job)}: a launcher or the site's agent holds it; try again in a moment",
     )

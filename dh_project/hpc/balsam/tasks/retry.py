@@ -46,7 +46,7 @@ class Retrier:
         for name in (OVER, CRASHES, ORDERS):  # an order to the last run would end the next one too
             (folder / name).unlink(missing_ok=True)
         if not self._restart(job):
-            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+            return _refused(job, "its state has changed meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: goes on{self._where_it_goes_on(job)}")
 
     def _where_it_goes_on(self, job: BalsamJob) -> str:
@@ -75,7 +75,7 @@ class Retrier:
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
         last = attempts[-1]  # the attempt that its search knows
         if tags.RETRY in last.tags:
-            return Said(Verdict.DONE, f"{titled(last)}: another attempt is asked for already")
+            return Said(Verdict.DONE, f"{titled(last)}: another attempt has been requested already")
         self._client.update_job(last.id, tags={**last.tags, tags.RETRY: "1"})
         return Said(
             Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}"
@@ -97,7 +97,7 @@ class Retrier:
         if job.state is not JobState.FAILED:
             return _refused(job, f"has not failed ({job.state})")
         if not self._restart(job):
-            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+            return _refused(job, "its state has changed meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: runs again in the next batch job that takes it")
 
     def _restart(self, job: BalsamJob) -> bool:
