@@ -25,7 +25,7 @@ def refused(capsys):
 
 def test_a_folder_of_something_else_stays_untouched(refused, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    assert "this holds other things" in refused("balsam-init", tmp_path)
+    assert "this is not empty" in refused("balsam-init", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -45,11 +45,11 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
         (["--site-type", "polari"], "unknown site type 'polari' (did you mean 'polaris'?)"),
         (["--server", "balsam.example.org"], "this is no address; write it with http:// or https://"),
         (["--server", DEAD], f"--server {DEAD}: no Balsam server answers there"),
-        (["--server", DEAD, "--port", "8000"], "--port 8000: this is for a server of one's own"),
-        (["--server", DEAD, "--token-hours", "9"], "--token-hours 9.0: this is for a server of one's own"),
+        (["--server", DEAD, "--port", "8000"], "--port 8000: this option is for the folder's own server"),
+        (["--server", DEAD, "--token-hours", "9"], "--token-hours 9.0: this option is for the folder's own server"),
         (["--user", "bob"], "the folder's own server asks for no login"),
         (["--token-hours", "0.001"], "--token-hours 0.001: too short"),
-        (["--python", "/nowhere/python"], "--python /nowhere/python: this is no Python that runs"),
+        (["--python", "/nowhere/python"], "--python /nowhere/python: this is not a working Python"),
     ],
 )
 def test_wrong_wishes_are_told_before_anything_is_made(refused, tmp_path, words, line):

@@ -40,7 +40,7 @@ def test_a_job_is_submitted_from_its_scripts_folder(command_on_path, script, tmp
         ("echo; echo 'qsub: no such queue' >&2; echo more >&2; exit 1", "qsub: no such queue"),
         ("echo 'Request rejected.'; exit 3", "qsub: Request rejected."),
         ("exit 4", "qsub: exit status 4, without a message"),
-        ("true", "named no job"),
+        ("true", "printed no job id"),
     ],
 )
 def test_a_refusal_is_one_line(command_on_path, script, body, said):

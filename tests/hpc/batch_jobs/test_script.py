@@ -219,7 +219,7 @@ def test_scratch_is_used_where_there_is_some_and_it_is_wanted():
     ],
 )
 def test_what_the_script_gives_itself_may_not_be_given(option):
-    with pytest.raises(UserError, match=f"{option.partition('=')[0]}: the job's script gives this itself"):
+    with pytest.raises(UserError, match=f"{option.partition('=')[0]}: the job's script sets this option"):
         script("polaris", words=[*SEARCH, option])
 
 
