@@ -25,7 +25,7 @@ def refused(capsys):
 
 def test_a_folder_of_something_else_stays_untouched(refused, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    assert "this is not empty" in refused("balsam-init", tmp_path)
+    assert "this folder is not empty" in refused("balsam-init", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

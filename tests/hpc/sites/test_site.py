@@ -151,7 +151,7 @@ BAD = {
         "node: reserved_cores [4] are not all of 0 to 3",
     ),
     "cores beyond count": ("[node]\ncores = 99999999999\n", "node.cores: Input should be less than"),
-    "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are no multiple of"),
+    "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are not a multiple of"),
     "GPUs beyond count": ("[gpu]\ncount = 99999999999\n", "gpu.count: Input should be less than"),
     "a wrong order of GPUs": (
         "[gpu]\ncount = 2\norder = [0, 2]\n",
