@@ -46,7 +46,10 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
         (["--server", "balsam.example.org"], "this is no address; write it with http:// or https://"),
         (["--server", DEAD], f"--server {DEAD}: no Balsam server answers there"),
         (["--server", DEAD, "--port", "8000"], "--port 8000: this option is for the folder's own server"),
-        (["--server", DEAD, "--token-hours", "9"], "--token-hours 9.0: this option is for the folder's own server"),
+        (
+            ["--server", DEAD, "--token-hours", "9"],
+            "--token-hours 9.0: this option is for the folder's own server",
+        ),
         (["--user", "bob"], "the folder's own server asks for no login"),
         (["--token-hours", "0.001"], "--token-hours 0.001: too short"),
         (["--python", "/nowhere/python"], "--python /nowhere/python: this is not a working Python"),

@@ -47,9 +47,7 @@ def stage_in(source: Path, place: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, copy)
         if content_hash(aside) != home.name:
-            raise UserError(
-                f"{source}: it changed while it was copied to {home}; submit again later"
-            )
+            raise UserError(f"{source}: it changed while it was copied to {home}; submit again later")
         if place.exists():
             _remove(place)
         try:
