@@ -1,4 +1,4 @@
-"""What ``balsam-init`` and its like refuse at once: one line, exit status 2, and nothing is made."""
+"""Refusals of ``balsam-init``, ``-start``, ``-stop`` and ``-status``: one line, exit status 2, nothing is made."""
 
 import socket
 
@@ -11,7 +11,7 @@ DEAD = "http://127.0.0.1:9"
 
 @pytest.fixture
 def refused(capsys):
-    """Runs a command that must be refused; gives the line."""
+    """Return a function that runs a refused command, and returns the error line."""
 
     def refused(*words):
         assert main([*map(str, words)]) == 2

@@ -1,4 +1,4 @@
-"""What a driver is told is kept whole, and what a site does not give is refused in one line."""
+"""A submission is read as it was written, and requests that a site does not take are refused in one line."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""``tasks show``, ``kill`` and ``retry`` with a real server, on a site whose launchers are the test itself."""
+"""``tasks show``, ``kill`` and ``retry`` with a real server; the test acts as the launchers of the site."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def site(client, tmp_path):
 
 @pytest.fixture
 def tasks(installation, capsys):
-    """Return a function that runs ``deephyper tasks`` and gives its exit status, output and errors."""
+    """Return a function that runs ``deephyper tasks`` and returns its exit status, output and errors."""
 
     def tasks(*words):
         capsys.readouterr()
@@ -150,14 +150,14 @@ def test_an_end_that_a_worker_told_is_not_written_over(client, site):
 
 def test_a_job_that_a_launcher_took_meanwhile_is_told_to_end_when_it_starts(client, site):
     job = site.trial(0)
-    site.take(site.batch_job(BatchState.RUNNING, 13))  # after it was read
+    site.take(site.batch_job(BatchState.RUNNING, 13))  # after ``kill`` has read it
     assert only(killer(client).kill([job])).verdict is Verdict.DONE
     assert [order["do"] for order in Orders(site.folder(job)).new()] == ["kill"]
 
 
 def test_a_job_that_ended_meanwhile_stays_as_it_ended(client, site):
     job = site.trial(0)
-    site.put(job, JobState.JOB_FINISHED)  # after it was read
+    site.put(job, JobState.JOB_FINISHED)  # after ``kill`` has read it
     assert only(killer(client).kill([job])).verdict is Verdict.NOTHING
     assert client.job(job.id).state is JobState.JOB_FINISHED
 

@@ -1,4 +1,4 @@
-"""Which Python environment a job activates."""
+"""The Python environment that a job activates."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def conda(tmp_path, monkeypatch, command_on_path):
-    """A fake conda, for there is none here, with the environments base and dh; both are virtual ones in truth."""
+    """A fake conda with the environments base and dh, which are virtual environments; there is no conda here."""
     base = tmp_path / "conda"
     for folder in (base, base / "envs" / "dh"):
         venv.create(folder, with_pip=False)

@@ -7,7 +7,7 @@ from dh_project.hpc.sites.site import load_site
 
 SITES = {name: load_site(name) for name in ("polaris", "aurora", "theta", "frontier", "perlmutter", "pbs")}
 
-# site, queue, nodes, minutes: the edges of each limit, one that is taken and its neighbour that is not
+# site, queue, nodes, minutes: requests at both sides of each limit
 TAKEN = [
     ("polaris", "debug", 1, 5),
     ("polaris", "debug", 2, 60),
@@ -149,7 +149,7 @@ def test_no_nodes_and_no_time_are_refused(nodes, minutes, word):
         {"name": "a;b"},
         {"filesystems": "home eagle"},
         {"name": "1st"},
-        {"name": "a/b"},  # what a job prints goes to a file of that name
+        {"name": "a/b"},  # the output file of a job has its name
     ],
 )
 def test_what_would_break_a_directive_is_refused(what):

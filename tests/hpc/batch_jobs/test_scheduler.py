@@ -1,4 +1,4 @@
-"""What a scheduler's commands are told, and what is made of their answers."""
+"""The commands of a scheduler: their arguments, and how their output is read."""
 
 import shlex
 

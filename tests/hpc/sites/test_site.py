@@ -9,7 +9,7 @@ PACKAGED = sorted(file.stem for file in PACKAGE.glob("*.toml"))
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A folder of one's own sites; nothing of this machine's is seen."""
+    """A folder for the user's own site files; those of this machine are hidden."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     place = tmp_path / "own"
     place.mkdir()
