@@ -87,5 +87,11 @@ setup(
             "dh-project = dh_project.cli.main:main",
             "deephyper-analytics = dh_project.cli.analytics:main",
         ],
+        "dh_project.evaluators": [
+            "process = dh_project.evaluators.process:ProcessEvaluator",
+            "ray = dh_project.evaluators.ray:RayEvaluator",
+            "mpi = dh_project.evaluators.mpi:MPIEvaluator",
+            "balsam = dh_project.hpc.balsam.evaluator:BalsamEvaluator",
+        ],
     },
 )

@@ -1,33 +1,99 @@
 """A DeepHyper project: asynchronous model-based search over crystal graph networks, and over models of your own.
 
-A problem module imports ``HpProblem`` from here, and a run module ``report`` and ``record``. They are loaded
-on first use, so that a worker never imports the space and ``deephyper --help`` stays quick.
+Everything that is public is a name of this module, and is used as ``import dh_project as dh``. All other modules
+are private and may move. The public names are imported when they are first used, so that a worker never imports
+the search space and ``deephyper --help`` stays quick.
+
+Search spaces and models:
+    ``HpProblem``, ``as_run``, ``UserError``
+
+Inside a run function:
+    ``scratch_folder``
+
+Scripts that train one point outside a search:
+    ``default_config``, ``best_config``, ``best_configuration``, ``results_file``, ``parse_key_values``,
+    ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
+
+Tools that the problem package uses, and that yours may use too:
+    ``errors`` (wording of messages), ``files`` (files that are written whole or not at all), ``file_lock``,
+    ``ranks`` (the processes of one data-parallel trial), ``scratch`` (node-local storage)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dh_project.common import errors as errors
+    from dh_project.common import files as files
+    from dh_project.common.cores import available_cores as available_cores
+    from dh_project.common.errors import UserError as UserError
+    from dh_project.common.exit_status import MISTAKES as MISTAKES
+    from dh_project.common.exit_status import exit_status as exit_status
+    from dh_project.common.file_lock import file_lock as file_lock
+    from dh_project.common.key_values import parse_key_values as parse_key_values
     from dh_project.problem import HpProblem as HpProblem
+    from dh_project.results.reading import best_configuration as best_configuration
+    from dh_project.training.rerun import best_config as best_config
+    from dh_project.training.rerun import default_config as default_config
+    from dh_project.training.rerun import results_file as results_file
+    from dh_project.trial import ranks as ranks
+    from dh_project.trial import scratch as scratch
+    from dh_project.trial.reporting import Connection as Connection
+    from dh_project.trial.reporting import connect as connect
+    from dh_project.trial.reporting import home_folder as home_folder
+    from dh_project.trial.reporting import previous_folder as previous_folder
     from dh_project.trial.reporting import record as record
     from dh_project.trial.reporting import report as report
+    from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
     from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Connection": "dh_project.trial.reporting",
     "HpProblem": "dh_project.problem",
+    "MISTAKES": "dh_project.common.exit_status",
+    "UserError": "dh_project.common.errors",
+    "available_cores": "dh_project.common.cores",
     "as_run": "dh_project.user_code.trainables",
+    "best_config": "dh_project.training.rerun",
+    "best_configuration": "dh_project.results.reading",
+    "connect": "dh_project.trial.reporting",
+    "default_config": "dh_project.training.rerun",
+    "exit_status": "dh_project.common.exit_status",
+    "file_lock": "dh_project.common.file_lock",
+    "home_folder": "dh_project.trial.reporting",
+    "parse_key_values": "dh_project.common.key_values",
+    "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
+    "results_file": "dh_project.training.rerun",
+    "scratch_folder": "dh_project.trial.reporting",
     "trial_folder": "dh_project.trial.reporting",
 }
-__all__ = ["HpProblem", "__version__", "as_run", "record", "report", "trial_folder"]
+"""The module that defines each public name."""
+
+_NAMESPACES = {
+    "errors": "dh_project.common.errors",
+    "files": "dh_project.common.files",
+    "ranks": "dh_project.trial.ranks",
+    "scratch": "dh_project.trial.scratch",
+}
+"""The module that each public namespace is."""
+
+__all__ = ["__version__", *_HOMES, *_NAMESPACES]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
+    if name in _NAMESPACES:
+        return import_module(_NAMESPACES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for tab completion."""
+    return sorted(__all__)

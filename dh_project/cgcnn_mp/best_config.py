@@ -10,24 +10,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import dh_project as dh
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.configuration import check_is_cgcnn
 from dh_project.cgcnn_mp.training.retraining import retrain
-from dh_project.common.exit_status import MISTAKES, exit_status
-from dh_project.common.key_values import parse_key_values
-from dh_project.results.reading import best_configuration
-from dh_project.training.rerun import results_file
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Train the best point; return the exit status."""
-    return exit_status(_train_best, words, MISTAKES)
+    return dh.exit_status(_train_best, words, dh.MISTAKES)
 
 
 def _train_best(words: Sequence[str]) -> None:
-    path = results_file([word for word in words if "=" not in word])
-    given = parse_key_values([word for word in words if "=" in word])
-    best = best_configuration(path)
+    path = dh.results_file([word for word in words if "=" not in word])
+    given = dh.parse_key_values([word for word in words if "=" in word])
+    best = dh.best_configuration(path)
     check_is_cgcnn(path, best.run)
     if own_ranks().is_first:
         print(f"trial {best.trial} of {path}: {best.point}")

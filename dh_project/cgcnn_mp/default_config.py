@@ -9,18 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.retraining import retrain
-from dh_project.common.exit_status import MISTAKES, exit_status
-from dh_project.common.key_values import parse_key_values
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Train the baseline; return the exit status."""
-    return exit_status(_train_baseline, words, MISTAKES)
+    return dh.exit_status(_train_baseline, words, dh.MISTAKES)
 
 
 def _train_baseline(words: Sequence[str]) -> None:
-    run_kwargs = parse_key_values(words)
+    run_kwargs = dh.parse_key_values(words)
     from dh_project.cgcnn_mp.problem import Problem  # slow to import, and a mistake quick to tell
 
     retrain(Problem.starting_point_asdict[0], run_kwargs, folder="default_config")

@@ -5,7 +5,6 @@ It runs in a search (``--run dh_project.cgcnn_mp.model_run.run``) and alone: ``r
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,19 +12,21 @@ from typing import Any
 
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
-from dh_project.cgcnn_mp.load_data import Location, load_data
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.crystals.sources import Location
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.load_data import split_graphs
 from dh_project.cgcnn_mp.network.data_parallel import met, own_device, own_ranks
 from dh_project.cgcnn_mp.network.devices import peak_memory_mb
 from dh_project.cgcnn_mp.network.kernels.choice import warm_up
 from dh_project.cgcnn_mp.network.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.metrics import finite_or_none
-from dh_project.cgcnn_mp.training.option import keyword_options
+from dh_project.cgcnn_mp.training.option import Option, keyword_options
 from dh_project.cgcnn_mp.training.outcome import Outcome
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
-from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
 
@@ -50,8 +51,6 @@ TASKS = ("regression", "classification")
 def run(
     point: Mapping[str, Any],
     *,
-    data: Location | Sequence[Location] = "flla",
-    label: str | Sequence[str] | None = None,
     task: str = "regression",
     loss: str = "mse",
     epochs: int = 30,
@@ -66,17 +65,8 @@ def run(
     kernels: str = "auto",
     mixed_precision: bool = False,
     cuda_graphs: bool = False,
-    radius: float = 8.0,
-    train_ratio: float = 0.6,
-    val_ratio: float = 0.2,
-    test_ratio: float = 0.2,
-    split_seed: int = 0,
-    split_files: Location | Sequence[Location] | None = None,
-    group_by: str | None = None,
-    max_lost_share: float = 0.05,
-    ties: str = "environment",
-    cache_folder: Location | None = None,
     folder: Location | None = None,
+    **data_settings: Any,
 ) -> float:
     """Train CGCNN and return its objective.
 
@@ -88,8 +78,6 @@ def run(
 
     Args:
         point: Hyperparameters, any of ``ORIGINAL``; one that is missing takes its value there.
-        data: What to train on; it and the arguments from ``radius`` to ``cache_folder`` are ``load_data``'s.
-        label: Which of its labels to learn; several, in a list or in one string with commas, are learnt at once.
         task: ``regression``, or ``classification`` of a label that is 0 or 1; there dropout is the original's 0.5
             unless the point says another.
         loss: Of a regression: ``mse``, ``l1`` or ``huber``.
@@ -107,19 +95,10 @@ def run(
         kernels: What computes the gated sum; ``auto`` is the fastest that fits the device.
         mixed_precision: Whether a GPU multiplies matrices in bfloat16.
         cuda_graphs: Whether a GPU repeats recorded steps, which spares the CPU's work. Experimental.
-        radius: Cutoff radius, Å.
-        train_ratio: Share of training crystals.
-        val_ratio: Share of validation crystals.
-        test_ratio: Share of test crystals.
-        split_seed: Seed of the split.
-        split_files: Files that say the split.
-        group_by: What crystals share that are all in one set: ``composition`` or ``chemical_system``.
-        max_lost_share: Share of crystals that may be left out.
-        ties: Which of equally far neighbours are kept that the count cuts: ``environment``, or ``pymatgen`` as the
-            original does.
-        cache_folder: Where graphs are kept.
         folder: Where to leave weights, checkpoints, history and predictions; None: the trial's folder, and
             outside a search nothing is written.
+        **data_settings: Fields of ``DataSettings``: ``data``, ``label``, ``radius``, ``train_ratio`` … Not
+            ``max_num_nbr``, which is a hyperparameter.
 
     Returns:
         Minus the validation error of the best epoch: of one label its MAE, in its unit (formation energy: eV/atom);
@@ -130,6 +109,7 @@ def run(
         ValueError: A name or a value is wrong, or the data cannot be used.
         FloatingPointError: The training diverged.
     """
+    _check_names(data_settings)
     values = complete_point(point)
     settings = Settings(
         **{name: values[name] for name in ("lr", "weight_decay", "batch_size", "optim")},
@@ -149,23 +129,10 @@ def run(
     )
     where = _own_device(settings)
     architecture = {name: values[name] for name in ARCHITECTURE} | _head(task, point)
-    sets = load_data(
-        data,
-        label,
-        max_num_nbr=values["max_num_nbr"],
-        radius=radius,
-        train_ratio=train_ratio,
-        val_ratio=val_ratio,
-        test_ratio=test_ratio,
-        split_seed=split_seed,
-        split_files=split_files,
-        group_by=group_by,
-        max_lost_share=max_lost_share,
-        ties=ties,
-        cache_folder=cache_folder,
-    )
-    home = trial_folder() if folder is None else Path(folder)
-    before = previous_folder(holding=LAST)
+    crystals = crystals_of(values, data_settings)
+    sets = split_graphs(label_graphs(crystals), crystals)
+    home = dh.trial_folder() if folder is None else Path(folder)
+    before = dh.previous_folder(holding=LAST)
     with met(where) as ranks:
         if home is not None and ranks.is_first:
             home.mkdir(parents=True, exist_ok=True)
@@ -175,12 +142,12 @@ def run(
             settings=replace(settings, device=str(where)),
             folder=home,
             resume=before / LAST if before is not None else None,
-            on_epoch=lambda epoch, error: report(epoch, -error),
+            on_epoch=lambda epoch, error: dh.report(epoch, -error),
             ranks=ranks,
         )
     if not ranks.is_first:
         return -outcome.error
-    record(
+    dh.record(
         **_errors(outcome),
         best_epoch=outcome.best_epoch,
         epochs=outcome.epochs,
@@ -212,7 +179,7 @@ def _own_device(settings: Settings) -> torch.device:
 def _head(task: str, point: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the network that the task decides."""
     if task not in TASKS:
-        raise ValueError(unknown("task", task, TASKS))
+        raise ValueError(dh.errors.unknown_name("task", task, TASKS))
     if task == "regression":
         return {}
     return {"classification": True, "dropout": point.get("dropout")}
@@ -237,7 +204,7 @@ def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(ORIGINAL)
     for name, value in point.items():
         if name not in ORIGINAL:
-            raise ValueError(unknown("hyperparameter", name, ORIGINAL))
+            raise ValueError(dh.errors.unknown_name("hyperparameter", name, ORIGINAL))
         kind = type(ORIGINAL[name])
         try:
             values[name] = kind(value)
@@ -249,16 +216,51 @@ def complete_point(point: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def run_options(texts: Mapping[str, str] | None = None) -> dict[str, Option]:
+    """Return the keyword arguments that ``run`` takes, by name: data settings first, then its own.
+
+    Args:
+        texts: The meaning of each argument.
+    """
+    options = keyword_options(DataSettings, texts) | keyword_options(run, texts)
+    return {name: option for name, option in options.items() if name not in ORIGINAL}
+
+
+def _check_names(arguments: Mapping[str, Any]) -> None:
+    """Check that ``run`` takes these keyword arguments.
+
+    Raises:
+        ValueError: It does not take one of them.
+    """
+    names = run_options()
+    for name in arguments:
+        if name not in names:
+            raise ValueError(dh.errors.unknown_name("argument", name, names))
+
+
+def crystals_of(values: Mapping[str, Any], run_kwargs: Mapping[str, Any]) -> DataSettings:
+    """Return the data settings of a training.
+
+    Args:
+        values: All hyperparameters.
+        run_kwargs: Arguments of ``run``, of which those that are data settings are used.
+
+    Raises:
+        DataError: A value is invalid.
+    """
+    names = {field.name for field in fields(DataSettings)} & set(run_kwargs)
+    return DataSettings(max_num_nbr=values["max_num_nbr"], **{name: run_kwargs[name] for name in names})
+
+
 def prepare(**run_kwargs: Any) -> None:
     """Check the arguments of ``run`` and build its graphs, once before a search, so that no trial must.
 
     Raises:
         ValueError: An argument is unknown or wrong, the device is not here, or the data cannot be used or learnt.
     """
-    options = keyword_options(run)
+    _check_names(run_kwargs)
+    options = run_options()
     for name, value in run_kwargs.items():
-        if name not in options:
-            raise ValueError(unknown("argument", name, options))
         options[name].check(value)
     if run_kwargs.get("folder") is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")
@@ -267,9 +269,8 @@ def prepare(**run_kwargs: Any) -> None:
     settings = {name: arguments[name] for name in training} | {"milestones": tuple(arguments["milestones"])}
     _own_device(Settings(**settings))
     _head(arguments["task"], {})
-    train_set, _, _ = load_data(
-        **{name: arguments[name] for name in inspect.signature(load_data).parameters if name in arguments}
-    )
+    crystals = crystals_of(ORIGINAL, run_kwargs)
+    train_set, _, _ = split_graphs(label_graphs(crystals), crystals)
     Normalizer.fit(train_set.labels)
     if arguments["task"] == "classification":
         check_classes(train_set.labels)

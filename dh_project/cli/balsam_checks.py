@@ -131,7 +131,7 @@ def check_place(
     from dh_project.hpc.balsam.jobs.batch_request import check_balsam_request, check_margin
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
     from dh_project.hpc.balsam.jobs.packing import pack
-    from dh_project.hpc.balsam.jobs.place import wishes_of
+    from dh_project.hpc.balsam.jobs.place import shape_of
     from dh_project.user_code.loading import load_run
 
     check_margin(batch_request.minutes, batch_request.job_mode, submission.margin)
@@ -139,7 +139,11 @@ def check_place(
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node
     packing = pack(
-        node, batch_request.nodes, batch_request.job_mode, wishes_of(spec, hps_resources.resources(parsed))
+        node,
+        batch_request.nodes,
+        batch_request.job_mode,
+        shape_of(spec, hps_resources.trial_shape(parsed, "balsam")),
+        parsed.num_evals_per_node,
     )
     if is_silent(target.site):
         warn(

@@ -214,6 +214,7 @@ def _program(
     arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
 ) -> Program:
     """Return the program that each job runs."""
+    from dh_project.cli.hps_resources import trial_shape
     from dh_project.hpc.batch_jobs.script import Program
 
     return Program(
@@ -225,11 +226,8 @@ def _program(
             shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(folder)]) + ' "$status"',
         ),
         margin=_margin(arguments),
+        shape=trial_shape(arguments, arguments.evaluator),
         ranks_per_node=arguments.num_evals_per_node,
-        ranks_per_trial=arguments.ranks_per_trial or 1,
-        nodes_per_trial=arguments.num_nodes_per_eval or 1,
-        gpus_per_trial=arguments.num_gpus_per_task,
-        cpus_per_trial=arguments.num_cpus_per_task,
     )
 
 

@@ -66,7 +66,7 @@ def check_options(arguments: argparse.Namespace, margin: int) -> None:
                 f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
             )
     places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
-    check_spread(arguments.evaluator, places.resources(_with(arguments, num_cpus_per_task=1)))
+    check_spread(arguments.evaluator, places.evaluator_settings(_with(arguments, num_cpus_per_task=1)))
     if 60 * arguments.minutes <= margin:
         raise UserError(
             f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "

@@ -100,13 +100,12 @@ def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, tra
 
 
 def test_every_argument_of_the_run_function_is_an_option(deephyper):
-    import inspect
 
-    from dh_project.cgcnn_mp.model_run import ORIGINAL, run
+    from dh_project.cgcnn_mp.model_run import ORIGINAL, run_options
 
     status, said, _ = deephyper("train", "--help")
     assert status == 0
-    names = {*ORIGINAL, *inspect.signature(run).parameters} - {"point", "data"}
+    names = {*ORIGINAL, *run_options()} - {"data"}
     assert all(f"--{name.replace('_', '-')}" in said for name in names)
 
 

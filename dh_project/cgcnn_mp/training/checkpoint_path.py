@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.download import download_checkpoint, is_url
 from dh_project.cgcnn_mp.training.saving import BEST, LAST
-from dh_project.common.errors import UserError, did_you_mean
 from dh_project.results.history import History
 from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
@@ -31,7 +31,7 @@ def find_checkpoint(text: str, of_folder: str = BEST) -> Path:
         UserError: There is none.
     """
     if not text:
-        raise UserError("a checkpoint without a name; name a file, a training's folder, or SEARCH:TRIAL")
+        raise dh.UserError("a checkpoint without a name; name a file, a training's folder, or SEARCH:TRIAL")
     if is_url(text):
         return download_checkpoint(text)
     path = Path(text).expanduser()
@@ -44,19 +44,21 @@ def find_checkpoint(text: str, of_folder: str = BEST) -> Path:
         if len(trial) == parts - 1 and Path(search).expanduser().is_dir():
             return _file_of(SearchPaths(Path(search).expanduser()), *trial)
     if SearchPaths(path).journal.is_file():
-        raise UserError(f"{text} is a search: name one of its trials, as in {text}:7, or {text}:best")
+        raise dh.UserError(f"{text} is a search: name one of its trials, as in {text}:7, or {text}:best")
     if path.is_dir():
-        raise UserError(
+        raise dh.UserError(
             f"{text} holds no {of_folder}: name a checkpoint, a training's folder, or SEARCH:TRIAL"
         )
-    near = did_you_mean(path.name, [other.name for other in path.parent.glob("*") if other.is_file()])
-    raise UserError(f"there is no checkpoint {text}{near}")
+    near = dh.errors.did_you_mean(
+        path.name, [other.name for other in path.parent.glob("*") if other.is_file()]
+    )
+    raise dh.UserError(f"there is no checkpoint {text}{near}")
 
 
 def _file_of(paths: SearchPaths, wanted: str, file: str = "") -> Path:
     """Return a checkpoint of a search's trial, that of its newest attempt that left one."""
     if not paths.journal.is_file():
-        raise UserError(f"{paths.folder} is no search: it holds no {paths.journal.name}")
+        raise dh.UserError(f"{paths.folder} is no search: it holds no {paths.journal.name}")
     trial = find_trial(paths, wanted)
     names = [FILES.get(file, file)] if file else [LAST, BEST]  # a model may keep its best alone
     attempts = [paths.trial(trial.id, attempt) for attempt in range(trial.attempt, 0, -1)]
@@ -66,8 +68,8 @@ def _file_of(paths: SearchPaths, wanted: str, file: str = "") -> Path:
                 return folder / name
     why = f" ({trial.state}{': ' + trial.reason if trial.reason else ''})"
     left = sorted({path.name for folder in attempts if folder.is_dir() for path in folder.iterdir()})
-    near = did_you_mean(names[0], left) if file else ""
-    raise UserError(
+    near = dh.errors.did_you_mean(names[0], left) if file else ""
+    raise dh.UserError(
         f"trial {trial.id} of {paths.folder} left no {' and no '.join(names)}{near} in "
         f"{paths.trial(trial.id, max(trial.attempt, 1))}{why}"
     )
@@ -99,15 +101,15 @@ def find_trial(paths: SearchPaths, wanted: str) -> Trial:
     history = History.replay(scan(paths.journal)[0])
     if wanted == "best":
         if history.best is None:
-            raise UserError(
+            raise dh.UserError(
                 f"no trial of {paths.folder} has an objective yet; wait, or name a trial's number"
             )
         return history.best
     if wanted == "last":
         if not history.ended:
-            raise UserError(f"no trial of {paths.folder} has ended yet; wait, or name a trial's number")
+            raise dh.UserError(f"no trial of {paths.folder} has ended yet; wait, or name a trial's number")
         return history.ended[-1]
     if wanted.isdecimal() and int(wanted) in history.trials:
         return history.trials[int(wanted)]
     known = f"0 to {max(history.trials)}" if history.trials else "none yet"
-    raise UserError(f"{paths.folder} has no trial {wanted!r}; its trials: {known}, or best, or last")
+    raise dh.UserError(f"{paths.folder} has no trial {wanted!r}; its trials: {known}, or best, or last")

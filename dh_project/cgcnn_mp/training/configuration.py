@@ -13,14 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
-from dh_project.cgcnn_mp.load_data import load_data
-from dh_project.cgcnn_mp.model_run import ORIGINAL, run
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.model_run import ORIGINAL, run, run_options
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
-from dh_project.cgcnn_mp.training.option import Option, keyword_options
+from dh_project.cgcnn_mp.training.option import Option
 from dh_project.cgcnn_mp.training.settings import Settings
-from dh_project.common.errors import UserError
-from dh_project.results.reading import best_configuration
 
 Configuration = dict[str, Any]
 
@@ -31,12 +29,12 @@ OURS_AS_FILE = ("dh_project", "cgcnn_mp", "model_run.py")
 
 def options() -> dict[str, Option]:
     """Return all options by name: the hyperparameters first, then the arguments of ``run`` but for its folder."""
-    texts = _explained(CrystalGraphConvNet) | _explained(Settings) | _explained(load_data)
+    texts = _explained(CrystalGraphConvNet) | _explained(Settings) | _explained(DataSettings)
     found = {
         name: Option(name, (type(default),), (), False, default, texts.get(name, ""))
         for name, default in ORIGINAL.items()
     }
-    of_run = keyword_options(run, texts | _explained(run))
+    of_run = run_options(texts | _explained(run))
     return found | {name: option for name, option in of_run.items() if name != "folder"}
 
 
@@ -65,11 +63,11 @@ def read_configuration(path: Path) -> Configuration:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+        raise dh.UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}") from None
+        raise dh.UserError(f"{path} is no JSON: {error}") from None
     if not isinstance(found, dict):
-        raise UserError(f'{path} is no JSON object: write {{"lr": 0.01, "epochs": 100}}')
+        raise dh.UserError(f'{path} is no JSON object: write {{"lr": 0.01, "epochs": 100}}')
     if isinstance(found.get("0"), dict):
         return read_best(path)
     return checked(found, path)
@@ -82,7 +80,7 @@ def read_best(path: Path) -> Configuration:
         UserError: It is no such file.
         ValueError: The file names something that is no option.
     """
-    best = best_configuration(path)
+    best = dh.best_configuration(path)
     check_is_cgcnn(path, best.run)
     constants = {name: value for name, value in best.run_kwargs.items() if name != "folder"}
     return checked(best.point | constants, path)
@@ -96,7 +94,7 @@ def check_is_cgcnn(path: Path, recorded: str | None) -> None:
     """
     is_ours = recorded is None or recorded == OURS or Path(recorded).parts[-3:] == OURS_AS_FILE
     if not is_ours:
-        raise UserError(
+        raise dh.UserError(
             f"{path}: its run function is {recorded}, and this command trains CGCNN's model_run.run alone"
         )
 
@@ -110,7 +108,7 @@ def checked(found: Mapping[str, Any], path: Path) -> Configuration:
     known = options()
     for name in found:
         if name not in known:
-            raise ValueError(f"{path}: {unknown('setting', name, known)}")
+            raise ValueError(f"{path}: {dh.errors.unknown_name('setting', name, known)}")
     try:
         return {name: known[name].check(value) for name, value in found.items()}
     except ValueError as error:

@@ -10,13 +10,12 @@ from typing import Any
 
 from rich.table import Table
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.configuration import Configuration, options, point_and_arguments
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.resuming import begin, go_on, is_done
 from dh_project.cgcnn_mp.training.retraining import Say, holds, lines_of
 from dh_project.cgcnn_mp.training.saving import LAST
-from dh_project.common.errors import UserError
-from dh_project.common.files import write_table
 
 SEEDS = "seeds.csv"
 """A row a repetition: its seed, and each metric of each set."""
@@ -47,10 +46,10 @@ def repeat(
         f"{(others or begun or [folder])[0]} holds a training: go on with --resume, or name another --folder"
     )
     if others and not resume:
-        raise UserError(refused)
+        raise dh.UserError(refused)
     undone = {seed: home for seed, home in homes.items() if not is_done(home, {**given, "seed": seed})}
     if begun and not undone and not resume:
-        raise UserError(refused)
+        raise dh.UserError(refused)
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
@@ -58,7 +57,7 @@ def repeat(
             start = go_on if home in begun else begin
             start(home, {**given, "seed": seed}, say=say)
         rows.append({"seed": seed, **_metrics(home)})
-        write_table(folder / SEEDS, rows)
+        dh.files.write_table(folder / SEEDS, rows)
     for line in _summary(rows):
         say(line)
     say(f"each one's metrics in {folder / SEEDS}")

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import dh_project as dh
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.checkpoint_path import configuration_of_trial, find_checkpoint
@@ -21,7 +22,6 @@ from dh_project.cgcnn_mp.training.configuration import (
 from dh_project.cgcnn_mp.training.retraining import CONFIG, Say, is_complete, is_interrupted, retrain
 from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.training.settings import FREE
-from dh_project.common.errors import UserError
 
 
 def begin(folder: Path, given: Configuration, say: Say = print) -> None:
@@ -45,10 +45,10 @@ def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
         ValueError, FloatingPointError, OSError: As ``retrain`` does.
     """
     if not (folder / LAST).is_file():
-        raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
+        raise dh.UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
     settings = _settings_of(folder, given)
     if own_ranks().is_first and (done := _what_is_done(folder, settings)):
-        raise UserError(done)
+        raise dh.UserError(done)
     retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
 
 
@@ -88,7 +88,7 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
     epochs = _in_force("epochs", settings)
     if done >= epochs:
         fewer = "fewer" if done > epochs else "no more"
-        raise UserError(
+        raise dh.UserError(
             f"the checkpoint is at epoch {done} and epochs={epochs} asks for {fewer}: {path}; "
             "ask for more with --epochs"
         )
@@ -102,10 +102,10 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             copy = shutil.copyfile(path, Path(name) / LAST)
             retrain(point, arguments, folder=str(folder), say=say, resume=True, before=copy.parent)
-    except (UserError, ValueError) as error:  # it is of another training: nothing was done
+    except (dh.UserError, ValueError) as error:  # it is of another training: nothing was done
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
-        raise UserError(str(error).replace(str(copy), checkpoint)) from error
+        raise dh.UserError(str(error).replace(str(copy), checkpoint)) from error
 
 
 def _check_holds_none(folder: Path) -> None:
@@ -115,9 +115,9 @@ def _check_holds_none(folder: Path) -> None:
         UserError: It holds one, or is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"--folder {folder}: this is a file; name a folder")
+        raise dh.UserError(f"--folder {folder}: this is a file; name a folder")
     if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
-        raise UserError(
+        raise dh.UserError(
             f"{folder} holds a training: go on with --resume, name another --folder, or give --timestamp"
         )
 
@@ -130,7 +130,7 @@ def _settings_of(folder: Path, given: Configuration) -> Configuration:
     try:
         recorded = checked(json.loads(path.read_text(encoding="utf-8")), path)
     except (json.JSONDecodeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
+        raise dh.UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
     return _with_changes(recorded, given, folder)
 
 
@@ -145,7 +145,7 @@ def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -
     changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
-        raise UserError(f"the training in {folder} cannot go on otherwise: {both}")
+        raise dh.UserError(f"the training in {folder} cannot go on otherwise: {both}")
     return recorded | given
 
 

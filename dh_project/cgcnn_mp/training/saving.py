@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.checkpoint import save_checkpoint
-from dh_project.common.files import write_table
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
 """Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
@@ -96,7 +96,7 @@ class Saver:
         if best["epoch"] != self._best_epoch:
             save_checkpoint(self._folder / BEST, best)
             self._best_epoch = best["epoch"]
-        write_table(self._folder / HISTORY, last["history"])
+        dh.files.write_table(self._folder / HISTORY, last["history"])
         save_checkpoint(self._folder / LAST, last)
         self._unwritten = None
         ended = time.monotonic()

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.evaluators.base import Evaluator, lost
+from dh_project.evaluators.placement import in_words
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client.client import (
     IDS_OF_A_REQUEST,
     Refused,
@@ -24,10 +26,10 @@ from dh_project.hpc.balsam.client.client import (
 )
 from dh_project.hpc.balsam.client.models import BalsamJob, BatchState, JobRequest, JobState
 from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
-from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place
+from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place, find_place
 from dh_project.hpc.balsam.jobs.states import WAITING
 from dh_project.hpc.balsam.jobs.watch import Attempt, Attempts, is_alive, key_of
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.trial import State
 
@@ -55,12 +57,15 @@ class BalsamEvaluator(Evaluator):
     """Runs trials as jobs of a Balsam site.
 
     Args:
-        setting: The settings that all trials share.
+        context: The settings that all trials share.
         place: The site and batch job, and the resources of a trial.
     """
 
-    def __init__(self, setting: Setting, place: Place) -> None:
-        self._setting, self._place, self._client = setting, place, place.client
+    starts_all_processes = True
+    spreads_trials = True
+
+    def __init__(self, context: RunContext, place: Place) -> None:
+        self._context, self._place, self._client = context, place, place.client
         self.num_workers = place.num_workers
         self._attempts = Attempts()
         self._lock = threading.RLock()
@@ -77,7 +82,20 @@ class BalsamEvaluator(Evaluator):
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def create(cls, context: RunContext, settings: EvaluatorSettings) -> BalsamEvaluator:
+        """Start an evaluator on the active Balsam site."""
+        return cls(context, find_place(context.run, settings))
+
     # ---- the contract
+
+    def in_words(self) -> str:
+        """Return how many trials run at a time and what each takes."""
+        trials, each = self._place.packing.slots, self._place.packing.trial
+        takes = in_words(each.threads_per_rank, each.gpus_per_rank)
+        processes = each.num_nodes * each.ranks_per_node
+        many = f"{processes} processes of " if processes > 1 else ""
+        return f"{trials} {'trial' if trials == 1 else 'trials'} at a time as jobs ({many}{takes} each)"
 
     def start(self, assignment: Assignment) -> None:
         """Accept one attempt; the next request makes a job of it."""
@@ -255,10 +273,8 @@ class BalsamEvaluator(Evaluator):
 
     def _request(self, assignment: Assignment) -> JobRequest:
         folder = self._place.job_folder(assignment)
-        folder.mkdir(
-            parents=True, exist_ok=True
-        )  # Balsam's agent does not handle this job, so make its folder here
-        return self._place.request(self._setting, assignment)
+        folder.mkdir(parents=True, exist_ok=True)  # Balsam's agent, which makes others, does not see this job
+        return self._place.request(self._context, assignment)
 
     def _withdraw(self) -> None:
         """Delete the jobs of killed attempts that no launcher has taken. The others read their orders."""

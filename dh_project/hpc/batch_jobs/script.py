@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from dh_project.hpc.sites.facts import RayNetwork, Site
 from dh_project.hpc.sites.names import PACKAGE
 from dh_project.hpc.sites.share import Share, trials
 from dh_project.hpc.sites.tables import placeholders
+from dh_project.trial.shape import TrialShape
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -54,13 +55,9 @@ class Program:
         directory: The working directory; None for the folder of submission.
         activate: Lines that make the Python environment available, after the site's modules.
         margin: Seconds before the job's end at which the search interrupts its trials.
-        ranks_per_node: Ranks on a node: trials at a time, or processes if a trial has several. By default one for
-            each GPU, or as many as the cores allow.
-        ranks_per_trial: Processes of a trial.
-        nodes_per_trial: Nodes over which the processes of a trial are spread evenly; 1 fills node after node.
-        cpus_per_trial: Cores of each process. By default an even share on nodes with GPUs, else 1.
-        gpus_per_trial: GPUs of each process, or a fraction of one. By default one if the nodes have GPUs, or a
-            fraction if there are more ranks than GPUs.
+        shape: The resources of one trial.
+        ranks_per_node: Processes that run on a node at a time, of all trials together. None means as many as its GPUs
+            and cores hold.
         scratch: Whether trials use the node's own storage, if it has any.
         patience: Seconds to wait for the nodes of a Ray cluster.
         last: Lines that run after the program, with its exit status in the variable ``status``.
@@ -71,11 +68,8 @@ class Program:
     directory: str | None = None
     activate: Sequence[str] = ()
     margin: int = 120
+    shape: TrialShape = field(default_factory=lambda: TrialShape(cores=None))
     ranks_per_node: int | None = None
-    ranks_per_trial: int = 1
-    nodes_per_trial: int = 1
-    cpus_per_trial: int | None = None
-    gpus_per_trial: float | None = None
     scratch: bool = True
     patience: int = 300
     last: Sequence[str] = ()
@@ -215,7 +209,7 @@ def _check(site: Site, program: Program) -> None:
 
 def _cpus(share: Share) -> str:
     """Return the cores of a trial, for Bash."""
-    return str(share.cpus_per_trial or COUNTED)
+    return str(share.cpus_per_task or COUNTED)
 
 
 def _command(site: Site, request: Request, program: Program, share: Share) -> list[str]:
@@ -228,7 +222,7 @@ def _command(site: Site, request: Request, program: Program, share: Share) -> li
         return [*launch, " ".join(words)]
     place = ' --ray-address "$address"' if program.evaluator == "ray" else ""
     at_a_time = trials(site, program, share, request.nodes)
-    told = share.gpus_per_trial
+    told = share.gpus_per_task
     gpus = "" if told is None else f" --num-gpus-per-task {str(told).removesuffix('.0')}"
     scratch = (
         f" --scratch {in_double_quotes(site.scratch.folder)}" if program.scratch and site.scratch else ""

@@ -15,6 +15,7 @@ from dh_project.hpc.sites.facts import Environment, Node, Scratch
 from dh_project.hpc.sites.names import PACKAGE
 from dh_project.hpc.sites.share import Share
 from dh_project.hpc.sites.site import load_site
+from dh_project.trial.shape import TrialShape
 
 SITES = {file.stem: load_site(str(file)) for file in PACKAGE.glob("*.toml")}
 SEARCH = ("hps", "ambs", "--problem", "p.py", "--run", "r.py")
@@ -183,15 +184,19 @@ def test_slurm_is_not_told_ranks_of_a_node_and_ranks_of_a_gpu(ranks):
 
 
 def test_cores_of_a_trial_make_the_ranks_of_a_node_without_gpus():
-    text = script("theta", cpus_per_trial=16)
+    text = script("theta", shape=TrialShape(cores=16))
     assert "ranks_per_node=4\n" in text
     assert "-d 16 " in text
     assert "--num-cpus-per-task 16 " in text
 
 
+def test_a_node_holds_no_more_ranks_than_its_cores_allow_though_a_gpu_is_left():
+    assert "ranks_per_node=3\n" in script("polaris", shape=TrialShape(cores=9))
+
+
 def test_more_cores_than_a_node_has_are_refused():
-    with pytest.raises(UserError, match="a node of polaris has 32 cores for jobs, and 36 are asked for"):
-        script("polaris", cpus_per_trial=9)
+    with pytest.raises(UserError, match="a node of polaris has 32 cores for jobs, and 33 are asked for"):
+        script("polaris", shape=TrialShape(cores=33))
 
 
 def test_a_search_has_its_evaluator_its_workers_and_the_time_that_is_left():
@@ -452,7 +457,7 @@ def test_a_folder_and_a_variable_of_a_site_file_reach_the_program_with_their_var
 
 
 def test_a_site_whose_nodes_are_not_known_counts_their_cores_in_the_job(tmp_path):
-    text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "mpi", cpus_per_trial=1))
+    text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "mpi", shape=TrialShape()))
     _, log = run_here(tmp_path, text, OMP_NUM_THREADS="1")
     cores = len(os.sched_getaffinity(0))
     assert log[0].startswith(f"launcher -n {2 * cores} --ppn {cores} ")
@@ -473,7 +478,7 @@ exit 7
 @pytest.mark.ray
 def test_a_job_starts_a_ray_cluster_on_its_nodes_and_ends_it(tmp_path):
     port = free_port()
-    text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "ray", cpus_per_trial=1, activate=[]))
+    text = render(SITES["pbs"], Request(2, 30), Program(SEARCH, "ray", shape=TrialShape(), activate=[]))
     ended, log = run_here(tmp_path, counting(small(text, port), tmp_path))
     assert ended.returncode == 7, ended.stderr
     assert "nodes 2" in log
@@ -483,7 +488,7 @@ def test_a_job_starts_a_ray_cluster_on_its_nodes_and_ends_it(tmp_path):
 @pytest.mark.ray
 def test_a_job_on_shared_nodes_starts_its_cluster_at_ports_that_are_free(tmp_path):
     shared = SITES["pbs"].model_copy(update={"node": Node(shared=True)})
-    text = render(shared, Request(1, 30), Program(SEARCH, "ray", cpus_per_trial=1, patience=60))
+    text = render(shared, Request(1, 30), Program(SEARCH, "ray", shape=TrialShape(), patience=60))
     ended, log = run_here(tmp_path, counting(small(text, 0), tmp_path), nodes=1)
     assert ended.returncode == 7, ended.stderr
     assert "nodes 1" in log
