@@ -102,7 +102,7 @@ def test_queues_for_which_one_has_to_ask_are_not_proposed():
 
 def test_a_request_that_no_queue_takes_is_told_what_would_do():
     line = refusal("polaris", 12, 181, "prod", "X")
-    assert "at most 180 minutes for 12 nodes (there it is small), not 181" in line
+    assert "at most 180 minutes for 12 nodes (execution queue small), not 181" in line
     assert "no queue takes 12 nodes for 181 minutes" in line
     assert "12 nodes fit prod 5 to 180 minutes" in line
     assert "181 minutes fit prod 25 to 496 nodes" in line
@@ -169,7 +169,7 @@ def test_a_queue_that_kills_without_warning_is_told():
 
 def test_a_queue_by_request_is_told():
     notes = check_request(SITES["polaris"], Request(4, 30, "demand", "X"))
-    assert any("has to ask the site" in note for note in notes)
+    assert any("ask the site for access" in note for note in notes)
 
 
 @pytest.mark.parametrize(
