@@ -21,7 +21,7 @@ from dh_project.common.exit_status import MISTAKES, exit_status
 from dh_project.common.files import replacing, write_table, write_whole
 from dh_project.common.key_values import parse_key_values
 from dh_project.results.reading import BestConfiguration, best_configuration
-from dh_project.trial.job import argument_for
+from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code.importing import load_module
 from dh_project.user_code.loading import check_run_kwargs, load_run, prepare_run

@@ -7,7 +7,7 @@ from dh_project.hpc.sites.site import load_site
 
 SITES = {name: load_site(name) for name in ("polaris", "aurora", "theta", "frontier", "perlmutter", "pbs")}
 
-# site, queue, nodes, minutes: the edges of each limit, one that is taken and its neighbour that is not
+# site, queue, nodes, minutes: requests at both sides of each limit
 TAKEN = [
     ("polaris", "debug", 1, 5),
     ("polaris", "debug", 2, 60),
@@ -102,7 +102,7 @@ def test_queues_for_which_one_has_to_ask_are_not_proposed():
 
 def test_a_request_that_no_queue_takes_is_told_what_would_do():
     line = refusal("polaris", 12, 181, "prod", "X")
-    assert "at most 180 minutes for 12 nodes (there it is small), not 181" in line
+    assert "at most 180 minutes for 12 nodes (execution queue small), not 181" in line
     assert "no queue takes 12 nodes for 181 minutes" in line
     assert "12 nodes fit prod 5 to 180 minutes" in line
     assert "181 minutes fit prod 25 to 496 nodes" in line
@@ -112,7 +112,7 @@ def test_a_request_that_only_a_queue_by_request_takes_is_told_so():
     line = refusal("polaris", 56, 3, "demand", "X")
     assert "at least 5 minutes" in line
     line = refusal("aurora", 20, 480, "capacity", "X")
-    assert "visualization would, at the site's leave" in line
+    assert "visualization would, if the site gives you access" in line
 
 
 def test_a_queue_to_which_jobs_are_sent_takes_none_itself():
@@ -149,7 +149,7 @@ def test_no_nodes_and_no_time_are_refused(nodes, minutes, word):
         {"name": "a;b"},
         {"filesystems": "home eagle"},
         {"name": "1st"},
-        {"name": "a/b"},  # what a job prints goes to a file of that name
+        {"name": "a/b"},  # the output file of a job has its name
     ],
 )
 def test_what_would_break_a_directive_is_refused(what):
@@ -169,7 +169,7 @@ def test_a_queue_that_kills_without_warning_is_told():
 
 def test_a_queue_by_request_is_told():
     notes = check_request(SITES["polaris"], Request(4, 30, "demand", "X"))
-    assert any("has to ask the site" in note for note in notes)
+    assert any("ask the site for access" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``dh_project.toml`` in a Balsam folder: where a user's container, work directory, data and outputs are."""
+"""``dh_project.toml`` in a Balsam folder: the user's container, work directory, data folders and outputs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dh_project.hpc.balsam.install.installation import Installation
 
 
 class SiteSettings(BaseModel):
-    """What a user says of a site; all of it may be left out.
+    """The user's settings of a site. All of them are optional.
 
     Attributes:
         image: Container image in which trials run.
-        work_directory: Where searches run, and where their input data is brought; without it, below the site.
-        outputs: Where each search's results are brought.
-        data: Places of data by name; ``--run-kwargs data=NAME`` means the path.
+        work_directory: Folder in which searches run and to which their input data is copied; by default the site's.
+        outputs: Folder to which the results of each search are copied.
+        data: Paths of data by name; ``--run-kwargs data=NAME`` stands for the path.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,10 +33,10 @@ class SiteSettings(BaseModel):
 
 
 def read_site_settings(installation: Installation) -> SiteSettings:
-    """Return the settings of a Balsam folder; paths in them are meant from there.
+    """Return the settings of a Balsam folder. Relative paths in them start from that folder.
 
     Raises:
-        UserError: The file is no TOML, or a name or a value in it is wrong.
+        UserError: The file is not TOML, or a key or a value in it is wrong.
     """
     file = installation.settings_file
     try:
@@ -67,12 +67,12 @@ def read_site_settings(installation: Installation) -> SiteSettings:
 
 
 def paths_in(run_kwargs: Mapping[str, Any], settings: SiteSettings, directory: Path) -> dict[str, Path]:
-    """Return the run function's arguments that name a data place, or something that is there, by their names.
+    """Return the run function's arguments that name data of the settings, or an existing file or folder.
 
     Args:
         run_kwargs: Constant arguments of the run function.
-        settings: The site's; a data place comes before a file of the same name.
-        directory: Where relative paths begin.
+        settings: The settings of the site; a name of data comes before a file of the same name.
+        directory: Folder that relative paths start from.
 
     Raises:
         UserError: A data place that is named is not there.
