@@ -109,7 +109,7 @@ def test_a_shared_file_that_is_not_what_was_made_is_refused(folder, cache, place
     content = shared(cache).read_bytes()
     copied(place).unlink()
     shared(cache).write_bytes(content[:-4] + b"\xff" * 4)
-    with pytest.raises(DataError, match=r"is not what it was when it was made: remove it, and begin again"):
+    with pytest.raises(DataError, match=r"has changed since it was prepared: remove it, and begin again"):
         make_copy(shared(cache))
     assert not list(place.glob("dh_project-*/shared/*.graphs.safetensors"))
 

@@ -181,7 +181,7 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker process were worth while for few crystals."""
     monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(TIES, 300))
-    monkeypatch.setattr(preparation, "available_cores", lambda: 3)
+    monkeypatch.setattr("dh_project.common.cores.available_cores", lambda: 3)
 
 
 def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, tmp_path: Path, request):
