@@ -24,7 +24,7 @@ class ConvLayer(nn.Module):
 
         v_i' = softplus(v_i + BN(sum_j sigmoid(BN(z_ij W_f + b_f)) * softplus(BN(z_ij W_s + b_s))))
 
-    where BN is batch normalisation. It is not in the paper's equation, but in the authors' code.
+    As in the authors' code, it has batch normalisation BN and an outer softplus, which the paper's equation lacks.
 
     Args:
         atom_fea_len: Number A of atom features.
