@@ -181,7 +181,7 @@ def test_a_file_that_is_no_archive_is_an_error(folder: Path, tmp_path: Path):
         ("labels.csv", "material_id,gap\nLiF,1\nLiF,2\n", "lists 'LiF' twice"),
         ("atom_init.json", "[1, 2]", "is not a JSON object"),
         ("atom_init.json", '{"1": [0, 1], "2": [1]}', "the same number of features"),
-        ("atom_init.json", '{"0": [0, 1]}', "no atomic number"),
+        ("atom_init.json", '{"0": [0, 1]}', "not an atomic number"),
     ],
 )
 def test_invalid_tables_are_errors(folder: Path, name: str, text: str, message: str):
@@ -224,11 +224,6 @@ def test_a_folder_with_a_table_is_read_by_its_table(folder: Path, tmp_path: Path
     (folder / "KF.cif").rename(folder / "unlisted.cif")
     assert "unlisted" not in find_crystals(folder, tmp_path).tables().ids
     assert find_crystals("flla", tmp_path).name == "flla"
-
-
-def test_a_source_is_found_as_it_is(folder: Path, tmp_path: Path):
-    source = FolderSource(folder)
-    assert find_source(source, tmp_path) is source
 
 
 def test_an_empty_folder_holds_no_crystals(tmp_path: Path):
