@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,13 +41,9 @@ PATIENCE = 20.0
 """Seconds that a batch job has to end after a SIGTERM."""
 
 
-PACKAGE = Path(__file__).parents[3]
-"""Folder of dh_project, which this environment cannot import; files of it that import nothing are run by path."""
-
-
 def usable_cores() -> int:
     """Return how many cores this process may use."""
-    cores: int = runpy.run_path(str(PACKAGE / "common" / "cores.py"))["available_cores"]()
+    cores: int = import_module("dh_project_cores").available_cores()
     return cores
 
 
@@ -55,7 +51,7 @@ def gpus() -> list[int | str]:
     """Return the GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        read: list[int | str] = runpy.run_path(str(PACKAGE / "trial" / "gpus.py"))["gpus_named_by"](named)
+        read: list[int | str] = import_module("dh_project_gpus").gpus_named_by(named)
         return read
     if shutil.which("nvidia-smi"):
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)

@@ -24,14 +24,21 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSIDE = Path(__file__).parents[1] / "inside"
 """Folder of programs for the environment's interpreter."""
 
-LOADED_BY_BALSAM = (
-    "dh_project_client.py",
-    "dh_project_isolation.pth",
-    "dh_project_platform.py",
-    "dh_project_serial_mode.py",
-    "dh_project_server.py",
-)
-"""Files that Balsam itself imports; they are copied beside its packages."""
+LOADED_BY_BALSAM = {
+    **{
+        name: INSIDE / name
+        for name in (
+            "dh_project_client.py",
+            "dh_project_isolation.pth",
+            "dh_project_platform.py",
+            "dh_project_serial_mode.py",
+            "dh_project_server.py",
+        )
+    },
+    "dh_project_cores.py": Path(__file__).parents[3] / "common" / "cores.py",
+    "dh_project_gpus.py": Path(__file__).parents[3] / "trial" / "gpus.py",
+}
+"""Files that are copied beside Balsam's packages, by their names there. They import nothing else of this package."""
 
 PYTHONS = ((3, 11), (3, 12))
 """Versions of Python that Balsam's pinned requirements have wheels for."""
@@ -100,7 +107,7 @@ def refresh(installation: Installation) -> bool:
     is_there = _stamp_file(installation).exists() and (_packages(installation) / "balsam").exists()
     outdated = _outdated(installation) if is_there else []
     for name in outdated:
-        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
+        write_whole(_packages(installation) / name, LOADED_BY_BALSAM[name].read_text())
     return bool(outdated)
 
 
@@ -134,8 +141,8 @@ def make_environment(installation: Installation, python: Path, tell: Callable[[s
     ]
     for command in commands:
         run_logged(command, plain, log, "Balsam's environment could not be made")
-    for name in LOADED_BY_BALSAM:
-        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
+    for name, source in LOADED_BY_BALSAM.items():
+        write_whole(_packages(installation) / name, source.read_text())
     found = run_inside(installation, "check.py")
     content = {
         "balsam": found["balsam"],
@@ -279,8 +286,8 @@ def _outdated(installation: Installation) -> list[str]:
     packages = _packages(installation)
     return [
         name
-        for name in LOADED_BY_BALSAM
-        if not (packages / name).exists() or (packages / name).read_bytes() != (INSIDE / name).read_bytes()
+        for name, source in LOADED_BY_BALSAM.items()
+        if not (packages / name).exists() or (packages / name).read_bytes() != source.read_bytes()
     ]
 
 
