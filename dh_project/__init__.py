@@ -1,14 +1,26 @@
 """A DeepHyper project: asynchronous model-based search over crystal graph networks, and over models of your own.
 
-Everything that is public is a name of this module, and is used as ``import dh_project as dh``. All other modules
-are private and may move. The public names are imported when they are first used, so that a worker never imports
-the search space and ``deephyper --help`` stays quick.
+::
 
-Search spaces and models:
-    ``HpProblem``, ``as_run``, ``UserError``
+    import dh_project as dh
+
+    problem = dh.HpProblem()
+    problem.add_dim("lr", (1e-4, 1e-1, "log-uniform"))
+    found = dh.search(problem, "run.py:run", folder="search", max_evals=50, evaluator="process")
+    found.best.point
+
+Everything that is public is a name of this module. All other modules are private and may move. The public names are
+imported when they are first used, so that a worker never imports the search and ``deephyper --help`` stays quick.
+
+Searches:
+    ``HpProblem``, ``search``, ``open_search``, ``SearchSettings``, ``TrialShape``, ``SearchResults``, ``Trial``,
+    ``UserError``
 
 Inside a run function:
-    ``scratch_folder``
+    ``report``, ``record``, ``trial_folder``, ``home_folder``, ``previous_folder``, ``scratch_folder``
+
+Parts of your own:
+    ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
 
 Scripts that train one point outside a search:
     ``default_config``, ``best_config``, ``best_configuration``, ``results_file``, ``parse_key_values``,
@@ -31,8 +43,16 @@ if TYPE_CHECKING:
     from dh_project.common.exit_status import exit_status as exit_status
     from dh_project.common.file_lock import file_lock as file_lock
     from dh_project.common.key_values import parse_key_values as parse_key_values
+    from dh_project.evaluators.base import Evaluator as Evaluator
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.results.reading import best_configuration as best_configuration
+    from dh_project.results.search_results import SearchResults as SearchResults
+    from dh_project.results.search_results import open_search as open_search
+    from dh_project.search.observer import Observer as Observer
+    from dh_project.search.run import search as search
+    from dh_project.search.searchers.base import Searcher as Searcher
+    from dh_project.search.settings import SearchSettings as SearchSettings
+    from dh_project.search.stoppers.base import Stopper as Stopper
     from dh_project.training.rerun import best_config as best_config
     from dh_project.training.rerun import default_config as default_config
     from dh_project.training.rerun import results_file as results_file
@@ -46,14 +66,24 @@ if TYPE_CHECKING:
     from dh_project.trial.reporting import report as report
     from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
+    from dh_project.trial.shape import TrialShape as TrialShape
+    from dh_project.trial.trial import Trial as Trial
     from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Connection": "dh_project.trial.reporting",
+    "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
     "MISTAKES": "dh_project.common.exit_status",
+    "Observer": "dh_project.search.observer",
+    "SearchResults": "dh_project.results.search_results",
+    "SearchSettings": "dh_project.search.settings",
+    "Searcher": "dh_project.search.searchers.base",
+    "Stopper": "dh_project.search.stoppers.base",
+    "Trial": "dh_project.trial.trial",
+    "TrialShape": "dh_project.trial.shape",
     "UserError": "dh_project.common.errors",
     "available_cores": "dh_project.common.cores",
     "as_run": "dh_project.user_code.trainables",
@@ -64,12 +94,14 @@ _HOMES = {
     "exit_status": "dh_project.common.exit_status",
     "file_lock": "dh_project.common.file_lock",
     "home_folder": "dh_project.trial.reporting",
+    "open_search": "dh_project.results.search_results",
     "parse_key_values": "dh_project.common.key_values",
     "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
     "results_file": "dh_project.training.rerun",
     "scratch_folder": "dh_project.trial.reporting",
+    "search": "dh_project.search.run",
     "trial_folder": "dh_project.trial.reporting",
 }
 """The module that defines each public name."""

@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "search")]
 import numpy as np
-from cluster import Silent, SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
+from cluster import SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
 from driver_time import PARTS, Clock, timing
 from histories import told
 from machine import describe_machine
@@ -43,6 +43,7 @@ from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
 from dh_project.search.limits import Limits
 from dh_project.search.loop import Search
+from dh_project.search.observer import Observer
 from dh_project.search.searchers import create_searcher
 from dh_project.search.searchers.ambs import PARENTS
 from dh_project.search.searchers.base import Searcher
@@ -201,7 +202,7 @@ def simulate(workers: int, messages: Messages, fsync: float) -> dict[str, str]:
             searcher,
             evaluator,
             limits,
-            Silent(),
+            Observer(),
             proposals=proposals,
             clock=clock,
         )

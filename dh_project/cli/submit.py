@@ -9,19 +9,22 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps_options as options
-from dh_project.cli import hps_resources as places
 from dh_project.cli.parser import Parser, positive_float, positive_int
 from dh_project.cli.submit_search import (
+    IN_THE_SCRIPT,
     NOT_HERE,
+    SETTINGS,
     Code,
-    check_options,
-    check_search,
+    check_margin,
     plan_code,
     scratch_folder,
-    words_of,
+    script_shape,
+    settings_in_the_job,
+    submitted_settings,
 )
 from dh_project.common.console import tell
 from dh_project.common.errors import UserError
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.scheduler import Scheduler
     from dh_project.hpc.batch_jobs.script import Program
     from dh_project.hpc.sites.facts import Site
+    from dh_project.search.settings import SearchSettings
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -128,15 +132,14 @@ def add_search_options(parser: Parser) -> None:
     where = parser.group("where trials run")
     where.add_argument("--searcher", choices=("ambs", "random"), default="ambs", help="ambs or random (ambs)")
     actions = {action.dest: action for action in parser._actions}
-    evaluator = actions["evaluator"]
-    evaluator.choices, evaluator.default, evaluator.help = EVALUATORS, "mpi", "mpi or ray (mpi)"
+    actions["evaluator"].choices, actions["evaluator"].help = EVALUATORS, "mpi or ray (mpi)"
+    parser.set_defaults(evaluator="mpi", log_dir=Path(), **dict.fromkeys(IN_THE_SCRIPT))
     actions["margin"].help = "seconds before the job's end at which trials are interrupted (120)"
     actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU or core)"
     actions["num_gpus_per_task"].help = "GPUs of a trial (1, or a share if there are more trials)"
     actions["scratch"].help = "local disk of a node for trials (the site's)"
-    actions["num_cpus_per_task"].default = None
     actions["num_cpus_per_task"].help = "cores of a trial (an even share on nodes with GPUs, else 1)"
-    for name in {*NOT_HERE, *places.ELSEWHERE["balsam"]} - {"num_evals_per_node"}:
+    for name in {*NOT_HERE, *options.BALSAM_OPTIONS}:
         actions[name].help = argparse.SUPPRESS
 
 
@@ -150,31 +153,35 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.batch_jobs.request_check import check_request
     from dh_project.hpc.batch_jobs.script import render
     from dh_project.hpc.batch_jobs.submit_chain import planned_commands, submit_chain
+    from dh_project.search.settings_file import settings_text, write_settings
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
-    folder = arguments.log_dir.absolute()
+    settings = submitted_settings(arguments)
+    folder = settings.folder.absolute()
     site, request = _site(arguments), _request(arguments, folder)
     notes = check_request(site, request)
-    check_options(arguments, _margin(arguments))
+    check_margin(arguments.minutes, _margin(arguments))
     environment = find_environment(arguments.environment)
-    missing = what_is_missing(arguments.environment, environment, NEEDS[arguments.evaluator])
+    missing = what_is_missing(arguments.environment, environment, NEEDS[settings.evaluator])
     if missing is not None and not arguments.dry_run:
         raise UserError(missing)
     notes += [missing] if missing is not None else []
     code = plan_code(arguments, folder / CODE)
-    check_search(arguments, code.directory)
-    script = render(site, request, _program(arguments, folder, code, environment))
+    settings = settings_in_the_job(settings, code.directory)
+    script = render(site, request, _program(arguments, settings, code, environment))
     scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
     for note in notes:
         say(f"note         {note}")
     say(f"environment  {environment.kind} {environment.folder}")
     say(f"code         {code.in_words()}")
     if scheduler is None:
+        say(f"settings     {folder / SETTINGS}:\n{indent(settings_text(settings).rstrip(), ' ' * 13)}")
         for command in planned_commands(site, folder, arguments.chain):
             say(f"would submit {command}")
         print(script, end="")
         return 0
     _make_folder(folder)
+    write_settings(settings, folder / SETTINGS)
     code.copy()
     for made in submit_chain(scheduler, folder, script, _job(site, request, ahead), arguments.chain):
         say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
@@ -211,22 +218,22 @@ def _request(arguments: argparse.Namespace, folder: Path) -> Request:
 
 
 def _program(
-    arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
+    arguments: argparse.Namespace, settings: SearchSettings, code: Code, environment: PythonEnvironment
 ) -> Program:
     """Return the program that each job runs."""
-    from dh_project.cli.hps_resources import trial_shape
     from dh_project.hpc.batch_jobs.script import Program
 
     return Program(
-        evaluator=arguments.evaluator,
-        words=words_of(arguments, folder, code.directory),
+        evaluator="ray" if settings.evaluator == "ray" else "mpi",
+        words=["hps", settings.searcher, "--settings", str(settings.folder / SETTINGS)],
         directory=str(code.directory),
         activate=(*environment.lines, *code.lines),
         last=(
-            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(folder)]) + ' "$status"',
+            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(settings.folder)])
+            + ' "$status"',
         ),
         margin=_margin(arguments),
-        shape=trial_shape(arguments, arguments.evaluator),
+        shape=script_shape(arguments, settings),
         ranks_per_node=arguments.num_evals_per_node,
     )
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 Point = dict[str, Any]
+
+STARTING_POINT = "starting point"
+"""Origin of a trial whose point the problem gave."""
 
 
 class State(StrEnum):
@@ -66,6 +70,7 @@ class Trial:
         losses: Number of attempts that were lost with their worker or machine.
         started: Start of the last attempt, in seconds of search time.
         has_reported: Whether the last attempt has reported, or has ended with an objective.
+        folder: Folder of the last attempt, if the trial was read from the folder of a search.
     """
 
     id: int
@@ -84,3 +89,4 @@ class Trial:
     losses: int = 0
     started: float = 0.0
     has_reported: bool = False
+    folder: Path | None = None

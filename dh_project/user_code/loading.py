@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
-from dh_project.user_code.importing import load_attribute, load_module
+from dh_project.user_code.importing import load_attribute, load_module, split_path
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.trainables import as_run
 from dh_project.user_code.trainables.base import Trainable
@@ -85,5 +84,8 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
 
 
 def absolute_target(target: str) -> str:
-    """Return the target as it means the same from every folder (a path is made absolute)."""
-    return str(Path(target).resolve()) if target.endswith(".py") else target
+    """Return a target that means the same from every folder: a path is made absolute."""
+    path, attribute = split_path(target)
+    if path is None:
+        return target
+    return str(path.resolve()) + (f":{attribute}" if attribute else "")

@@ -277,7 +277,29 @@ def test_a_trial_whose_driver_is_gone_is_paused(hanging, tmp_path):
     assert json.loads((tmp_path / "trial" / "result.json").read_text())["state"] == "paused"
 
 
-def test_no_trial_outlives_a_driver_that_is_gone(hanging):
+DRIVER = """
+import sys, time
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.worker.worker_process import WorkerProcess
+folder, samples = sys.argv[1:]
+worker = WorkerProcess(Setting("small_run.hang", {}, folder, [*sys.path, samples]), threads=1)
+worker.run(Assignment(0, 1, {}, folder + "/trial"))
+print(worker.name.split(":")[1], flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_trial_outlives_a_driver_that_is_gone(samples, tmp_path):
+    words = [sys.executable, "-c", DRIVER, str(tmp_path), str(samples)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
+        worker = int(driver.stdout.readline())
+        grandchild = read_when_there(tmp_path / "trial" / "grandchild")
+        (trial,) = psutil.Process(worker).children()
+        driver.kill()
+    assert_dead([worker, trial.pid, grandchild], seconds=10.0)
+
+
+def test_no_trial_outlives_a_worker_that_is_closed(hanging):
     worker, grandchild = hanging
     worker.close()
     assert_dead([grandchild, pid_of(worker)])

@@ -200,9 +200,35 @@ def test_what_a_site_says_of_every_job_is_told():
         assert any("CGCNN uses no Intel GPU" in note for note in notes)
 
 
+def changed(facts, **change):
+    return facts.model_copy(update=change)
+
+
 def test_a_queue_without_chains_takes_one_job():
-    check_request(SITES["frontier"], Request(1, 60, "debug", "X"))
-    assert "queue debug takes 1 job" in refusal("frontier", 1, 60, "debug", "X", jobs=2)
+    site = SITES["frontier"]
+    unlimited = changed(site.queues["batch"], jobs_per_user=None, jobs_per_project=None)
+    chained, unchained = (
+        changed(site, queues={"batch": changed(unlimited, chains=chains)}) for chains in (True, False)
+    )
+    check_request(chained, Request(1, 60, "batch", "X", jobs=2))
+    check_request(unchained, Request(1, 60, "batch", "X"))
+    with pytest.raises(UserError, match="queue batch takes no jobs that wait for one another"):
+        check_request(unchained, Request(1, 60, "batch", "X", jobs=2))
+
+
+@pytest.mark.parametrize(("site", "queue", "most"), [("frontier", "debug", 1), ("frontier", "batch", 100)])
+def test_no_more_jobs_are_taken_than_a_user_may_have(site, queue, most):
+    check_request(SITES[site], Request(1, 60, queue, "X", jobs=most))
+    assert f"queue {queue} takes {most} job" in refusal(site, 1, 60, queue, "X", jobs=most + 1)
+
+
+def test_no_more_jobs_are_taken_than_a_project_may_have():
+    site = SITES["frontier"]
+    queue = changed(site.queues["batch"], jobs_per_user=None, jobs_per_project=2)
+    site = changed(site, queues={"batch": queue})
+    check_request(site, Request(1, 60, "batch", "X", jobs=2))
+    with pytest.raises(UserError, match="queue batch takes 2 jobs of a project at a time, not 3"):
+        check_request(site, Request(1, 60, "batch", "X", jobs=3))
 
 
 def test_the_default_queue_is_the_sites():

@@ -32,7 +32,7 @@ class OwnSocket(zmq.Socket):
 def main() -> None:
     """Run the master or the worker of serial mode, as the command line says."""
     multiprocessing.set_start_method("fork", force=True)
-    zmq.Context._socket_class = OwnSocket
+    zmq.Context._socket_class = OwnSocket  # type: ignore[misc]
     socket.gethostname = lambda: HOST  # Balsam finds its master by this name
     try:
         entry_point()

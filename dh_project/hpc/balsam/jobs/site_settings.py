@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
-from dh_project.common.key_values import parse_key_values
 from dh_project.hpc.balsam.install.installation import Installation
 
 
@@ -66,11 +66,11 @@ def read_site_settings(installation: Installation) -> SiteSettings:
     )
 
 
-def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path) -> dict[str, Path]:
+def paths_in(run_kwargs: Mapping[str, Any], settings: SiteSettings, directory: Path) -> dict[str, Path]:
     """Return the run function's arguments that name data of the settings, or an existing file or folder.
 
     Args:
-        run_kwargs: ``key=value`` words.
+        run_kwargs: Constant arguments of the run function.
         settings: The settings of the site; a name of data comes before a file of the same name.
         directory: Folder that relative paths start from.
 
@@ -78,7 +78,7 @@ def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path)
         UserError: A data place that is named is not there.
     """
     paths: dict[str, Path] = {}
-    for name, value in parse_key_values(run_kwargs).items():
+    for name, value in run_kwargs.items():
         if not isinstance(value, str) or not value:
             continue
         if (place := settings.data.get(value)) is not None:
@@ -88,20 +88,6 @@ def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path)
         elif (path := directory / value).exists():
             paths[name] = Path(path).resolve()
     return paths
-
-
-def with_paths(run_kwargs: Sequence[str], paths: dict[str, Path]) -> list[str]:
-    """Return ``key=value`` words with the paths of these arguments replaced."""
-    words = []
-    for word in run_kwargs:
-        name = word.partition("=")[0]
-        if name in paths:
-            plain = f"{name}={paths[name]}"
-            is_plain = parse_key_values([plain])[name] == str(paths[name])
-            quoted = str(paths[name]).replace("'", "''")
-            word = plain if is_plain else f"{name}='{quoted}'"
-        words.append(word)
-    return words
 
 
 def _from(home: Path, path: Path | None) -> Path | None:
