@@ -81,13 +81,6 @@ def test_the_originals_ties_are_a_file_of_their_own(folder: Path, tmp_path: Path
     assert ours.arrays["edge_counts"].tolist() == [2] * 24
 
 
-def test_unknown_ties_are_an_error_that_names_the_valid_ones(folder: Path, tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"'pymatgn' \(did you mean 'pymatgen'\?\); valid: environment, pymatgen"
-    ):
-        prepare(folder, tmp_path, ties="pymatgn")
-
-
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
 def test_an_archive_gives_the_graphs_of_its_folder(folder: Path, tmp_path: Path, ending: str):
     assert same(prepare(folder, tmp_path / "one"), prepare(pack(folder, ending), tmp_path / "other"))
