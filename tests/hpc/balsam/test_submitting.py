@@ -98,9 +98,7 @@ def test_what_the_sites_agent_refuses_is_told_and_taken_back(installation, clien
     assert not (installation.data / "submitting_ghost").exists()
 
 
-def test_where_the_batch_job_cannot_be_made_the_search_is_taken_back(
-    installation, client, monkeypatch, capsys
-):
+def test_the_search_is_undone_if_the_batch_job_cannot_be_made(installation, client, monkeypatch, capsys):
     from dh_project.cli.main import main
 
     def fail(self, request):
