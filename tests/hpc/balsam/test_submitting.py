@@ -136,8 +136,7 @@ def test_a_search_is_followed_to_its_end_and_gone_on_with(installation, settings
     lines = search.said.splitlines()
     submitted = next(number for number, line in enumerate(lines) if line.startswith("Submit OK: BatchJob {"))
     assert lines[:submitted] == [
-        "Validating Problem...OK",
-        "Validating run...OK",
+        "Validating Problem and run...OK",
         "Staging data...OK",
         "Bootstrapping apps...OK",
         "Creating HPS(AMBS) BalsamJob...OK",
