@@ -22,7 +22,7 @@ from dh_project.cgcnn_mp.network.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.metrics import finite_or_none
 from dh_project.cgcnn_mp.training.option import keyword_options
-from dh_project.cgcnn_mp.training.outcome import Outcome
+from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
 from dh_project.trial.reporting import previous_folder, record, report, trial_folder
@@ -169,7 +169,7 @@ def run(
     with met(where) as ranks:
         if home is not None and ranks.is_first:
             home.mkdir(parents=True, exist_ok=True)
-        outcome = train(
+        result = train(
             *sets,
             architecture=architecture,
             settings=replace(settings, device=str(where)),
@@ -179,21 +179,44 @@ def run(
             ranks=ranks,
         )
     if not ranks.is_first:
-        return -outcome.error
+        return -result.error
     record(
-        **_errors(outcome),
-        best_epoch=outcome.best_epoch,
-        epochs=outcome.epochs,
-        parameters=sum(weights.numel() for weights in outcome.network.parameters()),
-        seconds=outcome.seconds,
+        **_errors(result),
+        best_epoch=result.best_epoch,
+        epochs=result.epochs,
+        parameters=sum(weights.numel() for weights in result.network.parameters()),
+        seconds=result.seconds,
         device=str(where),
         peak_memory_mb=peak_memory_mb(where),
         seed=seed,
         threads=threads,
         ranks=ranks.size,
-        kernels=outcome.kernels,
+        kernels=result.kernels,
     )
-    return -outcome.error
+    return -result.error
+
+
+def run_alone(
+    point: Mapping[str, Any], *, folder: Location, recorded: float | None = None, **run_kwargs: Any
+) -> None:
+    """Train a point outside a search: print its metrics, and leave weights, tables and figures in a folder.
+
+    ``default_config.py``, ``best_config.py`` and ``deephyper train`` call it.
+
+    Args:
+        point: The hyperparameters.
+        folder: The folder for the files.
+        recorded: The objective that a search recorded for this point, which is printed beside the new one.
+        **run_kwargs: Other arguments of ``run``.
+
+    Raises:
+        ValueError: A name or a value is wrong, or the data cannot be used.
+        FloatingPointError: The training diverged.
+        OSError: The folder cannot be written to.
+    """
+    from dh_project.cgcnn_mp.training.train_in_folder import train_in_folder  # imports this module
+
+    train_in_folder(point, run_kwargs, Path(folder), recorded)
 
 
 def _own_device(settings: Settings) -> torch.device:
@@ -218,13 +241,13 @@ def _head(task: str, point: Mapping[str, Any]) -> dict[str, Any]:
     return {"classification": True, "dropout": point.get("dropout")}
 
 
-def _errors(outcome: Outcome) -> dict[str, float | None]:
+def _errors(result: TrainingResult) -> dict[str, float | None]:
     """Return the facts of how wrong a training ended: the errors of a regression, all metrics of a classification.
 
     A test set that is not there has the same facts, of None.
     """
-    names = [name for name in outcome.validation if not name.startswith(("rmse", "r2"))]
-    sets = {"val": finite_or_none(outcome.validation), "test": finite_or_none(outcome.test)}
+    names = [name for name in result.validation if not name.startswith(("rmse", "r2"))]
+    sets = {"val": finite_or_none(result.validation), "test": finite_or_none(result.test)}
     return {f"{which}_{name}": metrics.get(name) for which, metrics in sets.items() for name in names}
 
 

@@ -144,15 +144,18 @@ def _shown(default: Any) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on with a training, and print what it came to."""
     with refusals():
-        configuration, resuming = import_part("training.configuration"), import_part("training.resuming")
+        configuration, training = (
+            import_part("training.configuration"),
+            import_part("training.start_or_resume"),
+        )
         given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
         if arguments.timestamp:
             arguments.folder = _new_folder(arguments)
         if arguments.config is not None:
             given = configuration.read_configuration(arguments.config) | given
-        start = resuming.go_on if arguments.resume is True else resuming.begin
+        start = training.resume if arguments.resume is True else training.start
         if isinstance(arguments.resume, str):
-            start = partial(resuming.go_on_from, arguments.resume)
+            start = partial(training.resume_from, arguments.resume)
         if arguments.different_seeds is not None:
             start = partial(_repeat, arguments)
         try:
@@ -161,7 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(_interrupted(arguments, resuming.LAST), file=sys.stderr)
+            print(_interrupted(arguments, training.LAST), file=sys.stderr)
             return 130
     return 0
 
@@ -180,8 +183,8 @@ def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], 
     """Train with several seeds."""
     if isinstance(arguments.resume, str):
         raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
-    repeat = import_part("training.repetitions").repeat
-    repeat(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
+    train_with_seeds = import_part("training.seeds").train_with_seeds
+    train_with_seeds(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 
 def _interrupted(arguments: argparse.Namespace, last: str) -> str:

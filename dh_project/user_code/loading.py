@@ -87,3 +87,26 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
 def absolute_target(target: str) -> str:
     """Return the target as it means the same from every folder (a path is made absolute)."""
     return str(Path(target).resolve()) if target.endswith(".py") else target
+
+
+def is_same_run(recorded: str, run: str) -> bool:
+    """Return whether a recorded target and a given one name the same run function.
+
+    A search may have recorded the path of the module's file, on this machine or on another one.
+
+    Args:
+        recorded: The target that a search recorded.
+        run: The target that is given now.
+
+    Raises:
+        UserError: The given target cannot be imported.
+    """
+    if recorded == run:
+        return True
+    if not recorded.endswith(".py"):
+        return full_name(recorded, "run") == full_name(run, "run")
+    module, _ = load_module(full_name(run, "run"))
+    if module.__file__ == recorded:
+        return True
+    parts = Path(*module.__name__.split(".")).with_suffix(".py").parts
+    return len(parts) > 1 and Path(recorded).parts[-len(parts) :] == parts

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 from small_trainings import SMALL, train
 
-from dh_project.cgcnn_mp.training.retraining import LOCK
+from dh_project.cgcnn_mp.training.train_in_folder import LOCK
 from dh_project.cli import analytics, main
 
 halides, trained, trained_once = (

@@ -10,9 +10,11 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dh_project as dh
 from dh_project.cgcnn_mp.crystals.errors import unknown
 from dh_project.cgcnn_mp.load_data import load_data
 from dh_project.cgcnn_mp.model_run import ORIGINAL, run
@@ -25,8 +27,6 @@ from dh_project.results.reading import best_configuration
 Configuration = dict[str, Any]
 
 OURS = "dh_project.cgcnn_mp.model_run.run"
-OURS_AS_FILE = ("dh_project", "cgcnn_mp", "model_run.py")
-"""The end of the path by which a search named it, on this machine or another."""
 
 
 def options() -> dict[str, Option]:
@@ -79,26 +79,40 @@ def read_best(path: Path) -> Configuration:
     """Read the best trial of a search of CGCNN from ``results.csv`` or ``best.json``.
 
     Raises:
-        UserError: It is no such file.
-        ValueError: The file names something that is no option.
+        UserError: The file cannot be read, or the search ran another model.
+        ValueError: The file has a name that is no setting.
     """
     best = best_configuration(path)
-    check_is_cgcnn(path, best.run)
-    constants = {name: value for name, value in best.run_kwargs.items() if name != "folder"}
+    constants = shared_arguments(path, best.run) | best.run_kwargs
+    constants.pop("folder", None)
     return checked(best.point | constants, path)
 
 
-def check_is_cgcnn(path: Path, recorded: str | None) -> None:
-    """Check that a search's run function was CGCNN's.
+def shared_arguments(path: Path, recorded: str | None) -> dict[str, Any]:
+    """Return the arguments that a recorded run function passes to CGCNN's in every trial.
+
+    CGCNN's own run function passes none. A problem made by ``--template cgcnn`` has a ``functools.partial`` of it.
+
+    Args:
+        path: The file that names the run function, for messages.
+        recorded: The recorded name or path of the run function; None: unknown, taken for CGCNN's own.
 
     Raises:
-        UserError: It was another.
+        UserError: The search ran another function.
     """
-    is_ours = recorded is None or recorded == OURS or Path(recorded).parts[-3:] == OURS_AS_FILE
-    if not is_ours:
-        raise UserError(
-            f"{path}: its run function is {recorded}, and this command trains CGCNN's model_run.run alone"
-        )
+    if recorded is None or dh.is_same_run(recorded, OURS):
+        return {}
+    try:
+        function = dh.load_run(recorded)
+    except UserError as error:
+        why = f" ({error})"
+    else:
+        if isinstance(function, partial) and function.func is run:
+            return dict(function.keywords)
+        why = ""
+    raise UserError(
+        f"{path}: its run function is {recorded}, and this command trains CGCNN's model_run.run alone{why}"
+    )
 
 
 def checked(found: Mapping[str, Any], path: Path) -> Configuration:

@@ -37,7 +37,7 @@ from dh_project.cgcnn_mp.training.checkpoint import (
 from dh_project.cgcnn_mp.training.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
 from dh_project.cgcnn_mp.training.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.training.metrics import measure, training_error
-from dh_project.cgcnn_mp.training.outcome import Outcome
+from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.training.schedules import make_schedule
 from dh_project.cgcnn_mp.training.settings import Settings
@@ -282,7 +282,7 @@ def train(
     resume: Path | None = None,
     on_epoch: Callable[[int, float], bool] | None = None,
     ranks: Ranks = ALONE,
-) -> Outcome:
+) -> TrainingResult:
     """Train a network, keep its best epoch, and test that one once.
 
     Args:
@@ -329,7 +329,7 @@ def train(
             go_on = True
             while ranks.of_first(go_on and not training.finished):
                 error = training.run_epoch()
-                saver.save_if_worth_it()
+                saver.save_if_due()
                 if on_epoch is not None and ranks.is_first:
                     go_on = on_epoch(len(training.history), error)
         network, normalizer = training.network, training.normalizer
@@ -346,7 +346,7 @@ def train(
         kernels = kernels_for(next(network.parameters())).__name__.rpartition(".")[2].removesuffix("_gate")
     if folder is not None and ranks.is_first:
         write_evaluation(folder, sets, predictions, metrics)
-    return Outcome(
+    return TrainingResult(
         network=network,
         normalizer=normalizer,
         best_epoch=training.best_epoch,

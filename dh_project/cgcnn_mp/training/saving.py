@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -10,14 +9,12 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.checkpoint import save_checkpoint
 from dh_project.common.files import write_table
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
 """Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
-
-WORTH = 20
-"""Training for so many times as long as the last writing took is worth the next one."""
 
 
 def copied(values: Any, device: str | None = None) -> Any:
@@ -57,7 +54,7 @@ class Saver:
         self._checkpoints, self._folder = checkpoints, folder
         self._unwritten: Checkpoints | None = None
         self._best_epoch = 0
-        self._due = 0.0
+        self._timer = dh.CheckpointTimer()
 
     def __enter__(self) -> Self:
         return self
@@ -77,13 +74,13 @@ class Saver:
             self._unwritten = self._checkpoints()
             self._write()
 
-    def save_if_worth_it(self) -> None:
+    def save_if_due(self) -> None:
         """Write what there is now, or keep it in memory where the last writing was not long ago.
 
         Raises:
             OSError: A file cannot be written; its older version stays.
         """
-        if time.monotonic() >= self._due:
+        if self._timer.is_due():
             self.save()
         elif self._folder is not None:
             self._unwritten = self._checkpoints()
@@ -91,13 +88,11 @@ class Saver:
     def _write(self) -> None:
         if self._folder is None or self._unwritten is None:
             return
-        begun = time.monotonic()
-        best, last = (copied(contents, "cpu") for contents in self._unwritten)
-        if best["epoch"] != self._best_epoch:
-            save_checkpoint(self._folder / BEST, best)
-            self._best_epoch = best["epoch"]
-        write_table(self._folder / HISTORY, last["history"])
-        save_checkpoint(self._folder / LAST, last)
+        with self._timer.writing():
+            best, last = (copied(contents, "cpu") for contents in self._unwritten)
+            if best["epoch"] != self._best_epoch:
+                save_checkpoint(self._folder / BEST, best)
+                self._best_epoch = best["epoch"]
+            write_table(self._folder / HISTORY, last["history"])
+            save_checkpoint(self._folder / LAST, last)
         self._unwritten = None
-        ended = time.monotonic()
-        self._due = ended + WORTH * (ended - begun)

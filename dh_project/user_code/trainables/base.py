@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any, ClassVar
+
+from dh_project.results.trial_files import find_file
 
 
 class Trainable(ABC):
@@ -20,6 +23,7 @@ class Trainable(ABC):
     """
 
     own_arguments: ClassVar[tuple[str, ...]]
+    checkpoint: ClassVar[str]
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -41,6 +45,15 @@ class Trainable(ABC):
     def of_prepare(self, run_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the run-kwargs that a function ``prepare`` beside the class gets."""
         return {name: value for name, value in run_kwargs.items() if name not in self.own_arguments}
+
+    def file_to_resume(self, run_kwargs: Mapping[str, Any]) -> Path | None:
+        """Return the checkpoint that the run-kwarg ``resume`` names; None if it is not given.
+
+        Raises:
+            UserError: There is no such file.
+        """
+        resume = run_kwargs.get("resume")
+        return find_file(str(resume), self.checkpoint, what="checkpoint") if resume is not None else None
 
     def _signature(self, parameters: Sequence[Parameter]) -> Signature:
         """Return a signature of the point, such parameters by name, and the adapter's own."""

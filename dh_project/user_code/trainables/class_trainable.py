@@ -17,13 +17,13 @@ import inspect
 import json
 import tarfile
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import replacing
+from dh_project.trial.checkpoint_timer import CheckpointTimer
 from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 from dh_project.user_code.trainables.base import Trainable
 from dh_project.user_code.trainables.metric import Metric
@@ -41,9 +41,6 @@ CHECKPOINT = "checkpoint.tar"
 
 PROGRESS = ".progress.json"
 """In the checkpoint: after which step, with which metrics."""
-
-WORTH = 20
-"""Steps for so many times as long as the last saving took are worth the next one."""
 
 OBJECTIVE = Metric("objective", "max")
 
@@ -99,7 +96,8 @@ class ClassTrainable(Trainable):
         kind: The class.
     """
 
-    own_arguments = ("steps", "metric", "mode")
+    own_arguments = ("steps", "metric", "mode", "resume")
+    checkpoint = CHECKPOINT
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
@@ -117,6 +115,7 @@ class ClassTrainable(Trainable):
         """
         self._steps(run_kwargs)
         self._metric(run_kwargs)
+        self.file_to_resume(run_kwargs)
 
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
         """Train a point, and return the objective of the last step."""
@@ -125,14 +124,14 @@ class ClassTrainable(Trainable):
         model: Any = self.kind()
         model.setup(dict(point), **constants)
         checkpoints = Checkpoints(model)
-        step, metrics = checkpoints.load()
+        step, metrics = checkpoints.load(self.file_to_resume(run_kwargs))
         goes_on = not metrics.get("done")
         while goes_on and step < steps:
             step += 1
             metrics = _metrics(model.step())
             objective = metric.objective(metrics, f"step {step}")
             goes_on = report(step, objective) and not metrics.get("done")
-            checkpoints.save_if_worth_it(step, metrics)
+            checkpoints.save_if_due(step, metrics)
         checkpoints.save(step, metrics)
         facts = {name: value for name, value in metrics.items() if name not in ("objective", "done")}
         record(**facts, steps=step)
@@ -185,26 +184,34 @@ class Checkpoints:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._folder = trial_folder()
-        self._saved, self._due = 0, 0.0
+        self._saved, self._timer = 0, CheckpointTimer()
 
-    def load(self) -> tuple[int, dict[str, Any]]:
-        """Let the model go on from what the attempt before this one left; return its step and metrics.
+    def load(self, resume: Path | None) -> tuple[int, dict[str, Any]]:
+        """Load the checkpoint of the previous attempt into the model, else the one to resume from.
 
-        Without such an attempt, what an earlier run left in the folder gives way.
+        Args:
+            resume: The checkpoint to resume from if no attempt before this one left any; None: begin at step 0, and
+                remove the checkpoint of an older run from the folder.
+
+        Returns:
+            The step of the checkpoint and the metrics of that step; 0 and no metrics if there is no checkpoint.
         """
         before = previous_folder(holding=CHECKPOINT)
-        if before is None:
+        path = before / CHECKPOINT if before is not None else resume
+        if path is None:
             if self._folder is not None:
                 (self._folder / CHECKPOINT).unlink(missing_ok=True)
             return 0, {}
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             progress = Path(name) / PROGRESS
             try:
-                with tarfile.open(before / CHECKPOINT) as archive:
+                with tarfile.open(path) as archive:
                     archive.extractall(name, filter="data")
                 done: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
             except (tarfile.TarError, FileNotFoundError, ValueError) as error:  # it is damaged
-                print(f"{before / CHECKPOINT} cannot be read; the trial begins anew: {error}")
+                if before is None:
+                    raise UserError(f"resume: {path} is no checkpoint of a class: {error}") from None
+                print(f"{path} cannot be read; the trial starts from the beginning: {error}")
                 return 0, {}
             progress.unlink()
             self._model.load(Path(name))
@@ -218,16 +225,16 @@ class Checkpoints:
         """
         if self._folder is None or step == self._saved:
             return
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=".checkpoint-", dir=self._folder) as name:
+        prefix = ".checkpoint-"
+        with self._timer.writing(), tempfile.TemporaryDirectory(prefix=prefix, dir=self._folder) as name:
             self._model.save(Path(name))
             done = {"step": step, "metrics": dict(metrics)}
             (Path(name) / PROGRESS).write_text(json.dumps(done, default=float), encoding="utf-8")
             with replacing(self._folder / CHECKPOINT) as aside, tarfile.open(aside, "w") as archive:
                 archive.add(name, arcname=".")
-        self._saved, self._due = step, time.monotonic() + WORTH * (time.monotonic() - began)
+        self._saved = step
 
-    def save_if_worth_it(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Save, unless the last saving was not long ago."""
-        if time.monotonic() >= self._due:
+    def save_if_due(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Save if a checkpoint is due (:class:`~dh_project.trial.checkpoint_timer.CheckpointTimer`)."""
+        if self._timer.is_due():
             self.save(step, metrics)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from dh_project.common.files import replacing
+from dh_project.trial.checkpoint_timer import CheckpointTimer
 from dh_project.trial.reporting import report
-from dh_project.user_code.trainables.class_trainable import WORTH
 from dh_project.user_code.trainables.metric import Metric
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -44,20 +43,20 @@ class Reporting(Checkpoint):
         self._metric, self._folder = metric, folder
         self._was_validated = self._begins_epoch = False
         self._random_state: dict[str, Any] | None = None
-        self._due = 0.0
+        self._timer = CheckpointTimer()
         self.best: float | None = None
         self.best_epoch = 0
         self.best_metrics: dict[str, float] = {}
 
     def take_over(self, name: str, before: Path | None) -> None:
-        """Take over a checkpoint of the attempt before this one.
+        """Copy a checkpoint of an earlier run into the folder.
 
         Args:
-            name: The checkpoint's file.
-            before: That attempt's folder; None: there is none, and what an earlier run left here gives way.
+            name: The file name of the checkpoint.
+            before: The folder of the earlier run; None: there is none, and an older file of that name is removed.
 
         Raises:
-            OSError: It cannot be copied or removed.
+            OSError: The file cannot be copied or removed.
         """
         if self._folder is None:
             return
@@ -88,7 +87,7 @@ class Reporting(Checkpoint):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the epoch before, whose learning rate schedule has made its step by now."""
-        if trainer.current_epoch > 0 and time.monotonic() >= self._due:
+        if trainer.current_epoch > 0 and self._timer.is_due():
             self._begins_epoch = True
             self._save(trainer)
             self._begins_epoch = False
@@ -145,10 +144,8 @@ class Reporting(Checkpoint):
         """Save what it takes to go on."""
         if self._folder is None:
             return
-        began = time.monotonic()
-        with replacing(self._folder / LAST) as aside:
+        with self._timer.writing(), replacing(self._folder / LAST) as aside:
             trainer.save_checkpoint(aside)
-        self._due = time.monotonic() + WORTH * (time.monotonic() - began)
 
 
 def _random_state() -> dict[str, Any]:

@@ -49,7 +49,8 @@ class LightningTrainable(Trainable):
         UserError: It is derived from the classes of the distribution ``pytorch_lightning``.
     """
 
-    own_arguments = ("datamodule", "epochs", "metric", "mode", "seed", "trainer")
+    own_arguments = ("datamodule", "epochs", "metric", "mode", "resume", "seed", "trainer")
+    checkpoint = "last.ckpt"
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
@@ -70,6 +71,7 @@ class LightningTrainable(Trainable):
         from lightning.pytorch import LightningModule
 
         settings = self._settings(run_kwargs)
+        self.file_to_resume(run_kwargs)
         if len(settings.parts) == 1 and self.kind.train_dataloader is LightningModule.train_dataloader:  # type: ignore[attr-defined]
             raise UserError(
                 f"{self.kind.__name__} has no data: give --run-kwargs datamodule=package.module.Name, or write a "
@@ -105,10 +107,12 @@ class LightningTrainable(Trainable):
         module, *data = [part(**_taken(part, values)) for part in settings.parts]
         folder = trial_folder()
         reporting = Reporting(settings.metric, folder)
-        for name in (BEST, LAST):
-            reporting.take_over(name, previous_folder(holding=name))
+        resume = self.file_to_resume(run_kwargs)
+        best_before = resume.parent if resume is not None and (resume.parent / BEST).is_file() else None
+        reporting.take_over(BEST, previous_folder(holding=BEST) or best_before)
+        reporting.take_over(LAST, previous_folder(holding=LAST))
         trainer = _trainer(settings, folder, reporting)
-        checkpoint = reporting.to_go_on_from()
+        checkpoint = reporting.to_go_on_from() or resume
         data_module = data[0] if data else None
         try:
             trainer.fit(module, datamodule=data_module, ckpt_path=checkpoint, weights_only=True)

@@ -11,6 +11,7 @@ from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.loop import Training, train
 from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST, Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.trial import checkpoint_timer
 
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.1}
 QUICK = Settings(epochs=5, batch_size=8, optim="Adam", schedule="one-cycle", averaging=0.9, device="cpu")
@@ -25,8 +26,8 @@ def sets():
 
 @pytest.fixture
 def seldom(monkeypatch):
-    """Nothing but the first epoch is worth writing before the end."""
-    monkeypatch.setattr(saving, "WORTH", 1e9)
+    """Only the first epoch is written before the end."""
+    monkeypatch.setattr(checkpoint_timer, "SHARE", 1e-9)
 
 
 class Clock:
@@ -46,7 +47,7 @@ def clock(monkeypatch):
         save_checkpoint(path, contents)
 
     save_checkpoint = saving.save_checkpoint
-    monkeypatch.setattr(saving, "time", clock)
+    monkeypatch.setattr(checkpoint_timer, "time", clock)
     monkeypatch.setattr(saving, "save_checkpoint", write)
     return clock
 
@@ -64,7 +65,7 @@ class Epochs:
 
     def run(self, saver):
         self.done += 1
-        saver.save_if_worth_it()
+        saver.save_if_due()
 
     @property
     def written(self):
@@ -82,7 +83,7 @@ def assert_same_end(one, other):
         assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
-def test_short_epochs_are_written_once_they_are_worth_it(clock, tmp_path):
+def test_writing_short_epochs_takes_at_most_a_twentieth_of_the_time(clock, tmp_path):
     epochs = Epochs(tmp_path)
     written = []
     with Saver(epochs.checkpoints, tmp_path) as saver:
@@ -90,8 +91,7 @@ def test_short_epochs_are_written_once_they_are_worth_it(clock, tmp_path):
             clock.now += 1.0
             epochs.run(saver)
             written.append(epochs.written)
-    worth = int(saving.WORTH * WRITING)
-    assert written == [1] * worth + [1 + worth] * worth + [1 + 2 * worth] * (23 - 2 * worth)
+    assert written == [1] * 10 + [11] * 10 + [21] * 3  # the next is due 19 times 0.5 s after the last
     assert epochs.written == 23
 
 
@@ -99,7 +99,7 @@ def test_long_epochs_are_written_each(clock, tmp_path):
     epochs = Epochs(tmp_path)
     with Saver(epochs.checkpoints, tmp_path) as saver:
         for epoch in range(1, 5):
-            clock.now += saving.WORTH * WRITING
+            clock.now += 19 * WRITING
             epochs.run(saver)
             assert epochs.written == epoch
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dh_project.common.errors import UserError
+from dh_project.trial import checkpoint_timer
 from dh_project.user_code.loading import check_run_kwargs, load_run
-from dh_project.user_code.trainables import lightning_callback
 
 POINT = {"units": 4, "lr": 0.02, "batch_size": 8}
 
@@ -64,7 +64,7 @@ def test_a_stop_ends_training_and_another_attempt_goes_on_as_if_there_had_been_n
 
 
 def test_an_attempt_that_was_killed_goes_on_from_its_last_epoch(model, attempt, monkeypatch):
-    monkeypatch.setattr(lightning_callback, "WORTH", 0)  # else so short an epoch is not saved
+    monkeypatch.setattr(checkpoint_timer, "SHARE", 1.0)  # else such short epochs are not saved
     run = model("Interrupted")
     whole = attempt("whole")
     run(POINT)

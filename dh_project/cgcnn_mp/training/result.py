@@ -9,7 +9,7 @@ from dh_project.cgcnn_mp.network.normalizer import Normalizer
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What a training ended with.
 
     Attributes:

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from dh_project.cgcnn_mp.training.configuration import Configuration, options, point_and_arguments
 from dh_project.cgcnn_mp.training.evaluation import METRICS
-from dh_project.cgcnn_mp.training.resuming import begin, go_on, is_done
-from dh_project.cgcnn_mp.training.retraining import Say, holds, lines_of
 from dh_project.cgcnn_mp.training.saving import LAST
+from dh_project.cgcnn_mp.training.start_or_resume import is_finished, start
+from dh_project.cgcnn_mp.training.start_or_resume import resume as resume_training
+from dh_project.cgcnn_mp.training.train_in_folder import Say, holds, lines_of
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_table
 
@@ -22,7 +23,7 @@ SEEDS = "seeds.csv"
 """A row a repetition: its seed, and each metric of each set."""
 
 
-def repeat(
+def train_with_seeds(
     folder: Path, given: Configuration, repetitions: int, resume: bool = False, say: Say = print
 ) -> None:
     """Train a configuration with seeds one after the other, and print mean and standard deviation of the metrics.
@@ -37,7 +38,7 @@ def repeat(
 
     Raises:
         UserError: One of the folders holds a training, which shall not go on.
-        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
     first = int(given.get("seed", options()["seed"].default))
     homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
@@ -48,15 +49,15 @@ def repeat(
     )
     if others and not resume:
         raise UserError(refused)
-    undone = {seed: home for seed, home in homes.items() if not is_done(home, {**given, "seed": seed})}
+    undone = {seed: home for seed, home in homes.items() if not is_finished(home, {**given, "seed": seed})}
     if begun and not undone and not resume:
         raise UserError(refused)
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
         if seed in undone:
-            start = go_on if home in begun else begin
-            start(home, {**given, "seed": seed}, say=say)
+            train = resume_training if home in begun else start
+            train(home, {**given, "seed": seed}, say=say)
         rows.append({"seed": seed, **_metrics(home)})
         write_table(folder / SEEDS, rows)
     for line in _summary(rows):

@@ -78,44 +78,43 @@ class Console(Connection):
         return True
 
 
-def retrain(
+def train_in_folder(
     point: Mapping[str, Any],
-    run_kwargs: Mapping[str, Any],
-    folder: str,
+    constants: Mapping[str, Any],
+    folder: Path,
     recorded: float | None = None,
     say: Say = print,
     resume: bool = False,
     before: Path | None = None,
 ) -> None:
-    """Train a point, print its metrics, and leave the training's files and figures in a folder.
+    """Train a point, print its metrics, and write checkpoints, tables and figures to a folder.
 
-    Where the folder holds this training, interrupted, it goes on; another one that is there gives way. Of several
-    ranks (``torchrun``) the first does so, and the others help it train.
+    If the folder holds the same training, interrupted, it is resumed; any other training in it is replaced. In a
+    launch of several ranks (``torchrun``), only the first one writes and prints.
 
     Args:
         point: The hyperparameters.
-        run_kwargs: Arguments of ``run``.
-        folder: The folder, where ``run_kwargs`` names none.
-        recorded: The objective that a search found, to print beside the new one.
+        constants: The arguments of ``run``, without ``folder``.
+        folder: The folder for the files.
+        recorded: The objective that a search recorded for this point, which is printed beside the new one.
         say: Prints a line.
-        resume: Whether to go on from a last epoch.
-        before: The folder that it lies in; None: the training's own.
+        resume: Whether to resume from ``last.pt``, even if some settings differ.
+        before: The folder of that ``last.pt``; None: ``folder``.
 
     Raises:
         ValueError: The point or an argument is wrong, or the data cannot be used.
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
-    constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
     values = complete_point(point)
     Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
     if not own_ranks().is_first:
         run(point, **constants)
         return
     prepare(**constants)
-    home = Path(run_kwargs.get("folder") or folder)
+    home = folder
     home.mkdir(parents=True, exist_ok=True)
-    unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
+    unit = "eV/atom" if constants.get("data", SHIPPED) == SHIPPED else "in the label's unit"
     with _alone_in(home):
         if not resume and is_interrupted(home, point, constants):
             say(f"goes on from the last epoch in {home}")

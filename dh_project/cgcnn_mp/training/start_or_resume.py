@@ -8,51 +8,58 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import dh_project as dh
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
-from dh_project.cgcnn_mp.training.checkpoint_path import configuration_of_trial, find_checkpoint
+from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
 from dh_project.cgcnn_mp.training.configuration import (
     Configuration,
-    check_is_cgcnn,
     checked,
     options,
     point_and_arguments,
+    shared_arguments,
 )
-from dh_project.cgcnn_mp.training.retraining import CONFIG, Say, is_complete, is_interrupted, retrain
 from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.training.settings import FREE
+from dh_project.cgcnn_mp.training.train_in_folder import (
+    CONFIG,
+    Say,
+    is_complete,
+    is_interrupted,
+    train_in_folder,
+)
 from dh_project.common.errors import UserError
 
 
-def begin(folder: Path, given: Configuration, say: Say = print) -> None:
+def start(folder: Path, given: Configuration, say: Say = print) -> None:
     """Train a configuration into a folder that holds no training yet, or this one, interrupted, which goes on.
 
     Raises:
         UserError: It holds another one, or all of this one.
-        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
     point, arguments = point_and_arguments(given)
     if not is_interrupted(folder, point, arguments):
         _check_holds_none(folder)
-    retrain(point, arguments, folder=str(folder), say=say)
+    train_in_folder(point, arguments, folder=folder, say=say)
 
 
-def go_on(folder: Path, given: Configuration, say: Say = print) -> None:
+def resume(folder: Path, given: Configuration, say: Say = print) -> None:
     """Go on with the training in a folder, by the settings recorded there; given ones win where they may change.
 
     Raises:
         UserError: There is nothing to go on with, all is done, or another setting is given than that of then.
-        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
     if not (folder / LAST).is_file():
         raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
     settings = _settings_of(folder, given)
     if own_ranks().is_first and (done := _what_is_done(folder, settings)):
         raise UserError(done)
-    retrain(*point_and_arguments(settings), folder=str(folder), say=say, resume=True)
+    train_in_folder(*point_and_arguments(settings), folder=folder, say=say, resume=True)
 
 
-def is_done(folder: Path, given: Configuration) -> bool:
+def is_finished(folder: Path, given: Configuration) -> bool:
     """Say whether nothing is left to do of the training in a folder.
 
     Raises:
@@ -62,7 +69,7 @@ def is_done(folder: Path, given: Configuration) -> bool:
     return (folder / LAST).is_file() and _what_is_done(folder, _settings_of(folder, given)) is not None
 
 
-def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
+def resume_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
     """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
 
     A folder that holds what the same call left when it was interrupted is gone on with.
@@ -75,14 +82,14 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
 
     Raises:
         UserError: There is no such checkpoint, or it has as many epochs as are asked for, or more.
-        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
-    path = find_checkpoint(checkpoint, of_folder=LAST)
+    path = find_checkpoint(checkpoint, LAST)
     done = _epochs_in(path)
-    found = configuration_of_trial(path)
-    if found is not None:
-        check_is_cgcnn(path, found[0])
-        settings = _with_changes(checked(found[1], path), given, path.parent)
+    origin = dh.find_origin(path)
+    if origin is not None:
+        recorded = {**shared_arguments(path, origin.run), **origin.run_kwargs, **origin.point}
+        settings = _with_changes(checked(recorded, path), given, path.parent)
     else:
         settings = _settings_of(path.parent, given)
     epochs = _in_force("epochs", settings)
@@ -94,14 +101,14 @@ def go_on_from(checkpoint: str, folder: Path, given: Configuration, say: Say = p
         )
     point, arguments = point_and_arguments(settings)
     if is_interrupted(folder, point, arguments):
-        retrain(point, arguments, folder=str(folder), say=say)
+        train_in_folder(point, arguments, folder=folder, say=say)
         return
     _check_holds_none(folder)
     was_there = folder.exists()
     try:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             copy = shutil.copyfile(path, Path(name) / LAST)
-            retrain(point, arguments, folder=str(folder), say=say, resume=True, before=copy.parent)
+            train_in_folder(point, arguments, folder=folder, say=say, resume=True, before=copy.parent)
     except (UserError, ValueError) as error:  # it is of another training: nothing was done
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
