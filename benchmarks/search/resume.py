@@ -54,7 +54,7 @@ else:
 READ = """\
 import sys, time
 from pathlib import Path
-from dh_project.history import History
+from dh_project.results.history import History
 started = time.perf_counter()
 assert len(History.read(Path(sys.argv[1])).ended) == int(sys.argv[2])
 print(time.perf_counter() - started)

@@ -17,7 +17,7 @@ from dh_project.trial.trial import Cause, State
 RUNS = """
 import os, signal, time
 from dh_project import record, report
-from dh_project.ranks import meeting_place, rank, world_size
+from dh_project.trial.ranks import meeting_place, rank, world_size
 
 def run(point):
     record(said_by=rank(), ranks=world_size(), place=meeting_place())

@@ -23,8 +23,8 @@ WORDS = [
 IN_A_TRIAL = """
     import logging, sys
     from pathlib import Path
-    from dh_project.cgcnn_mp.labelled_graphs import label_graphs
-    from dh_project.running import Connection, connect
+    from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+    from dh_project.trial.reporting import Connection, connect
     connection = Connection()
     connection.folder = Path()
     connect(connection)

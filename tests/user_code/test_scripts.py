@@ -201,7 +201,7 @@ def test_a_metric_that_cannot_be_is_refused(words, said):
 RUN = """\
 import sys
 from dh_project import HpProblem
-from dh_project.scripts import Printed, run_script
+from dh_project.user_code.scripts import Printed, run_script
 
 Problem = HpProblem()
 Problem.add_dim("kind", ["hangs", "fails", "ends"])

@@ -19,7 +19,7 @@ from dh_project.worker.worker_process import WorkerProcess
 
 RUNS = """
 import os, shutil, socket, time
-from dh_project.running import home_folder, previous_folder, report, scratch_folder, trial_folder
+from dh_project.trial.reporting import home_folder, previous_folder, report, scratch_folder, trial_folder
 
 def run(point):
     return globals()[point["do"]](trial_folder(), home_folder())
@@ -70,7 +70,7 @@ def go_on(folder, home):
     return float(previous_folder("checkpoint").joinpath("checkpoint").read_text())
 
 def meet(folder, home):
-    from dh_project.ranks import meeting_place
+    from dh_project.trial.ranks import meeting_place
     return float(meeting_place() == f"file://{home}/.processes")
 
 def share(folder, home):

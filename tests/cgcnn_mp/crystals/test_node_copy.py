@@ -128,7 +128,7 @@ def test_of_many_trials_that_come_at_once_one_copies(folder, cache, place, monke
     program = """
         import sys
         from pathlib import Path
-        from dh_project.cgcnn_mp.node_copy import make_copy
+        from dh_project.cgcnn_mp.crystals.node_copy import make_copy
         sys.stdin.read()
         print(make_copy(Path(sys.argv[1])).stat().st_ino)
     """

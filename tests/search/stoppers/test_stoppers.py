@@ -7,7 +7,7 @@ from dh_project.search.stoppers.median import MOST_COMPARED, MedianStopper
 from dh_project.testing.stopper import StopperContract, show
 
 OWN = """
-from dh_project.stoppers.base import Stopper
+from dh_project.search.stoppers.base import Stopper
 
 class Threshold(Stopper):
     name = "threshold"
