@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import os
 import shlex
 import sys
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.model import MODEL, import_part, refusals
+from dh_project.cli.model import import_part, refusals
 from dh_project.cli.parser import Parser, natural
 from dh_project.common.console import tell
 from dh_project.common.errors import UserError
@@ -82,7 +79,7 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="train with N seeds, into DIR/seed-0 and so on; mean and standard deviation of the metrics at the end",
     )
-    parser.complete = add_names if "_ARGCOMPLETE" in os.environ else add_options
+    parser.complete = add_options
 
 
 def at_least_two(text: str) -> int:
@@ -94,43 +91,28 @@ def at_least_two(text: str) -> int:
 
 
 def add_options(parser: Parser) -> None:
-    """Add an option for each hyperparameter and each argument of the model's run function."""
+    """Add an option for each setting of a training."""
     configuration = import_part("training.configuration")
-    for name, option in configuration.options().items():
-        group = "hyperparameters" if name in configuration.ORIGINAL else "how to train"
+    for name, default in configuration.DEFAULTS.items():
         if name == "data":
             continue
-        flag, text = f"--{name.replace('_', '-')}", option.text.rstrip(".").replace("%", "%%")
-        help_text = f"{text} ({_shown(option.default)})"
-        if option.kinds == (bool,):
-            parser.group(group).add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
+        flag, group = f"--{name.replace('_', '-')}", parser.group(_group(configuration, name))
+        text = configuration.explanations()[name].rstrip(".").replace("%", "%%")
+        help_text = f"{text} ({_shown(default)})"
+        if isinstance(default, bool):
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
         else:
-            read = partial(_read, option)
-            parser.group(group).add_argument(flag, type=read, metavar=name[0].upper(), help=help_text)
+            read, choices = partial(_read, configuration, name), configuration.choices(name)
+            group.add_argument(flag, type=read, choices=choices, metavar=name[0].upper(), help=help_text)
 
 
-def add_names(parser: Parser) -> None:
-    """Add these options by name alone, for a Tab: they are read in the source, for importing it takes torch."""
-    spec = find_spec(f"{MODEL}.model_run")
-    assert spec is not None
-    assert spec.origin is not None
-    code = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
-    values = {ast.unparse(part.target): part.value for part in code if isinstance(part, ast.AnnAssign)}
-    names = list(ast.literal_eval(values["ORIGINAL"] or "{}"))
-    run = next(part for part in code if isinstance(part, ast.FunctionDef) and part.name == "run")
-    is_flag = {
-        argument.arg: ast.unparse(argument.annotation or argument) == "bool"
-        for argument in run.args.kwonlyargs
-    }
-    for name in dict.fromkeys([*names, *is_flag]):
-        if name not in ("data", "folder"):
-            action = argparse.BooleanOptionalAction if is_flag.get(name) else "store"
-            parser.add_argument(f"--{name.replace('_', '-')}", action=action)
+def _group(configuration: Any, name: str) -> str:
+    return "hyperparameters" if name in configuration.HYPERPARAMETERS else "how to train"
 
 
-def _read(option: Any, text: str) -> Any:
+def _read(configuration: Any, name: str, text: str) -> Any:
     try:
-        return option.parse(text)
+        return configuration.read_option(name, text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -12,6 +12,11 @@ import yaml
 from dh_project.common.errors import UserError
 
 
+def is_none(text: str) -> bool:
+    """Return whether a text on a command line stands for None: ``none`` or ``null``, in any case."""
+    return text.lower() in ("none", "null")
+
+
 def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
     """Parse ``key=value`` words; values are YAML scalars or flow collections (``2``, ``0.1``, ``[a, b]``).
 
@@ -31,6 +36,8 @@ def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
 
 def _scalar(word: str, text: str) -> Any:
     """Read a value; one that JSON has no form for (a date, say) stays the text it is."""
+    if is_none(text):
+        return None
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -15,6 +15,7 @@ import torch
 from filelock import FileLock
 from small_trainings import SMALL, train
 
+from dh_project.cgcnn_mp.training.configuration import DEFAULTS
 from dh_project.cgcnn_mp.training.train_in_folder import LOCK
 from dh_project.cli import analytics, main
 
@@ -100,14 +101,9 @@ def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, tra
 
 
 def test_every_argument_of_the_run_function_is_an_option(deephyper):
-    import inspect
-
-    from dh_project.cgcnn_mp.model_run import ORIGINAL, run
-
     status, said, _ = deephyper("train", "--help")
     assert status == 0
-    names = {*ORIGINAL, *inspect.signature(run).parameters} - {"point", "data"}
-    assert all(f"--{name.replace('_', '-')}" in said for name in names)
+    assert all(f"--{name.replace('_', '-')}" in said for name in DEFAULTS if name != "data")
 
 
 def test_options_reach_the_training(deephyper, halides, tmp_path):
@@ -281,9 +277,9 @@ def test_nothing_to_resume_is_said(deephyper):
     [
         (["--epoch", "3"], "did you mean '--epochs'?"),
         (["--epochs", "three"], "epochs is 'three'; it must be a whole number"),
-        (["--epochs", "0"], "epochs is 0"),
-        (["--n-conv", "0"], "n_conv is 0"),
-        (["--lr", "nan"], "lr is 'nan'; it must be a number"),
+        (["--epochs", "0"], "epochs is '0'; it must be greater than or equal to 1"),
+        (["--n-conv", "0"], "n_conv is '0'"),
+        (["--lr", "nan"], "lr is 'nan'; it must be a finite number"),
         (["--milestones", "50,x"], "milestones is 'x'"),
         (["--optim", "Adm"], "did you mean 'Adam'?"),
         (["--label", "dbl"], "unknown label 'dbl'"),

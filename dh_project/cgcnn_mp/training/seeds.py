@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dh_project.cgcnn_mp.training.configuration import Configuration, options, point_and_arguments
+from dh_project.cgcnn_mp.training.configuration import DEFAULTS, point_and_arguments
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.start_or_resume import is_finished, start
@@ -24,7 +24,7 @@ SEEDS = "seeds.csv"
 
 
 def train_with_seeds(
-    folder: Path, given: Configuration, repetitions: int, resume: bool = False, say: Say = print
+    folder: Path, given: dict[str, Any], repetitions: int, resume: bool = False, say: Say = print
 ) -> None:
     """Train a configuration with seeds one after the other, and print mean and standard deviation of the metrics.
 
@@ -40,7 +40,7 @@ def train_with_seeds(
         UserError: One of the folders holds a training, which shall not go on.
         ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
-    first = int(given.get("seed", options()["seed"].default))
+    first = int(given.get("seed", DEFAULTS["seed"]))
     homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
     begun = [home for home in homes.values() if (home / LAST).exists()]
     others = [home for seed, home in homes.items() if home in begun and not _holds(home, given, seed)]
@@ -65,7 +65,7 @@ def train_with_seeds(
     say(f"each one's metrics in {folder / SEEDS}")
 
 
-def _holds(home: Path, given: Configuration, seed: int) -> bool:
+def _holds(home: Path, given: dict[str, Any], seed: int) -> bool:
     return holds(home, *point_and_arguments({**given, "seed": seed}))
 
 

@@ -12,13 +12,8 @@ import dh_project as dh
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
-from dh_project.cgcnn_mp.training.configuration import (
-    Configuration,
-    checked,
-    options,
-    point_and_arguments,
-    shared_arguments,
-)
+from dh_project.cgcnn_mp.training.configuration import DEFAULTS, point_and_arguments
+from dh_project.cgcnn_mp.training.configuration_files import checked_in, shared_arguments
 from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
 from dh_project.cgcnn_mp.training.settings import FREE
 from dh_project.cgcnn_mp.training.train_in_folder import (
@@ -31,7 +26,7 @@ from dh_project.cgcnn_mp.training.train_in_folder import (
 from dh_project.common.errors import UserError
 
 
-def start(folder: Path, given: Configuration, say: Say = print) -> None:
+def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
     """Train a configuration into a folder that holds no training yet, or this one, interrupted, which goes on.
 
     Raises:
@@ -44,7 +39,7 @@ def start(folder: Path, given: Configuration, say: Say = print) -> None:
     train_in_folder(point, arguments, folder=folder, say=say)
 
 
-def resume(folder: Path, given: Configuration, say: Say = print) -> None:
+def resume(folder: Path, given: dict[str, Any], say: Say = print) -> None:
     """Go on with the training in a folder, by the settings recorded there; given ones win where they may change.
 
     Raises:
@@ -59,7 +54,7 @@ def resume(folder: Path, given: Configuration, say: Say = print) -> None:
     train_in_folder(*point_and_arguments(settings), folder=folder, say=say, resume=True)
 
 
-def is_finished(folder: Path, given: Configuration) -> bool:
+def is_finished(folder: Path, given: dict[str, Any]) -> bool:
     """Say whether nothing is left to do of the training in a folder.
 
     Raises:
@@ -69,7 +64,7 @@ def is_finished(folder: Path, given: Configuration) -> bool:
     return (folder / LAST).is_file() and _what_is_done(folder, _settings_of(folder, given)) is not None
 
 
-def resume_from(checkpoint: str, folder: Path, given: Configuration, say: Say = print) -> None:
+def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say = print) -> None:
     """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
 
     A folder that holds what the same call left when it was interrupted is gone on with.
@@ -89,7 +84,7 @@ def resume_from(checkpoint: str, folder: Path, given: Configuration, say: Say = 
     origin = dh.find_origin(path)
     if origin is not None:
         recorded = {**shared_arguments(path, origin.run), **origin.run_kwargs, **origin.point}
-        settings = _with_changes(checked(recorded, path), given, path.parent)
+        settings = _with_changes(checked_in(path, recorded), given, path.parent)
     else:
         settings = _settings_of(path.parent, given)
     epochs = _in_force("epochs", settings)
@@ -129,19 +124,19 @@ def _check_holds_none(folder: Path) -> None:
         )
 
 
-def _settings_of(folder: Path, given: Configuration) -> Configuration:
+def _settings_of(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a training that goes on; without a record, those that are given."""
     path = folder / CONFIG
     if not path.is_file():
         return given
     try:
-        recorded = checked(json.loads(path.read_text(encoding="utf-8")), path)
+        recorded = checked_in(path, json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
     return _with_changes(recorded, given, folder)
 
 
-def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -> Configuration:
+def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return recorded settings with what is given now.
 
     Raises:
@@ -156,9 +151,9 @@ def _with_changes(recorded: Configuration, given: Configuration, folder: Path) -
     return recorded | given
 
 
-def _in_force(name: str, settings: Configuration) -> Any:
+def _in_force(name: str, settings: dict[str, Any]) -> Any:
     """Return a setting: what is said of it, or its default."""
-    return settings[name] if name in settings else options()[name].default
+    return settings.get(name, DEFAULTS[name])
 
 
 def _epochs_in(checkpoint: Path) -> int:
@@ -175,7 +170,7 @@ def _same(one: Any, other: Any) -> bool:
     return one == other or (isinstance(one, list | tuple) and list(one) == list(other or ()))
 
 
-def _what_is_done(folder: Path, settings: Configuration) -> str | None:
+def _what_is_done(folder: Path, settings: dict[str, Any]) -> str | None:
     """Return why there is nothing left to do; None where there are epochs, an evaluation or figures.
 
     Raises:

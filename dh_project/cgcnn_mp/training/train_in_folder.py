@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -25,11 +25,11 @@ from dh_project.cgcnn_mp.figures.training_figures import (
     draw_training_curve,
 )
 from dh_project.cgcnn_mp.graphs.labelled_graphs import GRAPH_OPTIONS, label_graphs
-from dh_project.cgcnn_mp.model_run import complete_point, prepare, run
+from dh_project.cgcnn_mp.model_run import prepare, run
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
+from dh_project.cgcnn_mp.training.configuration import configuration_of
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
-from dh_project.cgcnn_mp.training.settings import Settings
 from dh_project.common.errors import UserError
 from dh_project.common.file_lock import file_lock
 from dh_project.common.files import write_whole
@@ -106,8 +106,7 @@ def train_in_folder(
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
-    values = complete_point(point)
-    Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
+    configuration_of(point, constants)
     if not own_ranks().is_first:
         run(point, **constants)
         return
@@ -198,7 +197,7 @@ def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], un
         draw_roc(home)
     else:
         draw_parity(home, unit)
-        of_graphs = {**complete_point(point), **constants}
+        of_graphs = asdict(configuration_of(point, constants))
         found = label_graphs(
             **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
         )
