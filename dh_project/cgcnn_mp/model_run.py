@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import pydantic  # noqa: F401 (checks the settings; imported here so that no trial must)
 import torch
 
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet

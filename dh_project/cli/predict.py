@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.cli.model import import_part, refusals
-from dh_project.cli.parser import positive_float, positive_int
+from dh_project.cli.parser import or_none, positive_float, positive_int
 
 DESCRIPTION = """\
 Predict crystals by a trained CGCNN.
@@ -56,17 +56,21 @@ def add_command(commands: Any) -> None:
     output = parser.add_argument_group("the table")
     output.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the table")
     output.add_argument(
-        "--label", metavar="NAME", help="label to compare with, several with commas (those of the training)"
+        "--label",
+        type=or_none(str),
+        metavar="NAME",
+        help="label to compare with, several with commas (those of the training)",
     )
     graphs = parser.add_argument_group("graphs")
     graphs.add_argument(
-        "--max-num-nbr", type=positive_int, metavar="N", help="neighbours an atom (the checkpoint's)"
+        "--max-num-nbr", type=or_none(positive_int), metavar="N", help="neighbours an atom (the checkpoint's)"
     )
     graphs.add_argument(
-        "--radius", type=positive_float, metavar="R", help="cutoff radius, Å (the checkpoint's)"
+        "--radius", type=or_none(positive_float), metavar="R", help="cutoff radius, Å (the checkpoint's)"
     )
     graphs.add_argument(
         "--ties",
+        type=or_none(str),
         metavar="T",
         help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
         "original code does (the checkpoint's; of the original's files pymatgen)",
@@ -74,10 +78,13 @@ def add_command(commands: Any) -> None:
     where = parser.add_argument_group("where to compute")
     where.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
     where.add_argument(
-        "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
+        "--batch-size",
+        type=or_none(positive_int),
+        metavar="N",
+        help="crystals at a time (what suits the device)",
     )
     where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
-    graphs.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
+    graphs.add_argument("--cache-folder", type=or_none(Path), metavar="DIR", help="where graphs are kept")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,11 +10,7 @@ from typing import Any
 import yaml
 
 from dh_project.common.errors import UserError
-
-
-def is_none(text: str) -> bool:
-    """Return whether a text on a command line stands for None: ``none`` or ``null``, in any case."""
-    return text.lower() in ("none", "null")
+from dh_project.common.none import is_none
 
 
 def parse_key_values(words: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from small_trainings import SMALL, train
 from dh_project.cgcnn_mp.training.configuration import DEFAULTS
 from dh_project.cgcnn_mp.training.train_in_folder import LOCK
 from dh_project.cli import analytics, main
+from dh_project.scaffold.problem import new_problem
+from dh_project.scaffold.project import Project
+from dh_project.scaffold.template import load_template
 
 halides, trained, trained_once = (
     small_trainings.halides,
@@ -190,6 +193,27 @@ def test_a_trial_of_a_search_is_trained_longer(deephyper, halides, tmp_path):
     words = ("--config", best, "--folder", "again", "--resume", "search:best", "--epochs", "3")
     assert deephyper("train", *words)[0] == 0
     assert (tmp_path / "again/history.csv").read_text().count("\n") == 4
+
+
+def test_a_problem_of_ones_own_crystals_is_trained_again_and_longer(
+    deephyper, halides, tmp_path, monkeypatch
+):
+    project = Project(tmp_path / "own", "own")
+    project.home.mkdir(parents=True)
+    (project.home / "__init__.py").touch()
+    new_problem(project, "salts", load_template("cgcnn"), [f"data={halides}"])
+    monkeypatch.syspath_prepend(project.root)
+    words = ["hps", "random", "--evaluator", "process", "--max-evals", "1", "--num-workers", "1"]
+    words += ["--problem", "own.salts.problem.Problem", "--run", "own.salts.model_run.run"]
+    assert deephyper(*words, "--log-dir", "search", "--run-kwargs", "epochs=1", "device=cpu")[0] == 0
+    assert analytics.main(["topk", "search/results.csv", "-o", "best.json"]) == 0
+    assert deephyper("train", "--config", "best.json", "--folder", "again")[0] == 0
+    assert json.loads((tmp_path / "again/config.json").read_text())["data"] == str(halides)
+    assert (tmp_path / "again/history.csv").read_text().split(",")[:6] == (
+        (tmp_path / "search/trials/0000/attempt-1/history.csv").read_text().split(",")[:6]
+    )
+    assert deephyper("train", "--folder", "longer", "--resume", "search:best", "--epochs", "3")[0] == 0
+    assert epochs_of(tmp_path / "longer") == 3
 
 
 def test_fewer_epochs_than_a_checkpoint_has_are_refused(deephyper, trained, tmp_path):

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from annotated_types import Ge, Gt
 
 from dh_project.cgcnn_mp.crystals.errors import unknown
-from dh_project.common.key_values import is_none
+from dh_project.common.none import is_none
 
 Positive = Annotated[int, Ge(1)]
 Paths = str | Sequence[str]

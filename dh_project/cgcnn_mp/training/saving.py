@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor
 
-import dh_project as dh
+from dh_project import CheckpointTimer  # at import, so that no trial must
 from dh_project.cgcnn_mp.training.checkpoint import save_checkpoint
 from dh_project.common.files import write_table
 
@@ -54,7 +54,7 @@ class Saver:
         self._checkpoints, self._folder = checkpoints, folder
         self._unwritten: Checkpoints | None = None
         self._best_epoch = 0
-        self._timer = dh.CheckpointTimer()
+        self._timer = CheckpointTimer()
 
     def __enter__(self) -> Self:
         return self
