@@ -51,7 +51,8 @@ setup(
         "dh_project.hpc.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
         "dh_project.scaffold": ["project/**/*", "shared/**/*", "templates/**/*"],
-        "dh_project.hpc.sites": ["*.toml", "templates/*.j2"],
+        "dh_project.hpc.sites": ["*.toml"],
+        "dh_project.hpc.batch_jobs": ["templates/*.j2"],
     },
     install_requires=[
         "argcomplete>=3.5",
@@ -85,6 +86,12 @@ setup(
             "deephyper = dh_project.cli.main:main",
             "dh-project = dh_project.cli.main:main",
             "deephyper-analytics = dh_project.cli.analytics:main",
+        ],
+        "dh_project.evaluators": [
+            "process = dh_project.evaluators.process:ProcessEvaluator",
+            "ray = dh_project.evaluators.ray:RayEvaluator",
+            "mpi = dh_project.evaluators.mpi:MPIEvaluator",
+            "balsam = dh_project.hpc.balsam.evaluator:BalsamEvaluator",
         ],
     },
 )

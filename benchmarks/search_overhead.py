@@ -20,9 +20,9 @@ from machine import describe_machine
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
 
 RUN = "import torch\ndef run(point):\n    return 0.0\n"
@@ -51,8 +51,8 @@ def command(*words: str) -> Callable[[], object]:
 def worker_trial(folder: Path) -> float:
     """Return the seconds of a trial in a worker."""
     (folder / "nothing.py").write_text(RUN)
-    setting = Setting(str(folder / "nothing.py"), {}, str(folder), sys.path)
-    with ProcessEvaluator(setting, Resources(num_workers=1)) as evaluator:
+    context = RunContext(str(folder / "nothing.py"), {}, str(folder), sys.path)
+    with ProcessEvaluator(context, EvaluatorSettings(num_workers=1)) as evaluator:
         numbers = iter(range(1000))
 
         def trial() -> None:

@@ -1,21 +1,57 @@
 """A DeepHyper project: asynchronous model-based search over crystal graph networks, and over models of your own.
 
-A problem module imports ``HpProblem`` from here, and a run module ``report`` and ``record``. They are loaded
-on first use, so that a worker never imports the space and ``deephyper --help`` stays quick.
+Everything that is public is a name of this module, and is used as ``import dh_project as dh``. All other modules
+are private and may move. The public names are imported when they are first used, so that a worker never imports
+the search space and ``deephyper --help`` stays quick.
+
+Search spaces and models:
+    ``HpProblem``, ``as_run``, ``UserError``
+
+Inside a run function:
+    ``report``, ``record``, ``trial_folder``, ``previous_folder``, ``home_folder``, ``scratch_folder``,
+    ``CheckpointTimer``
+
+Files and trials of a search:
+    ``find_file``, ``find_origin``, ``best_configuration``
+
+Running one point outside a search:
+    ``run_baseline``, ``run_best``, ``load_run``, ``is_same_run``, ``parse_key_values``, ``is_none``,
+    ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
+
+Tools that the problem package uses, and that yours may use too:
+    ``errors`` (wording of messages), ``files`` (files that are written whole or not at all), ``file_lock``,
+    ``ranks`` (the processes of one data-parallel trial), ``scratch`` (node-local storage)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dh_project.common import errors as errors
+    from dh_project.common import files as files
+    from dh_project.common.cores import available_cores as available_cores
+    from dh_project.common.errors import UserError as UserError
+    from dh_project.common.exit_status import MISTAKES as MISTAKES
+    from dh_project.common.exit_status import exit_status as exit_status
+    from dh_project.common.file_lock import file_lock as file_lock
+    from dh_project.common.key_values import parse_key_values as parse_key_values
+    from dh_project.common.none import is_none as is_none
     from dh_project.problem import HpProblem as HpProblem
+    from dh_project.results.reading import best_configuration as best_configuration
     from dh_project.results.trial_files import find_file as find_file
     from dh_project.results.trial_files import find_origin as find_origin
     from dh_project.training.scripts import run_baseline as run_baseline
     from dh_project.training.scripts import run_best as run_best
+    from dh_project.trial import ranks as ranks
+    from dh_project.trial import scratch as scratch
     from dh_project.trial.checkpoint_timer import CheckpointTimer as CheckpointTimer
+    from dh_project.trial.reporting import Connection as Connection
+    from dh_project.trial.reporting import connect as connect
+    from dh_project.trial.reporting import home_folder as home_folder
+    from dh_project.trial.reporting import previous_folder as previous_folder
     from dh_project.trial.reporting import record as record
     from dh_project.trial.reporting import report as report
+    from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
     from dh_project.user_code.loading import is_same_run as is_same_run
     from dh_project.user_code.loading import load_run as load_run
@@ -25,37 +61,53 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CheckpointTimer": "dh_project.trial.checkpoint_timer",
+    "Connection": "dh_project.trial.reporting",
     "HpProblem": "dh_project.problem",
+    "MISTAKES": "dh_project.common.exit_status",
+    "UserError": "dh_project.common.errors",
     "as_run": "dh_project.user_code.trainables",
+    "available_cores": "dh_project.common.cores",
+    "best_configuration": "dh_project.results.reading",
+    "connect": "dh_project.trial.reporting",
+    "exit_status": "dh_project.common.exit_status",
+    "file_lock": "dh_project.common.file_lock",
     "find_file": "dh_project.results.trial_files",
     "find_origin": "dh_project.results.trial_files",
+    "home_folder": "dh_project.trial.reporting",
+    "is_none": "dh_project.common.none",
     "is_same_run": "dh_project.user_code.loading",
     "load_run": "dh_project.user_code.loading",
+    "parse_key_values": "dh_project.common.key_values",
+    "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
     "run_baseline": "dh_project.training.scripts",
     "run_best": "dh_project.training.scripts",
+    "scratch_folder": "dh_project.trial.reporting",
     "trial_folder": "dh_project.trial.reporting",
 }
-__all__ = [
-    "CheckpointTimer",
-    "HpProblem",
-    "__version__",
-    "as_run",
-    "find_file",
-    "find_origin",
-    "is_same_run",
-    "load_run",
-    "record",
-    "report",
-    "run_baseline",
-    "run_best",
-    "trial_folder",
-]
+"""The module that defines each public name."""
+
+_NAMESPACES = {
+    "errors": "dh_project.common.errors",
+    "files": "dh_project.common.files",
+    "ranks": "dh_project.trial.ranks",
+    "scratch": "dh_project.trial.scratch",
+}
+"""The module that each public namespace is."""
+
+__all__ = ["__version__", *_HOMES, *_NAMESPACES]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
+    if name in _NAMESPACES:
+        return import_module(_NAMESPACES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for tab completion."""
+    return sorted(__all__)

@@ -12,10 +12,11 @@ from halides import write_halides
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep what tests prepare out of the user's own cache; share it among them."""
+    """Keep what tests prepare and submit out of the user's own folders; share the cache among them."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DH_PROJECT_CACHE", str(folder))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield folder
 
 

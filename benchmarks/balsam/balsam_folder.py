@@ -20,10 +20,11 @@ from dh_project.hpc.balsam.client.client import BalsamClient
 from dh_project.hpc.balsam.client.models import JobRequest, JobState
 from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Installation, active_installation
 from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
-from dh_project.hpc.balsam.jobs.packing import SERIAL, Wishes, pack
+from dh_project.hpc.balsam.jobs.packing import SERIAL, pack
 from dh_project.hpc.balsam.jobs.place import Place
 from dh_project.results.paths import SearchPaths
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
+from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 POINT = {
@@ -150,7 +151,7 @@ def resting_place(installation: Installation, client: CountedClient, num_jobs: i
                 workflow,
                 folder=workflow,
                 search=SearchPaths(Path(search)),
-                packing=pack(description.node, 1, SERIAL, Wishes()),
+                packing=pack(description.node, 1, SERIAL, TrialShape(cores=None)),
                 spec=BalsamJobSpec(),
                 trial_app=app,
                 own_job=job.id,
@@ -162,10 +163,10 @@ def resting_place(installation: Installation, client: CountedClient, num_jobs: i
             shutil.rmtree(installation.data / workflow, ignore_errors=True)
 
 
-def setting_of(place: Place) -> Setting:
+def context_of(place: Place) -> RunContext:
     """Return what all trials of a search would share."""
     folder = place.search.folder
-    return Setting("dh_project.cgcnn_mp.model_run.run", {"epochs": 30}, str(folder), sys.path)
+    return RunContext("dh_project.cgcnn_mp.model_run.run", {"epochs": 30}, str(folder), sys.path)
 
 
 def assignment_of(place: Place, trial: int) -> Assignment:

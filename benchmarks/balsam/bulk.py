@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_place, setting_of, tell
+from balsam_folder import CountedClient, assignment_of, balsam_folder, context_of, resting_place, tell
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +40,7 @@ def in_bulk(installation: Installation, count: int) -> list[Row]:
         resting_place(installation, client, count) as place,
     ):
         having = place.tags_of_trials()
-        evaluator = BalsamEvaluator(setting_of(place), place)
+        evaluator = BalsamEvaluator(context_of(place), place)
         began = time.perf_counter()
         for trial in range(count):
             evaluator.start(assignment_of(place, trial))
@@ -66,11 +66,11 @@ def one_by_one(installation: Installation, count: int) -> list[Row]:
         CountedClient.new(installation) as client,
         resting_place(installation, client, count) as place,
     ):
-        setting = setting_of(place)
+        context = context_of(place)
         client.requests.clear()
         began = time.perf_counter()
         for trial in range(count):
-            [job] = client.create_jobs([place.request(setting, assignment_of(place, trial))])
+            [job] = client.create_jobs([place.request(context, assignment_of(place, trial))])
             client.update_job(job.id, state=JobState.PREPROCESSED)
         return [("one by one", count, len(client.requests), time.perf_counter() - began)]
 

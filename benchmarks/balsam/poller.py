@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from balsam_folder import CountedClient, assignment_of, balsam_folder, resting_place, setting_of, tell
+from balsam_folder import CountedClient, assignment_of, balsam_folder, context_of, resting_place, tell
 from rich.console import Console
 from rich.table import Table
 
@@ -104,12 +104,12 @@ def polled(installation: Installation, under_way: int, over: int) -> Iterator[Po
         CountedClient.new(installation) as helper,
         resting_place(installation, client, under_way) as place,
     ):
-        setting = setting_of(place)
-        requests = [place.request(setting, assignment_of(place, under_way + trial)) for trial in range(over)]
+        context = context_of(place)
+        requests = [place.request(context, assignment_of(place, under_way + trial)) for trial in range(over)]
         helper.end_jobs([job.id for job in helper.create_jobs(requests)])
         # or they would count as changed just now, for as long as all rests
         time.sleep(2 * OVERLAP.total_seconds())
-        evaluator = BalsamEvaluator(setting, place)
+        evaluator = BalsamEvaluator(context, place)
         for trial in range(under_way):
             evaluator.start(assignment_of(place, trial))
         jobs: dict[int, int] = {}

@@ -36,7 +36,8 @@ from dh_project.hpc.balsam.client.client import BalsamClient
 from dh_project.hpc.balsam.client.models import BatchState
 from dh_project.hpc.balsam.client.tags import WORKFLOW
 from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Installation
-from dh_project.hpc.balsam.jobs.packing import MPI, SERIAL, Wishes, pack
+from dh_project.hpc.balsam.jobs.packing import MPI, SERIAL, pack
+from dh_project.trial.shape import TrialShape
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
@@ -163,7 +164,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "problem.py").write_text(PROBLEM)
         (folder / "sleeps.py").write_text(RUN)
-        slots = pack(installation.describe().node, 1, SERIAL, Wishes()).slots
+        slots = pack(installation.describe().node, 1, SERIAL, TrialShape(cores=None)).slots
         rows = [
             Row(way, seconds, slots, [], [], [], [])
             for seconds in TRIALS

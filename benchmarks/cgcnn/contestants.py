@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +93,8 @@ def contestants(
     crystals = load_crystals(folder)
     features, gaussians = crystals.graphs.element_features.shape[1], count_gaussians(crystals.graphs.radius)
     found = {OURS: _ours(crystals, features, gaussians)}
-    missing = []
-    if "quotient" in inspect.signature(load_data).parameters:
-        found[UNFOLDED] = _ours(load_crystals(folder, quotient=False), features, gaussians)
-    else:
-        missing.append(f"{UNFOLDED}: load_data does not take quotient=False yet")
+    missing: list[str] = []
+    found[UNFOLDED] = _ours(load_crystals(folder, quotient=False), features, gaussians)
     found[PURE] = _ours(crystals, features, gaussians, "torch")
     items = original_items(crystals.graphs, crystals.rows)
     for name, modules in (

@@ -24,6 +24,7 @@ from rich.table import Table
 from samples import read_ids
 from timing import Timed, interleaved, print_speeds, print_table, use_one_core
 
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.crystals.sources import find_source
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.graphs.prepare import prepare_graphs
@@ -67,7 +68,7 @@ def original_bytes(folder: Path, original: Path | None, sample: int = 200) -> fl
 
 def _prepare(folder: Path) -> None:
     with TemporaryDirectory() as cache:
-        label_graphs(folder, cache_folder=cache, progress=False)
+        label_graphs(DataSettings(data=folder, cache_folder=cache), progress=False)
 
 
 def _peers(folder: Path, original: Path | None) -> dict[str, Callable[[str], Any]]:

@@ -26,7 +26,7 @@ from samples import default_data
 from timing import print_table
 
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
-from dh_project.cgcnn_mp.load_data import load_data
+from dh_project.cgcnn_mp.load_data import DataSettings, load_data
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.settings import Settings
@@ -44,7 +44,7 @@ def sort_options(options: Mapping[str, Any]) -> tuple[Options, Options, Options]
     names: list[set[str]] = [
         set(inspect.signature(CrystalGraphConvNet).parameters) - {"orig_atom_fea_len", "nbr_fea_len"},
         {field.name for field in fields(Settings)} - {"epochs"},
-        set(inspect.signature(load_data).parameters),
+        {field.name for field in fields(DataSettings)},
     ]
     known = names[0] | names[1] | names[2]
     if unknown := options.keys() - known:

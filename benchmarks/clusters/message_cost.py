@@ -24,11 +24,12 @@ from rich.table import Table
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
 
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
 from dh_project.evaluators.mpi_world import Message, World
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
+from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 BURSTS, BURST = 200, 20
@@ -85,7 +86,9 @@ def measure_messages(ranks: int, sent: float, received: float) -> Messages:
         received: Seconds that it takes to receive one.
     """
     world = StandIn(ranks)
-    evaluator = MPIEvaluator(cast(World, world), Setting("", {}, ""), Resources(gpus_per_trial=0))
+    evaluator = MPIEvaluator(
+        cast(World, world), RunContext("", {}, ""), EvaluatorSettings(TrialShape(gpus=0))
+    )
     try:
         order = seconds_of(
             [lambda trial=trial: evaluator.start(Assignment(trial, 1, {}, "")) for trial in range(ranks)]

@@ -5,7 +5,6 @@ It runs in a search (``--run dh_project.cgcnn_mp.model_run.run``) and alone: ``r
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -15,8 +14,11 @@ from typing import Any
 import pydantic  # noqa: F401 (checks the settings; imported here so that no trial must)
 import torch
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
-from dh_project.cgcnn_mp.load_data import load_data
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.load_data import split_graphs
 from dh_project.cgcnn_mp.network.data_parallel import met, own_device, own_ranks
 from dh_project.cgcnn_mp.network.devices import peak_memory_mb
 from dh_project.cgcnn_mp.network.kernels.choice import warm_up
@@ -32,7 +34,6 @@ from dh_project.cgcnn_mp.training.metrics import finite_or_none
 from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
-from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 
 warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
 
@@ -75,8 +76,8 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
     if configuration.task == "classification":
         architecture |= {"classification": True, "dropout": point.get("dropout")}
     sets = _load_data(configuration)
-    home = trial_folder() if folder is None else Path(folder)
-    before = previous_folder(holding=LAST)
+    home = dh.trial_folder() if folder is None else Path(folder)
+    before = dh.previous_folder(holding=LAST)
     with met(device) as ranks:
         if home is not None and ranks.is_first:
             home.mkdir(parents=True, exist_ok=True)
@@ -86,12 +87,12 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
             settings=replace(settings, device=str(device)),
             folder=home,
             resume=before / LAST if before is not None else None,
-            on_epoch=lambda epoch, error: report(epoch, -error),
+            on_epoch=lambda epoch, error: dh.report(epoch, -error),
             ranks=ranks,
         )
     if not ranks.is_first:
         return -result.error
-    record(
+    dh.record(
         **_errors(result),
         best_epoch=result.best_epoch,
         epochs=result.epochs,
@@ -150,10 +151,20 @@ def _settings(configuration: Configuration) -> Settings:
     return Settings(**values | {"milestones": tuple(configuration.milestones)})
 
 
+def data_settings(configuration: Configuration) -> DataSettings:
+    """Return the part of a configuration that says which data to load.
+
+    Raises:
+        DataError: A value is invalid.
+    """
+    names = [field.name for field in fields(DataSettings) if field.name in DEFAULTS]
+    return DataSettings(**{name: getattr(configuration, name) for name in names})
+
+
 def _load_data(configuration: Configuration) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
     """Return the training, validation and test set."""
-    names = [name for name in inspect.signature(load_data).parameters if name in DEFAULTS]
-    return load_data(**{name: getattr(configuration, name) for name in names})
+    chosen = data_settings(configuration)
+    return split_graphs(label_graphs(chosen), chosen)
 
 
 def _errors(result: TrainingResult) -> dict[str, float | None]:

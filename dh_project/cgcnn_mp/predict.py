@@ -17,13 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
+from dh_project.cgcnn_mp.crystals.settings import TIES, DataSettings
 from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, label_graphs
-from dh_project.cgcnn_mp.graphs.workers import TIES
 from dh_project.cgcnn_mp.network.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.training import evaluation
 from dh_project.cgcnn_mp.training.checkpoint import (
@@ -138,16 +139,10 @@ def predict(
     folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
     source = _Described(find_crystals(data, folder), checkpoint, trained)
     chosen = _labels(source, trained, label)
-    found = label_graphs(
-        source,
-        chosen,
-        max_num_nbr=max_num_nbr,
-        radius=radius,
-        cache_folder=folder,
-        progress=progress,
-        ties=ties,
-        for_training=False,
+    settings = DataSettings(
+        label=chosen, max_num_nbr=max_num_nbr, radius=radius, ties=ties, cache_folder=folder
     )
+    found = label_graphs(settings, source, progress, for_training=False)
     if not found.usable:
         first = "; ".join(
             f"{identifier}: {reason}" for identifier, reason in list(found.left_out.items())[:3]
@@ -189,7 +184,7 @@ def _graph_settings(
 ) -> tuple[int, float, str]:
     """Return neighbours an atom, radius and ties; what is asked for must be what the checkpoint tells."""
     if ties not in (None, *TIES):
-        raise DataError(unknown("ties", str(ties), TIES))
+        raise DataError(dh.errors.unknown_name("ties", str(ties), TIES))
     if trained.graphs is not None and max_num_nbr not in (None, trained.graphs.max_num_nbr):
         raise CheckpointError(
             f"{checkpoint} was trained on {trained.graphs.max_num_nbr} neighbours an atom, and max_num_nbr "

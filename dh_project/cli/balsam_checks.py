@@ -14,8 +14,8 @@ from dh_project.cli.parser import Parser
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.hpc.balsam.client.models import BatchJob
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.client.models import BalsamBatchJob
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.packing import Packing
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import Target
@@ -67,7 +67,7 @@ def step(name: str) -> Iterator[None]:
 
 def check_words(arguments: argparse.Namespace) -> None:
     """Check what can be told from the command line alone."""
-    from dh_project.hpc.balsam.jobs.allocation import check_minutes
+    from dh_project.hpc.balsam.jobs.batch_request import check_minutes
     from dh_project.hpc.balsam.jobs.submission import check_name
 
     check_name(arguments.workflow)
@@ -119,27 +119,31 @@ def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
 
 
 def check_place(
-    target: Target, allocation: Allocation, parsed: argparse.Namespace, submission: Submission, chain: int
+    target: Target,
+    batch_request: BalsamRequest,
+    parsed: argparse.Namespace,
+    submission: Submission,
+    chain: int,
 ) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
     from dh_project.cli import hps_resources
-    from dh_project.hpc.balsam.jobs.allocation import (
-        check_allocation,
-        check_margin,
-        is_silent,
-        seconds_silent,
-    )
+    from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
+    from dh_project.hpc.balsam.jobs.batch_request import check_balsam_request, check_margin
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
     from dh_project.hpc.balsam.jobs.packing import pack
-    from dh_project.hpc.balsam.jobs.place import wishes_of
+    from dh_project.hpc.balsam.jobs.place import shape_of
     from dh_project.user_code.loading import load_run
 
-    check_margin(allocation.minutes, allocation.job_mode, submission.margin)
-    check_allocation(target.site, allocation, chain)
+    check_margin(batch_request.minutes, batch_request.job_mode, submission.margin)
+    check_balsam_request(target.site, batch_request, chain)
     spec = job_spec_of(load_run(parsed.run), target.settings.image)
     node = target.installation.describe().node
     packing = pack(
-        node, allocation.num_nodes, allocation.job_mode, wishes_of(spec, hps_resources.resources(parsed))
+        node,
+        batch_request.nodes,
+        batch_request.job_mode,
+        shape_of(spec, hps_resources.trial_shape(parsed, "balsam")),
+        parsed.num_evals_per_node,
     )
     if is_silent(target.site):
         warn(
@@ -172,9 +176,9 @@ def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> No
         raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
 
 
-def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> Allocation:
+def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> BalsamRequest:
     """Return what is asked for now; what is not said is as in the last batch job."""
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
 
     last = made[-1] if made else None
     fields = {"queue": "queue", "project": "project", "nodes": "num_nodes", "minutes": "wall_time_min"}
@@ -187,7 +191,8 @@ def allocation_again(arguments: argparse.Namespace, made: list[BatchJob]) -> All
         raise UserError(
             f"workflow {arguments.workflow}: it has no batch job to take {', '.join(missing)} from; give that"
         )
-    return Allocation(values["queue"], values["project"], values["nodes"], values["minutes"], values["mode"])
+    mode = values.pop("mode")
+    return BalsamRequest(**values, job_mode=mode)
 
 
 def data_in(target: Target, options: dict[str, list[str]]) -> Data:

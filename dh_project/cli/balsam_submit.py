@@ -19,8 +19,8 @@ from dh_project.common.console import tell
 from dh_project.common.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from dh_project.hpc.balsam.client.models import BatchJob, Job
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import Target
     from dh_project.problem import HpProblem
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _submit(arguments: argparse.Namespace) -> int:
     """Submit a new search."""
     from dh_project.hpc.balsam.client import tags
-    from dh_project.hpc.balsam.jobs.allocation import Allocation
+    from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_new, find_target, making_job, new_request
 
@@ -145,10 +145,14 @@ def _submit(arguments: argparse.Namespace) -> int:
     problem, parsed = checks.validate(submission)
     target = find_target(arguments.site)
     check_is_new(target, submission.workflow)
-    allocation = Allocation(
-        arguments.queue, arguments.project or "", arguments.nodes, arguments.minutes, arguments.mode
+    batch_request = BalsamRequest(
+        nodes=arguments.nodes,
+        minutes=arguments.minutes,
+        queue=arguments.queue,
+        project=arguments.project,
+        job_mode=arguments.mode,
     )
-    packing = checks.check_place(target, allocation, parsed, submission, submission.last_batch_job)
+    packing = checks.check_place(target, batch_request, parsed, submission, submission.last_batch_job)
     data = checks.data_in(target, submission.options)
     checks.prepare(target, parsed, data)
     submission.options |= checks.with_places(submission.options, data)
@@ -157,14 +161,16 @@ def _submit(arguments: argparse.Namespace) -> int:
         submission.outputs = target.settings.outputs / name
     if arguments.dry_run:
         request = new_request(0, submission.workflow, packing.driver)
-        _show_plan(request.model_dump() | {"parameters": request.parameters}, submission, allocation, target)
+        _show_plan(
+            request.model_dump() | {"parameters": request.parameters}, submission, batch_request, target
+        )
         return 0
     _stage(data)
     apps = checks.bootstrap(target)
     request = new_request(apps[tags.SEARCH], submission.workflow, packing.driver)
     with making_job(target, request, submission) as job:
         tell(f"Creating HPS({submission.searcher.upper()}) BalsamJob...OK")
-        _perform(target, allocation, job, submission)
+        _perform(target, batch_request, job, submission)
     return _follow(target, job, problem, submission) if arguments.wait else 0
 
 
@@ -195,16 +201,16 @@ def _resume(arguments: argparse.Namespace) -> int:
     )
     problem, parsed = checks.validate(submission)
     checks.check_goes_on(parsed, submission.workflow, folder)
-    allocation = checks.allocation_again(arguments, made)
-    checks.check_place(target, allocation, parsed, submission, arguments.chain or 1)
+    batch_request = checks.request_again(arguments, made)
+    checks.check_place(target, batch_request, parsed, submission, arguments.chain or 1)
     if arguments.dry_run:
-        _show_plan(job.model_dump(mode="json"), submission, allocation, target)
+        _show_plan(job.model_dump(mode="json"), submission, batch_request, target)
         return 0
     _stage(data)
     checks.bootstrap(target)
     with waking_job(target, job, submission):
         tell(f"Resuming HPS({submission.searcher.upper()}) BalsamJob...OK")
-        _perform(target, allocation, job, submission)
+        _perform(target, batch_request, job, submission)
     return _follow(target, job, problem, submission, is_new=False) if arguments.wait else 0
 
 
@@ -218,13 +224,13 @@ def _stage(data: checks.Data) -> None:
                 stage_in(source, place)
 
 
-def _perform(target: Target, allocation: Allocation, job: Job, submission: Submission) -> None:
+def _perform(target: Target, batch_request: BalsamRequest, job: BalsamJob, submission: Submission) -> None:
     """Make the batch job, and say where the search will be."""
-    from dh_project.hpc.balsam.jobs.allocation import is_silent
+    from dh_project.hpc.balsam.jobs.agent_contact import is_silent
     from dh_project.hpc.balsam.jobs.submitting import submit
 
     tell("Performing job submission...")
-    batch_job = submit(target, allocation, submission.workflow, is_agent_there=not is_silent(target.site))
+    batch_job = submit(target, batch_request, submission.workflow, is_agent_there=not is_silent(target.site))
     tell(f"Submit OK: BatchJob {_shown(batch_job)}")
     lines = [f"Success. The search will run at: {target.folder(job.workdir)}"]
     if submission.outputs:
@@ -233,7 +239,7 @@ def _perform(target: Target, allocation: Allocation, job: Job, submission: Submi
     tell("\n".join([stars, *lines, stars]))
 
 
-def _shown(batch_job: BatchJob) -> str:
+def _shown(batch_job: BalsamBatchJob) -> str:
     """Return a batch job in the words of the Balsam that DeepHyper's tutorial knew, as far as there is a value."""
     fields = {
         "command": (batch_job.status_info or {}).get("submit_script"),
@@ -250,16 +256,20 @@ def _shown(batch_job: BatchJob) -> str:
     return pformat({name: value for name, value in fields.items() if value is not None}, indent=4)
 
 
-def _show_plan(job: dict[str, Any], submission: Submission, allocation: Allocation, target: Target) -> None:
+def _show_plan(
+    job: dict[str, Any], submission: Submission, batch_request: BalsamRequest, target: Target
+) -> None:
     """Print what would be made."""
-    batch = allocation.request(target.site.id, submission.workflow)
+    batch = batch_request.body(target.site.id, submission.workflow)
     tell(f"Would run: deephyper {shlex.join(submission.arguments())}")
     tell(f"Would create: Job {pformat(job, indent=4)}")
     tell(f"Would submit: BatchJob {pformat(batch.model_dump(), indent=4)}")
     tell("Nothing was made.")
 
 
-def _follow(target: Target, job: Job, problem: HpProblem, submission: Submission, is_new: bool = True) -> int:
+def _follow(
+    target: Target, job: BalsamJob, problem: HpProblem, submission: Submission, is_new: bool = True
+) -> int:
     """Follow the search to its end, and return the exit status that it would have had here."""
     from dh_project.hpc.balsam.jobs.following import Follower
     from dh_project.hpc.balsam.jobs.submission import OUTPUT

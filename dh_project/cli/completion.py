@@ -80,9 +80,9 @@ def _problems(_: argparse.Namespace) -> list[str]:
 
 
 def _evaluators(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.evaluators import EVALUATORS
+    from dh_project.evaluators import evaluator_names
 
-    return EVALUATORS
+    return evaluator_names()
 
 
 def _stoppers(_: argparse.Namespace) -> Iterable[str]:

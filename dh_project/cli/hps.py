@@ -93,12 +93,12 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     from dh_project.search.progress import progress
     from dh_project.search.searchers import create_searcher
     from dh_project.search.summary import print_summary
-    from dh_project.trial.attempt import Setting
+    from dh_project.trial.attempt import RunContext
     from dh_project.trial.scratch import offered
     from dh_project.user_code.loading import prepare_run
 
     level, limits = log_level(), hps_settings.limits(arguments)
-    settings, resources = hps_settings.ambs_settings(arguments), places.resources(arguments)
+    settings, machines = hps_settings.ambs_settings(arguments), places.evaluator_settings(arguments)
     stopper, labels = hps_settings.stopper(arguments), hps_settings.labels(arguments)
     paths = SearchPaths(arguments.log_dir)
     history = earlier_sessions(paths, arguments.fresh)
@@ -115,7 +115,7 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
     with offered(scratch if evaluator != "balsam" else ""):
         prepare_run(arguments.run, identity.run_kwargs)
 
-    setting = Setting(
+    context = RunContext(
         identity.run,
         dict(identity.run_kwargs),
         str(Path.cwd()),
@@ -123,7 +123,8 @@ def _search(arguments: argparse.Namespace, evaluator: str, world: World | None =
         scratch=scratch,
     )
     with ExitStack() as stack:
-        trials = stack.enter_context(create_evaluator(evaluator, setting, resources, world))
+        trials = stack.enter_context(create_evaluator(evaluator, context, machines))
+        tell(trials.in_words())
         searcher = create_searcher(arguments.searcher, problem, identity.seed, settings)
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)

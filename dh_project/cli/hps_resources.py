@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.evaluators import Resources
+    from dh_project.evaluators.settings import EvaluatorSettings
     from dh_project.hpc.sites.facts import Gpu
+    from dh_project.trial.shape import TrialShape
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
 """Set by a site's job scripts to its name."""
@@ -67,30 +68,39 @@ def scratch(arguments: argparse.Namespace, evaluator: str) -> str:
     return str(check(arguments.scratch, arguments.log_dir))
 
 
-def resources(arguments: argparse.Namespace) -> Resources:
-    """Return what the trials may use."""
-    from dh_project.evaluators import Resources, evaluator_name
+def evaluator_settings(arguments: argparse.Namespace) -> EvaluatorSettings:
+    """Return the shape of a trial and what the evaluator is told about the machines."""
+    from dh_project.evaluators import evaluator_name
+    from dh_project.evaluators.settings import EvaluatorSettings
 
-    gpu = _gpus_of_site() if evaluator_name(arguments.evaluator) == "mpi" else None
-    return Resources(
+    evaluator = evaluator_name(arguments.evaluator)
+    gpu = _gpus_of_site() if evaluator == "mpi" else None
+    return EvaluatorSettings(
+        shape=trial_shape(arguments, evaluator),
         num_workers=arguments.num_workers,
-        cpus_per_trial=arguments.num_cpus_per_task,
-        gpus_per_trial=arguments.num_gpus_per_task,
-        trials_per_node=arguments.num_evals_per_node,
-        nodes_per_trial=arguments.num_nodes_per_eval or 1,
-        ranks_per_trial=arguments.ranks_per_trial or 1,
-        ranks_per_node=arguments.num_ranks_per_node or 1,
-        threads_per_rank=arguments.num_threads_per_rank,
-        workflow=arguments.workflow or "",
         folder=arguments.log_dir,
-        trials_ahead=arguments.num_evals_ahead,
-        rank_timeout=arguments.rank_timeout or Resources.rank_timeout,
+        ray_address=arguments.ray_address,
+        ray_password=arguments.ray_password,
+        rank_timeout=arguments.rank_timeout or EvaluatorSettings.rank_timeout,
         gpu_order=tuple(gpu.order) if gpu else (),
         gpus_by_launcher="SLURM_GPUS_PER_TASK" in os.environ
         or (gpu is not None and gpu.variable == "launcher"),
-        ray_address=arguments.ray_address,
-        ray_password=arguments.ray_password,
+        workflow=arguments.workflow or "",
+        trials_per_node=arguments.num_evals_per_node,
+        trials_ahead=arguments.num_evals_ahead,
     )
+
+
+def trial_shape(arguments: argparse.Namespace, evaluator: str) -> TrialShape:
+    """Return what one trial takes; Balsam's options count the processes of a trial on each of its nodes."""
+    from dh_project.trial.shape import TrialShape
+
+    nodes = arguments.num_nodes_per_eval or 1
+    if evaluator == "balsam":
+        processes, cores = nodes * (arguments.num_ranks_per_node or 1), arguments.num_threads_per_rank
+    else:
+        processes, cores = arguments.ranks_per_trial or 1, arguments.num_cpus_per_task
+    return TrialShape(processes, nodes, cores, arguments.num_gpus_per_task)
 
 
 def _gpus_of_site() -> Gpu | None:

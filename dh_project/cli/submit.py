@@ -27,12 +27,12 @@ from dh_project.common.console import tell
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.environment import PythonEnvironment
+    from dh_project.hpc.batch_jobs.environment import PythonEnvironment
+    from dh_project.hpc.batch_jobs.record import BatchJob
+    from dh_project.hpc.batch_jobs.request import Request
+    from dh_project.hpc.batch_jobs.scheduler import Scheduler
+    from dh_project.hpc.batch_jobs.script import Program
     from dh_project.hpc.sites.facts import Site
-    from dh_project.hpc.sites.jobs_file import SubmittedJob
-    from dh_project.hpc.sites.request import Request
-    from dh_project.hpc.sites.scheduler import Scheduler
-    from dh_project.hpc.sites.script import Program
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -68,13 +68,28 @@ def add_command(commands: Any) -> None:
     )
 
     job = parser.add_argument_group("the job")
-    job.add_argument("--nodes", type=positive_int, required=True, metavar="N", help="its nodes")
-    job.add_argument("--minutes", type=positive_int, required=True, metavar="M", help="its walltime")
-    job.add_argument("--queue", metavar="Q", help="its queue, partition or quality of service")
-    job.add_argument("--project", metavar="P", help="the project that pays")
+    job.add_argument("-n", "--nodes", type=positive_int, required=True, metavar="N", help="its nodes")
+    job.add_argument(
+        "-t",
+        "--minutes",
+        "--time-minutes",
+        type=positive_int,
+        required=True,
+        metavar="M",
+        help="its walltime",
+    )
+    job.add_argument("-q", "--queue", metavar="Q", help="its queue, partition or quality of service")
+    job.add_argument("-A", "--project", metavar="P", help="the project that pays")
     job.add_argument("--name", metavar="NAME", help="its name in the queue (the name of --log-dir)")
     job.add_argument(
         "--filesystems", metavar="F", help="file systems that it needs, as home:eagle (the site's)"
+    )
+    job.add_argument(
+        "--directive",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="a further line for the scheduler, as --directive=--gres=gpu:4 (repeatable)",
     )
     job.add_argument(
         "--chain", type=positive_int, default=1, metavar="K", help="jobs, each after the one before (1)"
@@ -127,18 +142,22 @@ def run(arguments: argparse.Namespace) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
-    from dh_project.hpc.sites.environment import find_environment
-    from dh_project.hpc.sites.jobs_file import CODE
-    from dh_project.hpc.sites.request import check_request
-    from dh_project.hpc.sites.script import render
-    from dh_project.hpc.sites.submission import submit_chain
+    from dh_project.hpc.batch_jobs.environment import find_environment, what_is_missing
+    from dh_project.hpc.batch_jobs.record import CODE
+    from dh_project.hpc.batch_jobs.request_check import check_request
+    from dh_project.hpc.batch_jobs.script import render
+    from dh_project.hpc.batch_jobs.submission import planned_commands, submit_chain
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     folder = arguments.log_dir.absolute()
     site, request = _site(arguments), _request(arguments, folder)
     notes = check_request(site, request)
     check_options(arguments, _margin(arguments))
-    environment = find_environment(arguments.environment, needs=NEEDS[arguments.evaluator])
+    environment = find_environment(arguments.environment)
+    missing = what_is_missing(arguments.environment, environment, NEEDS[arguments.evaluator])
+    if missing is not None and not arguments.dry_run:
+        raise UserError(missing)
+    notes += [missing] if missing is not None else []
     code = plan_code(arguments, folder / CODE)
     check_search(arguments, code.directory)
     script = render(site, request, _program(arguments, folder, code, environment))
@@ -148,12 +167,15 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"environment  {environment.kind} {environment.folder}")
     say(f"code         {code.in_words()}")
     if scheduler is None:
+        for command in planned_commands(site, folder, arguments.chain):
+            say(f"would submit {command}")
         print(script, end="")
         return 0
     _make_folder(folder)
     code.copy()
     for made in submit_chain(scheduler, folder, script, _job(site, request, ahead), arguments.chain):
         say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
+    _remember(folder)
     say(f"results      {folder} (jobs.jsonl has the jobs, job.sh what they run)")
     return 0
 
@@ -171,7 +193,7 @@ def _site(arguments: argparse.Namespace) -> Site:
 
 def _request(arguments: argparse.Namespace, folder: Path) -> Request:
     """Return what is asked of the site."""
-    from dh_project.hpc.sites.request import Request
+    from dh_project.hpc.batch_jobs.request import Request
 
     return Request(
         nodes=arguments.nodes,
@@ -180,6 +202,7 @@ def _request(arguments: argparse.Namespace, folder: Path) -> Request:
         project=arguments.project,
         name=arguments.name or _name_after(folder),
         filesystems=arguments.filesystems,
+        directives=tuple(arguments.directive),
         jobs=arguments.chain,
     )
 
@@ -188,26 +211,26 @@ def _program(
     arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
 ) -> Program:
     """Return what runs in each job."""
-    from dh_project.hpc.sites.script import Program
+    from dh_project.cli.hps_resources import trial_shape
+    from dh_project.hpc.batch_jobs.script import Program
 
     return Program(
         evaluator=arguments.evaluator,
         words=words_of(arguments, folder, code.directory),
         directory=str(code.directory),
         activate=(*environment.lines, *code.lines),
-        last=(shlex.join(["python", "-m", "dh_project.hpc.sites.chain", str(folder)]) + ' "$status"',),
+        last=(
+            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(folder)]) + ' "$status"',
+        ),
         margin=_margin(arguments),
+        shape=trial_shape(arguments, arguments.evaluator),
         ranks_per_node=arguments.num_evals_per_node,
-        ranks_per_trial=arguments.ranks_per_trial or 1,
-        nodes_per_trial=arguments.num_nodes_per_eval or 1,
-        gpus_per_trial=arguments.num_gpus_per_task,
-        cpus_per_trial=arguments.num_cpus_per_task,
     )
 
 
 def _margin(arguments: argparse.Namespace) -> int:
     """Return the seconds before a job's end at which its trials are interrupted."""
-    from dh_project.hpc.sites.script import Program
+    from dh_project.hpc.batch_jobs.script import Program
 
     return Program.margin if arguments.margin is None else math.ceil(arguments.margin)
 
@@ -220,8 +243,8 @@ def _scheduler_and_jobs(
     Raises:
         UserError: It is not here; or there are such jobs, and ``--again`` is not given.
     """
-    from dh_project.hpc.sites.scheduler import scheduler_of
-    from dh_project.hpc.sites.submission import jobs_ahead
+    from dh_project.hpc.batch_jobs.scheduler import scheduler_of
+    from dh_project.hpc.batch_jobs.submission import jobs_ahead
 
     scheduler = scheduler_of(site.scheduler, site.name)
     scheduler.check_is_here()
@@ -234,11 +257,11 @@ def _scheduler_and_jobs(
     return scheduler, ahead
 
 
-def _job(site: Site, request: Request, ahead: list[str]) -> SubmittedJob:
+def _job(site: Site, request: Request, ahead: list[str]) -> BatchJob:
     """Return what the jobs have in common."""
-    from dh_project.hpc.sites.jobs_file import SubmittedJob
+    from dh_project.hpc.batch_jobs.record import BatchJob
 
-    return SubmittedJob(
+    return BatchJob(
         job="",
         site=site.name,
         scheduler=site.scheduler,
@@ -253,6 +276,18 @@ def _name_after(folder: Path) -> str:
     """Return a job's name after the folder of its search, as far as schedulers take it."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)
     return (name if name[:1].isalpha() else f"search_{name}")[:LONGEST_NAME]
+
+
+def _remember(folder: Path) -> None:
+    """Put the search on the list that ``deephyper tasks show`` reads."""
+    from dh_project.hpc.batch_jobs.searches_file import remember_search
+
+    try:
+        remember_search(folder)
+    except OSError as error:
+        tell(
+            f"note         {error.filename}: {error.strerror}; list them with: deephyper tasks show --log-dir DIR"
+        )
 
 
 def _make_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from dh_project.cli.parser import Parser
 from dh_project.common.errors import UserError
 
 if TYPE_CHECKING:
-    from dh_project.hpc.sites.snapshot import Snapshot
+    from dh_project.hpc.batch_jobs.snapshot import Snapshot
 
 NOT_HERE = {
     "walltime": "it is the job's, and the script hands it on; leave it out",
@@ -66,7 +66,7 @@ def check_options(arguments: argparse.Namespace, margin: int) -> None:
                 f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
             )
     places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
-    check_spread(arguments.evaluator, places.resources(_with(arguments, num_cpus_per_task=1)))
+    check_spread(arguments.evaluator, places.evaluator_settings(_with(arguments, num_cpus_per_task=1)))
     if 60 * arguments.minutes <= margin:
         raise UserError(
             f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "
@@ -223,7 +223,7 @@ class Code:
             OSError: A file cannot be read or written.
         """
         if self.snapshot is not None:
-            from dh_project.hpc.sites.snapshot import take_snapshot
+            from dh_project.hpc.batch_jobs.snapshot import take_snapshot
 
             take_snapshot(self.snapshot, self.directory)
 
@@ -238,7 +238,7 @@ def plan_code(arguments: argparse.Namespace, target: Path) -> Code:
         return Code(Path.cwd())
     if target.exists():
         return Code(target, is_copy=True)
-    from dh_project.hpc.sites.snapshot import LIMIT_MIB, MIB, plan_snapshot
+    from dh_project.hpc.batch_jobs.snapshot import LIMIT_MIB, MIB, plan_snapshot
 
     limit = arguments.snapshot_limit or LIMIT_MIB
     return Code(target, is_copy=True, snapshot=plan_snapshot(Path.cwd(), arguments.log_dir, limit * MIB))

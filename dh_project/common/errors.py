@@ -19,13 +19,22 @@ def one_line(text: object) -> str:
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Return ``" (did you mean 'ray'?)"`` where a valid name is near, else an empty string."""
+    """Return ``" (did you mean 'ray'?)"`` if a valid name is similar, else an empty string."""
     by_lower_case = {candidate.lower(): candidate for candidate in valid}
     near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
     return f" (did you mean {by_lower_case[near[0]]!r}?)" if near else ""
 
 
-def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
-    """Return the error for a name that is none of the valid ones, with the near match and all of those."""
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Return the message for an unknown name: the near match, if there is one, and all valid names.
+
+    >>> unknown_name("loss", "mea", ["mae", "mse"])
+    "unknown loss 'mea' (did you mean 'mae'?); valid: mae, mse"
+    """
     valid = list(valid)
-    return UserError(f"unknown {what} {name!r}{did_you_mean(name, valid)}; valid: {', '.join(valid)}")
+    return f"unknown {kind} {name!r}{did_you_mean(name, valid)}; valid: {', '.join(valid)}"
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
+    """Return a :class:`UserError` with the message of :func:`unknown_name`."""
+    return UserError(unknown_name(kind, name, valid))

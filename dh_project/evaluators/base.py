@@ -3,7 +3,7 @@
 An evaluator carries attempts at trials to workers somewhere, and events back. It knows trials and machines,
 nothing of searchers, and writes nothing: the journal is the search loop's, an attempt's folder the worker's
 and the run function's. The loop, its only caller, is one thread; it has at most ``num_workers`` trials in an
-evaluator at once, each of them once. What travels is frozen: ``Setting``, ``Assignment`` and events never
+evaluator at once, each of them once. What travels is frozen: ``RunContext``, ``Assignment`` and events never
 change once they are made.
 
 ``start`` hands over one attempt and returns at once. A worker that is dead is replaced unseen.
@@ -48,11 +48,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
-from dh_project.trial.attempt import Assignment
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event, Reported
-from dh_project.trial.shape import Resources as Resources
 from dh_project.trial.trial import Cause, State
 
 
@@ -65,9 +65,34 @@ class Evaluator(ABC):
 
     Attributes:
         num_workers: How many trials it runs at a time.
+        worker_takes: What each worker takes, as ``1 core and 0.5 GPU``. Empty if that is not known.
+        starts_all_processes: Whether it starts all processes of a trial. If not, :class:`RankGroups` gives each
+            process a worker of its own.
+        spreads_trials: Whether it can spread the processes of a trial over several nodes.
     """
 
     num_workers: int
+    worker_takes: str = ""
+    starts_all_processes: ClassVar[bool] = False
+    spreads_trials: ClassVar[bool] = False
+
+    @classmethod
+    def create(cls, context: RunContext, settings: EvaluatorSettings) -> Evaluator:
+        """Start an evaluator for a search; by default the class is called with both arguments.
+
+        Args:
+            context: What all trials share.
+            settings: The shape of a trial, and the machines.
+
+        Raises:
+            UserError: If its workers cannot be had.
+        """
+        return cls(context, settings)  # type: ignore[call-arg]
+
+    def in_words(self) -> str:
+        """Return how many trials run at a time and what each takes: ``2 workers (1 core each)``."""
+        workers = "1 worker" if self.num_workers == 1 else f"{self.num_workers} workers"
+        return f"{workers} ({self.worker_takes} each)" if self.worker_takes else workers
 
     @abstractmethod
     def start(self, assignment: Assignment) -> None:

@@ -9,12 +9,14 @@ from collections import defaultdict
 from dataclasses import replace
 
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, lost
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
 from dh_project.evaluators.mpi_carrier import begin
 from dh_project.evaluators.mpi_slots import Ranks, slots_of
-from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World
+from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Message, Pace, World, open_world
+from dh_project.evaluators.placement import in_words
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import visible_gpus
 from dh_project.trial.trial import State
@@ -35,25 +37,30 @@ class MPIEvaluator(Evaluator):
 
     Args:
         world: The ranks, of which this process is the first.
-        setting: What all trials share.
-        resources: What they may use; by default one GPU a rank, or where there are none one core.
+        context: What all trials share.
+        settings: The shape of a trial, and the number of workers. By default each rank takes one GPU, or one core if
+            there are no GPUs.
 
     Raises:
-        UserError: More is asked for than the ranks hold.
+        UserError: If the ranks hold less than is asked for.
     """
 
-    def __init__(self, world: World, setting: Setting, resources: Resources) -> None:
-        self._world, self._silence = world, resources.rank_timeout
-        slots = slots_of(_nodes(world), resources)
+    spreads_trials = True
+
+    def __init__(self, world: World, context: RunContext, settings: EvaluatorSettings) -> None:
+        self._world, self._silence = world, settings.rank_timeout
+        slots = slots_of(_nodes(world), settings)
         self._slots = {slot.rank: slot for slot in slots}
-        share = replace(resources, num_workers=1)
+        one_process = replace(settings.shape, processes=1, nodes=1)
+        share = replace(settings, shape=one_process, num_workers=1)
+        self.worker_takes = "" if settings.shape.cores is None else in_words(settings.shape.cores)
         self._own: ProcessEvaluator | None = None
         for slot in slots:
             gpus = None if slot.gpus is None else list(slot.gpus)
             if slot.rank == 0:
-                self._own = begin(setting, share, gpus)
+                self._own = begin(context, share, gpus)
             else:
-                world.send(slot.rank, "begin", setting, share, gpus)
+                world.send(slot.rank, "begin", context, share, gpus)
         self._free = [slot.rank for slot in slots]  # in the slots' order
         self._order = {slot.rank: place for place, slot in enumerate(slots)}
         self._running: dict[int, Assignment] = {}  # by rank
@@ -61,6 +68,11 @@ class MPIEvaluator(Evaluator):
         self._heard_at = dict.fromkeys(self._slots.keys() - {0}, time.monotonic())
         self._told_at = self._looked_at = time.monotonic()
         self._pace = Pace()
+
+    @classmethod
+    def create(cls, context: RunContext, settings: EvaluatorSettings) -> MPIEvaluator:
+        """Start an evaluator on the ranks of this MPI job, whose ``World`` must be open."""
+        return cls(open_world(), context, settings)
 
     @property
     def num_workers(self) -> int:  # type: ignore[override]

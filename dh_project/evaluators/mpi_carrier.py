@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from dh_project.common.errors import UserError, one_line
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
-from dh_project.trial.attempt import Setting
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import RunContext
 from dh_project.trial.events import Event
 from dh_project.trial.gpus import gpu_variable, visible_gpus
 from dh_project.trial.ranks import forget_ranks
@@ -80,10 +80,10 @@ class Carrier:
             case "start" | "stop" | "kill" if self._evaluator is not None:
                 getattr(self._evaluator, order)(*details)
 
-    def _begin(self, setting: Setting, resources: Resources, gpus: list[str] | None) -> None:
+    def _begin(self, context: RunContext, settings: EvaluatorSettings, gpus: list[str] | None) -> None:
         """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
         try:
-            self._evaluator = begin(setting, resources, gpus)
+            self._evaluator = begin(context, settings, gpus)
         except (OSError, UserError) as error:
             self._world.send(0, "failed", f"cannot start a worker: {one_line(error)}")
 
@@ -100,9 +100,9 @@ def carry(world: World) -> int:
     return Carrier(world).carry()
 
 
-def begin(setting: Setting, resources: Resources, gpus: list[str] | None) -> ProcessEvaluator:
+def begin(context: RunContext, settings: EvaluatorSettings, gpus: list[str] | None) -> ProcessEvaluator:
     """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
     forget_ranks(os.environ)
     if gpus is not None:
         os.environ[gpu_variable()] = ",".join(gpus)
-    return ProcessEvaluator(setting, resources)
+    return ProcessEvaluator(context, settings)

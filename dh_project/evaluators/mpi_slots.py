@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dh_project.common.errors import UserError
-from dh_project.trial.gpus import gpu_share, gpus_of_workers
-from dh_project.trial.shape import Resources
+from dh_project.evaluators.placement import (
+    gpus_of_slots,
+    gpus_per_process,
+    in_order_of_trials,
+    processes_on_gpus,
+)
+from dh_project.evaluators.settings import EvaluatorSettings
 
 Ranks = list[tuple[int, list[str]]]
 """The ranks of a machine, each with the GPUs that it sees."""
@@ -21,8 +26,8 @@ class Slot:
     Attributes:
         rank: Its rank; 0 for this process.
         node: The machine.
-        gpus: Those that its trials may use, as ``devices.gpu_variable`` names them; None for what its launcher has
-            given it.
+        gpus: The GPUs that its trials may use, as ``dh_project.trial.gpus.gpu_variable`` names them. None for those
+            that its launcher has given it.
     """
 
     rank: int
@@ -30,86 +35,69 @@ class Slot:
     gpus: tuple[str, ...] | None = None
 
 
-def slots_of(nodes: dict[str, Ranks], resources: Resources) -> list[Slot]:
-    """Return the ranks that carry workers, in the order in which they are filled.
+def slots_of(nodes: dict[str, Ranks], settings: EvaluatorSettings) -> list[Slot]:
+    """Return the ranks that carry workers, in the order in which trials fill them.
 
-    Where there are GPUs, a machine's ranks share those that all of them see in the order of their local ranks, or
-    ``resources.gpu_order``; rank 0 carries a worker, too, where a GPU is left for it. Where there are none, it
-    does so where as many trials are asked for, or a trial of several ranks needs it.
+    On nodes with GPUs, the ranks that see the same GPUs divide them in the order of their local ranks, or in
+    ``settings.gpu_order``. Rank 0 carries a worker if a GPU is left for it. On nodes without GPUs, it carries one
+    only if as many trials are asked for, or if a trial of several processes needs it.
 
     Args:
-        nodes: The ranks of each machine, each with the GPUs that it sees.
-        resources: What is asked for.
+        nodes: The ranks of each node, each with the GPUs that it sees.
+        settings: The shape of a trial, and the number of trials.
 
     Raises:
-        UserError: It is more than there is.
+        UserError: If the ranks hold less than is asked for.
     """
-    if resources.gpus_per_trial == 0:
+    shape = settings.shape
+    if shape.gpus == 0:
         by_node = {node: [Slot(rank, node, ()) for rank, _ in ranks] for node, ranks in nodes.items()}
     else:
-        by_node = {node: _slots_of_node(node, ranks, resources) for node, ranks in nodes.items()}
+        by_node = {node: _slots_of_node(node, ranks, settings) for node, ranks in nodes.items()}
     count = sum(map(len, nodes.values()))
-    has_gpus = any(gpus for ranks in nodes.values() for _, gpus in ranks) and resources.gpus_per_trial != 0
-    if (resources.gpus_per_trial or 0) > 0 and not has_gpus:
-        raise UserError(f"--num-gpus-per-task {resources.gpus_per_trial:g}: no rank sees a GPU; leave it out")
-    each = resources.ranks_per_trial
-    wanted = (resources.num_workers or 0) * each
-    ordered = _in_order(list(by_node.values()), resources)
+    has_gpus = any(gpus for ranks in nodes.values() for _, gpus in ranks) and shape.gpus != 0
+    if (shape.gpus or 0) > 0 and not has_gpus:
+        raise UserError(f"--num-gpus-per-task {shape.gpus:g}: no rank sees a GPU; leave it out")
+    each = shape.processes
+    wanted = settings.num_processes or 0
+    ordered = in_order_of_trials(list(by_node.values()), shape)
     if not has_gpus and wanted < count and count > 1:
-        others = _in_order([[slot for slot in slots if slot.rank] for slots in by_node.values()], resources)
+        without_rank_0 = [[slot for slot in slots if slot.rank] for slots in by_node.values()]
+        others = in_order_of_trials(without_rank_0, shape)
         if each == 1 or len(others) // each == len(ordered) // each:
             ordered = others  # rank 0 only searches
-    if not ordered and resources.nodes_per_trial > 1:
-        spread = resources.nodes_per_trial
+    if not ordered and shape.nodes > 1:
         raise UserError(
-            f"--nodes-per-trial {spread}: {len(nodes)} machines have ranks, and hold no trial of {each // spread} on "
-            f"each of {spread}; start more ranks"
+            f"--nodes-per-trial {shape.nodes}: {len(nodes)} machines have ranks, and hold no trial of "
+            f"{shape.processes_per_node} on each of {shape.nodes}; start more ranks"
         )
     if max(wanted, each) > len(ordered):
-        asked = f"--num-workers {resources.num_workers}" if wanted else f"--ranks-per-trial {each}"
+        asked = f"--num-workers {settings.num_workers}" if wanted else f"--ranks-per-trial {each}"
         raise UserError(
             f"{asked}: the {count} ranks hold {len(ordered) // each} trials of {each}; start more ranks, or lower it"
         )
     return ordered[: wanted or len(ordered)]
 
 
-def _slots_of_node(node: str, ranks: Ranks, resources: Resources) -> list[Slot]:
-    """Return a machine's slots: ranks that see the same GPUs divide them."""
+def _slots_of_node(node: str, ranks: Ranks, settings: EvaluatorSettings) -> list[Slot]:
+    """Return the slots of a node: ranks that see the same GPUs divide them."""
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for rank, gpus in ranks:
         groups[tuple(gpus)].append(rank)
     slots: list[Slot] = []
     for seen, of in groups.items():
-        if not seen:
+        share = gpus_per_process(settings.shape.gpus, len(seen)) if seen else 0.0
+        if not seen or settings.gpus_by_launcher:
             slots += [Slot(rank, node) for rank in of]
             continue
-        share = gpu_share(resources.gpus_per_trial, len(seen))
-        if resources.gpus_by_launcher:
-            slots += [Slot(rank, node) for rank in of]
-            continue
-        gpus = _reordered(list(seen), resources.gpu_order)
-        shares = gpus_of_workers(share, gpus)
-        if len(of) > len(shares):  # rank 0 is there to search, and others have no work
-            of = [rank for rank in of if rank != 0][: len(shares)]
-        slots += [Slot(rank, node, tuple(own)) for rank, own in zip(of, shares, strict=False)]
+        held = processes_on_gpus(share, len(seen))
+        if len(of) > held:  # rank 0 is there to search, and the others have no work
+            of = [rank for rank in of if rank != 0][:held]
+        shares = gpus_of_slots(share, _reordered(seen, settings.gpu_order), len(of))
+        slots += [Slot(rank, node, tuple(own)) for rank, own in zip(of, shares, strict=True)]
     return sorted(slots, key=lambda slot: slot.rank)
 
 
-def _reordered(gpus: list[str], order: Sequence[int]) -> list[str]:
-    """Return GPUs in a site's order of local ranks, where it fits them."""
+def _reordered(gpus: Sequence[str], order: Sequence[int]) -> Sequence[str]:
+    """Return GPUs in a site's order of local ranks, if it has as many."""
     return [gpus[index] for index in order] if sorted(order) == list(range(len(gpus))) else gpus
-
-
-def _in_order(nodes: list[list[Slot]], resources: Resources) -> list[Slot]:
-    """Return slots so that those of one trial follow each other, on as many nodes as it is to have."""
-    nodes = [slots for slots in nodes if slots]
-    spread, ranks = resources.nodes_per_trial, resources.ranks_per_trial
-    if spread == 1:
-        return [slot for slots in nodes for slot in slots]
-    each = ranks // spread
-    ordered = []
-    for first in range(0, len(nodes) - spread + 1, spread):
-        together = nodes[first : first + spread]
-        for start in range(0, min(map(len, together)) - each + 1, each):
-            ordered += [slot for slots in together for slot in slots[start : start + each]]
-    return ordered

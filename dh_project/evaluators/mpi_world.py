@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.trial.ranks import OPEN_MPI, is_launched, world_size
@@ -39,6 +39,8 @@ class World:
     Raises:
         UserError: There is no MPI, or no job of it.
     """
+
+    _open: ClassVar[World | None] = None
 
     def __init__(self) -> None:
         mpi = _library()
@@ -87,12 +89,14 @@ class World:
         return messages
 
     def __enter__(self) -> World:
+        World._open = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the job: in order, where all ranks leave; else by force, after what was printed is out."""
+        """End the job: in order if all ranks leave, else by force, after all output is flushed."""
+        World._open = None
         if self.rank == 0 and not self._part():
             if isinstance(error, UserError):
                 print(f"deephyper: error: {error}", file=sys.stderr)
@@ -122,6 +126,17 @@ class Pace:
     def after(self, something_came: object) -> None:
         """Count a look."""
         self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, GROWTH * self.seconds)
+
+
+def open_world() -> World:
+    """Return the world whose ``with`` statement this process is in; a process has at most one.
+
+    Raises:
+        RuntimeError: If there is none.
+    """
+    if World._open is None:
+        raise RuntimeError("no MPI world is open: put the search into `with World():`")
+    return World._open
 
 
 def _library() -> Any:

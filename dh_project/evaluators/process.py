@@ -6,11 +6,23 @@ import os
 import selectors
 from collections.abc import Iterator
 
+from dh_project.common.cores import available_cores
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Evaluator, Resources, event_of, lost
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.evaluators.base import Evaluator, event_of, lost
+from dh_project.evaluators.placement import (
+    Capacity,
+    cores_per_process,
+    gpus_of_slots,
+    gpus_per_process,
+    in_words,
+    processes_on_gpus,
+    processes_on_node,
+    share_of_a_gpu,
+)
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
-from dh_project.trial.gpus import gpu_share, gpu_variable, gpus_of_workers, visible_gpus
+from dh_project.trial.gpus import gpu_variable, visible_gpus
 from dh_project.trial.trial import State
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -19,27 +31,32 @@ class ProcessEvaluator(Evaluator):
     """Runs each trial in a worker of this machine, pinned to its GPUs.
 
     Args:
-        setting: What all trials share.
-        resources: What they may use; by default one GPU a trial, or where there are none one core.
+        context: What all trials share.
+        settings: The shape of a trial and the number of workers: by default as many as the GPUs and cores that this
+            process may use. A given number may exceed the cores, but never the GPUs.
 
     Raises:
-        UserError: GPUs are asked for where there are not so many.
+        UserError: If the GPUs do not suffice.
     """
 
-    def __init__(self, setting: Setting, resources: Resources) -> None:
-        self._setting, self._threads = setting, resources.cpus_per_trial
-        gpus = [] if resources.gpus_per_trial == 0 else visible_gpus()
-        share = gpu_share(resources.gpus_per_trial, len(gpus))
-        slots = gpus_of_workers(share, gpus) if share else []
-        cores = max(1, (os.cpu_count() or 1) // resources.cpus_per_trial)
-        self.num_workers = resources.num_workers or len(slots) or cores
-        if slots and self.num_workers > len(slots):
+    def __init__(self, context: RunContext, settings: EvaluatorSettings) -> None:
+        self._context, shape = context, settings.shape
+        gpus = [] if shape.gpus == 0 else visible_gpus()
+        node = Capacity((available_cores(),), len(gpus))
+        share = gpus_per_process(shape.gpus, len(gpus))
+        self.num_workers = settings.num_processes or max(1, processes_on_node(node, shape))
+        if share and self.num_workers > (held := processes_on_gpus(share, len(gpus))):
             raise UserError(
-                f"--num-workers {self.num_workers}: {len(gpus)} GPUs hold {len(slots)} trials of {share:g} GPU; "
-                f"lower it, or share them with --num-gpus-per-task {len(gpus) / self.num_workers:.3g}"
+                f"--num-workers {settings.num_workers}: {len(gpus)} GPUs hold {held} trials of {share:g} GPU; "
+                f"lower it, or share them with --num-gpus-per-task {share_of_a_gpu(self.num_workers, len(gpus)):g}"
             )
-        hidden = [""] * self.num_workers if resources.gpus_per_trial == 0 else None
-        self._gpus = [",".join(slot) for slot in slots[: self.num_workers]] or hidden
+        self._threads = shape.cores or max(1, cores_per_process(node.sockets, self.num_workers))
+        self.worker_takes = in_words(self._threads, share)
+        self._gpus: list[str] | None = None  # by slot; None leaves the environment as it is
+        if share:
+            self._gpus = [",".join(of) for of in gpus_of_slots(share, gpus, self.num_workers)]
+        elif shape.gpus == 0:
+            self._gpus = [""] * self.num_workers
         self._selector = selectors.DefaultSelector()
         self._workers = [self._spawn(slot) for slot in range(self.num_workers)]
         self._dead: set[int] = set()  # slots whose next trial needs another worker
@@ -90,7 +107,7 @@ class ProcessEvaluator(Evaluator):
 
     def _spawn(self, slot: int) -> WorkerProcess:
         environment = {} if self._gpus is None else {gpu_variable(): self._gpus[slot]}
-        worker = WorkerProcess(self._setting, self._threads, environment)
+        worker = WorkerProcess(self._context, self._threads, environment)
         self._selector.register(worker.events, selectors.EVENT_READ, slot)
         return worker
 

@@ -42,6 +42,8 @@ class RankGroups(Evaluator):
 
     def __init__(self, evaluator: Evaluator, ranks: int) -> None:
         self._evaluator, self._ranks = evaluator, ranks
+        each = evaluator.worker_takes
+        self.worker_takes = f"{ranks} processes of {each}" if each else f"{ranks} processes"
         self._groups: dict[tuple[int, int], _Group] = {}  # by trial and attempt
 
     @property

@@ -10,13 +10,23 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from dh_project.common.cores import available_cores
 from dh_project.common.errors import UserError, one_line
-from dh_project.evaluators.base import Evaluator, NoWorkersLeft, Resources, event_of, lost
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, event_of, lost
+from dh_project.evaluators.placement import (
+    Capacity,
+    cores_per_process,
+    gpus_per_process,
+    in_words,
+    processes_on_node,
+)
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
-from dh_project.trial.gpus import gpu_share, room_on_gpus, visible_gpus
+from dh_project.trial.gpus import visible_gpus
 from dh_project.trial.trial import State
 from dh_project.worker.worker_process import WorkerProcess
 
@@ -32,8 +42,8 @@ GONE_SECONDS = 30.0
 class WorkerActor:
     """A worker under Ray, which chooses the node and the GPU and tells the actor by its environment."""
 
-    def __init__(self, setting: Setting, threads: int, environment: dict[str, str]) -> None:
-        self.worker = WorkerProcess(setting, threads, environment)
+    def __init__(self, context: RunContext, threads: int, environment: dict[str, str]) -> None:
+        self.worker = WorkerProcess(context, threads, environment)
         self.attempt = (-1, -1)  # trial and attempt that were begun last
         self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}  # for those that are about to begin
 
@@ -68,29 +78,30 @@ class RayEvaluator(Evaluator):
     """Runs each trial in a worker that Ray places, with the GPUs that Ray gives it.
 
     Args:
-        setting: What all trials share.
-        resources: What they may use; by default one GPU a trial, or where there are none one core.
+        context: What all trials share.
+        settings: The shape of a trial, the number of workers and the cluster.
 
     Raises:
         UserError: The cluster cannot be reached, or holds less than was asked for.
     """
 
-    def __init__(self, setting: Setting, resources: Resources) -> None:
+    def __init__(self, context: RunContext, settings: EvaluatorSettings) -> None:
         import ray
 
-        self._ray, self._setting, self._resources = ray, setting, resources
-        _connect(ray, resources)
+        self._ray, self._context = ray, context
+        _connect(ray, settings)
         try:
-            self.num_workers, share = _room(ray, resources)
+            self.num_workers, self._cores, share = _place(ray, settings)
         except UserError:
             ray.shutdown()
             raise
         self._actor_class = ray.remote(WorkerActor).options(
-            num_cpus=resources.cpus_per_trial,
+            num_cpus=self._cores,
             num_gpus=share,
             max_concurrency=2,  # orders come while run goes on
             max_restarts=0,  # a lost actor's trial is the search's to start again
         )
+        self.worker_takes = in_words(self._cores, share)
         self._environment = {} if share else {"CUDA_VISIBLE_DEVICES": ""}
         self._coming: dict[Any, Any] = {}  # what tells that an actor is there -> actor
         self._idle: list[Any] = []
@@ -176,9 +187,7 @@ class RayEvaluator(Evaluator):
         time.sleep(1.0)
 
     def _spawn(self) -> None:
-        actor: Any = self._actor_class.remote(
-            self._setting, self._resources.cpus_per_trial, self._environment
-        )
+        actor: Any = self._actor_class.remote(self._context, self._cores, self._environment)
         self._coming[actor.ready.remote()] = actor
 
     def _serve(self) -> None:
@@ -232,32 +241,32 @@ def _lost_with_actor(assignment: Assignment, error: Exception) -> Ended:
     return lost(assignment, "ray", f"its Ray actor died: {why}")
 
 
-def _connect(ray: Any, resources: Resources) -> None:
+def _connect(ray: Any, settings: EvaluatorSettings) -> None:
     """Connect to the cluster at the address, or start one on this machine."""
     options: dict[str, Any] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,
         "include_dashboard": False,
     }
-    if not resources.ray_address:
-        gpus = visible_gpus() if resources.gpus_per_trial != 0 else []
-        cores = max(os.cpu_count() or 1, (resources.num_workers or 1) * resources.cpus_per_trial)
+    if not settings.ray_address:
+        gpus = visible_gpus() if settings.shape.gpus != 0 else []
+        cores = max(available_cores(), (settings.num_processes or 1) * (settings.shape.cores or 1))
         ray.init(address="local", num_cpus=cores, num_gpus=len(gpus), **options)
         return
-    if resources.ray_password is not None:
-        options["_redis_password"] = resources.ray_password
+    if settings.ray_password is not None:
+        options["_redis_password"] = settings.ray_password
     del options["include_dashboard"]
     try:
-        _knock(resources.ray_address)
-        ray.init(address=_head_that_knows_us(ray, resources.ray_address), **options)
+        _knock(settings.ray_address)
+        ray.init(address=_head_that_knows_us(ray, settings.ray_address), **options)
     except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
         ray.shutdown()  # it may be half connected
         if "Version mismatch" in str(error):
             raise UserError(
-                f"--ray-address {resources.ray_address}: {one_line(error)[:300]}; use one environment for both"
+                f"--ray-address {settings.ray_address}: {one_line(error)[:300]}; use one environment for both"
             ) from None
         raise UserError(
-            f"--ray-address {resources.ray_address}: no Ray cluster can be reached there "
+            f"--ray-address {settings.ray_address}: no Ray cluster can be reached there "
             f"({one_line(error)[:200]}); start one with: ray start --head"
         ) from None
 
@@ -288,29 +297,30 @@ def _knock(address: str, timeout: float = 10.0) -> None:
         socket.create_connection((host, int(port)), timeout=timeout).close()
 
 
-def _room(ray: Any, resources: Resources) -> tuple[int, float]:
-    """Return how many workers to start on the cluster, each on one node, and the share of a GPU that each gets."""
+def _place(ray: Any, settings: EvaluatorSettings) -> tuple[int, int, float]:
+    """Return the number of workers to start on the cluster, and the cores and GPUs of each."""
+    shape = settings.shape
     have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in have]
-    cpus, gpus = (sum(counts) for counts in zip(*nodes, strict=True))
-    share = gpu_share(resources.gpus_per_trial, gpus)
-    room = sum(_room_of_node(*node, resources.cpus_per_trial, share) for node in nodes)
-    wanted = resources.num_workers or room
-    if not 0 < wanted <= room:
-        asked = f"--num-workers {wanted}" if resources.num_workers else "--evaluator ray"
+    nodes = [Capacity((int(node.get("CPU", 0)),), int(node.get("GPU", 0))) for node in have]
+    cpus, gpus = sum(node.cores for node in nodes), sum(node.gpus for node in nodes)
+    share = gpus_per_process(shape.gpus, max(node.gpus for node in nodes))
+    with_gpus = [node for node in nodes if node.gpus >= share]
+    held = [processes_on_node(node, replace(shape, gpus=share)) for node in with_gpus]
+    shares = [
+        cores_per_process(node.sockets, count) for node, count in zip(with_gpus, held, strict=True) if count
+    ]
+    cores = shape.cores or min(shares, default=1)
+    wanted = settings.num_processes or sum(held)
+    if not 0 < wanted <= sum(held):
+        asked = f"--num-workers {settings.num_workers}" if settings.num_workers else "--evaluator ray"
         raise UserError(
-            f"{asked}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {room} trials of "
-            f"{resources.cpus_per_trial} cores and {share:g} GPU; lower it, or what a trial takes"
+            f"{asked}: the Ray cluster ({cpus} cores, {gpus} GPUs) holds {sum(held)} trials of "
+            f"{cores} cores and {share:g} GPU; lower it, or what a trial takes"
         )
     free = int(ray.available_resources().get("CPU", 0))
-    if free < wanted * resources.cpus_per_trial:
+    if free < wanted * cores:
         print(
             f"the Ray cluster has {free} of its {cpus} cores free: trials start as others end",
             file=sys.stderr,
         )
-    return wanted, share
-
-
-def _room_of_node(cpus: int, gpus: int, cpus_per_trial: int, share: float) -> int:
-    by_cores = cpus // cpus_per_trial
-    return min(by_cores, room_on_gpus(share, gpus)) if share else by_cores
+    return wanted, cores, share

@@ -6,8 +6,8 @@ Whoever writes an evaluator inherits the class in a test module of their own, sa
 
     class TestMyEvaluator(EvaluatorContract):
         @classmethod
-        def make(cls, setting, resources):
-            return MyEvaluator(setting, resources)
+        def make(cls, context, settings):
+            return MyEvaluator(context, settings)
 
 For assertions that show their values, ``pytest.register_assert_rewrite("dh_project.testing.evaluator")`` goes into
 ``conftest.py`` beside it. The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two
@@ -32,9 +32,10 @@ from typing import Any
 import psutil
 import pytest
 
-from dh_project.evaluators.base import Evaluator, Resources
+from dh_project.evaluators.base import Evaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.runs import CHECKPOINT, PROCESSES
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Cause, State
 
@@ -140,23 +141,23 @@ class EvaluatorContract(ABC):
 
     @classmethod
     @abstractmethod
-    def make(cls, setting: Setting, resources: Resources) -> Evaluator:
+    def make(cls, context: RunContext, settings: EvaluatorSettings) -> Evaluator:
         """Return the evaluator under test."""
 
     @pytest.fixture(scope="class")
     @classmethod
-    def setting(cls, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    def context(cls, tmp_path_factory: pytest.TempPathFactory) -> RunContext:
         """What all trials share."""
-        return Setting("dh_project.testing.runs.run", {}, str(tmp_path_factory.mktemp("here")), sys.path)
+        return RunContext("dh_project.testing.runs.run", {}, str(tmp_path_factory.mktemp("here")), sys.path)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def evaluator(cls, setting: Setting) -> Iterator[Evaluator]:
+    def evaluator(cls, context: RunContext) -> Iterator[Evaluator]:
         """An evaluator of two workers; after the last test, closing it must leave no process."""
-        evaluator = cls.make(setting, Resources(num_workers=2))
+        evaluator = cls.make(context, EvaluatorSettings(num_workers=2))
         try:
             yield evaluator
-            trials = Trials(evaluator, Path(setting.directory))
+            trials = Trials(evaluator, Path(context.directory))
             assignment = trials.start("hang")
             processes = trials.report().processes(assignment)
         finally:

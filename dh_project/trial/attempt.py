@@ -10,7 +10,7 @@ LOG, RESULT = "log.txt", "result.json"
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunContext:
     """What all trials of a worker share.
 
     Attributes:

@@ -1,72 +1,83 @@
-"""Which GPUs there are, and which of them each worker gets."""
+"""The GPUs that this process may use, and the variable that shows them to it."""
 
 from __future__ import annotations
 
-import math
 import os
+import re
 import sys
 from pathlib import Path
 
-from dh_project.common.errors import UserError
+DEVICES = Path("/dev")
+"""Folder of the device files."""
 
 DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
-"""What the drivers of NVIDIA, AMD and WSL put under ``/dev`` where there is a GPU."""
+"""Device files that the drivers of NVIDIA, AMD and WSL make if there is a GPU."""
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-"""By which a process is shown some GPUs only; AMD's libraries heed all three."""
+"""Variables that limit the GPUs a process sees. AMD's libraries read all three."""
 
-FINEST = 10_000
-"""Parts of a GPU: Ray counts no smaller ones."""
+UNIQUE_NAMES = ("GPU-", "MIG-")
+"""Prefixes of the unique names of a GPU, and of a part of one."""
 
 
 def gpu_variable() -> str:
-    """Return the variable by which this process is shown its GPUs, or may show a child some of them."""
+    """Return the variable that shows this process its GPUs, and by which it may show a child some of them."""
     return next((name for name in VARIABLES if name in os.environ), VARIABLES[0])
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as ``gpu_variable`` names them."""
-    if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in DEVICE_FILES):
-        return []  # known without the seconds that importing torch takes
+    """Return the GPUs that this process may use, as :func:`gpu_variable` names them."""
+    if sys.platform == "linux" and not any(any(DEVICES.glob(name)) for name in DEVICE_FILES):
+        return []  # without importing torch, which takes seconds
     named = os.environ.get(gpu_variable())
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+        return gpus_named_by(named, _nvidia_devices())
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
-def gpu_share(asked: float | None, count: int) -> float:
-    """Return the GPUs a trial gets where there are ``count`` of them.
+def gpus_named_by(value: str, count: int | None = None) -> list[str]:
+    """Return the GPUs that a value of ``CUDA_VISIBLE_DEVICES`` names, as the CUDA driver reads it.
 
-    Raises:
-        UserError: GPUs are asked for where there are none, or more a trial than there are.
+    Entries are indices (``0,2``) or unique names (``GPU-8932f937-...``, ``MIG-...``). The list ends at the first
+    entry that is neither, negative or too large, so ``0,-1,1`` names one GPU and ``NoDevFiles`` names none. If an
+    entry is repeated, no GPU is visible.
+
+    Args:
+        value: The variable's value.
+        count: Number of GPUs, if it is known: larger indices are invalid.
+
+    Example:
+        >>> from dh_project.trial.gpus import gpus_named_by
+        >>> gpus_named_by("0,1"), gpus_named_by("0,-1,1"), gpus_named_by("NoDevFiles"), gpus_named_by("0,0")
+        (['0', '1'], ['0'], [], [])
     """
-    if asked is None:
-        return 1.0 if count else 0.0
-    if not 0 <= asked < math.inf:
-        raise UserError(f"--num-gpus-per-task {asked:g}: give 0 or more, 0.25 for a quarter of a GPU")
-    if 0 < asked < 1 / FINEST:
-        raise UserError(f"--num-gpus-per-task {asked:g}: give 0, or at least {1 / FINEST:g}")
-    if asked > 0 and not count:
-        raise UserError(
-            f"--num-gpus-per-task {asked:g}: there is no GPU here; leave the option out or give 0"
-        )
-    if asked > count or (asked > 1 and asked != int(asked)):
-        raise UserError(
-            f"--num-gpus-per-task {asked:g}: there are {count} GPUs; give a share below 1 or a whole number of them"
-        )
-    return asked
+    prefix = next((prefix for prefix in UNIQUE_NAMES if value.strip().startswith(prefix)), None)
+    named: list[str] = []
+    for entry in value.split(","):
+        name = _unique_name(entry, prefix) if prefix else _index(entry, count)
+        if name is None:
+            break
+        if name in named:
+            return []
+        named.append(name)
+    return named
 
 
-def room_on_gpus(share: float, count: int) -> int:
-    """Return how many workers ``count`` GPUs of one node hold."""
-    return len(gpus_of_workers(share, [""] * count))
+def _unique_name(entry: str, prefix: str) -> str | None:
+    return entry.strip() if entry.strip().startswith(prefix) else None
 
 
-def gpus_of_workers(share: float, gpus: list[str]) -> list[list[str]]:
-    """Return the GPUs of each worker that fits: ``share`` 0.25 puts four workers on each GPU."""
-    if share >= 1:
-        size = int(share)
-        return [gpus[first : first + size] for first in range(0, len(gpus) - size + 1, size)]
-    return [[gpu] for gpu in gpus for _ in range(int(1 / share + 1e-9))]
+def _index(entry: str, count: int | None) -> str | None:
+    """Return the number with which an entry begins (CUDA reads ``1x`` as 1); None if that is no GPU."""
+    number = re.match(r"\s*\+?(\d+)", entry, re.ASCII)
+    if number is None or (count is not None and int(number[1]) >= count):
+        return None
+    return str(int(number[1]))
+
+
+def _nvidia_devices() -> int | None:
+    """Return the number of NVIDIA GPUs; None if it is not known because another driver shows them."""
+    names = [device.name.removeprefix("nvidia") for device in DEVICES.glob(DEVICE_FILES[0])]
+    return len([name for name in names if name.isdigit()]) or None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dh_project.common.errors import UserError, one_line
-from dh_project.trial.attempt import LOG, Assignment, Setting
+from dh_project.trial.attempt import LOG, Assignment, RunContext
 from dh_project.trial.job import argument_for
 from dh_project.trial.ranks import tell_rank
 from dh_project.trial.reporting import Connection, connect
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def run_child(
-    setting: Setting,
+    context: RunContext,
     assignment: Assignment,
     run: Callable[..., Any] | None,
     messages: int,
@@ -42,7 +42,7 @@ def run_child(
         tell_rank(os.environ, assignment.rank, assignment.world_size)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
-        outcome = evaluate(run, setting, assignment, worker)
+        outcome = evaluate(run, context, assignment, worker)
         if os.getpid() == own:  # else the run function has forked, and its child returned too
             pipe.send(outcome)
             status = 0
@@ -56,14 +56,14 @@ def run_child(
 
 
 def evaluate(
-    run: Callable[..., Any] | None, setting: Setting, assignment: Assignment, worker: int
+    run: Callable[..., Any] | None, context: RunContext, assignment: Assignment, worker: int
 ) -> dict[str, Any]:
     """Call the run function and return the outcome."""
     try:
         _separate(Path(assignment.writes_in) / LOG, worker)
-        run = run or load_run(setting.run)
+        run = run or load_run(context.run)
         point = argument_for(run, assignment.point, assignment.trial)
-        return outcome_of(run(point, **setting.run_kwargs))
+        return outcome_of(run(point, **context.run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full

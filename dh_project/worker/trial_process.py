@@ -12,7 +12,7 @@ from typing import Any
 
 from dh_project.common.json_lines import Lines
 from dh_project.common.signals import signal_name
-from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.trial import Cause, State
 from dh_project.worker.child import run_child
 from dh_project.worker.memory import excess, gibibytes, system_kills
@@ -36,7 +36,7 @@ class TrialProcess:
     the state; a later one can but shorten the time. A trial whose number came before it was told anything is done.
 
     Args:
-        setting: What all trials of the worker share.
+        context: What all trials of the worker share.
         assignment: The attempt.
         run: The run function, where the worker has imported it.
 
@@ -45,7 +45,7 @@ class TrialProcess:
         is_silent: Whether the child has closed its side of it.
     """
 
-    def __init__(self, setting: Setting, assignment: Assignment, run: Callable[..., Any] | None) -> None:
+    def __init__(self, context: RunContext, assignment: Assignment, run: Callable[..., Any] | None) -> None:
         self.assignment = assignment
         self.is_silent = False
         self._lines = Lines()
@@ -72,7 +72,7 @@ class TrialProcess:
             if self.pid == 0:
                 os.close(self.messages)
                 os.close(self._answers)
-                run_child(setting, assignment, run, child_messages, child_answers, worker)  # does not return
+                run_child(context, assignment, run, child_messages, child_answers, worker)  # does not return
         except OSError:
             os.close(self.messages)
             os.close(self._answers)

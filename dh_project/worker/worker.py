@@ -33,7 +33,7 @@ from typing import Any
 
 from dh_project.common.files import write_whole
 from dh_project.common.json_lines import Lines
-from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.scratch import VARIABLE
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import load_run
@@ -58,17 +58,17 @@ class Worker:
     """Serves commands until its input ends.
 
     Args:
-        setting: What all trials share.
+        context: What all trials share.
         commands: File descriptor to read commands from.
         events: File descriptor to write events to.
     """
 
-    def __init__(self, setting: Setting, commands: int, events: int) -> None:
-        self.setting = setting
+    def __init__(self, context: RunContext, commands: int, events: int) -> None:
+        self.context = context
         self.commands, self.events = commands, events
         self.process: TrialProcess | None = None
         self.run: Callable[..., Any] | None = None
-        self.scratch = Scratch(setting.scratch)
+        self.scratch = Scratch(context.scratch)
         self._lines = Lines()
 
     def serve(self) -> None:
@@ -112,18 +112,18 @@ class Worker:
 
     def _preload(self) -> None:
         """Import the run function, for children to have it; where that fails, each child tells its own error."""
-        if not self.setting.preload:
+        if not self.context.preload:
             return
         try:
             with ending_with_the_driver(self.commands):
-                self.run = load_run(self.setting.run)
+                self.run = load_run(self.context.run)
         except (Exception, SystemExit):
             return
         if not _can_fork():
-            setting = replace(self.setting, preload=False)
+            context = replace(self.context, preload=False)
             for descriptor in (self.commands, self.events):
                 os.set_inheritable(descriptor, True)
-            os.execv(sys.executable, command(setting, self.commands, self.events))
+            os.execv(sys.executable, command(context, self.commands, self.events))
         gc.collect()
         gc.freeze()
 
@@ -149,7 +149,7 @@ class Worker:
 
     def _start(self, assignment: Assignment) -> None:
         try:
-            self.process = TrialProcess(self.setting, self.scratch.begin(assignment), self.run)
+            self.process = TrialProcess(self.context, self.scratch.begin(assignment), self.run)
         except OSError as error:
             end = outcome(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
@@ -232,16 +232,16 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     """Let the signal do nothing but wake the selector."""
 
 
-def command(setting: Setting, commands: int | None = None, events: int | None = None) -> list[str]:
-    """Return the command line of a worker with this setting; its input and output are the default descriptors."""
+def command(context: RunContext, commands: int | None = None, events: int | None = None) -> list[str]:
+    """Return the command line of a worker with this context; its input and output are the default descriptors."""
     package_home = str(Path(__file__).parents[2])
-    words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(setting))]
+    words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(context))]
     return words if commands is None else [*words, str(commands), str(events)]
 
 
 def main() -> None:
     """Serve as a worker on standard input and output."""
-    setting = Setting(**json.loads(sys.argv[2]))
+    context = RunContext(**json.loads(sys.argv[2]))
     if len(sys.argv) > 3:
         commands, events = map(int, sys.argv[3:])
         for descriptor in (commands, events):
@@ -250,15 +250,15 @@ def main() -> None:
         commands, events = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
-    if setting.scratch:
-        os.environ[VARIABLE] = setting.scratch
-    for folder in setting.search_path:
+    if context.scratch:
+        os.environ[VARIABLE] = context.scratch
+    for folder in context.search_path:
         if folder not in sys.path:
             sys.path.append(folder)
-    os.chdir(setting.directory)
+    os.chdir(context.directory)
     if sys.platform == "linux":  # grandchildren whose parent died stay below this process, to be killed
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM):  # these are the driver's to handle
         signal.signal(number, signal.SIG_IGN)
-    Worker(setting, commands, events).serve()
+    Worker(context, commands, events).serve()
     os._exit(0)  # what was imported must not hold it up

@@ -13,7 +13,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from dh_project.common.json_lines import Lines
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.worker.processes import MARK, kill_marked
 from dh_project.worker.trial_process import GRACE_SECONDS
 from dh_project.worker.worker import command
@@ -28,7 +28,7 @@ class WorkerProcess:
     """Starts a worker and speaks with it in JSON lines.
 
     Args:
-        setting: What all of its trials share.
+        context: What all of its trials share.
         threads: Threads that numerical libraries may use in it.
         environment: Variables beside the present ones.
 
@@ -41,11 +41,13 @@ class WorkerProcess:
         OSError: The system has no process to give.
     """
 
-    def __init__(self, setting: Setting, threads: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, context: RunContext, threads: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.mark = uuid4().hex
         limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
         self._process = subprocess.Popen(
-            command(setting),
+            command(context),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **limits, **(environment or {}), MARK: self.mark},

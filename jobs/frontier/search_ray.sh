@@ -66,7 +66,7 @@ if [ "$nodes" -gt 1 ]; then
         bash -c "$join" "$address" "${ray_options[@]}" &
     cluster+=($!)
 fi
-python -m dh_project.hpc.sites.ray_nodes "$address" "$nodes" 300 || exit
+python -m dh_project.hpc.batch_jobs.ray_nodes "$address" "$nodes" 300 || exit
 
 deephyper hps ambs --evaluator ray --ray-address "$address" \
     --num-workers "$ranks" --num-cpus-per-task 7 \

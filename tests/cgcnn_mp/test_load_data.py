@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive, pack, write_folder
 
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.crystals.splits import find_grouping
 from dh_project.cgcnn_mp.graphs.labelled_graphs import atomic_numbers, label_graphs
 from dh_project.cgcnn_mp.graphs.original_graphs import original_graph
@@ -63,15 +65,16 @@ def test_folded_or_not_the_atoms_are_the_same(shipped):
 
 
 def test_the_originals_ties_keep_exactly_what_was_asked_for(folder: Path):
-    graphs = label_graphs(folder, max_num_nbr=5, radius=6.0, ties="pymatgen").graphs
+    graphs = label_graphs(DataSettings(data=folder, max_num_nbr=5, radius=6.0, ties="pymatgen")).graphs
     assert graphs.first_edge.diff().tolist() == [5] * 24
     assert graphs.repeats.tolist() == [1] * 120
 
 
 def test_fewer_of_the_originals_neighbours_are_its_first_ones(folder: Path, tmp_path: Path):
     """Any number up to 16 is a slice of one file."""
-    sliced = label_graphs(folder, max_num_nbr=5, ties="pymatgen", cache_folder=tmp_path / "cache").graphs
-    label_graphs(folder, max_num_nbr=12, ties="pymatgen", cache_folder=tmp_path / "cache")
+    settings = DataSettings(data=folder, max_num_nbr=5, ties="pymatgen", cache_folder=tmp_path / "cache")
+    sliced = label_graphs(settings).graphs
+    label_graphs(replace(settings, max_num_nbr=12))
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
     right = [original_graph((folder / f"{one}.cif").read_bytes(), 8.0, 5) for one in sliced.ids]
     batch = sliced.batch(torch.arange(len(right)))
@@ -91,21 +94,22 @@ def test_a_label_that_was_changed_is_seen(folder: Path):
     load_data(folder)
     table = folder / "id_prop.csv"
     table.write_text(table.read_text().replace("LiF,0", "LiF,100"))
-    graphs = label_graphs(folder).graphs
+    graphs = label_graphs(DataSettings(data=folder)).graphs
     assert graphs.labels[graphs.ids.index("LiF")] == 100
 
 
 def test_a_column_of_the_label_table_can_be_chosen(folder: Path):
     rows = [f"{identifier},{-position},salt" for position, identifier in enumerate(CRYSTALS)]
     (folder / "labels.csv").write_text("\n".join(["material_id,band_gap,kind", *rows]))
-    assert label_graphs(folder, label="band_gap").graphs.labels.tolist() == [[-n] for n in range(12)]
+    graphs = label_graphs(DataSettings(data=folder, label="band_gap")).graphs
+    assert graphs.labels.tolist() == [[-n] for n in range(12)]
 
 
 @pytest.mark.parametrize("label", [["gap", "id_prop.csv"], "gap, id_prop.csv"])
 def test_several_labels_are_learnt_by_the_crystals_that_have_them_all(folder: Path, label):
     rows = [f"{identifier},{position / 10}" for position, identifier in enumerate(CRYSTALS)]
     (folder / "labels.csv").write_text("\n".join(["material_id,gap", *rows[:-1], "RbBr,wide"]))
-    data_set = label_graphs(folder, label=label, max_lost_share=0.1)
+    data_set = label_graphs(DataSettings(data=folder, label=label, max_lost_share=0.1))
     assert data_set.graphs.label_names == ("gap", "id_prop.csv")
     assert data_set.left_out == {"RbBr": "label gap 'wide' is not a finite number"}
     assert data_set.graphs.labels[data_set.usable].tolist() == [[n / 10, n] for n in range(11)]
@@ -143,7 +147,7 @@ def test_the_folders_element_features_are_honoured(folder: Path):
 )
 def test_a_crystal_without_a_usable_label_is_left_out(broken, label: str, reason: str):
     folder = broken(CRYSTALS["LiF"].to(fmt="cif"), label)
-    data_set = label_graphs(folder, max_lost_share=0.5)
+    data_set = label_graphs(DataSettings(data=folder, max_lost_share=0.5))
     assert data_set.left_out["bad"].startswith(reason)
     assert "bad" not in [data_set.graphs.ids[row] for row in data_set.usable]
 
@@ -151,7 +155,7 @@ def test_a_crystal_without_a_usable_label_is_left_out(broken, label: str, reason
 def test_a_crystal_without_element_features_is_left_out(folder: Path):
     features = {number: [1.0] for number in range(1, 90) if number != 3}
     (folder / "atom_init.json").write_text(json.dumps(features))
-    data_set = label_graphs(folder, max_lost_share=0.5)
+    data_set = label_graphs(DataSettings(data=folder, max_lost_share=0.5))
     assert data_set.left_out == dict.fromkeys(
         ("LiF", "LiCl", "LiBr"), "the element of atomic number 3 has no features"
     )
@@ -208,6 +212,7 @@ def test_a_test_ratio_of_zero_gives_an_empty_test_set(folder: Path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"radios": 6.0}, "unknown argument 'radios' .did you mean 'radius'"),
         ({"train_ratio": 0.9}, "cannot split 0.9/0.2/0.2"),
         ({"val_ratio": 0}, "must be above 0"),
         ({"max_num_nbr": 0}, "max_num_nbr is 0"),
@@ -264,7 +269,7 @@ def test_a_slice_of_the_shared_archive_loads(tmp_path: Path):
             if Path(member.name).stem in ids:
                 (folder / Path(member.name).name).write_bytes(archive.extractfile(member).read())
     (folder / "id_prop.csv").write_text("\n".join(table))
-    assert not label_graphs(folder, max_lost_share=0.0).left_out
+    assert not label_graphs(DataSettings(data=folder, max_lost_share=0.0)).left_out
     begin = time.monotonic()
     assert sum(map(len, load_data(folder))) == len(ids)
     assert time.monotonic() - begin < 1

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.model_run import prepare, run
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.trial.reporting import Connection, connect
@@ -211,7 +211,9 @@ def test_a_wrong_point_is_refused(quick, point, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"epoch": 3}, "unknown argument 'epoch' .did you mean 'epochs'"),
+        ({"radios": 6.0}, "unknown argument 'radios' .did you mean 'radius'"),
+        ({"max_num_nbr": 8}, "unknown argument 'max_num_nbr'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"epochs": 0}, "epochs is 0"),
         ({"task": "regresion"}, "did you mean 'regression'"),
@@ -229,6 +231,11 @@ def test_a_wrong_point_is_refused(quick, point, message):
 def test_wrong_arguments_are_told_before_the_first_trial(quick, wrong, message):
     with pytest.raises(ValueError, match=message):
         prepare(**quick | wrong)
+
+
+def test_running_alone_refuses_an_unknown_argument(quick):
+    with pytest.raises(ValueError, match=r"unknown argument 'epoch' \(did you mean 'epochs'"):
+        run(POINT, **quick, epoch=3)
 
 
 def test_preparing_builds_the_graphs(quick, tmp_path):
@@ -274,7 +281,7 @@ def test_importing_it_brings_in_the_kernels_so_that_no_trial_must(quick):
     pytest.importorskip("numba")
     prepare(**quick)
     code = (
-        "import sys, dh_project.cgcnn_mp.model_run as model_run; before = set(sys.modules); "
+        "import sys, dh_project.worker.child, dh_project.cgcnn_mp.model_run as model_run; before = set(sys.modules); "
         f"model_run.run({POINT!r}, data=sys.argv[1], epochs=1, device='cpu', cache_folder=sys.argv[2]); "
         "late = {name for name in set(sys.modules) - before if name.startswith(('numba', 'dh_project'))}; "
         "assert not late, late"

@@ -136,7 +136,7 @@ def test_a_ray_cluster_is_started_where_it_is_asked_for(submit):
 
 def test_at_its_end_a_job_looks_whether_the_later_ones_are_needed(submit, here):
     _, script, _ = submit("--dry-run", "--log-dir", "out")
-    assert f'python -m dh_project.hpc.sites.chain {here}/out "$status"' in script
+    assert f'python -m dh_project.hpc.batch_jobs.end_chain {here}/out "$status"' in script
 
 
 def test_a_copy_is_what_runs(submit, here):
@@ -235,6 +235,39 @@ def test_another_search_in_the_folder_is_not_gone_on_with(refused, here, capsys)
     capsys.readouterr()
     assert "all 2 trials have ended already" in refused("--log-dir", "out", "--max-evals", 2)
     assert "--seed was 42 there and is 3 now" in refused("--log-dir", "out", "--seed", 3)
+
+
+def test_a_dry_run_shows_the_command_of_each_job_of_a_chain(submit, here):
+    _, _, said = submit("--dry-run", "--chain", 3, "--log-dir", "out", site="slurm")
+    script = here / "out" / "job.sh"
+    assert [line.split(maxsplit=2)[2] for line in said.splitlines() if line.startswith("would submit")] == [
+        f"sbatch --parsable {script}",
+        f"sbatch --parsable --dependency=afterany:ID1 {script}",
+        f"sbatch --parsable --dependency=afterany:ID2 {script}",
+    ]
+
+
+def test_the_short_options_of_balsam_submit_are_known(submit):
+    status, script, _ = submit("--dry-run", request=["-n", "2", "-t", "60", "-q", "debug", "-A", "mine"])
+    assert status == 0
+    assert "#PBS -A mine" in script
+
+
+def test_a_further_line_reaches_the_scheduler(submit):
+    _, script, _ = submit("--dry-run", "--directive=--gres=gpu:4", "--directive=--mem=0", site="slurm")
+    assert "#SBATCH --gres=gpu:4\n#SBATCH --mem=0\n" in script
+
+
+def test_a_directive_of_two_lines_is_refused(refused):
+    assert "--directive" in refused("--directive=--mem=0\nrm -rf x")
+
+
+def test_a_missing_package_is_a_note_of_a_dry_run_and_refused_otherwise(submit, refused, monkeypatch):
+    monkeypatch.setattr("dh_project.cli.submit.NEEDS", {"mpi": "no_such_package"})
+    status, script, said = submit("--dry-run")
+    assert (status, script[:11]) == (0, "#!/bin/bash")
+    assert "note         this environment has no no_such_package; install: " in said
+    assert "this environment has no no_such_package" in refused()
 
 
 def test_a_machine_without_the_scheduler_is_told(refused, tmp_path, monkeypatch):

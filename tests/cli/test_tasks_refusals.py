@@ -48,12 +48,12 @@ def test_a_server_that_is_down(refused, folder, words):
 
 def test_no_folder_that_is_activated(refused, monkeypatch):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    assert "deephyper balsam-init DIR" in refused("tasks", "show")
+    assert "deephyper balsam-init DIR" in refused("tasks", "show", "--workflow", "demo")
 
 
 def test_the_folder_that_is_activated_is_used(refused, folder, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
-    assert "deephyper balsam-start" in refused("sites")
+    assert "deephyper balsam-start" in refused("tasks", "retry", "1")
 
 
 def test_a_folder_that_is_something_else(refused, tmp_path):
@@ -71,7 +71,7 @@ def test_a_folder_that_is_something_else(refused, tmp_path):
         (["--output", "nowhere/jobs.csv"], "no folder nowhere"),
         (["--limit", "0"], "at least 1"),
         (["--days", "-1"], "no number above 0"),
-        (["twelve"], "'twelve' is no job's number"),
+        (["twelve"], "'twelve' is no number of a Balsam job"),
         (["--metadata"], "name one ID"),
         (["1", "2", "--metadata"], "name one ID"),
         (["1", "--metadata", "--output", "job.csv"], "end it in .json"),

@@ -44,7 +44,7 @@ KILLED = r"""deephyper train --epochs 20 \1 & training=$!
 until [ -e training/last.pt ]; do sleep 0.1; done; kill -KILL $training; wait || echo killed"""
 """A training that is killed as soon as there is something to go on from."""
 
-SOON = "2>&1 & python -m dh_project.hpc.sites.ray_nodes 127.0.0.1:$RAY_PORT"
+SOON = "2>&1 & python -m dh_project.hpc.batch_jobs.ray_nodes 127.0.0.1:$RAY_PORT"
 """Goes on when Ray's nodes are there."""
 
 WATCHED = rf"""source $POLYDB/activate

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.mpi import MPIEvaluator
 from dh_project.evaluators.mpi_carrier import carry
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, World
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.evaluator import EvaluatorContract, Trials
-from dh_project.trial.attempt import Setting
+from dh_project.trial.attempt import RunContext
 from dh_project.trial.trial import State
 
 
@@ -35,13 +35,13 @@ class TestMPIEvaluator(EvaluatorContract):
         cls.world = world
 
     @classmethod
-    def make(cls, setting, resources):
-        return MPIEvaluator(cls.world, setting, resources)
+    def make(cls, context, settings):
+        return MPIEvaluator(cls.world, context, settings)
 
 
 def test_no_rank_is_given_up_for_what_rank_0_did_not_listen_to(world, tmp_path):
-    setting = Setting("dh_project.testing.runs.run", {}, str(tmp_path), sys.path)
-    with MPIEvaluator(world, setting, Resources(rank_timeout=2.5 * ALIVE_SECONDS)) as evaluator:
+    context = RunContext("dh_project.testing.runs.run", {}, str(tmp_path), sys.path)
+    with MPIEvaluator(world, context, EvaluatorSettings(rank_timeout=2.5 * ALIVE_SECONDS)) as evaluator:
         trials = Trials(evaluator, tmp_path)
         trials.start("square", x=1.0)
         time.sleep(3 * ALIVE_SECONDS)

@@ -4,18 +4,19 @@ import psutil
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.evaluator import EvaluatorContract
 from dh_project.trial import gpus as devices
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
+from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 
 class TestProcessEvaluator(EvaluatorContract):
     @classmethod
-    def make(cls, setting, resources):
-        return ProcessEvaluator(setting, resources)
+    def make(cls, context, settings):
+        return ProcessEvaluator(context, settings)
 
 
 class TestWithScratch(TestProcessEvaluator):
@@ -23,13 +24,13 @@ class TestWithScratch(TestProcessEvaluator):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def setting(cls, tmp_path_factory):
+    def context(cls, tmp_path_factory):
         scratch = str(tmp_path_factory.mktemp("scratch"))
         here = str(tmp_path_factory.mktemp("here"))
-        return Setting("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
+        return RunContext("dh_project.testing.runs.run", {}, here, sys.path, scratch=scratch)
 
 
-def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DEVICES", **resources):
+def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DEVICES", **settings):
     """Return what trials see of the variable that shows GPUs, one for each worker."""
     monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # no GPU is needed to be shown one
     for name in devices.VARIABLES:
@@ -40,8 +41,8 @@ def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DE
         f"def run(point):\n    record(seen=os.environ.get('{variable}'))\n"
         "    time.sleep(0.5)\n    return 0.0\n"
     )
-    setting = Setting(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
-    with ProcessEvaluator(setting, Resources(**resources)) as evaluator:
+    context = RunContext(str(tmp_path / "see.py"), {}, str(tmp_path), sys.path)
+    with ProcessEvaluator(context, EvaluatorSettings(**settings)) as evaluator:
         for trial in range(evaluator.num_workers):
             evaluator.start(Assignment(trial, 1, {}, str(tmp_path / str(trial))))
         ends = []
@@ -51,17 +52,18 @@ def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DE
 
 
 @pytest.mark.parametrize(
-    ("visible", "resources", "seen"),
+    ("visible", "settings", "seen"),
     [
         ("0,1", {}, ["0", "1"]),
         ("3,5", {"num_workers": 1}, ["3"]),
-        ("4,7", {"gpus_per_trial": 0.5}, ["4", "4", "7", "7"]),
-        ("0,1,2,3", {"gpus_per_trial": 2}, ["0,1", "2,3"]),
-        ("0,1", {"gpus_per_trial": 0, "num_workers": 2}, ["", ""]),
+        ("0,1,2,3", {"num_workers": 2}, ["0", "2"]),
+        ("4,7", {"shape": TrialShape(gpus=0.5), "num_workers": 4}, ["4", "4", "7", "7"]),
+        ("0,1,2,3", {"shape": TrialShape(gpus=2)}, ["0,1", "2,3"]),
+        ("0,1", {"shape": TrialShape(gpus=0), "num_workers": 2}, ["", ""]),
     ],
 )
-def test_each_trial_sees_its_own_gpus(tmp_path, monkeypatch, visible, resources, seen):
-    assert devices_of_workers(tmp_path, monkeypatch, visible, **resources) == seen
+def test_each_trial_sees_its_own_gpus(tmp_path, monkeypatch, visible, settings, seen):
+    assert devices_of_workers(tmp_path, monkeypatch, visible, **settings) == seen
 
 
 def test_gpus_of_amd_are_shown_by_the_variable_of_their_site(tmp_path, monkeypatch):
@@ -69,26 +71,26 @@ def test_gpus_of_amd_are_shown_by_the_variable_of_their_site(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("visible", "resources", "said"),
+    ("visible", "settings", "said"),
     [
-        ("", {"gpus_per_trial": 1}, "no GPU here"),
-        ("0", {"gpus_per_trial": -1}, "give 0 or more"),
-        ("0", {"gpus_per_trial": 1e-9}, "give 0, or at least 0.0001"),
-        ("0", {"gpus_per_trial": 2}, "there are 1 GPUs"),
+        ("", {"shape": TrialShape(gpus=1)}, "no GPU here"),
+        ("0", {"shape": TrialShape(gpus=-1)}, "give 0 or more"),
+        ("0", {"shape": TrialShape(gpus=1e-9)}, "give 0, or at least 0.0001"),
+        ("0", {"shape": TrialShape(gpus=2)}, "there are 1 GPUs"),
         ("0,1", {"num_workers": 3}, "2 GPUs hold 2 trials"),
     ],
 )
-def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, resources, said):
+def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, settings, said):
     monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(UserError, match=said):
-        ProcessEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(**resources))
+        ProcessEvaluator(RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(**settings))
 
 
 def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_not_before(samples, tmp_path):
     before = set(psutil.Process().children())
-    setting = Setting("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    with ProcessEvaluator(setting, Resources(num_workers=2)) as evaluator:
+    context = RunContext("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(context, EvaluatorSettings(num_workers=2)) as evaluator:
         for attempt in range(1, 4):
             evaluator.start(Assignment(0, attempt, {}, str(tmp_path / "trial")))
             ends = []
@@ -100,8 +102,8 @@ def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_n
 
 
 def test_a_trial_for_which_no_worker_can_be_started_is_lost(samples, tmp_path, monkeypatch):
-    setting = Setting("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    with ProcessEvaluator(setting, Resources(num_workers=1)) as evaluator:
+    context = RunContext("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    with ProcessEvaluator(context, EvaluatorSettings(num_workers=1)) as evaluator:
         evaluator._workers[0]._process.kill()
         while not evaluator._dead:
             evaluator.wait(1.0)

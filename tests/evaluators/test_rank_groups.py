@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from dh_project.evaluators import rank_groups
-from dh_project.evaluators.base import NoWorkersLeft, Resources
+from dh_project.evaluators.base import NoWorkersLeft
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.rank_groups import RankGroups
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Reported
 from dh_project.trial.trial import Cause, State
 
@@ -39,8 +40,10 @@ class TestRankGroups(EvaluatorContract):
     rounds = 5
 
     @classmethod
-    def make(cls, setting, resources):
-        return RankGroups(ProcessEvaluator(setting, Resources(num_workers=2 * resources.num_workers)), 2)
+    def make(cls, context, settings):
+        return RankGroups(
+            ProcessEvaluator(context, EvaluatorSettings(num_workers=2 * settings.num_workers)), 2
+        )
 
 
 @pytest.fixture
@@ -48,10 +51,10 @@ def attempt(tmp_path, monkeypatch):
     """Return a function that runs an attempt of three ranks and gives its reports and its end."""
     monkeypatch.setattr(rank_groups, "PATIENCE_SECONDS", 0.5)
     (tmp_path / "ranked.py").write_text(RUNS)
-    setting = Setting(str(tmp_path / "ranked.py"), {}, str(tmp_path), sys.path)
+    context = RunContext(str(tmp_path / "ranked.py"), {}, str(tmp_path), sys.path)
 
     def run(last_rank):
-        with RankGroups(ProcessEvaluator(setting, Resources(num_workers=3)), 3) as groups:
+        with RankGroups(ProcessEvaluator(context, EvaluatorSettings(num_workers=3)), 3) as groups:
             groups.start(Assignment(7, 1, {"last rank": last_rank}, str(tmp_path / "trial")))
             events = []
             while not events or not isinstance(events[-1], Ended):
@@ -88,7 +91,7 @@ def test_a_rank_that_does_not_end_is_killed_once_the_first_one_has_its_result(at
 
 def test_where_too_few_workers_are_left_for_a_trial_the_session_ends(tmp_path):
     workers = ProcessEvaluator(
-        Setting("dh_project.testing.runs.run", {}, str(tmp_path)), Resources(num_workers=2)
+        RunContext("dh_project.testing.runs.run", {}, str(tmp_path)), EvaluatorSettings(num_workers=2)
     )
     with RankGroups(workers, 2) as groups:
         assert groups.wait(0.0) == []

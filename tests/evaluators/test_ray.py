@@ -11,14 +11,16 @@ import pytest
 
 from dh_project.common.errors import UserError
 from dh_project.evaluators import ray as ray_evaluator
-from dh_project.evaluators.base import NoWorkersLeft, Resources
+from dh_project.evaluators.base import NoWorkersLeft
 from dh_project.evaluators.ray import RayEvaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.results.history import History
 from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
 from dh_project.testing.evaluator import EvaluatorContract
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
+from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -41,14 +43,17 @@ class TestRayEvaluator(EvaluatorContract):
         cls.address = cluster
 
     @classmethod
-    def make(cls, setting, resources):
-        return RayEvaluator(setting, Resources(num_workers=resources.num_workers, ray_address=cls.address))
+    def make(cls, context, settings):
+        return RayEvaluator(
+            context, EvaluatorSettings(num_workers=settings.num_workers, ray_address=cls.address)
+        )
 
 
 def test_more_workers_than_the_cluster_holds_are_refused(cluster, tmp_path):
     with pytest.raises(UserError, match="holds 2 trials of 1 cores"):
         RayEvaluator(
-            Setting("small_run.run", {}, str(tmp_path)), Resources(num_workers=3, ray_address=cluster)
+            RunContext("small_run.run", {}, str(tmp_path)),
+            EvaluatorSettings(num_workers=3, ray_address=cluster),
         )
 
 
@@ -62,7 +67,9 @@ def test_a_cluster_of_another_version_is_named(cluster, tmp_path):
     told.internal_kv_put(place[0], other, True, place[1])
     try:
         with pytest.raises(UserError, match=r"2\.9\.3") as caught:
-            RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(ray_address=cluster))
+            RayEvaluator(
+                RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(ray_address=cluster)
+            )
         assert "one environment for both" in str(caught.value)
     finally:
         told.internal_kv_put(place[0], metadata, True, place[1])
@@ -70,7 +77,9 @@ def test_a_cluster_of_another_version_is_named(cluster, tmp_path):
 
 def test_an_address_where_no_cluster_is_gives_one_line(tmp_path):
     with pytest.raises(UserError, match="no Ray cluster can be reached") as caught:
-        RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), Resources(ray_address="127.0.0.1:1"))
+        RayEvaluator(
+            RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(ray_address="127.0.0.1:1")
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -79,10 +88,10 @@ def test_a_trial_has_its_cores_on_one_node(tmp_path):
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
     cluster.add_node(num_cpus=3)
-    resources = Resources(num_workers=3, cpus_per_trial=2, ray_address=cluster.address)
+    settings = EvaluatorSettings(TrialShape(cores=2), 3, ray_address=cluster.address)
     try:
         with pytest.raises(UserError, match=r"6 cores, 0 GPUs\) holds 2 trials of 2 cores"):
-            RayEvaluator(Setting("small_run.run", {}, str(tmp_path)), resources)
+            RayEvaluator(RunContext("small_run.run", {}, str(tmp_path)), settings)
     finally:
         cluster.shutdown()
 
@@ -125,9 +134,9 @@ def test_a_cluster_whose_head_dies_leaves_no_worker(samples, tmp_path, monkeypat
     monkeypatch.setattr(ray_evaluator, "KNOCK_SECONDS", 0.5)
     monkeypatch.setattr(ray_evaluator, "GONE_SECONDS", 2.0)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    setting = Setting("small_run.run", {"seconds": 600.0}, str(tmp_path), [*sys.path, str(samples)])
+    context = RunContext("small_run.run", {"seconds": 600.0}, str(tmp_path), [*sys.path, str(samples)])
     try:
-        with RayEvaluator(setting, Resources(ray_address=cluster.address)) as evaluator:
+        with RayEvaluator(context, EvaluatorSettings(ray_address=cluster.address)) as evaluator:
             evaluator.start(Assignment(0, 1, {"x": 1.0}, str(tmp_path / "0")))
             while not Path(tmp_path / "0" / "log.txt").exists():
                 evaluator.wait(0.1)

@@ -10,6 +10,7 @@ import pytest
 from harness import say
 from small_disk import full_disk
 
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -23,12 +24,13 @@ WORDS = [
 IN_A_TRIAL = """
     import logging, sys
     from pathlib import Path
+    from dh_project.cgcnn_mp.crystals.settings import DataSettings
     from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
     from dh_project.trial.reporting import Connection, connect
     connection = Connection()
     connection.folder = Path()
     connect(connection)
-    print(len(label_graphs().usable))
+    print(len(label_graphs(DataSettings()).usable))
 """
 
 
@@ -59,14 +61,14 @@ def test_a_scratch_that_is_full_is_one_line_before_the_search(disk, tmp_path, sa
 
 
 def test_one_that_has_no_room_for_the_data_is_too(disk, tmp_path):
-    label_graphs()  # which says that it builds them
+    label_graphs(DataSettings())  # which says that it builds them
     done = search(disk, tmp_path, *CRYSTALS)
     assert_refused(done, "MiB, 0.50 MiB are free; make room, or name another folder", "File too large")
     assert not (tmp_path / "search").exists()
 
 
 def test_a_trial_reads_the_shared_file_where_its_node_has_no_room_for_it(disk, tmp_path):
-    label_graphs()
+    label_graphs(DataSettings())
     environment = {**os.environ, "DH_PROJECT_SCRATCH": str(disk.inside)}
     words = [*disk.prefix, sys.executable, "-c", textwrap.dedent(IN_A_TRIAL)]
     done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Resources
 from dh_project.evaluators.process import ProcessEvaluator
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.results.history import History, Identity
 from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
@@ -22,7 +22,7 @@ from dh_project.search.proposals import Proposals
 from dh_project.search.searchers.random import RandomSearcher
 from dh_project.search.stoppers.base import Stopper
 from dh_project.search.warm_start import Source
-from dh_project.trial.attempt import LOG, Setting
+from dh_project.trial.attempt import LOG, RunContext
 from dh_project.trial.events import Reported, Retried
 from dh_project.trial.trial import State
 from dh_project.user_code.problems import load_problem
@@ -59,9 +59,9 @@ def search(samples, tmp_path):
         **limits,
     ):
         problem = load_problem(str(samples / "small_problem.py"))
-        setting = Setting(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
-        identity = Identity("small_problem.py", problem.to_json(), setting.run, setting.run_kwargs, seed)
-        with ProcessEvaluator(setting, Resources(num_workers=workers)) as evaluator:
+        context = RunContext(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
+        identity = Identity("small_problem.py", problem.to_json(), context.run, context.run_kwargs, seed)
+        with ProcessEvaluator(context, EvaluatorSettings(num_workers=workers)) as evaluator:
             session = Search(
                 SearchPaths(tmp_path),
                 identity,
@@ -422,10 +422,10 @@ def outliving(samples, tmp_path):
 
     def session(run="run", run_kwargs=None, before=None, **limits):
         problem = load_problem(str(samples / "small_problem.py"))
-        setting = Setting(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
-        identity = Identity("small_problem.py", problem.to_json(), setting.run, setting.run_kwargs, 1)
+        context = RunContext(f"small_run.{run}", run_kwargs or {}, str(tmp_path), [*sys.path, str(samples)])
+        identity = Identity("small_problem.py", problem.to_json(), context.run, context.run_kwargs, 1)
         if not evaluators:
-            evaluators.append(Outliving(setting, Resources(num_workers=1)))
+            evaluators.append(Outliving(context, EvaluatorSettings(num_workers=1)))
         search = Search(
             SearchPaths(tmp_path),
             identity,

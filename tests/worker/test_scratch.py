@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dh_project.common.files import is_aside, replacing
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.reporting import scratch_folder
 from dh_project.trial.scratch import VARIABLE, own_folder
 from dh_project.worker import scratch as scratch_module
@@ -91,8 +91,8 @@ def worker(tmp_path, place):
     workers = []
 
     def start():
-        setting = Setting(str(tmp_path / "runs.py"), {}, str(tmp_path), scratch=str(place))
-        workers.append(WorkerProcess(setting, threads=1))
+        context = RunContext(str(tmp_path / "runs.py"), {}, str(tmp_path), scratch=str(place))
+        workers.append(WorkerProcess(context, threads=1))
         return workers[-1]
 
     yield start

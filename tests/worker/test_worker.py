@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from dh_project.testing.evaluator import assert_dead
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.worker.trial_process import GRACE_SECONDS
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -26,8 +26,8 @@ def serve(samples, tmp_path):
 
     def serve(name, order=None, **limits):
         module = "" if "." in name else "small_run."
-        setting = Setting(module + name, {}, str(tmp_path), [*sys.path, str(samples)])
-        worker = WorkerProcess(setting, threads=1)
+        context = RunContext(module + name, {}, str(tmp_path), [*sys.path, str(samples)])
+        worker = WorkerProcess(context, threads=1)
         workers.append(worker)
         worker.run(Assignment(0, 1, {"x": 2.0, "activation": "relu"}, str(tmp_path / f"{name}-0"), **limits))
         messages = []
@@ -46,7 +46,9 @@ def serve(samples, tmp_path):
 @pytest.fixture
 def hanging(samples, tmp_path):
     """A worker whose trial hangs with a grandchild, and the grandchild's id."""
-    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker = WorkerProcess(
+        RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+    )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     yield worker, read_when_there(tmp_path / "trial" / "grandchild")
     worker.close()
@@ -203,7 +205,7 @@ def test_an_order_for_another_attempt_is_passed_over(serve):
 
 def test_a_module_that_reads_and_starts_threads_when_imported_does_no_harm(samples, tmp_path):
     worker = WorkerProcess(
-        Setting("reading_run.run", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+        RunContext("reading_run.run", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
     )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     messages = []
@@ -260,8 +262,8 @@ def test_the_system_takes_a_trial_before_its_worker(serve):
 
 
 def test_a_trial_that_has_returned_is_written_down_though_the_driver_is_gone(samples, tmp_path):
-    setting = Setting("small_run.return_and_linger", {}, str(tmp_path), [*sys.path, str(samples)])
-    worker = WorkerProcess(setting, threads=1)
+    context = RunContext("small_run.return_and_linger", {}, str(tmp_path), [*sys.path, str(samples)])
+    worker = WorkerProcess(context, threads=1)
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     time.sleep(2.0)  # its outcome is in the pipe; the process stays
     worker.close()
@@ -297,8 +299,8 @@ def test_what_a_killed_worker_leaves_behind_is_found_by_its_mark(hanging):
 
 
 def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_forked(samples, tmp_path):
-    setting = Setting("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    worker = WorkerProcess(setting, threads=1)
+    context = RunContext("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    worker = WorkerProcess(context, threads=1)
     worker.read()  # it is ready
     (helper,) = psutil.Process(pid_of(worker)).children()
     os.kill(pid_of(worker), signal.SIGKILL)
@@ -310,9 +312,9 @@ def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_for
 def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
     driver = (
         "import os, sys, time\n"
-        "from dh_project.trial.attempt import Setting\n"
+        "from dh_project.trial.attempt import RunContext\n"
         "from dh_project.worker.worker_process import WorkerProcess\n"
-        "WorkerProcess(Setting('slow_import.run', {}, '.', sys.path), threads=1)\n"
+        "WorkerProcess(RunContext('slow_import.run', {}, '.', sys.path), threads=1)\n"
         "time.sleep(600)\n"
     )
     paths = os.pathsep.join([str(samples), *sys.path])
@@ -327,8 +329,8 @@ def test_a_worker_that_still_imports_ends_with_its_driver(samples, tmp_path):
 
 
 def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
-    setting = Setting("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
-    workers = [WorkerProcess(setting, threads=1) for _ in range(4)]
+    context = RunContext("small_run.run", {}, str(tmp_path), [*sys.path, str(samples)])
+    workers = [WorkerProcess(context, threads=1) for _ in range(4)]
     for worker in workers:
         worker.read()  # it is ready
         os.kill(pid_of(worker), signal.SIGSTOP)
@@ -349,7 +351,9 @@ def test_the_result_file_has_all_that_the_event_has_the_point_and_how_many_ranks
 def test_an_earlier_result_in_the_folder_is_gone_when_a_trial_begins(samples, tmp_path):
     (tmp_path / "trial").mkdir()
     (tmp_path / "trial" / "result.json").write_text("of another search")
-    worker = WorkerProcess(Setting("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+    worker = WorkerProcess(
+        RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
+    )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     read_when_there(tmp_path / "trial" / "grandchild")
     assert not (tmp_path / "trial" / "result.json").exists()

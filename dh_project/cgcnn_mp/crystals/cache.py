@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
-from dh_project.common.file_lock import file_lock
-from dh_project.common.files import replacing
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 
 FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 
@@ -29,7 +28,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as aside:
+        with dh.files.replacing(path) as aside:
             write(aside)
     except OSError as error:
         raise unwritable(path.parent, error) from None
@@ -45,7 +44,7 @@ def lock(path: Path) -> AbstractContextManager[object]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return file_lock(path.with_name(f"{path.name}.lock"))
+        return dh.file_lock(path.with_name(f"{path.name}.lock"))
     except OSError as error:
         raise unwritable(path.parent, error) from None
 

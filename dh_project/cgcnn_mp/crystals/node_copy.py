@@ -14,13 +14,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import replace_file
-from dh_project.cgcnn_mp.crystals.errors import DataError
 from dh_project.cgcnn_mp.crystals.sources import file_digest
-from dh_project.common.file_lock import file_lock
-from dh_project.common.files import replacing, write_whole
-from dh_project.trial.reporting import scratch_folder, trial_folder
-from dh_project.trial.scratch import VARIABLE, in_words, require_room
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +43,7 @@ def forget_digest(path: Path) -> None:
 
 def find_copy(path: Path) -> Path | None:
     """Return this node's copy of a shared file, which is not looked at; None where there is no sound one."""
-    folder = scratch_folder()
+    folder = dh.scratch_folder()
     copy = folder / path.name if folder else None
     return copy if copy and _is_sound(copy) else None
 
@@ -59,17 +56,17 @@ def make_copy(path: Path) -> Path | None:
     Raises:
         DataError: The file is not what it was when it was made; or, before any trial, none can be made.
     """
-    folder = scratch_folder()
+    folder = dh.scratch_folder()
     if folder is None:
         return None
     copy = folder / path.name
     try:
-        with file_lock(copy.with_name(f"{copy.name}.lock")):
+        with dh.file_lock(copy.with_name(f"{copy.name}.lock")):
             if not _is_sound(copy):
                 _copy(path, copy)
     except OSError as error:
-        said = f"--scratch {os.environ[VARIABLE]}: {in_words(error)}"
-        if trial_folder() is None:
+        said = f"--scratch {os.environ[dh.scratch.VARIABLE]}: {dh.scratch.in_words(error)}"
+        if dh.trial_folder() is None:
             raise DataError(said) from None
         logger.warning("%s; this trial reads %s", said, path)
         return None
@@ -83,9 +80,11 @@ def _copy(path: Path, copy: Path) -> None:
         DataError: The file is not what it was.
         OSError: The copy cannot be made, or is not what was written.
     """
-    require_room(copy.parent, path.stat().st_size, f"the prepared file {path.name[:12]}… of the data set")
+    dh.scratch.require_room(
+        copy.parent, path.stat().st_size, f"the prepared file {path.name[:12]}… of the data set"
+    )
     read = hashlib.sha256()
-    with replacing(copy) as aside:
+    with dh.files.replacing(copy) as aside:
         with path.open("rb") as source, aside.open("wb") as target:
             while piece := source.read(PIECE):
                 read.update(piece)
@@ -99,7 +98,7 @@ def _copy(path: Path, copy: Path) -> None:
         if file_digest(aside) != read.hexdigest():
             raise OSError(None, "what is read back is not what was written: is its disk in order?", str(copy))
         facts = {**_seen(aside), "sha256": read.hexdigest()}
-    write_whole(_facts_of(copy), json.dumps(facts))
+    dh.files.write_whole(_facts_of(copy), json.dumps(facts))
 
 
 def _is_sound(copy: Path) -> bool:

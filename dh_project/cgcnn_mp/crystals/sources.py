@@ -21,8 +21,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import replace_file
-from dh_project.cgcnn_mp.crystals.errors import DataError
 from dh_project.cgcnn_mp.crystals.tables import (
     FEATURE_TABLE,
     ID_TABLE,
@@ -31,7 +32,6 @@ from dh_project.cgcnn_mp.crystals.tables import (
     parse_tables,
     shipped_element_features,
 )
-from dh_project.common.errors import did_you_mean
 
 SHIPPED = "flla"
 SHIPPED_FILE = Path(__file__).parents[1] / "data" / f"{SHIPPED}.npz"
@@ -282,19 +282,17 @@ def find_crystals(data: Location, cache_folder: Path) -> Source:
     return find_source(data, cache_folder)
 
 
-def find_source(data: Location | Sequence[Location] | Source, cache_folder: Path) -> Source:
+def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Source:
     """Return the first of the candidate sources that exists.
 
     Args:
         data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list
-            or in one string with commas between; or a source, which is returned as it is.
+            or in one string with commas between.
         cache_folder: Where an archive's tables are kept.
 
     Raises:
         DataError: None of the candidates exists.
     """
-    if isinstance(data, Source):
-        return data
     candidates = listed(data)
     for candidate in candidates:
         path = Path(candidate).expanduser()
@@ -305,7 +303,7 @@ def find_source(data: Location | Sequence[Location] | Source, cache_folder: Path
         if path.is_file():
             return ArchiveSource(path, cache_folder)
     names = [str(candidate) for candidate in candidates]
-    hint = did_you_mean(names[0], [SHIPPED]) if len(names) == 1 else ""
+    hint = dh.errors.did_you_mean(names[0], [SHIPPED]) if len(names) == 1 else ""
     raise DataError(
         f"no data at {', '.join(names)}{hint}: give {SHIPPED}, a folder or a tar file that exists"
     )

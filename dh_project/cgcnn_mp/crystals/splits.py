@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 from math import gcd, isfinite
 from pathlib import Path
 
-from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import Location, listed
 
 SET_NAMES = ("train", "valid", "test")
@@ -141,7 +142,7 @@ def find_grouping(name: str) -> Callable[[Sequence[int]], str]:
         DataError: There is no such name.
     """
     if name not in GROUPINGS:
-        raise DataError(unknown("group_by", name, GROUPINGS))
+        raise DataError(dh.errors.unknown_name("group_by", name, GROUPINGS))
     return GROUPINGS[name]
 
 

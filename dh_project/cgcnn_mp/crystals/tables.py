@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 
 ID_TABLE, LABEL_TABLE, FEATURE_TABLE = "id_prop.csv", "labels.csv", "atom_init.json"
 TABLE_NAMES = (ID_TABLE, LABEL_TABLE, FEATURE_TABLE)
@@ -50,7 +51,7 @@ class Tables:
             names = [names] if names in self.labels else [name.strip() for name in names.split(",")]
         for name in names:
             if name not in self.labels:
-                raise DataError(unknown("label", name, self.labels))
+                raise DataError(dh.errors.unknown_name("label", name, self.labels))
         if not names or len(set(names)) < len(names):
             raise DataError(f"label is {', '.join(names) or 'empty'}: name each label once")
         return {name: self.labels[name] for name in names}

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs
 from dh_project.cgcnn_mp.graphs.labelled_graphs import atomic_numbers
 from dh_project.cgcnn_mp.training.evaluation import PREDICTIONS, TRAIN
 from dh_project.cgcnn_mp.training.metrics import measure
 from dh_project.cgcnn_mp.training.saving import HISTORY
-from dh_project.common.files import replacing, write_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,7 +151,7 @@ def draw_residuals_by_element(
     rows = _read(folder / PREDICTIONS)
     targets = _read_predictions(folder)
     table = _residuals(rows, targets, elements)
-    write_table(folder / RESIDUALS_TABLE, table)
+    dh.files.write_table(folder / RESIDUALS_TABLE, table)
 
     shown = [row for row in table if row["set"] == table[-1]["set"]]
     figure, panels = _panels(len(targets), width=max(6, 0.16 * len(shown)), stacked=True)
@@ -240,7 +240,7 @@ def _panels(count: int, width: float = 5, stacked: bool = False) -> tuple[Figure
 
 
 def _saved(figure: Figure, path: Path) -> Path:
-    with replacing(path) as aside:
+    with dh.files.replacing(path) as aside:
         figure.savefig(aside, dpi=150, format=path.suffix.removeprefix("."))
     return path
 

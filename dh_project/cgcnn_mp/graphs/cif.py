@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from gemmi.cif import Block, read_string
 
+import dh_project as dh
 from dh_project.cgcnn_mp.crystals.sources import Cell, Written, decode
 from dh_project.cgcnn_mp.crystals.tables import HEAVIEST_ELEMENT
 from dh_project.cgcnn_mp.graphs.arrays import first_positions
 from dh_project.cgcnn_mp.graphs.compiling import compiled
-from dh_project.common.errors import one_line
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -310,7 +310,7 @@ def parse_with_pymatgen(content: bytes) -> Structure:
         except MemoryError:
             raise
         except Exception as error:  # whatever a parser may raise on garbage
-            reason = f"{type(error).__name__}: {one_line(error)}"[:120]
+            reason = f"{type(error).__name__}: {dh.errors.one_line(error)}"[:120]
             raise UnusableCrystal(f"unparsable CIF: {reason}") from None
     if not structure.is_ordered:
         site = next(site for site in structure if not site.is_ordered)

@@ -11,27 +11,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals.errors import DataError
-from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Location, Source, find_source
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.crystals.sources import Source, find_source
 from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, first_positions
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.graphs.prepare import prepare_graphs
 
 NEIGHBOURS_KEPT, RADIUS_KEPT = 16, 8.0
 """Neighbours an atom and cutoff radius, Å, in the cache at least: up to here, any choice is a slice of one file."""
-
-GRAPH_OPTIONS = (
-    "data",
-    "label",
-    "max_num_nbr",
-    "radius",
-    "max_lost_share",
-    "cache_folder",
-    "ties",
-    "quotient",
-)
-"""Arguments of ``label_graphs`` that a data set's graphs and labels depend on."""
 
 FLAT = ("elements", "multiplicities", "neighbours", "shells", "repeats", "distances")
 
@@ -56,39 +45,40 @@ class LabelledGraphs:
 
 
 def label_graphs(
-    data: Location | Sequence[Location] | Source = SHIPPED,
-    label: str | Sequence[str] | None = None,
-    max_num_nbr: int = 12,
-    radius: float = 8.0,
-    max_lost_share: float = 0.05,
-    cache_folder: Location | None = None,
+    settings: DataSettings,
+    source: Source | None = None,
     progress: bool = True,
-    ties: str = "environment",
-    quotient: bool = True,
     for_training: bool = True,
 ) -> LabelledGraphs:
-    """Return a whole data set, not split; arguments and errors are those of ``load_data``.
+    """Return a whole data set, before it is split.
 
-    To predict, not for training, a crystal needs no label, and any number of them may be left out.
+    Args:
+        settings: The crystals, the labels, and how the graphs are cut.
+        source: The crystals; None: find them at ``settings.data``.
+        progress: Whether to show on standard error that graphs are being built.
+        for_training: Whether every crystal needs all labels, and too many unusable crystals are an error. For
+            predictions neither holds.
+
+    Returns:
+        The graphs and labels, and the reason for each crystal that is left out.
+
+    Raises:
+        DataError: The data cannot be read, or too many crystals are unusable.
     """
-    if max_num_nbr < 1 or int(max_num_nbr) != max_num_nbr:
-        raise DataError(f"max_num_nbr is {max_num_nbr}: give a whole number from 1 on")
-    if not 0 < radius < math.inf:
-        raise DataError(f"radius is {radius}: give a length in Å above 0")
-    folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
-    source = find_source(data, folder)
+    max_num_nbr, radius, ties = int(settings.max_num_nbr), float(settings.radius), settings.ties
+    folder = settings.cache_folder
+    folder = default_cache_folder() if folder is None else Path(folder).expanduser()
+    source = find_source(settings.data, folder) if source is None else source
     tables = source.tables()
-    chosen = tables.chosen_labels(label)
-    kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, int(max_num_nbr))
+    chosen = tables.chosen_labels(settings.label)
+    kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, max_num_nbr)
     if ties == "pymatgen":  # in which order it has equally far neighbours depends on the radius
         kept_radius = radius
-    prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, quotient)
+    prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, settings.quotient)
 
     labels, unlabelled = _parse_labels(prepared.ids, chosen)
     features, described = element_table(tables.element_features)
-    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen), ties).nearest(
-        int(max_num_nbr), float(radius)
-    )
+    graphs = _crystal_graphs(prepared, features, labels, tuple(chosen), ties).nearest(max_num_nbr, radius)
     isolated = {
         graphs.ids[row]: f"isolated atom: no neighbour within {radius:g} Å" for row in graphs.isolated()
     }
@@ -96,7 +86,7 @@ def label_graphs(
     left_out |= _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
     if for_training:
-        _check_losses(source.name, left_out, len(tables.ids), max_lost_share)
+        _check_losses(source.name, left_out, len(tables.ids), settings.max_lost_share)
     return LabelledGraphs(source.name, graphs, usable, left_out)
 
 

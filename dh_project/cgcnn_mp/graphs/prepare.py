@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
+import dh_project as dh
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import lock
-from dh_project.cgcnn_mp.crystals.errors import DataError, unknown
 from dh_project.cgcnn_mp.crystals.node_copy import find_copy, forget_digest, make_copy, record_digest
 from dh_project.cgcnn_mp.crystals.sources import Source, Written
 from dh_project.cgcnn_mp.graphs.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
-from dh_project.cgcnn_mp.graphs.workers import TIES, Chunk, GraphRecipe, build_chunk, build_in_parallel
+from dh_project.cgcnn_mp.graphs.workers import Chunk, GraphRecipe, build_chunk, build_in_parallel
 
 FORMAT = "dh_project crystal graphs 4"
 CHUNK = {"environment": 256, "pymatgen": 16}
@@ -60,8 +60,6 @@ def prepare_graphs(
     Raises:
         DataError: The source cannot be read, or the folder not written to; or see ``make_copy``.
     """
-    if ties not in TIES:
-        raise DataError(unknown("ties", ties, TIES))
     recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties != "pymatgen")
     facts = [FORMAT, _pymatgen(), source.fingerprint(), *recipe]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -101,7 +99,7 @@ def _pymatgen() -> str:
 def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: bool) -> None:
     """Build the graphs of a source, and write them to ``path``."""
     ids = source.tables().ids
-    workers = min(available_cores(), math.ceil(len(ids) / WORTH_A_PROCESS[recipe.ties]))
+    workers = min(dh.available_cores(), math.ceil(len(ids) / WORTH_A_PROCESS[recipe.ties]))
     chunks = _chunks(source.structures(), CHUNK[recipe.ties])
     shown = path if progress and len(ids) >= WORTH_A_BAR else None
     text = f"Building the graphs of {source.name}"
@@ -121,11 +119,6 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
 def _chunks(structures: Iterator[tuple[str, Written]], size: int) -> Iterator[Chunk]:
     while chunk := list(islice(structures, size)):
         yield chunk
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -20,12 +20,9 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import NamedTuple
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays
-
-TIES = ("environment", "pymatgen")
-"""Which neighbours of a shell are kept that the count cuts: see ``symmetry.py`` and ``original_graphs.py``."""
 
 PATIENCE = 5.0
 """Seconds that a child which answers no more has to end by itself."""
@@ -39,7 +36,7 @@ class GraphRecipe(NamedTuple):
     Attributes:
         radius: Cutoff, Å.
         most: Neighbours an atom, at most.
-        ties: One of ``TIES``.
+        ties: One of ``crystals.settings.TIES``.
         quotient: Whether crystals are folded by symmetry; with ``pymatgen``'s ties they never are.
     """
 

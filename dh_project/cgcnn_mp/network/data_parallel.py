@@ -19,9 +19,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-from dh_project.common.errors import one_line
-from dh_project.trial.ranks import meeting_place, rank, world_size
-from dh_project.trial.reporting import trial_folder
+import dh_project as dh
 
 T = TypeVar("T")
 
@@ -157,14 +155,14 @@ def _together() -> Iterator[None]:
         yield
     except RuntimeError as error:
         what = "another rank of this training has ended or does not answer; its own log says why"
-        raise RuntimeError(f"{what} ({one_line(str(error))})") from error
+        raise RuntimeError(f"{what} ({dh.errors.one_line(str(error))})") from error
 
 
 def own_ranks() -> Ranks:
     """Return the ranks that this process belongs to, before they have met: those of its trial, or of ``torchrun``."""
-    if trial_folder() is None and "MASTER_ADDR" not in os.environ:
+    if dh.trial_folder() is None and "MASTER_ADDR" not in os.environ:
         return ALONE  # a shell on a cluster may have the variables of a launcher, and be one process
-    return Ranks(rank(), world_size())
+    return Ranks(dh.ranks.rank(), dh.ranks.world_size())
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -197,7 +195,7 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
     if device.type == "cuda":
         torch.cuda.set_device(device)
     # one trial may train several times: each of its meetings has a file of its own
-    place = "env://" if trial_folder() is None else f"{meeting_place()}-{next(_meetings)}"
+    place = "env://" if dh.trial_folder() is None else f"{dh.ranks.meeting_place()}-{next(_meetings)}"
     with _together():
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",

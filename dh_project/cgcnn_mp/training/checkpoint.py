@@ -26,12 +26,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.network.kernels import GAUSSIAN_STEP
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.network.normalizer import Normalizer
-from dh_project.common.errors import one_line
-from dh_project.common.files import replacing
 
 SCHEMA = 2
 """Version of the checkpoint's layout."""
@@ -135,7 +134,7 @@ def write_saved(path: Path, contents: Mapping[str, Any]) -> None:
     """
     content = io.BytesIO()  # torch.save itself tells a full disk by whatever error
     torch.save(contents, content)
-    with replacing(path) as aside:
+    with dh.files.replacing(path) as aside:
         aside.write_bytes(content.getbuffer())
 
 
@@ -168,7 +167,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return (
             f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
         )
-    reason = one_line(error).partition(". ")[0][:150] or type(error).__name__
+    reason = dh.errors.one_line(error).partition(". ")[0][:150] or type(error).__name__
     return f"{path} is no checkpoint, or a damaged one: {reason}"
 
 
@@ -261,7 +260,7 @@ def load_trained(path: Path) -> TrainedNetwork:
     except (KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
         lacking = "there is no " if isinstance(error, KeyError) else ""
         raise CheckpointError(
-            f"{path} holds the weights of another network: {lacking}{one_line(error)[:200]}"
+            f"{path} holds the weights of another network: {lacking}{dh.errors.one_line(error)[:200]}"
         ) from error
     return TrainedNetwork(
         network.eval(),

@@ -16,8 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
-from dh_project.common.none import is_none
+import dh_project as dh
 
 Positive = Annotated[int, Ge(1)]
 Paths = str | Sequence[str]
@@ -130,7 +129,7 @@ def configuration_of(point: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
         valid = [name for name in DEFAULTS if (name in HYPERPARAMETERS) == (kind == "hyperparameter")]
         for name in values:
             if name not in valid:
-                raise ValueError(unknown(kind, name, valid))
+                raise ValueError(dh.errors.unknown_name(kind, name, valid))
     return Configuration(**checked({**point, **arguments}))
 
 
@@ -151,7 +150,7 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name in settings:
         if name not in DEFAULTS:
-            raise ValueError(unknown("setting", name, DEFAULTS))
+            raise ValueError(dh.errors.unknown_name("setting", name, DEFAULTS))
     return {name: _read(name, _plain(value)) for name, value in settings.items()}
 
 
@@ -165,7 +164,7 @@ def read_option(name: str, text: str) -> Any:
     Raises:
         ValueError: The text is no such value.
     """
-    if is_none(text) and type(None) in get_args(types()[name]):
+    if dh.is_none(text) and type(None) in get_args(types()[name]):
         return None
     if name == "milestones":
         return [_read(name, part.strip(), int, is_text=True) for part in text.split(",") if part.strip()]
@@ -228,7 +227,7 @@ def _read(name: str, value: Any, kind: Any = None, is_text: bool = False) -> Any
     except ValidationError as error:
         first = error.errors()[0]
     if first["type"] == "literal_error":
-        raise ValueError(unknown(name, str(value), [choice for choice in choices(name) or () if choice]))
+        raise ValueError(dh.errors.unknown_name(name, str(value), filter(None, choices(name) or ())))
     wanted = WANTED.get(first["type"].partition("_")[0]) or first["msg"].removeprefix("Input should be ")
     none = " or none" if type(None) in get_args(kind) else ""
     raise ValueError(f"{name} is {first['input']!r}; it must be {wanted}{none}")

@@ -10,8 +10,6 @@ from typing import Any
 
 import dh_project as dh
 from dh_project.cgcnn_mp.training.configuration import checked
-from dh_project.common.errors import UserError
-from dh_project.results.reading import best_configuration
 
 OURS = "dh_project.cgcnn_mp.model_run.run"
 
@@ -31,11 +29,11 @@ def read_configuration(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+        raise dh.UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}") from None
+        raise dh.UserError(f"{path} is no JSON: {error}") from None
     if not isinstance(found, dict):
-        raise UserError(f'{path} is no JSON object: write {{"lr": 0.01, "epochs": 100}}')
+        raise dh.UserError(f'{path} is no JSON object: write {{"lr": 0.01, "epochs": 100}}')
     if isinstance(found.get("0"), dict):
         return read_best(path)
     return checked_in(path, found)
@@ -48,7 +46,7 @@ def read_best(path: Path) -> dict[str, Any]:
         UserError: The file cannot be read, or the search ran another model.
         ValueError: It has an unknown name, or a value of another type.
     """
-    best = best_configuration(path)
+    best = dh.best_configuration(path)
     constants = shared_arguments(path, best.run) | best.run_kwargs
     constants.pop("folder", None)
     return checked_in(path, best.point | constants)
@@ -70,13 +68,13 @@ def shared_arguments(path: Path, recorded: str | None) -> dict[str, Any]:
         return {}
     try:
         function = dh.load_run(recorded)
-    except UserError as error:
+    except dh.UserError as error:
         why = f" ({error})"
     else:
         why = ""
         if isinstance(function, partial) and f"{function.func.__module__}.{function.func.__name__}" == OURS:
             return dict(function.keywords)
-    raise UserError(
+    raise dh.UserError(
         f"{path}: its run function is {recorded}, and this command trains CGCNN's model_run.run alone{why}"
     )
 

@@ -6,10 +6,9 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+import dh_project as dh
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder, unwritable
 from dh_project.cgcnn_mp.training.checkpoint import CheckpointError, load_checkpoint
-from dh_project.common.errors import UserError, one_line
-from dh_project.common.files import replacing
 
 SECONDS = 30.0
 """How long a server may say nothing."""
@@ -34,12 +33,12 @@ def download_checkpoint(url: str) -> Path:
     folder = default_cache_folder() / "checkpoints" / hashlib.sha256(url.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / name) as aside:
+        with dh.files.replacing(folder / name) as aside:
             _fetch(url, aside)
             try:
                 load_checkpoint(aside)
             except CheckpointError as error:
-                raise UserError(str(error).replace(str(aside), url)) from None
+                raise dh.UserError(str(error).replace(str(aside), url)) from None
     except OSError as error:
         raise unwritable(folder, error) from None
     return folder / name
@@ -60,15 +59,15 @@ def _fetch(url: str, path: Path) -> None:
             path.open("wb") as file,
         ):
             if answer.is_error:
-                raise UserError(f"{url} cannot be fetched: {answer.status_code} {answer.reason_phrase}")
+                raise dh.UserError(f"{url} cannot be fetched: {answer.status_code} {answer.reason_phrase}")
             for chunk in answer.iter_bytes():
                 file.write(chunk)
                 if file.tell() > LARGEST:
-                    raise UserError(
+                    raise dh.UserError(
                         f"{url} gives more than {LARGEST:,} bytes, which is no checkpoint of this network"
                     )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = one_line(error).rstrip(".") or type(error).__name__
-        raise UserError(
+        why = dh.errors.one_line(error).rstrip(".") or type(error).__name__
+        raise dh.UserError(
             f"{url} cannot be reached: {why}; check the address, or fetch the file yourself and name it"
         ) from None

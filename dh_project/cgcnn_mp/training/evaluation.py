@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.network.normalizer import Normalizer
 from dh_project.cgcnn_mp.training.metrics import finite_or_none
 from dh_project.cgcnn_mp.training.metrics import measure as measure
-from dh_project.common.files import write_table, write_whole
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
@@ -78,9 +78,9 @@ def write_evaluation(
         OSError: They cannot be written.
     """
     rows = [row for name, crystals in sets.items() for row in _rows(name, crystals, predictions[name])]
-    write_table(folder / PREDICTIONS, rows)
+    dh.files.write_table(folder / PREDICTIONS, rows)
     values = {name: finite_or_none(of_set) for name, of_set in metrics.items()}
-    write_whole(folder / METRICS, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    dh.files.write_whole(folder / METRICS, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
 def _rows(name: str, crystals: CrystalSet, predictions: Tensor) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+import dh_project as dh
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.network.normalizer import Normalizer
 from dh_project.cgcnn_mp.training.checkpoint import (
@@ -32,8 +33,6 @@ from dh_project.cgcnn_mp.training.checkpoint import (
 )
 from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
 from dh_project.cgcnn_mp.training.settings import OPTIMIZERS
-from dh_project.common.errors import UserError
-from dh_project.common.exit_status import MISTAKES, exit_status
 
 SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
 """What the original's command line has of ``Settings``."""
@@ -138,18 +137,18 @@ def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Convert a checkpoint; return the exit status."""
-    return exit_status(_convert, words, MISTAKES)
+    return dh.exit_status(_convert, words, dh.MISTAKES)
 
 
 def _convert(words: Sequence[str]) -> None:
     if len(words) != 2 or words[0].startswith("-"):
-        raise UserError(
+        raise dh.UserError(
             "give a checkpoint and where to write it: "
             "python -m dh_project.cgcnn_mp.training.original_checkpoint SEARCH:best weights.pth.tar"
         )
     path = Path(words[1])
     if not path.name.endswith(".pth.tar"):
-        raise UserError(f"{path}: the original's checkpoints end in .pth.tar; name it so")
+        raise dh.UserError(f"{path}: the original's checkpoints end in .pth.tar; name it so")
     checkpoint = find_checkpoint(words[0])
     has_its_ties = convert(checkpoint, path)
     print(f"wrote {path}, of {checkpoint}")

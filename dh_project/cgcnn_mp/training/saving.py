@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor
 
+import dh_project as dh
 from dh_project import CheckpointTimer  # at import, so that no trial must
 from dh_project.cgcnn_mp.training.checkpoint import save_checkpoint
-from dh_project.common.files import write_table
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
 """Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
@@ -93,6 +93,6 @@ class Saver:
             if best["epoch"] != self._best_epoch:
                 save_checkpoint(self._folder / BEST, best)
                 self._best_epoch = best["epoch"]
-            write_table(self._folder / HISTORY, last["history"])
+            dh.files.write_table(self._folder / HISTORY, last["history"])
             save_checkpoint(self._folder / LAST, last)
         self._unwritten = None

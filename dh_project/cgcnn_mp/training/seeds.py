@@ -10,14 +10,13 @@ from typing import Any
 
 from rich.table import Table
 
+import dh_project as dh
 from dh_project.cgcnn_mp.training.configuration import DEFAULTS, point_and_arguments
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.start_or_resume import is_finished, start
 from dh_project.cgcnn_mp.training.start_or_resume import resume as resume_training
 from dh_project.cgcnn_mp.training.train_in_folder import Say, holds, lines_of
-from dh_project.common.errors import UserError
-from dh_project.common.files import write_table
 
 SEEDS = "seeds.csv"
 """A row a repetition: its seed, and each metric of each set."""
@@ -48,10 +47,10 @@ def train_with_seeds(
         f"{(others or begun or [folder])[0]} holds a training: go on with --resume, or name another --folder"
     )
     if others and not resume:
-        raise UserError(refused)
+        raise dh.UserError(refused)
     undone = {seed: home for seed, home in homes.items() if not is_finished(home, {**given, "seed": seed})}
     if begun and not undone and not resume:
-        raise UserError(refused)
+        raise dh.UserError(refused)
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
@@ -59,7 +58,7 @@ def train_with_seeds(
             train = resume_training if home in begun else start
             train(home, {**given, "seed": seed}, say=say)
         rows.append({"seed": seed, **_metrics(home)})
-        write_table(folder / SEEDS, rows)
+        dh.files.write_table(folder / SEEDS, rows)
     for line in _summary(rows):
         say(line)
     say(f"each one's metrics in {folder / SEEDS}")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch._dynamo  # the first optimizer imports it, for a second: here it is before the fork of a trial
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
+import dh_project as dh
 from dh_project.cgcnn_mp.network.devices import find_device
 from dh_project.cgcnn_mp.network.kernels.choice import NAMES as KERNELS
 from dh_project.cgcnn_mp.network.kernels.choice import kernels_for, using_kernels
@@ -85,7 +85,7 @@ class Settings:
         }
         for name, valid in choices.items():
             if getattr(self, name) not in valid:
-                raise ValueError(unknown(name, getattr(self, name), valid))
+                raise ValueError(dh.errors.unknown_name(name, getattr(self, name), valid))
         for name in ("batch_size", "epochs", "patience", "threads"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 at least")

@@ -23,7 +23,6 @@ from dh_project.cgcnn_mp.training.train_in_folder import (
     is_interrupted,
     train_in_folder,
 )
-from dh_project.common.errors import UserError
 
 
 def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
@@ -47,10 +46,10 @@ def resume(folder: Path, given: dict[str, Any], say: Say = print) -> None:
         ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
     """
     if not (folder / LAST).is_file():
-        raise UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
+        raise dh.UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
     settings = _settings_of(folder, given)
     if own_ranks().is_first and (done := _what_is_done(folder, settings)):
-        raise UserError(done)
+        raise dh.UserError(done)
     train_in_folder(*point_and_arguments(settings), folder=folder, say=say, resume=True)
 
 
@@ -90,7 +89,7 @@ def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say =
     epochs = _in_force("epochs", settings)
     if done >= epochs:
         fewer = "fewer" if done > epochs else "no more"
-        raise UserError(
+        raise dh.UserError(
             f"the checkpoint is at epoch {done} and epochs={epochs} asks for {fewer}: {path}; "
             "ask for more with --epochs"
         )
@@ -104,10 +103,10 @@ def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say =
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             copy = shutil.copyfile(path, Path(name) / LAST)
             train_in_folder(point, arguments, folder=folder, say=say, resume=True, before=copy.parent)
-    except (UserError, ValueError) as error:  # it is of another training: nothing was done
+    except (dh.UserError, ValueError) as error:  # it is of another training: nothing was done
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
-        raise UserError(str(error).replace(str(copy), checkpoint)) from error
+        raise dh.UserError(str(error).replace(str(copy), checkpoint)) from error
 
 
 def _check_holds_none(folder: Path) -> None:
@@ -117,9 +116,9 @@ def _check_holds_none(folder: Path) -> None:
         UserError: It holds one, or is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"--folder {folder}: this is a file; name a folder")
+        raise dh.UserError(f"--folder {folder}: this is a file; name a folder")
     if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
-        raise UserError(
+        raise dh.UserError(
             f"{folder} holds a training: go on with --resume, name another --folder, or give --timestamp"
         )
 
@@ -132,7 +131,7 @@ def _settings_of(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     try:
         recorded = checked_in(path, json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
+        raise dh.UserError(f"{path} cannot be read: {error}; give the settings anew and remove it") from None
     return _with_changes(recorded, given, folder)
 
 
@@ -147,7 +146,7 @@ def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path)
     changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
-        raise UserError(f"the training in {folder} cannot go on otherwise: {both}")
+        raise dh.UserError(f"the training in {folder} cannot go on otherwise: {both}")
     return recorded | given
 
 

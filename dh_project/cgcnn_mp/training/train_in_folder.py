@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from filelock import Timeout
 from rich.console import Console as RichConsole
 from rich.table import Table
 
+import dh_project as dh
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 from dh_project.cgcnn_mp.figures.training_figures import (
     TRAINING_CURVE,
@@ -24,16 +24,12 @@ from dh_project.cgcnn_mp.figures.training_figures import (
     draw_roc,
     draw_training_curve,
 )
-from dh_project.cgcnn_mp.graphs.labelled_graphs import GRAPH_OPTIONS, label_graphs
-from dh_project.cgcnn_mp.model_run import prepare, run
+from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
+from dh_project.cgcnn_mp.model_run import data_settings, prepare, run
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.configuration import configuration_of
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
-from dh_project.common.errors import UserError
-from dh_project.common.file_lock import file_lock
-from dh_project.common.files import write_whole
-from dh_project.trial.reporting import Connection, connect
 
 CONFIG = "config.json"
 """The configuration of a training, in its folder; what it leaves out took its default."""
@@ -48,7 +44,7 @@ ERROR_WORDS = {
 Say = Callable[[str], None]
 
 
-class Console(Connection):
+class Console(dh.Connection):
     """Tells a person what the worker would be told in a search.
 
     Args:
@@ -121,12 +117,12 @@ def train_in_folder(
         elif not resume:
             (home / LAST).unlink(missing_ok=True)
         console = Console(home, unit, say, (before or home) if resume else None)
-        connect(console)
+        dh.connect(console)
         with _on_record(home, point, constants, console):
             try:
                 objective = run(point, **constants, folder=home)
             finally:
-                connect(Connection())
+                dh.connect(dh.Connection())
     _draw(home, point, constants, unit)
     for line in _metrics_table(home):
         say(line)
@@ -142,9 +138,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         UserError: One is at work in it.
     """
     try:
-        lock = file_lock(folder / LOCK, wait=False)
+        lock = dh.file_lock(folder / LOCK, wait=False)
     except Timeout:
-        raise UserError(
+        raise dh.UserError(
             f"another training is at work in {folder}: wait for it, or name another --folder"
         ) from None
     with lock:
@@ -158,12 +154,12 @@ def _on_record(
     """Record the configuration of a training that runs; where it is refused, the older record stays, or none."""
     path = home / CONFIG
     older = path.read_text(encoding="utf-8") if path.is_file() else None
-    write_whole(path, _recorded(point, constants))
+    dh.files.write_whole(path, _recorded(point, constants))
     try:
         yield
-    except (UserError, ValueError):
+    except (dh.UserError, ValueError):
         if console.epochs == 0:
-            write_whole(path, older) if older is not None else path.unlink()
+            dh.files.write_whole(path, older) if older is not None else path.unlink()
         raise
 
 
@@ -197,10 +193,7 @@ def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], un
         draw_roc(home)
     else:
         draw_parity(home, unit)
-        of_graphs = asdict(configuration_of(point, constants))
-        found = label_graphs(
-            **{name: of_graphs[name] for name in GRAPH_OPTIONS if name in of_graphs}, for_training=False
-        )
+        found = label_graphs(data_settings(configuration_of(point, constants)), for_training=False)
         draw_residuals_by_element(home, found.graphs, unit)
     draw_training_curve(home, unit)
 

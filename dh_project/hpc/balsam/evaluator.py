@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dh_project.evaluators.base import Evaluator, lost
+from dh_project.evaluators.placement import in_words
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client.client import (
     IDS_OF_A_REQUEST,
     Refused,
@@ -22,12 +24,12 @@ from dh_project.hpc.balsam.client.client import (
     Unauthorized,
     Unavailable,
 )
-from dh_project.hpc.balsam.client.models import BatchState, Job, JobRequest, JobState
+from dh_project.hpc.balsam.client.models import BalsamJob, BatchState, JobRequest, JobState
 from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
-from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place
+from dh_project.hpc.balsam.jobs.place import STARTING_PATIENCE, Place, find_place
 from dh_project.hpc.balsam.jobs.states import WAITING
 from dh_project.hpc.balsam.jobs.watch import Attempt, Attempts, is_alive, key_of
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.trial import State
 
@@ -55,12 +57,15 @@ class BalsamEvaluator(Evaluator):
     """Runs trials as jobs of a Balsam site.
 
     Args:
-        setting: What all trials share.
+        context: What all trials share.
         place: Where they run, and what they take.
     """
 
-    def __init__(self, setting: Setting, place: Place) -> None:
-        self._setting, self._place, self._client = setting, place, place.client
+    starts_all_processes = True
+    spreads_trials = True
+
+    def __init__(self, context: RunContext, place: Place) -> None:
+        self._context, self._place, self._client = context, place, place.client
         self.num_workers = place.num_workers
         self._attempts = Attempts()
         self._lock = threading.RLock()
@@ -77,7 +82,20 @@ class BalsamEvaluator(Evaluator):
         self._thread = threading.Thread(target=self._serve, name="balsam", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def create(cls, context: RunContext, settings: EvaluatorSettings) -> BalsamEvaluator:
+        """Start an evaluator on the active Balsam site."""
+        return cls(context, find_place(context.run, settings))
+
     # ---- the contract
+
+    def in_words(self) -> str:
+        """Return how many trials run at a time and what each takes."""
+        trials, each = self._place.packing.slots, self._place.packing.trial
+        takes = in_words(each.threads_per_rank, each.gpus_per_rank)
+        processes = each.num_nodes * each.ranks_per_node
+        many = f"{processes} processes of " if processes > 1 else ""
+        return f"{trials} {'trial' if trials == 1 else 'trials'} at a time as jobs ({many}{takes} each)"
 
     def start(self, assignment: Assignment) -> None:
         """Hand over one attempt; it becomes a job with the next request."""
@@ -247,7 +265,7 @@ class BalsamEvaluator(Evaluator):
                 else:
                     attempt.job_id = job.id
 
-    def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], Job]:
+    def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], BalsamJob]:
         """Return the jobs of these attempts that an earlier request made, though its answer was not heard."""
         wanted = {(each.trial, each.attempt) for each in assignments}
         jobs = self._client.jobs(self._place.tags_of_trials())
@@ -256,7 +274,7 @@ class BalsamEvaluator(Evaluator):
     def _request(self, assignment: Assignment) -> JobRequest:
         folder = self._place.job_folder(assignment)
         folder.mkdir(parents=True, exist_ok=True)  # no agent, who would do it, sees the job before it runs
-        return self._place.request(self._setting, assignment)
+        return self._place.request(self._context, assignment)
 
     def _withdraw(self) -> None:
         """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""
@@ -273,7 +291,7 @@ class BalsamEvaluator(Evaluator):
         """Ask for what has changed; say whether anything had."""
         now, newest = time.monotonic(), self._newest
         is_all = newest is None or now >= self._all_due
-        jobs: list[Job] = []
+        jobs: list[BalsamJob] = []
         gone: set[int] = set()
         if newest is not None:
             quiet = timedelta(seconds=now - self._seen_at)  # once it is long, all of that time was seen
@@ -301,7 +319,7 @@ class BalsamEvaluator(Evaluator):
             self._look_at_launchers()
         return has_news
 
-    def _see(self, jobs: Iterable[Job]) -> None:
+    def _see(self, jobs: Iterable[BalsamJob]) -> None:
         """Note the latest change of any job, from which on changes are asked for."""
         newest = max((job.last_update for job in jobs), default=None)
         if newest is not None and (self._newest is None or newest > self._newest):

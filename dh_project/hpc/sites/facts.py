@@ -205,6 +205,8 @@ class Site(Table):
         file: Its file.
         title: What people call it.
         scheduler: Which it has.
+        hosts: Patterns of the names of its login nodes, or of its cluster as these call it; ``*`` is a wildcard. If
+            there are none, any machine that has the scheduler's commands is taken for the site.
         retired: A line of what became of it, where it was switched off.
         default_queue: Where a job goes that names none; None where the scheduler decides.
         balsam: What ``deephyper balsam-init --site-type`` calls it, where it knows it.
@@ -216,6 +218,7 @@ class Site(Table):
     file: Path
     title: Line
     scheduler: Literal["pbs", "slurm", "cobalt"]
+    hosts: tuple[Line, ...] = ()
     retired: Line | None = None
     default_queue: Line | None = None
     balsam: Line | None = None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_crystals import CRYSTALS, pack
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import (
     ArchiveSource,
     FolderSource,

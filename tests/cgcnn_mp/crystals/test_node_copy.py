@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.node_copy import make_copy
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.trial.reporting import Connection, connect
 from dh_project.trial.scratch import VARIABLE
@@ -53,13 +54,13 @@ def copied(place):
 
 def same_as_without(folder, cache, monkeypatch, graphs):
     monkeypatch.delenv(VARIABLE)
-    expected = label_graphs(folder, cache_folder=cache).graphs
+    expected = label_graphs(DataSettings(data=folder, cache_folder=cache)).graphs
     return torch.equal(graphs.distances, expected.distances) and graphs.ids == expected.ids
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
 def test_a_trial_maps_its_node_s_copy_and_not_the_shared_file(folder, cache, place, monkeypatch):
-    graphs = label_graphs(folder, cache_folder=cache).graphs
+    graphs = label_graphs(DataSettings(data=folder, cache_folder=cache)).graphs
     mapped = Path("/proc/self/maps").read_text()
     assert str(copied(place)) in mapped
     assert str(shared(cache)) not in mapped
@@ -67,7 +68,7 @@ def test_a_trial_maps_its_node_s_copy_and_not_the_shared_file(folder, cache, pla
 
 
 def test_the_copy_is_the_file_whose_hash_was_recorded_as_it_was_made(folder, cache, place):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     digest = hashlib.sha256(copied(place).read_bytes()).hexdigest()
     record = shared(cache).with_name(f"{shared(cache).name}.sha256")
     assert record.read_text() == f"{digest}  {shared(cache).name}\n"
@@ -75,17 +76,17 @@ def test_the_copy_is_the_file_whose_hash_was_recorded_as_it_was_made(folder, cac
 
 
 def test_later_trials_do_not_touch_the_shared_file(folder, cache, place):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     shared(cache).unlink()
     before = copied(place).stat().st_ino
-    assert len(label_graphs(folder, cache_folder=cache).usable) == 12
+    assert len(label_graphs(DataSettings(data=folder, cache_folder=cache)).usable) == 12
     assert copied(place).stat().st_ino == before
     assert not list(cache.glob("*.graphs.safetensors"))
 
 
 @pytest.mark.parametrize("damage", ["torn", "other content", "no record", "a torn record"])
 def test_a_copy_that_is_not_sound_is_made_anew(folder, cache, place, damage):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     copy, content = copied(place), shared(cache).read_bytes()
     facts = copy.with_name(f"{copy.name}.json")
     match damage:
@@ -98,13 +99,13 @@ def test_a_copy_that_is_not_sound_is_made_anew(folder, cache, place, damage):
         case "a torn record":
             facts.write_text(facts.read_text()[:5])
     before = copy.stat().st_ino
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     assert copied(place).read_bytes() == content
     assert copied(place).stat().st_ino != before
 
 
 def test_a_shared_file_that_is_not_what_was_made_is_refused(folder, cache, place, in_a_trial):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     content = shared(cache).read_bytes()
     copied(place).unlink()
     shared(cache).write_bytes(content[:-4] + b"\xff" * 4)
@@ -114,7 +115,7 @@ def test_a_shared_file_that_is_not_what_was_made_is_refused(folder, cache, place
 
 
 def test_a_file_whose_hash_nobody_recorded_is_copied(folder, cache, place):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     shared(cache).with_name(f"{shared(cache).name}.sha256").unlink()
     copied(place).unlink()
     make_copy(shared(cache))
@@ -123,7 +124,7 @@ def test_a_file_whose_hash_nobody_recorded_is_copied(folder, cache, place):
 
 def test_of_many_trials_that_come_at_once_one_copies(folder, cache, place, monkeypatch):
     monkeypatch.delenv(VARIABLE)
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     monkeypatch.setenv(VARIABLE, str(place))
     program = """
         import sys
@@ -144,24 +145,24 @@ def test_of_many_trials_that_come_at_once_one_copies(folder, cache, place, monke
 
 
 def test_before_any_trial_a_scratch_that_cannot_be_used_is_an_error(folder, cache, place, monkeypatch):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     copied(place).unlink()
     copied_lock = place / f"dh_project-{os.getuid()}" / "shared" / f"{shared(cache).name}.lock"
     copied_lock.unlink(missing_ok=True)
     copied_lock.mkdir()
     with pytest.raises(DataError, match=f"--scratch {place}: cannot be used: Is a directory"):
-        label_graphs(folder, cache_folder=cache)
+        label_graphs(DataSettings(data=folder, cache_folder=cache))
 
 
 def test_a_trial_reads_the_shared_file_where_scratch_cannot_be_used(
     folder, cache, place, in_a_trial, caplog, monkeypatch
 ):
-    label_graphs(folder, cache_folder=cache)
+    label_graphs(DataSettings(data=folder, cache_folder=cache))
     copy = copied(place)
     copy.unlink()
     copy.with_name(f"{copy.name}.lock").unlink(missing_ok=True)
     copy.with_name(f"{copy.name}.lock").mkdir()
-    graphs = label_graphs(folder, cache_folder=cache).graphs
+    graphs = label_graphs(DataSettings(data=folder, cache_folder=cache)).graphs
     (line,) = caplog.messages
     assert (
         line

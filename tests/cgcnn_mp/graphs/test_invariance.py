@@ -18,7 +18,7 @@ from torch.testing import assert_close
 from dh_project.cgcnn_mp.crystals.sources import Cell
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import Batch, CrystalSet
-from dh_project.cgcnn_mp.load_data import label_graphs
+from dh_project.cgcnn_mp.load_data import DataSettings, label_graphs
 from dh_project.cgcnn_mp.network.kernels import expand_distances
 from dh_project.cgcnn_mp.network.kernels.choice import using_kernels
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
@@ -137,7 +137,7 @@ def energies(published: Path) -> Callable[..., np.ndarray]:
 
 
 def crystal_set(cells: dict[str, Cell], **options) -> CrystalSet:
-    found = label_graphs(Cells(cells), progress=False, **options)
+    found = label_graphs(DataSettings(**options), Cells(cells), progress=False)
     return CrystalSet(found.graphs, torch.tensor(found.usable))
 
 

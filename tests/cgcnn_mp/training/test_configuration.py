@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
+from dh_project.cgcnn_mp.crystals.settings import DataSettings
 from dh_project.cgcnn_mp.network.kernels.choice import NAMES as KERNELS
 from dh_project.cgcnn_mp.training.configuration import (
     DEFAULTS,
@@ -20,7 +22,15 @@ from dh_project.cgcnn_mp.training.configuration import (
     types,
 )
 from dh_project.cgcnn_mp.training.losses import LOSSES
-from dh_project.cgcnn_mp.training.settings import OPTIMIZERS, SCHEDULES
+from dh_project.cgcnn_mp.training.settings import OPTIMIZERS, SCHEDULES, Settings
+
+
+@pytest.mark.parametrize("settings", [DataSettings, Settings])
+def test_the_defaults_are_those_of_the_parts(settings):
+    own = asdict(settings())
+    shared = set(own) & set(DEFAULTS) - {"patience"}  # a training that is called alone has none
+    assert shared
+    assert {name: DEFAULTS[name] for name in shared} == {name: own[name] for name in shared}
 
 
 def test_every_setting_is_explained():

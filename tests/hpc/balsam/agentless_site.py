@@ -4,7 +4,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import BatchJob, BatchRequest, BatchState, Job, JobRequest, JobState
+from dh_project.hpc.balsam.client.models import (
+    BalsamBatchJob,
+    BalsamJob,
+    BatchRequest,
+    BatchState,
+    JobRequest,
+    JobState,
+)
 
 
 class AgentlessSite:
@@ -28,24 +35,26 @@ class AgentlessSite:
         """Take the site and all of its jobs from the server."""
         self.client._request("DELETE", f"/sites/{self.id}")
 
-    def job(self, kind: str, state: JobState = JobState.PREPROCESSED, data=None, **tags: str) -> Job:
+    def job(self, kind: str, state: JobState = JobState.PREPROCESSED, data=None, **tags: str) -> BalsamJob:
         """Make a job of a search, of a trial, or of another's app."""
         ours = {"workflow": self.workflow, "kind": kind, "user": "ada"} if kind != "other" else {}
         workdir = f"{self.workflow}/{uuid4().hex[:6]}"
         request = JobRequest(app_id=self.apps[kind], workdir=workdir, tags={**ours, **tags}, data=data or {})
         return self.put(self.client.create_jobs([request])[0], state)
 
-    def trial(self, number: int, state: JobState = JobState.PREPROCESSED, data=None, attempt: int = 1) -> Job:
+    def trial(
+        self, number: int, state: JobState = JobState.PREPROCESSED, data=None, attempt: int = 1
+    ) -> BalsamJob:
         """Make a trial's job."""
         named = {"number": str(number), "attempt": str(attempt), "name": f"trial {number}", "run": "1"}
         return self.job("trial", state, data, **named)
 
-    def put(self, job: Job, state: JobState) -> Job:
+    def put(self, job: BalsamJob, state: JobState) -> BalsamJob:
         """Move a job to a state."""
         self.client.update_job(job.id, state=state)
         return self.client.job(job.id)
 
-    def batch_job(self, state: BatchState, scheduler_id: int | None = None) -> BatchJob:
+    def batch_job(self, state: BatchState, scheduler_id: int | None = None) -> BalsamBatchJob:
         """Make a batch job of the workflow."""
         made = self.client.create_batch_job(
             BatchRequest(
@@ -61,19 +70,19 @@ class AgentlessSite:
         self.move(made, state, scheduler_id)
         return self.client.batch_jobs(ids=[made.id])[0]
 
-    def move(self, batch_job: BatchJob, state: BatchState, scheduler_id: int | None = None) -> None:
+    def move(self, batch_job: BalsamBatchJob, state: BatchState, scheduler_id: int | None = None) -> None:
         """Move a batch job to a state."""
         fields = {"state": state} if scheduler_id is None else {"state": state, "scheduler_id": scheduler_id}
         self.client._request("PUT", f"/batch-jobs/{batch_job.id}", json=fields)
 
-    def take(self, batch_job: BatchJob | None = None) -> set[int]:
+    def take(self, batch_job: BalsamBatchJob | None = None) -> set[int]:
         """Take all jobs of the workflow that can run, as a launcher does, and return their numbers."""
         number = batch_job.id if batch_job else None
         session = self._post("/sessions/", {"site_id": self.id, "batch_job_id": number})["id"]
         wish = {"max_num_jobs": 100, "filter_tags": {"workflow": self.workflow}}
         return {job["id"] for job in self._post(f"/sessions/{session}", wish)}
 
-    def folder(self, job: Job) -> Path:
+    def folder(self, job: BalsamJob) -> Path:
         """Return where a job runs."""
         return self.path / "data" / job.workdir
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.evaluators.base import Resources
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client.client import BalsamClient
 from dh_project.hpc.balsam.client.models import BatchRequest
 from dh_project.hpc.balsam.evaluator import BalsamEvaluator
@@ -42,6 +42,8 @@ class TestBalsamEvaluator(EvaluatorContract):
             client.delete_batch_job(batch_job.id)
 
     @classmethod
-    def make(cls, setting, resources):
-        more = Resources(num_workers=resources.num_workers, workflow=WORKFLOW, folder=Path(setting.directory))
-        return BalsamEvaluator(setting, find_place(setting.run, more))
+    def make(cls, context, settings):
+        more = EvaluatorSettings(
+            num_workers=settings.num_workers, workflow=WORKFLOW, folder=Path(context.directory)
+        )
+        return BalsamEvaluator(context, find_place(context.run, more))

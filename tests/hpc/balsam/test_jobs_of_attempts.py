@@ -15,7 +15,7 @@ from dh_project.hpc.balsam.jobs.packing import Wishes, pack
 from dh_project.hpc.balsam.jobs.place import Place
 from dh_project.hpc.balsam.jobs.release import release
 from dh_project.results.paths import SearchPaths
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
 from dh_project.trial.trial import State
 
@@ -43,15 +43,15 @@ class Launcher:
             self.site.apps["trial"],
             own_job=self.driver.id,
         )
-        self.setting = Setting("dh_project.testing.runs.run", {}, str(folder), sys.path)
-        self.evaluator = BalsamEvaluator(self.setting, self.place)
+        self.context = RunContext("dh_project.testing.runs.run", {}, str(folder), sys.path)
+        self.evaluator = BalsamEvaluator(self.context, self.place)
 
     def assignment(self, trial=0):
         return Assignment(trial, 1, {"x": 1.0}, str(self.place.search.trial(trial, 1)))
 
     def make(self, state=JobState.AWAITING_PARENTS):
         """Make a job as a session before did."""
-        [job] = self.client.create_jobs([self.place.request(self.setting, self.assignment())])
+        [job] = self.client.create_jobs([self.place.request(self.context, self.assignment())])
         return job if state is job.state else self.site.put(job, state)
 
     def start(self):

@@ -12,7 +12,7 @@ from searches import SubmittedSearch
 from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.client.models import JobResources
 from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec, job_spec_of, trial_command
-from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import load_run
 
@@ -33,9 +33,9 @@ def run_job(tmp_path):
 
     def run(example, point, **environment):
         target = str(EXAMPLES / f"{example}.py")
-        setting = Setting(target, {}, str(tmp_path), [*sys.path, str(EXAMPLES)])
+        context = RunContext(target, {}, str(tmp_path), [*sys.path, str(EXAMPLES)])
         assignment = Assignment(0, 1, point, str(tmp_path / "trial"))
-        command = trial_command(job_spec_of(load_run(target)), setting, assignment, JobResources())
+        command = trial_command(job_spec_of(load_run(target)), context, assignment, JobResources())
         job = tmp_path / "job"
         job.mkdir()
         here = {"BALSAM_JOB_ID": "1", "BALSAM_CLIENT_PATH": "nowhere", "OMP_NUM_THREADS": "1", **environment}

@@ -3,7 +3,7 @@
 import pytest
 
 from dh_project.common.errors import UserError
-from dh_project.evaluators.base import Resources
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client.client import Unavailable
 from dh_project.hpc.balsam.client.credentials import Token, write_token
 from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
@@ -35,11 +35,11 @@ def _server_away(tmp_path, monkeypatch):
 def test_a_user_is_told_in_a_line_that_the_server_does_not_answer(monkeypatch):
     monkeypatch.delenv("BALSAM_JOB_ID", raising=False)
     with pytest.raises(UserError, match="balsam-start"):
-        find_place("dh_project.testing.runs.run", Resources())
+        find_place("dh_project.testing.runs.run", EvaluatorSettings())
 
 
 def test_a_driver_whose_server_does_not_answer_has_made_no_mistake(monkeypatch):
     """A mistake would end its search for good."""
     monkeypatch.setenv("BALSAM_JOB_ID", "7")
     with pytest.raises(Unavailable):
-        find_place("dh_project.testing.runs.run", Resources())
+        find_place("dh_project.testing.runs.run", EvaluatorSettings())

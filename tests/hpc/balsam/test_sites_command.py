@@ -22,17 +22,18 @@ def test_each_queue_of_a_site_is_told_with_its_limits_and_batch_jobs(installatio
     site.batch_job(BatchState.QUEUED, 21)
     site.batch_job(BatchState.RUNNING, 22)
     assert main(["sites", "--site", str(installation.folder), "--output", str(tmp_path / "sites.json")]) == 0
-    rows = [row for row in json.loads((tmp_path / "sites.json").read_text()) if row["id"] == site.id]
+    rows = [row for row in json.loads((tmp_path / "sites.json").read_text()) if row["site"] == site.name]
     assert [(row["queue"], row["max_nodes"], row["queued"], row["running"]) for row in rows] == [
         ("debug", 4, 1, 1),
         ("prod", 99, 0, 0),
     ]
-    assert {(row["name"], row["path"], row["projects"]) for row in rows} == {
-        (site.name, str(site.path), "gold iron")
+    assert {(row["scheduler"], row["file"], row["projects"]) for row in rows} == {
+        ("balsam", str(site.path), "gold iron")
     }
 
 
 def test_the_terminal_tells_how_long_ago_a_site_was_heard_of(installation, site, capsys):
     assert main(["sites", "--site", str(installation.folder)]) == 0
-    [line] = [line for line in capsys.readouterr().out.splitlines() if site.name in line]
-    assert "s ago" in line
+    lines = capsys.readouterr().out.splitlines()
+    [place] = [number for number, line in enumerate(lines) if line.startswith(f"{site.name}:")]
+    assert "s ago" in lines[place + 2]

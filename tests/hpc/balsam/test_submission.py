@@ -7,14 +7,14 @@ import pytest
 from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.client.client import BalsamClient, Unavailable
 from dh_project.hpc.balsam.client.credentials import Token, write_token
-from dh_project.hpc.balsam.client.models import JobResources, Queue, Site
+from dh_project.hpc.balsam.client.models import BalsamSite, JobResources
 from dh_project.hpc.balsam.install.installation import Installation
-from dh_project.hpc.balsam.jobs.allocation import (
-    Allocation,
-    check_allocation,
+from dh_project.hpc.balsam.jobs.agent_contact import is_silent
+from dh_project.hpc.balsam.jobs.batch_request import (
+    BalsamRequest,
+    check_balsam_request,
     check_margin,
     check_minutes,
-    is_silent,
 )
 from dh_project.hpc.balsam.jobs.site_settings import SiteSettings
 from dh_project.hpc.balsam.jobs.submission import OVER, SUBMISSION, Over, Submission, check_name
@@ -32,8 +32,8 @@ def submission(**more):
 
 def site(**more):
     queues = {
-        "debug": Queue(max_nodes=2, max_walltime=60, max_queued_jobs=1),
-        "prod": Queue(max_nodes=100, max_walltime=600, max_queued_jobs=1),
+        "debug": {"max_nodes": 2, "max_walltime": 60, "max_queued_jobs": 1},
+        "prod": {"max_nodes": 100, "max_walltime": 600, "max_queued_jobs": 1},
     }
     told = {
         "allowed_queues": queues,
@@ -41,11 +41,11 @@ def site(**more):
         "optional_batch_job_params": {"after": ""},
     }
     fixed = {"id": 1, "name": "here", "path": "/nowhere/site", "last_refresh": datetime.now(UTC)}
-    return Site(**{**fixed, **told, **more})
+    return BalsamSite(**{**fixed, **told, **more})
 
 
 def asked(queue="debug", project="gold", nodes=1, minutes=30):
-    return Allocation(queue, project, nodes, minutes, "serial")
+    return BalsamRequest(nodes, minutes, queue, project)
 
 
 def refusal(call, *arguments):
@@ -105,7 +105,7 @@ def test_a_driver_imports_what_the_user_does(monkeypatch, tmp_path):
 
 
 def test_what_a_queue_gives_is_taken():
-    check_allocation(site(), asked(nodes=2, minutes=60), 2)
+    check_balsam_request(site(), asked(nodes=2, minutes=60), 2)
 
 
 @pytest.mark.parametrize(
@@ -113,23 +113,29 @@ def test_what_a_queue_gives_is_taken():
     [
         (
             {"queue": "debg"},
-            "no such queue (did you mean 'debug'?); it has: debug (2 nodes, 60 minutes), prod",
+            "unknown queue of site here: 'debg' (did you mean 'debug'?)",
         ),
-        ({"nodes": 3}, "-n 3: queue debug gives at most 2 nodes; what takes this: prod"),
-        ({"minutes": 61}, "-t 61: queue debug gives at most 60 minutes; what takes this: prod"),
-        ({"nodes": 101}, "no queue of site here takes this"),
+        (
+            {"nodes": 3},
+            "queue debug takes 1 to 2 nodes, not 3; queues that take 3 nodes for 30 minutes: prod",
+        ),
+        (
+            {"minutes": 61},
+            "at most 60 minutes, not 61; queues that take 1 node for 61 minutes: prod",
+        ),
+        ({"nodes": 101}, "no queue takes 101 nodes for 30 minutes"),
         ({"project": "gld"}, "-A gld: not a project of site here (did you mean 'gold'?); it has: gold, iron"),
         ({"project": ""}, "-A: site here demands a project that pays; it has: gold, iron"),
     ],
 )
 def test_what_a_site_does_not_give(what, said):
-    assert said in refusal(check_allocation, site(), asked(**what), 1)
+    assert said in refusal(check_balsam_request, site(), asked(**what), 1)
 
 
 def test_batch_jobs_cannot_follow_each_other_where_the_site_knows_no_way():
     extra = {"optional_batch_job_params": {"shout": "no"}}
-    check_allocation(site(**extra), asked(), 1)
-    assert "--chain 2" in refusal(check_allocation, site(**extra), asked(), 2)
+    check_balsam_request(site(**extra), asked(), 1)
+    assert "--chain 2" in refusal(check_balsam_request, site(**extra), asked(), 2)
 
 
 def test_before_an_agent_has_told_the_server_the_sites_settings_are_asked(tmp_path):
@@ -138,11 +144,11 @@ def test_before_an_agent_has_told_the_server_the_sites_settings_are_asked(tmp_pa
         "  allowed_queues: {local: {max_nodes: 1, max_walltime: 10, max_queued_jobs: 5}}\n"
     )
     new = site(path=str(tmp_path), allowed_queues={}, allowed_projects=[])
-    assert "at most 10 minutes" in refusal(check_allocation, new, asked("local", "local", minutes=11), 1)
+    assert "at most 10 minutes" in refusal(check_balsam_request, new, asked("local", "local", minutes=11), 1)
 
 
 def test_where_nothing_is_known_of_the_queues_the_agent_judges(tmp_path):
-    check_allocation(site(path=str(tmp_path), allowed_queues={}), asked("any", "any"), 1)
+    check_balsam_request(site(path=str(tmp_path), allowed_queues={}), asked("any", "any"), 1)
 
 
 def test_a_launcher_needs_two_minutes_of_its_batch_job():

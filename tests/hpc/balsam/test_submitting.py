@@ -61,8 +61,8 @@ def refused(installation, client):
     ("more", "said"),
     [
         (("-q", "locl"), "did you mean 'local'?"),
-        (("-n", 2), "-n 2: queue local gives at most 1 nodes"),
-        (("-t", 2000), "-t 2000: queue local gives at most 1440 minutes"),
+        (("-n", 2), "queue local takes 1 node, not 2"),
+        (("-t", 2000), "queue local takes at most 1440 minutes, not 2000"),
         (("-A", "lokal"), "did you mean 'local'?"),
         (("--num-evals-per-node", 500), "--num-evals-per-node"),
         (("--num-nodes-per-eval", 2), "needs -j mpi"),
@@ -87,7 +87,7 @@ def test_what_the_sites_agent_refuses_is_told_and_taken_back(installation, clien
     """The server believes in a queue that the agent does not know."""
     number = installation.describe().site_id
     [site] = [site for site in client.sites() if site.id == number]
-    queues = {name: queue.model_dump() for name, queue in site.allowed_queues.items()}
+    queues = site.allowed_queues
     client.update_site(number, allowed_queues={**queues, "ghost": queues["local"]})
     try:
         words = ("balsam-submit", "hps", "submitting_ghost", *SMALL, *BATCH, "-q", "ghost")

@@ -11,9 +11,10 @@ from dh_project.cli.main import main
 from dh_project.hpc.balsam.client.models import BatchState, JobState
 from dh_project.hpc.balsam.install.installation import Installation
 from dh_project.hpc.balsam.jobs.orders import Orders
+from dh_project.hpc.balsam.tasks.description import Verdict
+from dh_project.hpc.balsam.tasks.finding import Filters, find
 from dh_project.hpc.balsam.tasks.kill import Killer
 from dh_project.hpc.balsam.tasks.retry import Retrier
-from dh_project.hpc.balsam.tasks.tasks import Filters, Verdict, find
 
 pytestmark = pytest.mark.balsam
 

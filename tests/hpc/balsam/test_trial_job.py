@@ -17,7 +17,7 @@ from dh_project.hpc.balsam.jobs.orders import give_order, kill_order, stop_order
 from dh_project.hpc.balsam.jobs.trial_job import NOT_DONE
 from dh_project.testing.evaluator import assert_dead
 from dh_project.testing.runs import CHECKPOINT, PROCESSES
-from dh_project.trial.attempt import RESULT, Assignment, Setting
+from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.trial import State
 
 
@@ -27,10 +27,10 @@ class JobOfTrial:
     def __init__(self, folder, do, spec=None, resources=None):
         self.folder, self.trial = folder / "job", folder / "trial"
         self.folder.mkdir(exist_ok=True)
-        setting = Setting("dh_project.testing.runs.run", {}, str(folder), sys.path)
+        context = RunContext("dh_project.testing.runs.run", {}, str(folder), sys.path)
         assignment = Assignment(3, 1, {"do": do, "x": 2.0}, str(self.trial))
         self.command = trial_command(
-            spec or BalsamJobSpec(), setting, assignment, resources or JobResources()
+            spec or BalsamJobSpec(), context, assignment, resources or JobResources()
         )
         self.processes = []
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dh_project.hpc.balsam.client.models import Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamJob, JobState
 from dh_project.hpc.balsam.jobs import watch
 from dh_project.hpc.balsam.jobs.states import READINGS
 from dh_project.hpc.balsam.jobs.watch import Attempt, Attempts
@@ -31,7 +31,7 @@ def attempts(tmp_path):
 
 
 def job(state="RUNNING", number=3, attempt=1, job_id=7, data=None, **tags):
-    return Job(
+    return BalsamJob(
         id=job_id,
         app_id=1,
         workdir="w",

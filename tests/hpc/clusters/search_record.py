@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from dh_project.hpc.sites.jobs_file import recorded_jobs
+from dh_project.hpc.batch_jobs.record import recorded_jobs
 from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
 

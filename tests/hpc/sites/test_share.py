@@ -9,18 +9,25 @@ import pytest
 
 from dh_project.common.errors import UserError
 from dh_project.evaluators.mpi_slots import slots_of
-from dh_project.hpc.sites.request import Request
-from dh_project.hpc.sites.script import Program, render
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.hpc.batch_jobs.request import Request
+from dh_project.hpc.batch_jobs.script import Program, render
 from dh_project.hpc.sites.site import load_site
-from dh_project.trial.shape import Resources
+from dh_project.trial.shape import TrialShape
 
 SITES = {name: load_site(name) for name in ("polaris", "perlmutter", "frontier", "aurora", "pbs", "slurm")}
 SEARCH = ("hps", "ambs", "--problem", "p.py", "--run", "r.py")
 
 
-def script(site, nodes=1, evaluator="mpi", **program):
+def script(site, nodes=1, evaluator="mpi", ranks_per_node=None, over=1, **shape):
     site = SITES[site] if isinstance(site, str) else site
-    return render(site, Request(nodes, 60, None, "X"), Program(SEARCH, evaluator, **program))
+    program = Program(
+        SEARCH,
+        evaluator,
+        shape=TrialShape(**{"nodes": over, "cores": None} | shape),
+        ranks_per_node=ranks_per_node,
+    )
+    return render(site, Request(nodes, 60, None, "X"), program)
 
 
 def of_bash(line, **variables):
@@ -54,10 +61,10 @@ def told(text, nodes):
     number = re.search(r'--num-workers "(.+?)" ', text)
     count = of_bash(f"echo {number[1]}", nodes=nodes, ranks_per_node=each, ranks=nodes * each)
     gpus = re.search(r"--num-gpus-per-task (\S+)", text)
-    return Resources(num_workers=int(count), gpus_per_trial=float(gpus[1]) if gpus else None)
+    return EvaluatorSettings(TrialShape(gpus=float(gpus[1]) if gpus else None), int(count))
 
 
-def carried(text, nodes=1, **spread):
+def carried(text, nodes=1, over=1, **shape):
     """Return the GPUs of each process that the evaluator of a job with this script starts."""
     can_count = "ZE_AFFINITY_MASK" not in text
     seen = [[name for name in gpus.split(",") if name and can_count] for gpus in shown(text)]
@@ -66,22 +73,24 @@ def carried(text, nodes=1, **spread):
         for node in range(nodes)
     }
     order = SITES[re.search(r"DH_PROJECT_SITE=(\w+)", text)[1]].gpu.order
-    return [slot.gpus for slot in slots_of(ranks, replace(told(text, nodes), gpu_order=order, **spread))]
+    settings = told(text, nodes)
+    settings = replace(settings, gpu_order=order, shape=replace(settings.shape, nodes=over, **shape))
+    return [slot.gpus for slot in slots_of(ranks, settings)]
 
 
 @pytest.mark.parametrize(
     ("site", "program", "gpus"),
     [
         ("polaris", {}, "3 2 1 0"),
-        ("polaris", {"gpus_per_trial": 0.5}, "3 3 2 2 1 1 0 0"),
-        ("polaris", {"gpus_per_trial": 2}, "3,2 1,0"),
-        ("polaris", {"gpus_per_trial": 4}, "0,1,2,3"),
+        ("polaris", {"gpus": 0.5}, "3 3 2 2 1 1 0 0"),
+        ("polaris", {"gpus": 2}, "3,2 1,0"),
+        ("polaris", {"gpus": 4}, "0,1,2,3"),
         ("polaris", {"ranks_per_node": 8}, "3 3 2 2 1 1 0 0"),
         ("polaris", {"ranks_per_node": 12}, "3 3 3 2 2 2 1 1 1 0 0 0"),
         ("polaris", {"ranks_per_node": 6}, "3 3 2 1 1 0"),
         ("polaris", {"ranks_per_node": 2}, "3 1"),
-        ("polaris", {"ranks_per_node": 1, "gpus_per_trial": 2}, "3,2"),
-        ("perlmutter", {"gpus_per_trial": 0.25}, "3 3 3 3 2 2 2 2 1 1 1 1 0 0 0 0"),
+        ("polaris", {"ranks_per_node": 1, "gpus": 2}, "3,2"),
+        ("perlmutter", {"gpus": 0.25}, "3 3 3 3 2 2 2 2 1 1 1 1 0 0 0 0"),
     ],
 )
 def test_the_search_in_a_job_gives_each_rank_the_gpus_that_were_asked_for(site, program, gpus):
@@ -89,7 +98,7 @@ def test_the_search_in_a_job_gives_each_rank_the_gpus_that_were_asked_for(site, 
 
 
 def test_a_search_without_gpus_has_a_trial_on_each_core():
-    text = script("polaris", gpus_per_trial=0)
+    text = script("polaris", gpus=0)
     assert "affinity" not in text
     assert carried(text) == [()] * 32
 
@@ -98,7 +107,7 @@ def test_a_search_without_gpus_has_a_trial_on_each_core():
     ("program", "masks"),
     [
         ({}, "0 1 2 3 4 5 6 7 8 9 10 11"),
-        ({"gpus_per_trial": 3}, "0,1,2 3,4,5 6,7,8 9,10,11"),
+        ({"gpus": 3}, "0,1,2 3,4,5 6,7,8 9,10,11"),
         ({"ranks_per_node": 24}, " ".join(f"{tile} {tile}" for tile in range(12))),
     ],
 )
@@ -114,7 +123,7 @@ def test_a_launcher_that_shows_each_rank_one_gpu_is_told_of_other_shares(tmp_pat
     own = load_site(str(tmp_path / "own.toml"))
     assert "--gpu-bind=single:2" in script(own, ranks_per_node=8)
     assert "affinity" not in script(own)
-    for program in ({"gpus_per_trial": 2}, {"gpus_per_trial": 0.25}, {"ranks_per_node": 12}):
+    for program in ({"gpus": 2}, {"gpus": 0.25}, {"ranks_per_node": 12}):
         with pytest.raises(UserError, match="the launcher of own shows each rank one GPU"):
             script(own, **program)
 
@@ -122,8 +131,8 @@ def test_a_launcher_that_shows_each_rank_one_gpu_is_told_of_other_shares(tmp_pat
 @pytest.mark.parametrize(
     ("site", "program", "ranks", "share", "cores"),
     [
-        ("polaris", {"gpus_per_trial": 0.5}, 8, "0.5", 4),
-        ("polaris", {"gpus_per_trial": 2}, 2, "2", 16),
+        ("polaris", {"gpus": 0.5}, 8, "0.5", 4),
+        ("polaris", {"gpus": 2}, 2, "2", 16),
         ("polaris", {"ranks_per_node": 28}, 28, "0.1428", 1),
         ("aurora", {"ranks_per_node": 24}, 24, "0.5", 4),
     ],
@@ -137,19 +146,19 @@ def test_a_ray_cluster_gets_as_many_trials_as_its_gpus_hold(site, program, ranks
 @pytest.mark.parametrize(
     ("site", "program", "said"),
     [
-        ("polaris", {"gpus_per_trial": float("nan")}, "--num-gpus-per-task nan: give 0 or more"),
-        ("polaris", {"gpus_per_trial": -1}, "--num-gpus-per-task -1: give 0 or more"),
-        ("polaris", {"gpus_per_trial": 1e-12}, "--num-gpus-per-task 1e-12: give 0, or at least 0.0001"),
-        ("polaris", {"gpus_per_trial": 5}, "--num-gpus-per-task 5: there are 4 GPUs"),
-        ("polaris", {"gpus_per_trial": 1.5}, "give a share below 1 or a whole number"),
-        ("slurm", {"gpus_per_trial": 1}, "the file of slurm names no GPUs"),
+        ("polaris", {"gpus": float("nan")}, "--num-gpus-per-task nan: give 0 or more"),
+        ("polaris", {"gpus": -1}, "--num-gpus-per-task -1: give 0 or more"),
+        ("polaris", {"gpus": 1e-12}, "--num-gpus-per-task 1e-12: give 0, or at least 0.0001"),
+        ("polaris", {"gpus": 5}, "--num-gpus-per-task 5: there are 4 GPUs"),
+        ("polaris", {"gpus": 1.5}, "give a share below 1 or a whole number"),
+        ("slurm", {"gpus": 1}, "the file of slurm names no GPUs"),
         (
             "polaris",
-            {"gpus_per_trial": 1, "ranks_per_node": 8},
+            {"gpus": 1, "ranks_per_node": 8},
             "--num-evals-per-node 8: the 4 GPUs of a node of polaris hold 4 trials of 1",
         ),
         ("polaris", {"ranks_per_node": 10**9}, "--num-evals-per-node 1000000000: the 4 GPUs"),
-        ("aurora", {"ranks_per_node": 3, "cpus_per_trial": 34}, "has 2 sockets, which do not hold 3 trials"),
+        ("aurora", {"ranks_per_node": 3, "cores": 34}, "has 2 sockets, which do not hold 3 trials"),
     ],
 )
 @pytest.mark.parametrize("evaluator", ["mpi", "ray"])
@@ -164,9 +173,9 @@ def test_a_share_that_no_job_could_have_is_refused(site, program, said, evaluato
     [(5, 6, 3, 2), (4, 8, 4, 2), (4, 8, 2, 2), (9, 2, 2, 16), (3, 8, 1, 1), (2, 1, 1, 8)],
 )
 def test_a_job_has_as_many_trials_of_several_nodes_as_its_ranks_hold(nodes, ranks, over, trials):
-    text = script("polaris", nodes, ranks_per_trial=ranks, nodes_per_trial=over)
+    text = script("polaris", nodes, processes=ranks, over=over)
     assert told(text, nodes).num_workers == trials
-    assert len(carried(text, nodes, ranks_per_trial=ranks, nodes_per_trial=over)) == trials * ranks
+    assert len(carried(text, nodes, processes=ranks, over=over)) == trials * ranks
 
 
 @pytest.mark.parametrize(
@@ -175,7 +184,7 @@ def test_a_job_has_as_many_trials_of_several_nodes_as_its_ranks_hold(nodes, rank
 )
 def test_nodes_that_hold_no_trial_are_refused(site, nodes, ranks, over):
     with pytest.raises(UserError, match=f"--ranks-per-trial {ranks}: {nodes} nodes of {site}") as error:
-        script(site, nodes, ranks_per_trial=ranks, nodes_per_trial=over)
+        script(site, nodes, processes=ranks, over=over)
     assert "\n" not in str(error.value)
 
 

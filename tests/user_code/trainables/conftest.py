@@ -3,7 +3,7 @@ import sys
 import pytest
 from told import Told
 
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.reporting import Connection, connect
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -29,7 +29,9 @@ def attempts_of_a_worker(samples, tmp_path):
     workers = []
 
     def make(run, point, run_kwargs, attempt, order=None):
-        worker = WorkerProcess(Setting(run, run_kwargs, str(tmp_path), [*sys.path, str(samples)]), threads=1)
+        worker = WorkerProcess(
+            RunContext(run, run_kwargs, str(tmp_path), [*sys.path, str(samples)]), threads=1
+        )
         workers.append(worker)
         folders = [str(tmp_path / f"attempt-{number}") for number in range(attempt, 0, -1)]
         worker.run(Assignment(0, attempt, point, folders[0], folders[1:]))

@@ -15,7 +15,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from dh_project.cgcnn_mp.crystals.errors import unknown
+import dh_project as dh
 
 NAMES = ("auto", "numba", "triton", "torch")
 
@@ -31,7 +31,7 @@ def using_kernels(name: str) -> Iterator[None]:
         ValueError: There are no kernels of that name, or they are not installed.
     """
     if name not in NAMES:
-        raise ValueError(unknown("kernels", name, NAMES))
+        raise ValueError(dh.errors.unknown_name("kernels", name, NAMES))
     if name != "auto" and _module(name) is None:
         raise ValueError(f"kernels {name!r} need the package {name}, which cannot be imported; use 'auto'")
     token = _chosen.set(name)

@@ -19,14 +19,14 @@ from dh_project.common.errors import UserError, one_line
 from dh_project.hpc.balsam.client.credentials import read_token, renew
 from dh_project.hpc.balsam.client.models import (
     App,
-    BatchJob,
+    BalsamBatchJob,
+    BalsamJob,
+    BalsamSite,
     BatchRequest,
     BatchState,
-    Job,
     JobEvent,
     JobRequest,
     JobState,
-    Site,
 )
 from dh_project.hpc.balsam.install.installation import Installation
 
@@ -95,13 +95,15 @@ class BalsamClient:
 
     # ---- sites, apps, batch jobs
 
-    def sites(self) -> list[Site]:
+    def sites(self) -> list[BalsamSite]:
         """Return the user's sites."""
-        return [Site.model_validate(each) for each in self._pages("/sites/")]
+        return [BalsamSite.model_validate(each) for each in self._pages("/sites/")]
 
-    def create_site(self, name: str, path: Path) -> Site:
+    def create_site(self, name: str, path: Path) -> BalsamSite:
         """Make a site."""
-        return Site.model_validate(self._request("POST", "/sites/", json={"name": name, "path": str(path)}))
+        return BalsamSite.model_validate(
+            self._request("POST", "/sites/", json={"name": name, "path": str(path)})
+        )
 
     def update_site(self, site_id: int, **fields: Any) -> None:
         """Change a site: ``name=``, ``path=``."""
@@ -121,7 +123,7 @@ class BalsamClient:
         tags: Mapping[str, str] | None = None,
         states: Collection[BatchState] = (),
         ids: Collection[int] = (),
-    ) -> list[BatchJob]:
+    ) -> list[BalsamBatchJob]:
         """Return batch jobs that meet all conditions given, in the order of their making."""
         query = {
             "site_id": site_id,
@@ -129,11 +131,11 @@ class BalsamClient:
             "state": [str(state) for state in states],
             "id": list(ids),
         }
-        return [BatchJob.model_validate(each) for each in self._pages("/batch-jobs/", query)]
+        return [BalsamBatchJob.model_validate(each) for each in self._pages("/batch-jobs/", query)]
 
-    def create_batch_job(self, request: BatchRequest) -> BatchJob:
+    def create_batch_job(self, request: BatchRequest) -> BalsamBatchJob:
         """Ask the site's agent to submit a batch job."""
-        return BatchJob.model_validate(self._request("POST", "/batch-jobs/", json=request.model_dump()))
+        return BalsamBatchJob.model_validate(self._request("POST", "/batch-jobs/", json=request.model_dump()))
 
     def delete_batch_job(self, batch_job_id: int) -> None:
         """Ask the site's agent to take a batch job out of the queue, or to end it.
@@ -147,9 +149,9 @@ class BalsamClient:
 
     # ---- jobs
 
-    def job(self, job_id: int) -> Job:
+    def job(self, job_id: int) -> BalsamJob:
         """Return a job."""
-        return Job.model_validate(self._request("GET", f"/jobs/{job_id}"))
+        return BalsamJob.model_validate(self._request("GET", f"/jobs/{job_id}"))
 
     def jobs(
         self,
@@ -158,7 +160,7 @@ class BalsamClient:
         states: Collection[JobState] = (),
         site_id: int | None = None,
         updated_after: datetime | None = None,
-    ) -> list[Job]:
+    ) -> list[BalsamJob]:
         """Return the jobs that meet all conditions given, by their numbers."""
         return list(self.iterate_jobs(tags, ids, states, site_id, updated_after))
 
@@ -170,7 +172,7 @@ class BalsamClient:
         site_id: int | None = None,
         updated_after: datetime | None = None,
         ordering: str | None = None,
-    ) -> Iterator[Job]:
+    ) -> Iterator[BalsamJob]:
         """Yield jobs, page by page as they are wanted."""
         query = {
             "tags": _pairs(tags),
@@ -180,14 +182,14 @@ class BalsamClient:
             "last_update_after": updated_after.isoformat() if updated_after else None,
             "ordering": ordering,
         }
-        return (Job.model_validate(each) for each in self._pages("/jobs/", query))
+        return (BalsamJob.model_validate(each) for each in self._pages("/jobs/", query))
 
-    def create_jobs(self, requests: Sequence[JobRequest]) -> list[Job]:
+    def create_jobs(self, requests: Sequence[JobRequest]) -> list[BalsamJob]:
         """Make jobs, in as few requests as may be; one that is tried again may make some of them twice."""
-        jobs: list[Job] = []
+        jobs: list[BalsamJob] = []
         for first in range(0, len(requests), MOST_IN_BULK):
             bodies = [request.body() for request in requests[first : first + MOST_IN_BULK]]
-            jobs += [Job.model_validate(each) for each in self._request("POST", "/jobs/", json=bodies)]
+            jobs += [BalsamJob.model_validate(each) for each in self._request("POST", "/jobs/", json=bodies)]
         return jobs
 
     def update_job(self, job_id: int, **fields: Any) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import pickle
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from dh_project.hpc.sites.queues import Queue
 
 
 class JobState(StrEnum):
@@ -98,7 +101,7 @@ def _with_zone(date: Any) -> Any:
 Date = Annotated[AwareDatetime, BeforeValidator(_with_zone)]
 
 
-class Job(JobResources):
+class BalsamJob(JobResources):
     """A job."""
 
     id: int
@@ -124,30 +127,46 @@ class App(BaseModel):
     source_code: str = ""
 
 
-class Queue(BaseModel):
-    """Limits of a queue.
+def queues_of(limits: Mapping[str, Mapping[str, Any]]) -> dict[str, Queue]:
+    """Return Balsam's description of queues in this package's words.
+
+    Raises:
+        ValueError: A limit is not a positive number.
+        KeyError: A limit is missing.
+    """
+    return {
+        name: Queue(
+            max_nodes=queue["max_nodes"],
+            max_minutes=queue["max_walltime"],
+            jobs_per_user=queue["max_queued_jobs"],
+        )
+        for name, queue in limits.items()
+    }
+
+
+class BalsamSite(BaseModel):
+    """A site of a Balsam server. Its agent reports queues and projects when it starts, and contacts the server often.
 
     Attributes:
-        max_nodes: Nodes of one batch job.
-        max_walltime: Minutes of one.
-        max_queued_jobs: Batch jobs of one user.
+        path: The site's folder, on the machine of its agent.
+        last_refresh: When its agent last contacted the server.
+        allowed_projects: Projects that can pay for batch jobs.
+        allowed_queues: Limits of each queue, in Balsam's words.
+        optional_batch_job_params: Further parameters of the site's job template, with their defaults.
     """
-
-    max_nodes: int
-    max_walltime: int
-    max_queued_jobs: int
-
-
-class Site(BaseModel):
-    """A site; its agent tells the server of queues and projects when it starts, and then looks in regularly."""
 
     id: int
     name: str
     path: str
     last_refresh: Date
     allowed_projects: list[str] = Field(default_factory=list)
-    allowed_queues: dict[str, Queue] = Field(default_factory=dict)
+    allowed_queues: dict[str, dict[str, Any]] = Field(default_factory=dict)
     optional_batch_job_params: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The site's queues; empty before its agent has started for the first time."""
+        return queues_of(self.allowed_queues)
 
 
 class BatchRequest(BaseModel):
@@ -164,7 +183,7 @@ class BatchRequest(BaseModel):
     partitions: list[dict[str, Any]] | None = None
 
 
-class BatchJob(BatchRequest):
+class BalsamBatchJob(BatchRequest):
     """A batch job."""
 
     id: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -40,16 +41,22 @@ PATIENCE = 20.0
 """Seconds that a batch job has to end in order."""
 
 
+PACKAGE = Path(__file__).parents[3]
+"""dh_project, which this environment cannot import; those of its files that need nothing else are run here."""
+
+
 def usable_cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use."""
+    cores: int = runpy.run_path(str(PACKAGE / "common" / "cores.py"))["available_cores"]()
+    return cores
 
 
 def gpus() -> list[int | str]:
     """Return the GPUs, as ``CUDA_VISIBLE_DEVICES`` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+        read: list[int | str] = runpy.run_path(str(PACKAGE / "trial" / "gpus.py"))["gpus_named_by"](named)
+        return read
     if shutil.which("nvidia-smi"):
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
         count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

@@ -10,7 +10,7 @@ import psutil
 
 from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import Site
+from dh_project.hpc.balsam.client.models import BalsamSite
 from dh_project.hpc.balsam.install.daemons import Daemons
 from dh_project.hpc.balsam.install.environment import INSIDE, variables
 from dh_project.hpc.balsam.install.installation import Installation
@@ -95,7 +95,7 @@ class Agent:
         self._number_file.unlink(missing_ok=True)
 
 
-def site_by_id(client: BalsamClient, site_id: int) -> Site:
+def site_by_id(client: BalsamClient, site_id: int) -> BalsamSite:
     """Return a site.
 
     Raises:

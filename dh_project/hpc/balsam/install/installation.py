@@ -142,6 +142,11 @@ class Installation:
         write_whole(self.description_file, description.model_dump_json(indent=1) + "\n")
 
 
+def has_active_installation() -> bool:
+    """Return whether a Balsam folder is activated in this shell."""
+    return bool(os.environ.get(FOLDER_VARIABLE))
+
+
 def active_installation(folder: Path | None = None) -> Installation:
     """Return the folder that is named, or else the one that is activated.
 

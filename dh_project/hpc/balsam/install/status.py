@@ -15,8 +15,8 @@ from dh_project.hpc.balsam.install.environment import fault, python_version
 from dh_project.hpc.balsam.install.installation import Description, Installation
 from dh_project.hpc.balsam.install.server import answers
 from dh_project.hpc.balsam.install.services import Services
-from dh_project.hpc.balsam.jobs.allocation import is_silent, seconds_silent
-from dh_project.hpc.balsam.tasks.table import shown_span
+from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
+from dh_project.hpc.balsam.tasks.job_table import shown_span
 
 
 class Part(NamedTuple):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient, Refused, Unauthorized, Unavailable
-from dh_project.hpc.balsam.client.models import BatchJob, BatchRequest, BatchState
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BatchRequest, BatchState
+from dh_project.hpc.balsam.jobs.deletion import delete_batch_jobs
 
 AFTER = "after"
 """Parameter of the site's job template: the scheduler's number of the batch job that is to end first."""
@@ -21,25 +21,24 @@ AFTER = "after"
 SECONDS_BETWEEN = 5.0
 """Between two tries, where the server is down or the present batch job is not known to it yet."""
 
-LAST_TRIES = 5
-"""At taking batch jobs out of the queue: one that the site's agent submits just now comes back."""
-
 log = logging.getLogger(__name__)
 
 
-def batch_jobs_of(client: BalsamClient, site_id: int, workflow: str) -> list[BatchJob]:
+def batch_jobs_of(client: BalsamClient, site_id: int, workflow: str) -> list[BalsamBatchJob]:
     """Return a workflow's batch jobs, in the order of their making."""
     return sorted(client.batch_jobs(site_id, {tags.WORKFLOW: workflow}), key=lambda batch_job: batch_job.id)
 
 
-def present_one(client: BalsamClient, job_id: int, batch_jobs: Sequence[BatchJob]) -> BatchJob | None:
+def present_one(
+    client: BalsamClient, job_id: int, batch_jobs: Sequence[BalsamBatchJob]
+) -> BalsamBatchJob | None:
     """Return the batch job in which a job runs; None where the server does not know yet."""
     number = client.job(job_id).batch_job_id
     found = [each for each in batch_jobs if each.id == number and each.state is not BatchState.FINISHED]
     return found[0] if found else None
 
 
-def waits_for(batch_job: BatchJob, other: BatchJob) -> bool:
+def waits_for(batch_job: BalsamBatchJob, other: BalsamBatchJob) -> bool:
     """Say whether one begins when the other ends."""
     return other.scheduler_id is not None and batch_job.optional_params.get(AFTER) == str(other.scheduler_id)
 
@@ -71,7 +70,7 @@ class Chain:
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
-    def end(self, patience: float) -> list[BatchJob]:
+    def end(self, patience: float) -> list[BalsamBatchJob]:
         """Take the batch jobs that are still ahead out of the queue, for the search is over; return them.
 
         Args:
@@ -83,18 +82,9 @@ class Chain:
         self._over.set()
         self.join(SECONDS_BETWEEN)
         self._client.patience = patience
-        ended: dict[int, BatchJob] = {}
-        for _ in range(LAST_TRIES):
-            ahead = self._ahead()
-            for batch_job in ahead:
-                self._client.delete_batch_job(batch_job.id)
-                ended[batch_job.id] = batch_job
-            if not ahead and all(each.scheduler_id is not None for each in ended.values()):
-                break
-            time.sleep(1.0)
-        return list(ended.values())
+        return list({each.id: each for each in delete_batch_jobs(self._client, self._ahead)}.values())
 
-    def _ahead(self) -> list[BatchJob]:
+    def _ahead(self) -> list[BalsamBatchJob]:
         """Return the workflow's batch jobs that wait, in the queue or in a script, for this one's end."""
         batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
         present = present_one(self._client, self._job_id, batch_jobs)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dh_project.hpc.balsam.client.client import ServerError
-from dh_project.hpc.balsam.client.models import BatchJob, BatchState, Job, JobState
-from dh_project.hpc.balsam.jobs.allocation import is_silent, seconds_silent
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, BatchState, JobState
+from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
 from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
 from dh_project.hpc.balsam.jobs.submission import Over
 from dh_project.hpc.balsam.jobs.submitting import Target, why_refused
@@ -77,7 +77,7 @@ class Follower:
     """
 
     def __init__(
-        self, target: Target, workflow: str, job: Job, tell: Callable[[str], None], observer: Observer
+        self, target: Target, workflow: str, job: BalsamJob, tell: Callable[[str], None], observer: Observer
     ) -> None:
         self._target, self._workflow, self._tell, self._observer = target, workflow, tell, observer
         self.job, self._folder = job, target.folder(job.workdir)
@@ -142,14 +142,14 @@ class Follower:
         self._tell_untaken(batch_jobs)
         return self._is_idle(batch_jobs)
 
-    def _tell_batch_job(self, batch_job: BatchJob) -> None:
+    def _tell_batch_job(self, batch_job: BalsamBatchJob) -> None:
         number = f" ({batch_job.scheduler_id} in the queue)" if batch_job.scheduler_id else ""
         text = f"batch job {batch_job.id}{number}: {batch_job.state}"
         if batch_job.state is BatchState.SUBMIT_FAILED:
             text += f": {why_refused(batch_job)}"
         self._say(f"batch job {batch_job.id}", text)
 
-    def _tell_untaken(self, batch_jobs: list[BatchJob]) -> None:
+    def _tell_untaken(self, batch_jobs: list[BalsamBatchJob]) -> None:
         """Tell where a launcher runs and does not take the search."""
         runs = any(each.state is BatchState.RUNNING for each in batch_jobs)
         if not runs or self.job.state is JobState.RUNNING or self.job.state in OVER_STATES:
@@ -164,7 +164,7 @@ class Follower:
                 f"see the logs in {self._target.installation.site / 'log'}",
             )
 
-    def _is_idle(self, batch_jobs: list[BatchJob]) -> bool:
+    def _is_idle(self, batch_jobs: list[BalsamBatchJob]) -> bool:
         """Say whether the search is not over and yet nothing takes it, for longer than an agent needs."""
         is_ahead = any(each.state.is_ahead for each in batch_jobs)
         if is_ahead and self.job.state not in OVER_STATES:

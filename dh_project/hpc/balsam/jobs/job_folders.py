@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import Job, Site
+from dh_project.hpc.balsam.client.models import BalsamJob, BalsamSite
 
 
 class JobFolders:
@@ -17,9 +17,9 @@ class JobFolders:
 
     def __init__(self, client: BalsamClient) -> None:
         self._client = client
-        self._sites: dict[int, Site] = {}
+        self._sites: dict[int, BalsamSite] = {}
 
-    def site_of(self, job: Job) -> Site:
+    def site_of(self, job: BalsamJob) -> BalsamSite:
         """Return the site that a job belongs to."""
         if job.app_id not in self._sites:
             self._sites = {
@@ -27,7 +27,7 @@ class JobFolders:
             }
         return self._sites[job.app_id]
 
-    def of(self, job: Job) -> Path | None:
+    def of(self, job: BalsamJob) -> Path | None:
         """Return a job's folder, which need not exist yet; None where its site lies on another machine."""
         data = Path(self.site_of(job).path) / "data"
         return data / job.workdir if data.is_dir() else None

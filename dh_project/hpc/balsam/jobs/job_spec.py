@@ -11,7 +11,7 @@ from typing import Any
 from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.client.models import JobResources
 from dh_project.hpc.balsam.install.programs import program
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,19 @@ def job_spec_of(run: Callable[..., Any], image: str | None = None) -> BalsamJobS
 
 
 def trial_command(
-    spec: BalsamJobSpec, setting: Setting, assignment: Assignment, resources: JobResources, trials: int = 1
+    spec: BalsamJobSpec, context: RunContext, assignment: Assignment, resources: JobResources, trials: int = 1
 ) -> str:
     """Return the shell text of a trial's job.
 
     Args:
         spec: The launch.
-        setting: What all trials share.
+        context: What all trials share.
         assignment: The attempt.
         resources: What its job takes.
         trials: How many run at the same time.
     """
     payload = {
-        "setting": asdict(setting),
+        "context": asdict(context),
         "assignment": asdict(assignment),
         "threads": resources.threads_per_rank,
         "processes": resources.num_nodes * resources.ranks_per_node * spec.processes,

@@ -9,11 +9,18 @@ not, no more trials may be under way than run at a time, for a launcher would st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dh_project.common.errors import UserError
+from dh_project.evaluators.placement import (
+    Capacity,
+    cores_per_process,
+    gpus_per_process,
+    processes_on_node,
+)
 from dh_project.hpc.balsam.client.models import JobResources
 from dh_project.hpc.balsam.install.installation import NodeKind
+from dh_project.trial.shape import TrialShape
 
 SHARE_OF_DRIVER = 10_000
 """The driver's ``node_packing_count``."""
@@ -38,41 +45,26 @@ class Packing:
     is_tight: bool = True
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the user asks for; None where the node's size shall tell.
-
-    Attributes:
-        trials_per_node: Trials on one node at a time.
-        nodes_per_trial: Nodes of one trial.
-        ranks_per_node: Processes of one trial on each of its nodes.
-        threads_per_rank: Cores of one process.
-        gpus_per_trial: GPUs of one trial on each of its nodes.
-    """
-
-    trials_per_node: int | None = None
-    nodes_per_trial: int = 1
-    ranks_per_node: int = 1
-    threads_per_rank: int | None = None
-    gpus_per_trial: float | None = None
-
-
-def pack(node: NodeKind, num_nodes: int, job_mode: str, wishes: Wishes) -> Packing:
+def pack(
+    node: NodeKind, num_nodes: int, job_mode: str, shape: TrialShape, trials_per_node: int | None = None
+) -> Packing:
     """Return what the jobs of a search take.
 
     Args:
         node: What a node holds.
         num_nodes: Nodes of the batch job.
         job_mode: ``mpi`` or ``serial``.
-        wishes: What the user asks for.
+        shape: What one trial takes.
+        trials_per_node: Most trials on one node at a time. None means as many as fit.
 
     Raises:
-        UserError: A trial does not fit beside the driver, or the mode cannot run it.
+        UserError: If a trial does not fit beside the driver, or the mode cannot run it.
     """
-    ranks, nodes = wishes.ranks_per_node, wishes.nodes_per_trial
-    if job_mode == SERIAL and (nodes > 1 or ranks > 1):
-        raise UserError(f"-j serial: a trial of {nodes} nodes with {ranks} ranks on each needs -j mpi")
-    gpus = _gpus(node, wishes)
+    processes, nodes = shape.processes_per_node, shape.nodes
+    if job_mode == SERIAL and shape.processes > 1:
+        raise UserError(f"-j serial: a trial of {nodes} nodes with {processes} ranks on each needs -j mpi")
+    room = Capacity((node.cores - 1,), node.gpus)  # beside the driver
+    gpus = _whole_gpus(shape.gpus, node.gpus)
     if nodes > 1 or (job_mode == MPI and not node.packs):
         slots, per_node, count = (num_nodes - 1) // nodes, 1, 1
         if slots < 1:
@@ -80,52 +72,42 @@ def pack(node: NodeKind, num_nodes: int, job_mode: str, wishes: Wishes) -> Packi
                 f"-n {num_nodes}: a trial of {nodes} nodes beside the search's own needs at least {nodes + 1}"
             )
     else:
-        per_node = wishes.trials_per_node or _trials_per_node(node, wishes, gpus)
+        per_node = trials_per_node or max(1, processes_on_node(room, replace(shape, gpus=gpus)) // processes)
         slots, count = num_nodes * per_node, per_node + (job_mode == MPI)
-    threads = wishes.threads_per_rank or max(1, (node.cores - 1) // (per_node * ranks))
-    if per_node * ranks * threads > node.cores - 1:
+    on_node = per_node * processes
+    threads = shape.cores or max(1, cores_per_process(room.sockets, on_node))
+    if on_node * threads > room.cores:
         raise UserError(
-            f"trials on a node: {per_node}, of {ranks * threads} cores each, are more than its {node.cores - 1} "
+            f"trials on a node: {per_node}, of {processes * threads} cores each, are more than its {room.cores} "
             f"beside the search's own; lower --num-evals-per-node or --num-threads-per-rank"
         )
-    if gpus and per_node * gpus > node.gpus:
+    if on_node * gpus > node.gpus:
         raise UserError(
-            f"--num-evals-per-node {per_node}: {per_node} trials of {gpus} GPUs are more than a node's {node.gpus}"
-        )
-    if gpus % ranks:
-        raise UserError(
-            f"--num-gpus-per-task {gpus}: {gpus} GPUs cannot be shared by {ranks} ranks; give a multiple of {ranks}"
+            f"trials on a node: {per_node}, of {processes * gpus} GPUs each, are more than its {node.gpus}; lower "
+            "--num-evals-per-node, --num-ranks-per-node or --num-gpus-per-task"
         )
     trial = JobResources(
         num_nodes=nodes,
-        ranks_per_node=ranks,
+        ranks_per_node=processes,
         threads_per_rank=threads,
-        gpus_per_rank=gpus // ranks,
+        gpus_per_rank=gpus,
         node_packing_count=count,
     )
-    has_room = (per_node + 1) * ranks * threads <= node.cores and (per_node + 1) * gpus <= node.gpus
-    is_packed = (
-        job_mode == MPI and count > 1 and num_nodes > 1
-    )  # one node's shares leave no room for one more
-    is_tight = not (is_packed and has_room and wishes.trials_per_node)
+    has_room = (on_node + processes) * threads <= node.cores and (on_node + processes) * gpus <= node.gpus
+    # the shares of a single node leave no room for one trial more
+    is_packed = job_mode == MPI and count > 1 and num_nodes > 1
+    is_tight = not (is_packed and has_room and trials_per_node)
     return Packing(slots, trial, JobResources(node_packing_count=SHARE_OF_DRIVER), is_tight)
 
 
-def _gpus(node: NodeKind, wishes: Wishes) -> int:
-    """Return the GPUs of a trial on each of its nodes: one a rank where there are GPUs and nothing is said."""
-    asked = wishes.gpus_per_trial
-    if asked is None:
-        return min(node.gpus, wishes.ranks_per_node)
-    if asked != int(asked) or asked < 0:
+def _whole_gpus(asked: float | None, gpus: int) -> int:
+    """Return the GPUs of each process, which Balsam gives out whole.
+
+    Raises:
+        UserError: If a share of a GPU is asked for, or more than a node has.
+    """
+    if asked is not None and 0 < asked < 1:
         raise UserError(
             f"--num-gpus-per-task {asked:g}: Balsam gives out whole GPUs; to share one, let the site split it (MIG)"
         )
-    if asked > node.gpus:
-        raise UserError(f"--num-gpus-per-task {asked:g}: a node of this site has {node.gpus} GPUs")
-    return int(asked)
-
-
-def _trials_per_node(node: NodeKind, wishes: Wishes, gpus: int) -> int:
-    if gpus:
-        return node.gpus // gpus
-    return max(1, (node.cores - 1) // (wishes.ranks_per_node * (wishes.threads_per_rank or 1)))
+    return int(gpus_per_process(asked, gpus))

@@ -13,16 +13,17 @@ from uuid import uuid4
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
+from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
-from dh_project.hpc.balsam.client.models import BatchJob, Job, JobRequest
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, JobRequest
 from dh_project.hpc.balsam.install.installation import Installation, active_installation
 from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec, job_spec_of, trial_command
-from dh_project.hpc.balsam.jobs.packing import Packing, Wishes, pack
+from dh_project.hpc.balsam.jobs.packing import Packing, pack
 from dh_project.hpc.balsam.jobs.site_settings import read_site_settings
 from dh_project.results.paths import SearchPaths
-from dh_project.trial.attempt import Assignment, Setting
-from dh_project.trial.shape import Resources
+from dh_project.trial.attempt import Assignment, RunContext
+from dh_project.trial.shape import TrialShape
 from dh_project.user_code.loading import load_run
 
 SLOTS_A_WAITING_TRIAL = 16
@@ -93,7 +94,7 @@ class Place:
         """Return the folder in which the job of an attempt runs; its trial has one of its own beside."""
         return self.installation.data / self._workdir(assignment)
 
-    def request(self, setting: Setting, assignment: Assignment) -> JobRequest:
+    def request(self, context: RunContext, assignment: Assignment) -> JobRequest:
         """Return the job of an attempt."""
         number, attempt = str(assignment.trial), str(assignment.attempt)
         return JobRequest(
@@ -108,7 +109,7 @@ class Place:
             },
             parameters={
                 "command": trial_command(
-                    self.spec, setting, assignment, self.packing.trial, self.packing.slots
+                    self.spec, context, assignment, self.packing.trial, self.packing.slots
                 )
             },
             # a job with a parent rests until it is told otherwise: the site's agent need not see it, which saves
@@ -121,12 +122,12 @@ class Place:
         return f"{self.folder}/jobs/{self.run}/{assignment.trial:04d}-{assignment.attempt}"
 
 
-def find_place(run: str, resources: Resources) -> Place:
+def find_place(run: str, settings: EvaluatorSettings) -> Place:
     """Find out where the trials of a search run: in the batch job around this process, or in those of a workflow.
 
     Args:
         run: Where its run function stands.
-        resources: What the user asks for.
+        settings: What the user asks for.
 
     Raises:
         UserError: No Balsam folder is active, its server does not answer, or no batch job serves the workflow.
@@ -139,7 +140,7 @@ def find_place(run: str, resources: Resources) -> Place:
     with RefusalsAreMistakes() if own_id is None else nullcontext():
         own = client.job(own_id) if own_id else None
         told = own.tags.get(tags.WORKFLOW) if own else None
-        workflow = told or resources.workflow or resources.folder.absolute().name
+        workflow = told or settings.workflow or settings.folder.absolute().name
         batch = _batch_job(client, own, workflow)
         apps = {app.name: app.id for app in client.apps(description.site_id)}
     client.patience = 0.0
@@ -149,25 +150,31 @@ def find_place(run: str, resources: Resources) -> Place:
             f"{installation.folder}"
         )
     spec = job_spec_of(load_run(run), read_site_settings(installation).image)
-    packing = pack(description.node, batch.num_nodes, batch.job_mode, wishes_of(spec, resources))
+    packing = pack(
+        description.node,
+        batch.num_nodes,
+        batch.job_mode,
+        shape_of(spec, settings.shape),
+        settings.trials_per_node,
+    )
     usual = math.ceil(packing.slots / SLOTS_A_WAITING_TRIAL) if packing.is_tight else 0
     return Place(
         installation,
         client,
         workflow,
         own.workdir if own else workflow,
-        SearchPaths(resources.folder.absolute()),
+        SearchPaths(settings.folder.absolute()),
         packing,
         spec,
         apps[tags.TRIAL],
         own_job=own_id,
         own_batch_job=batch.id if own else None,
-        ahead=usual if resources.trials_ahead is None else resources.trials_ahead,
-        most=resources.num_workers,
+        ahead=usual if settings.trials_ahead is None else settings.trials_ahead,
+        most=settings.num_workers,
     )
 
 
-def _batch_job(client: BalsamClient, own: Job | None, workflow: str) -> BatchJob:
+def _batch_job(client: BalsamClient, own: BalsamJob | None, workflow: str) -> BalsamBatchJob:
     """Return the batch job that the trials run in: the driver's own, or the first one ahead of its workflow."""
     if own is not None and own.batch_job_id is not None:
         return client.batch_jobs(ids=[own.batch_job_id])[0]
@@ -180,15 +187,12 @@ def _batch_job(client: BalsamClient, own: Job | None, workflow: str) -> BatchJob
     return ahead[0]
 
 
-def wishes_of(spec: BalsamJobSpec, resources: Resources) -> Wishes:
-    """Return what a trial takes: what the user says, and where that is nothing, the run function's own launch."""
-    gpus = resources.gpus_per_trial
-    if gpus is None and spec.gpus_per_rank is not None:
-        gpus = spec.gpus_per_rank * spec.ranks_per_node
-    return Wishes(
-        trials_per_node=resources.trials_per_node,
-        nodes_per_trial=max(resources.nodes_per_trial, spec.num_nodes),
-        ranks_per_node=max(resources.ranks_per_node, spec.ranks_per_node),
-        threads_per_rank=resources.threads_per_rank or spec.threads_per_rank,
-        gpus_per_trial=gpus,
+def shape_of(spec: BalsamJobSpec, asked: TrialShape) -> TrialShape:
+    """Return what one trial takes: what the user asks for, completed by the run function's own launch."""
+    nodes = max(asked.nodes, spec.num_nodes)
+    return TrialShape(
+        processes=nodes * max(asked.processes_per_node, spec.ranks_per_node),
+        nodes=nodes,
+        cores=asked.cores or spec.threads_per_rank,
+        gpus=spec.gpus_per_rank if asked.gpus is None else asked.gpus,
     )

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import BatchJob, BatchState, Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, BatchState, JobState
 from dh_project.hpc.balsam.install.installation import active_installation
 
 LONGEST = 30
@@ -26,7 +26,7 @@ HELD = (JobState.RUNNING, JobState.PREPROCESSED, JobState.RESTART_READY)
 """States that a launcher's jobs may stand in."""
 
 
-def release(client: BalsamClient, site_id: int, workflow: str, after: int | None = None) -> list[Job]:
+def release(client: BalsamClient, site_id: int, workflow: str, after: int | None = None) -> list[BalsamJob]:
     """Free a workflow's jobs whose launcher is no more, and return them as they were.
 
     Args:
@@ -77,7 +77,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _has_ended(batch_job: BatchJob | None, after: int | None) -> bool:
+def _has_ended(batch_job: BalsamBatchJob | None, after: int | None) -> bool:
     if batch_job is None or batch_job.state in (BatchState.FINISHED, BatchState.SUBMIT_FAILED):
         return True
     return after is not None and batch_job.scheduler_id == after

@@ -18,18 +18,18 @@ from dh_project.common.errors import UserError, unknown
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient, Refused, Unavailable
 from dh_project.hpc.balsam.client.models import (
-    BatchJob,
+    BalsamBatchJob,
+    BalsamJob,
+    BalsamSite,
     BatchState,
-    Job,
     JobRequest,
     JobResources,
     JobState,
-    Site,
 )
 from dh_project.hpc.balsam.install.environment import require_environment
 from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Installation, active_installation
 from dh_project.hpc.balsam.install.programs import program
-from dh_project.hpc.balsam.jobs.allocation import Allocation
+from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
 from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
 from dh_project.hpc.balsam.jobs.orders import ORDERS
 from dh_project.hpc.balsam.jobs.site_settings import SiteSettings, read_site_settings
@@ -58,7 +58,7 @@ class Target:
 
     installation: Installation
     client: BalsamClient
-    site: Site
+    site: BalsamSite
     settings: SiteSettings
 
     def folder(self, workdir: str) -> Path:
@@ -102,7 +102,7 @@ def check_is_new(target: Target, workflow: str) -> None:
         )
 
 
-def search_job(target: Target, workflow: str) -> Job:
+def search_job(target: Target, workflow: str) -> BalsamJob:
     """Return the job of a search that was submitted.
 
     Raises:
@@ -116,7 +116,7 @@ def search_job(target: Target, workflow: str) -> Job:
     return jobs[0]
 
 
-def check_is_idle(target: Target, workflow: str, job: Job) -> None:
+def check_is_idle(target: Target, workflow: str, job: BalsamJob) -> None:
     """Check that a search can be gone on with: it neither runs nor is about to.
 
     Raises:
@@ -168,7 +168,7 @@ def driver_command() -> str:
 
 
 @contextmanager
-def making_job(target: Target, request: JobRequest, submission: Submission) -> Iterator[Job]:
+def making_job(target: Target, request: JobRequest, submission: Submission) -> Iterator[BalsamJob]:
     """Make a search's folder and its job, and take both back where the block fails.
 
     Raises:
@@ -201,7 +201,7 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
 
 
 @contextmanager
-def waking_job(target: Target, job: Job, submission: Submission) -> Iterator[Job]:
+def waking_job(target: Target, job: BalsamJob, submission: Submission) -> Iterator[BalsamJob]:
     """Let a search's job run again with what is told it now, and undo that where the block fails."""
     folder = target.folder(job.workdir)
     before = Submission.read(folder)
@@ -228,14 +228,16 @@ def waking_job(target: Target, job: Job, submission: Submission) -> Iterator[Job
     aside.unlink(missing_ok=True)
 
 
-def submit(target: Target, allocation: Allocation, workflow: str, is_agent_there: bool) -> BatchJob:
+def submit(
+    target: Target, batch_request: BalsamRequest, workflow: str, is_agent_there: bool
+) -> BalsamBatchJob:
     """Make the batch job of a workflow, and wait a little for the site's agent to submit it.
 
     Raises:
         UserError: The scheduler does not take it.
     """
     client = target.client
-    batch_job = client.create_batch_job(allocation.request(target.site.id, workflow))
+    batch_job = client.create_batch_job(batch_request.body(target.site.id, workflow))
     limit = time.monotonic() + (SECONDS_TO_SUBMIT if is_agent_there else 0.0)
     try:
         while batch_job.state is BatchState.PENDING_SUBMISSION and time.monotonic() < limit:
@@ -252,7 +254,7 @@ def submit(target: Target, allocation: Allocation, workflow: str, is_agent_there
     return batch_job
 
 
-def why_refused(batch_job: BatchJob) -> str:
+def why_refused(batch_job: BalsamBatchJob) -> str:
     """Return on one line what the site's agent said of a batch job that it could not submit."""
     said = (batch_job.status_info or {}).get(
         "error", "the site's agent does not say why; see the log in its site"

@@ -23,7 +23,7 @@ from dh_project.hpc.balsam.install.programs import die_with_the_parent
 from dh_project.hpc.balsam.jobs.job_data import JobData
 from dh_project.hpc.balsam.jobs.orders import Orders, kill_order
 from dh_project.results.adoption import end_in
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.ranks import folder_of, forget_ranks, rank
 from dh_project.trial.trial import State
 from dh_project.worker.outcome import outcome
@@ -55,7 +55,7 @@ class TrialJob:
     """
 
     def __init__(self, payload: dict[str, Any], folder: Path, job_id: int, wake: int) -> None:
-        self.setting = Setting(**payload["setting"])
+        self.context = RunContext(**payload["context"])
         self.assignment = Assignment(**payload["assignment"])
         self.processes, self.threads = payload["processes"], payload["threads"]
         self.trials = payload["trials"]
@@ -106,7 +106,7 @@ class TrialJob:
         if early := [order for order in orders if order["do"] == "kill"]:
             return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
-        worker = WorkerProcess(self.setting, self.threads, self.environment)
+        worker = WorkerProcess(self.context, self.threads, self.environment)
         selector = selectors.DefaultSelector()
         selector.register(worker.events, selectors.EVENT_READ)
         selector.register(self.wake, selectors.EVENT_READ)
@@ -149,7 +149,7 @@ class TrialJob:
         """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         folder = folder_of(self.assignment.folder, number)
-        worker = WorkerProcess(self.setting, self.threads, self.environment)
+        worker = WorkerProcess(self.context, self.threads, self.environment)
         try:
             worker.run(replace(self.assignment, folder=folder))
             while (messages := worker.read()) is not None:

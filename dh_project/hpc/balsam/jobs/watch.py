@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dh_project.common.errors import one_line
 from dh_project.hpc.balsam.client import tags
-from dh_project.hpc.balsam.client.models import Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamJob, JobState
 from dh_project.hpc.balsam.jobs.states import READINGS, WAITING
 from dh_project.results.adoption import end_in, end_of
 from dh_project.trial.attempt import Assignment
@@ -69,7 +69,7 @@ class Attempts:
         """Take up an attempt."""
         self._by_trial[attempt.assignment.trial] = attempt
 
-    def of(self, job: Job) -> Attempt | None:
+    def of(self, job: BalsamJob) -> Attempt | None:
         """Return the attempt that a job runs, if it is under way; a double of its job is not its job."""
         if job.tags.get(tags.KIND) != tags.TRIAL:
             return None
@@ -111,7 +111,7 @@ class Attempts:
             events += self.end(end) if end else []
         return events
 
-    def hear(self, job: Job) -> list[Event]:
+    def hear(self, job: BalsamJob) -> list[Event]:
         """Return what a job says that has not been heard."""
         if job.tags.get(tags.RETRY) and job.tags.get(tags.KIND) == tags.TRIAL:
             return self._retry(job)
@@ -135,7 +135,7 @@ class Attempts:
             attempt.over = f"{reading.reason} (Balsam job {job.id}: {job.state})"
         return events
 
-    def _retry(self, job: Job) -> list[Event]:
+    def _retry(self, job: BalsamJob) -> list[Event]:
         number, attempt = key_of(job)
         if number in self._by_trial or (number, attempt) in self._retries:
             return []
@@ -143,7 +143,7 @@ class Attempts:
         return [Retried(number, attempt)]
 
 
-def is_alive(job: Job, finished: set[int]) -> bool:
+def is_alive(job: BalsamJob, finished: set[int]) -> bool:
     """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
     if (job.data or {}).get("end"):
         return True
@@ -161,7 +161,7 @@ def last_words(folder: Path) -> str:
     return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
 
 
-def key_of(job: Job) -> tuple[int, int]:
+def key_of(job: BalsamJob) -> tuple[int, int]:
     """Return the trial and the attempt that a job is of."""
     return int(job.tags[tags.NUMBER]), int(job.tags[tags.ATTEMPT])
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import BatchJob, BatchState, Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, BatchState, JobState
+from dh_project.hpc.balsam.jobs.deletion import delete_batch_jobs
 from dh_project.hpc.balsam.jobs.job_folders import JobFolders
 from dh_project.hpc.balsam.jobs.orders import give_order, kill_order
-from dh_project.hpc.balsam.tasks.tasks import ENDED, OURS, Said, Verdict, jobs_of_workflow, kind_of, titled
+from dh_project.hpc.balsam.tasks.description import ENDED, OURS, Said, Verdict, kind_of, titled
+from dh_project.hpc.balsam.tasks.finding import jobs_of_workflow
 from dh_project.trial.trial import State
 from dh_project.worker.outcome import outcome
 
@@ -22,9 +25,6 @@ ENDING_SECONDS = 40.0
 """How long it is waited for ordered jobs to end before their batch job is taken from under them."""
 
 PERIOD = 0.5
-
-TRIES = 5
-"""At deleting batch jobs: one that the site's agent submits just now comes back."""
 
 AGENT_HANDLES = frozenset({JobState.READY, JobState.STAGED_IN, JobState.RUN_ERROR, JobState.RUN_TIMEOUT})
 """In these states the site's agent may hold an older copy of a job, and put its state over ours."""
@@ -45,9 +45,9 @@ class Killer:
     ) -> None:
         self._client, self._reason, self._held, self._ending = client, f"killed by {user}", held, ending
         self._folders = JobFolders(client)
-        self._batch_jobs: dict[int, BatchJob] = {}
+        self._batch_jobs: dict[int, BalsamBatchJob] = {}
 
-    def kill(self, jobs: Iterable[Job]) -> Iterator[Said]:
+    def kill(self, jobs: Iterable[BalsamJob]) -> Iterator[Said]:
         """Kill jobs one after the other, and say what became of each."""
         for job in jobs:
             yield self._kill(job)
@@ -81,19 +81,15 @@ class Killer:
                     yield said
 
     def _delete_batch_jobs(self, workflow: str) -> Iterator[Said]:
-        for _ in range(TRIES):
+        def ahead() -> list[BalsamBatchJob]:
             batch_jobs = self._client.batch_jobs(tags={tags.WORKFLOW: workflow})
-            ahead = [batch_job for batch_job in batch_jobs if batch_job.state.is_ahead]
-            for batch_job in sorted(ahead, key=lambda each: each.state is BatchState.RUNNING):
-                if batch_job.state is BatchState.RUNNING:
-                    self._wait_until_none_runs(workflow)
-                self._client.delete_batch_job(batch_job.id)
-                yield Said(Verdict.DONE, f"batch job {batch_job.id} ({batch_job.state}): deleted")
-            if all(batch_job.scheduler_id is not None for batch_job in ahead):
-                return
-            time.sleep(2 * PERIOD)
+            return [batch_job for batch_job in batch_jobs if batch_job.state.is_ahead]
 
-    def _kill(self, job: Job) -> Said:
+        wait = partial(self._wait_until_none_runs, workflow)
+        for batch_job in delete_batch_jobs(self._client, ahead, before_running=wait):
+            yield Said(Verdict.DONE, f"batch job {batch_job.id} ({batch_job.state}): deleted")
+
+    def _kill(self, job: BalsamJob) -> Said:
         deadline, is_ordered = time.monotonic() + self._held, False
         while True:
             if job.state in ENDED:
@@ -115,7 +111,7 @@ class Killer:
                 return Said(Verdict.DONE, f"{titled(job)}: deleted meanwhile, by its search")
             job = found[0]
 
-    def _is_run(self, job: Job) -> bool:
+    def _is_run(self, job: BalsamJob) -> bool:
         """Return whether a launcher runs a job, as far as the server knows."""
         if job.state is not JobState.RUNNING:
             return False
@@ -124,12 +120,12 @@ class Killer:
             return job.session_id is not None
         return batch_job.state not in (BatchState.FINISHED, BatchState.SUBMIT_FAILED)
 
-    def _batch_job(self, number: int | None) -> BatchJob | None:
+    def _batch_job(self, number: int | None) -> BalsamBatchJob | None:
         if number is not None and number not in self._batch_jobs:
             self._batch_jobs.update({each.id: each for each in self._client.batch_jobs(ids=[number])})
         return None if number is None else self._batch_jobs.get(number)
 
-    def _fail(self, job: Job) -> bool:
+    def _fail(self, job: BalsamJob) -> bool:
         """Set a job that nobody runs to FAILED; where it went on meanwhile, it is left as it is.
 
         A trial is given the end that its worker would have written, so that its search knows it for cancelled.
@@ -148,7 +144,7 @@ class Killer:
             self._order(job)  # whoever has taken it and starts it nevertheless ends it at once
         return True
 
-    def _order(self, job: Job) -> bool:
+    def _order(self, job: BalsamJob) -> bool:
         """Order a job to end, where it is ours and its folder is here."""
         folder = self._folders.of(job) if kind_of(job) in OURS else None
         if folder is None:
@@ -156,7 +152,7 @@ class Killer:
         give_order(folder, kill_order(State.CANCELLED, self._reason))
         return True
 
-    def _order_running(self, job: Job) -> Said:
+    def _order_running(self, job: BalsamJob) -> Said:
         batch_job = self._batch_job(job.batch_job_id)
         scheduler_id = None if batch_job is None else batch_job.scheduler_id
         instead = (
@@ -186,7 +182,7 @@ class Killer:
             time.sleep(PERIOD)
 
 
-def _said_of_held(job: Job, is_ordered: bool) -> Said:
+def _said_of_held(job: BalsamJob, is_ordered: bool) -> Said:
     if is_ordered:
         return Said(Verdict.DONE, f"{titled(job)}: a launcher holds it; it ends as soon as it starts")
     return Said(

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from dh_project.hpc.balsam.client import tags
 from dh_project.hpc.balsam.client.client import BalsamClient
-from dh_project.hpc.balsam.client.models import BatchJob, Job, JobState
+from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, JobState
 from dh_project.hpc.balsam.jobs.job_folders import JobFolders
 from dh_project.hpc.balsam.jobs.orders import ORDERS
 from dh_project.hpc.balsam.jobs.submission import CRASHES, OVER
-from dh_project.hpc.balsam.tasks.tasks import ENDED, Said, Verdict, end_of, kind_of, titled
+from dh_project.hpc.balsam.tasks.description import ENDED, Said, Verdict, end_of, kind_of, titled
 
 MAY_RUN_AGAIN = (JobState.FAILED, JobState.JOB_FINISHED, JobState.RESTART_READY)
 """A search in one of these runs nowhere."""
@@ -28,13 +28,13 @@ class Retrier:
         self._client = client
         self._folders = JobFolders(client)
 
-    def retry(self, jobs: Iterable[Job]) -> Iterator[Said]:
+    def retry(self, jobs: Iterable[BalsamJob]) -> Iterator[Said]:
         """Retry jobs one after the other, and say what became of each."""
         ways = {tags.SEARCH: self._retry_search, tags.TRIAL: self._retry_trial}
         for job in jobs:
             yield ways.get(kind_of(job), self._retry_other)(job)
 
-    def _retry_search(self, job: Job) -> Said:
+    def _retry_search(self, job: BalsamJob) -> Said:
         if job.state not in MAY_RUN_AGAIN or job.session_id is not None:
             return _refused(job, f"has not ended ({job.state})")
         folder = self._folders.of(job)
@@ -49,7 +49,7 @@ class Retrier:
             return _refused(job, "went on meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: goes on{self._where_it_goes_on(job)}")
 
-    def _where_it_goes_on(self, job: Job) -> str:
+    def _where_it_goes_on(self, job: BalsamJob) -> str:
         """Return which batch job takes a search up, or the command that submits one like the last."""
         workflow = job.tags.get(tags.WORKFLOW, "")
         batch_jobs = self._client.batch_jobs(tags={tags.WORKFLOW: workflow})
@@ -62,7 +62,7 @@ class Retrier:
             f"deephyper balsam-submit hps {shlex.quote(workflow)} --resume {_options_of(last)}"
         )
 
-    def _retry_trial(self, job: Job) -> Said:
+    def _retry_trial(self, job: BalsamJob) -> Said:
         attempts = self._attempts(job)
         for attempt in attempts:
             objective = end_of(attempt).get("objective")
@@ -81,26 +81,26 @@ class Retrier:
             Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}"
         )
 
-    def _attempts(self, job: Job) -> list[Job]:
+    def _attempts(self, job: BalsamJob) -> list[BalsamJob]:
         """Return the jobs of all attempts at the same trial."""
         same = (tags.WORKFLOW, tags.RUN, tags.KIND, tags.NUMBER)
         jobs = self._client.jobs({name: job.tags[name] for name in same})
         return sorted(jobs, key=lambda each: int(each.tags[tags.ATTEMPT]))
 
-    def _if_search_is_over(self, job: Job) -> str:
+    def _if_search_is_over(self, job: BalsamJob) -> str:
         """Return what is to be done besides, where nobody is there to start another attempt."""
         searches = self._client.jobs({tags.WORKFLOW: job.tags[tags.WORKFLOW], tags.KIND: tags.SEARCH})
         is_over = bool(searches) and searches[-1].state in ENDED
         return f" when it goes on: deephyper tasks retry {searches[-1].id}" if is_over else ""
 
-    def _retry_other(self, job: Job) -> Said:
+    def _retry_other(self, job: BalsamJob) -> Said:
         if job.state is not JobState.FAILED:
             return _refused(job, f"has not failed ({job.state})")
         if not self._restart(job):
             return _refused(job, "went on meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: runs again in the next batch job that takes it")
 
-    def _restart(self, job: Job) -> bool:
+    def _restart(self, job: BalsamJob) -> bool:
         """Set a job to be run again; false where its state is not what it was."""
         if job.state is JobState.RESTART_READY:
             return True
@@ -112,11 +112,11 @@ class Retrier:
         )
 
 
-def _refused(job: Job, why: str) -> Said:
+def _refused(job: BalsamJob, why: str) -> Said:
     return Said(Verdict.REFUSED, f"{titled(job)}: {why}")
 
 
-def _options_of(batch_job: BatchJob | None) -> str:
+def _options_of(batch_job: BalsamBatchJob | None) -> str:
     """Return the options that submit a batch job like this one."""
     if batch_job is None:
         return "-t MINUTES -q QUEUE -n NODES -A PROJECT -j mpi|serial"

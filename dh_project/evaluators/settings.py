@@ -1,0 +1,52 @@
+"""What an evaluator is told about the trials' shape and the machines that it may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dh_project.trial.shape import TrialShape
+
+
+@dataclass(frozen=True)
+class EvaluatorSettings:
+    """Settings of an evaluator.
+
+    Attributes:
+        shape: What one trial takes.
+        num_workers: Trials that run at a time. None means as many as the machines hold.
+        folder: Folder of the search.
+        ray_address: ``ray``: address of a cluster. Empty to start one on this machine.
+        ray_password: ``ray``: password of the cluster, if it has one.
+        rank_timeout: ``mpi``: seconds without a message after which a rank is given up.
+        gpu_order: ``mpi``: index of the GPU that the first, second, ... rank of a node gets. Empty for 0, 1, ...
+        gpus_by_launcher: ``mpi``: whether the launcher has given each rank its own GPUs, so that they must not be
+            divided again. Each rank may then call its GPU number 0.
+        workflow: ``balsam``: name of the search among the jobs of a site. Empty for the name of ``folder``.
+        trials_per_node: ``balsam``: most trials on one node at a time. None means as many as it holds.
+        trials_ahead: ``balsam``: trials that wait in the queue while all nodes are busy. None means one for every
+            16 that run.
+
+    Example:
+        >>> from dh_project.evaluators.settings import EvaluatorSettings
+        >>> from dh_project.trial.shape import TrialShape
+        >>> EvaluatorSettings(TrialShape(cores=4), num_workers=2).shape.cores
+        4
+    """
+
+    shape: TrialShape = field(default_factory=TrialShape)
+    num_workers: int | None = None
+    folder: Path = Path()
+    ray_address: str = ""
+    ray_password: str | None = None
+    rank_timeout: float = 60.0
+    gpu_order: tuple[int, ...] = ()
+    gpus_by_launcher: bool = False
+    workflow: str = ""
+    trials_per_node: int | None = None
+    trials_ahead: int | None = None
+
+    @property
+    def num_processes(self) -> int | None:
+        """Processes of all trials that run at a time, each in a worker; None means as many as the machines hold."""
+        return None if self.num_workers is None else self.num_workers * self.shape.processes

@@ -1,0 +1,53 @@
+"""The list of the user's submitted searches, in the user's state folder, so that their jobs are found from anywhere.
+
+Each line is the folder of a search as a JSON string. The list only says where to look: the batch jobs themselves are
+on record in the folders. A folder that has been removed is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from dh_project.hpc.batch_jobs.record import JOBS
+
+
+def searches_file() -> Path:
+    """Return the list's file: ``dh_project/searches.jsonl`` in ``$XDG_STATE_HOME``, else in ``~/.local/state``."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "dh_project" / "searches.jsonl"
+
+
+def remember_search(folder: Path) -> None:
+    """Add the folder of a search to the list, unless it is on it.
+
+    Raises:
+        OSError: The list cannot be written.
+    """
+    folder = folder.absolute()
+    if folder in _listed():
+        return
+    file = searches_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as lines:  # one short write: two submissions do not mix their lines
+        lines.write(json.dumps(str(folder)) + "\n")
+
+
+def remembered_searches() -> list[Path]:
+    """Return the folders on the list that still have batch jobs on record, in the order of their first submission."""
+    return [folder for folder in _listed() if (folder / JOBS).is_file()]
+
+
+def _listed() -> list[Path]:
+    try:
+        lines = searches_file().read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    folders = []
+    for line in lines:
+        try:
+            folders.append(Path(json.loads(line)))
+        except (ValueError, TypeError):  # a torn line
+            continue
+    return folders
