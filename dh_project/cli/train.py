@@ -124,22 +124,21 @@ def _shown(default: Any) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on with a training, and print what it came to."""
+    """Train, or resume a training, and print its metrics."""
     with refusals():
-        configuration, training = (
-            import_part("training.configuration"),
-            import_part("training.start_or_resume"),
-        )
-        given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
+        settings = import_part("training.configuration").DEFAULTS
+        given = {name: value for name, value in vars(arguments).items() if name in settings}
         if arguments.timestamp:
             arguments.folder = _new_folder(arguments)
         if arguments.config is not None:
-            given = configuration.read_configuration(arguments.config) | given
+            read_configuration = import_part("training.configuration_files").read_configuration
+            given = read_configuration(arguments.config) | given
+        training = import_part("training.start_or_resume")
         start = training.resume if arguments.resume is True else training.start
         if isinstance(arguments.resume, str):
             start = partial(training.resume_from, arguments.resume)
         if arguments.different_seeds is not None:
-            start = partial(_repeat, arguments)
+            start = partial(_train_with_seeds, arguments)
         try:
             start(arguments.folder, given, say=tell)
         except FloatingPointError as error:
@@ -161,7 +160,7 @@ def _new_folder(arguments: argparse.Namespace) -> Path:
     return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S.%f}"
 
 
-def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
+def _train_with_seeds(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
     """Train with several seeds."""
     if isinstance(arguments.resume, str):
         raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
