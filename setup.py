@@ -55,6 +55,7 @@ setup(
         "dh_project.hpc.batch_jobs": ["templates/*.j2"],
     },
     install_requires=[
+        "annotated-types",
         "argcomplete>=3.5",
         "ConfigSpace>=1.2",
         "deephyper>=0.13.2,<0.14",
