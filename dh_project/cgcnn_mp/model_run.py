@@ -1,4 +1,4 @@
-"""CGCNN's run function: train it with one choice of hyperparameters, and say how good it is.
+"""The run function of CGCNN: train it with one choice of hyperparameters, and return its objective.
 
 It runs in a search (``--run dh_project.cgcnn_mp.model_run.run``) and alone: ``run({"lr": 0.02})``.
 """
@@ -35,7 +35,7 @@ from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import LAST
 from dh_project.cgcnn_mp.training.settings import Settings
 
-warm_up()  # a trial is a fork of a process that has imported this module: it finds the kernels there
+warm_up()  # a trial is a fork of a process that has imported this module, so the kernels are compiled there
 
 
 def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = None, **arguments: Any) -> float:
@@ -135,7 +135,7 @@ def _own_device(settings: Settings) -> torch.device:
     """Return the device of this rank.
 
     Raises:
-        ValueError: It is not here, or several ranks cannot do what is asked for.
+        ValueError: The device is not available, or a setting does not work with several ranks.
     """
     if settings.cuda_graphs and own_ranks().size > 1:
         raise ValueError(
@@ -168,9 +168,9 @@ def _load_data(configuration: Configuration) -> tuple[CrystalSet, CrystalSet, Cr
 
 
 def _errors(result: TrainingResult) -> dict[str, float | None]:
-    """Return the facts of how wrong a training ended: the errors of a regression, all metrics of a classification.
+    """Return the facts to record: the errors of a regression, or all metrics of a classification.
 
-    A test set that is not there has the same facts, of None.
+    If there is no test set, its facts are None.
     """
     names = [name for name in result.validation if not name.startswith(("rmse", "r2"))]
     sets = {"val": finite_or_none(result.validation), "test": finite_or_none(result.test)}
@@ -181,7 +181,7 @@ def prepare(**arguments: Any) -> None:
     """Check the arguments of ``run`` and build its graphs. A search calls this once, before its first trial.
 
     Raises:
-        ValueError: An argument is wrong, the device is not here, or the data cannot be used or learnt.
+        ValueError: An argument is wrong, the device is not available, or the data cannot be used or learnt.
     """
     if arguments.pop("folder", None) is not None:
         raise ValueError("folder: each trial of a search has its own; leave it out")

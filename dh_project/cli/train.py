@@ -1,4 +1,4 @@
-"""``deephyper train``: train one configuration, without any search."""
+"""``deephyper train``: train one configuration without a search."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dh_project.common.errors import UserError
 FOLDER = "training"
 
 DESCRIPTION = """\
-Train one configuration of CGCNN, without any search.
+Train one configuration of CGCNN without a search.
 
-It leaves in the folder: best.pt and last.pt (weights of the best epoch, state after the last one), history.csv,
-metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json,
-which is a --config too.
+Files in the folder: best.pt (weights of the best epoch), last.pt (state after the last epoch), history.csv,
+metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json
+(the given settings, for --config).
 """
 
 EPILOG = """\
@@ -33,16 +33,16 @@ examples:
   deephyper train --folder longer --resume search:best --epochs 300
   deephyper train --folder runs --timestamp
 
-Its weights for the original CGCNN's programs:
+To convert the weights for the programs of the original CGCNN:
   python -m dh_project.cgcnn_mp.training.original_checkpoint training weights.pth.tar
 """
 
 
 def add_command(commands: Any) -> None:
-    """Add ``train`` to the commands; what the model can be told is added when the command is given."""
+    """Add ``train`` to the commands; the options of the model are added when the command is parsed."""
     parser = commands.add_parser(
         "train",
-        help="train one configuration, without any search",
+        help="train one configuration without a search",
         description=DESCRIPTION,
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
@@ -58,35 +58,33 @@ def add_command(commands: Any) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="a JSON object of what the options below name, a search's best.json or results.csv; options win over it",
+        help="settings: a JSON object, or best.json or results.csv of a search; options replace them",
     )
+    training.add_argument("--folder", type=Path, metavar="DIR", help=f"folder for the files ({FOLDER})")
     training.add_argument(
-        "--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})"
-    )
-    training.add_argument(
-        "--timestamp", action="store_true", help="leave it in a new folder of DIR, named by date and time"
+        "--timestamp", action="store_true", help="train into a new folder in DIR, named by date and time"
     )
     training.add_argument(
         "--resume",
         nargs="?",
         const=True,
         metavar="CHECKPOINT",
-        help="go on from the folder's last epoch, with its settings; or from a checkpoint's, into the folder",
+        help="resume the training in the folder, or that of a checkpoint into the folder",
     )
     training.add_argument(
         "--different-seeds",
         type=at_least_two,
         metavar="N",
-        help="train with N seeds, into DIR/seed-0 and so on; mean and standard deviation of the metrics at the end",
+        help="train with N seeds, into DIR/seed-0 and so on, and print mean and standard deviation",
     )
     parser.complete = add_options
 
 
 def at_least_two(text: str) -> int:
-    """Read a number of repetitions."""
+    """Read a number of seeds."""
     number = natural(text)
     if number < 2:
-        raise argparse.ArgumentTypeError(f"{text} seeds tell no deviation; give at least 2")
+        raise argparse.ArgumentTypeError(f"{text} seed has no standard deviation; give at least 2")
     return number
 
 
@@ -151,10 +149,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _new_folder(arguments: argparse.Namespace) -> Path:
-    """Return a folder of this moment; to the microsecond, for jobs that begin together."""
+    """Return a new folder named by the time, to the microsecond, because jobs may start together."""
     if arguments.resume is True:
         raise UserError(
-            "--timestamp: a new folder holds nothing to go on with; name the training's by --folder"
+            "--timestamp: there is nothing to resume in a new folder; name the folder of the training with --folder"
         )
     folder: Path = arguments.folder
     return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S.%f}"
@@ -163,18 +161,20 @@ def _new_folder(arguments: argparse.Namespace) -> Path:
 def _train_with_seeds(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
     """Train with several seeds."""
     if isinstance(arguments.resume, str):
-        raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
+        raise UserError(
+            "--different-seeds: a checkpoint has one seed; leave out the checkpoint or --different-seeds"
+        )
     train_with_seeds = import_part("training.seeds").train_with_seeds
     train_with_seeds(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 
 def _interrupted(arguments: argparse.Namespace, last: str) -> str:
-    """Say how to go on."""
+    """Return the message after Ctrl-C, which says how to resume."""
     folder: Path = arguments.folder
     where = "" if folder == Path(FOLDER) else f" --folder {shlex.quote(str(folder))}"
     if arguments.different_seeds is not None:
         seeds = f" --different-seeds {arguments.different_seeds}"
-        return f"interrupted; the seeds that are done are kept, go on with: deephyper train …{where}{seeds} --resume"
+        return f"interrupted; finished seeds are kept. Resume with: deephyper train …{where}{seeds} --resume"
     if not (folder / last).is_file():
-        return "interrupted before the first epoch was done; the same command begins again"
-    return f"interrupted; the epochs that were done are kept, go on with: deephyper train{where} --resume"
+        return "interrupted before the first epoch was finished; the same command starts again"
+    return f"interrupted; finished epochs are kept. Resume with: deephyper train{where} --resume"

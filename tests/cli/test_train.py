@@ -94,7 +94,9 @@ def test_a_training_by_its_time_stands_beside_others(deephyper, halides, tmp_pat
     homes = [path for path in (tmp_path / "runs").iterdir() if (path / "best.pt").exists()]
     assert len(homes) == 2
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}", home.name) for home in homes)
-    assert "nothing to go on with" in refused(deephyper("train", "--timestamp", "--resume"))
+    assert "there is nothing to resume in a new folder" in refused(
+        deephyper("train", "--timestamp", "--resume")
+    )
 
 
 def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, trained):
@@ -261,7 +263,7 @@ def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp
 
 
 def test_one_seed_is_no_repetition(deephyper):
-    assert "1 seeds tell no deviation; give at least 2" in refused(
+    assert "1 seed has no standard deviation; give at least 2" in refused(
         deephyper("train", "--different-seeds", "1")
     )
 
@@ -398,7 +400,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
     mine = tmp_path / "mine"
     words = [str(halides), *SMALL, *ENDLESS, "--folder", "mine"]
     assert interrupted(mine, *words).strip().splitlines() == [
-        "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
+        "interrupted; finished epochs are kept. Resume with: deephyper train --folder mine --resume"
     ]
     done = epochs_of(mine)
     another = subprocess.run([*COMMAND, *words, "--lr", "0.5"], cwd=tmp_path, capture_output=True, text=True)
@@ -413,7 +415,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
 def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp_path):
     longer = tmp_path / "longer"
     words = ["--folder", "longer", "--resume", str(trained), *ENDLESS]
-    assert "go on with: deephyper train --folder longer --resume" in interrupted(longer, *words)
+    assert "Resume with: deephyper train --folder longer --resume" in interrupted(longer, *words)
     assert json.loads((longer / "config.json").read_text())["atom_fea_len"] == 8
     assert first_line(longer, *words) == "goes on from the last epoch in longer\n"
     done = epochs_of(longer)

@@ -42,6 +42,6 @@ def test_where_a_file_cannot_be_written_nothing_is_left(own_project, monkeypatch
 @pytest.mark.parametrize("taken", ["fresh", "fresh.py"])
 def test_a_name_that_is_taken_is_refused_and_kept(own_project, taken):
     (own_project / taken).touch()
-    with pytest.raises(UserError, match="is there already; choose another name"):
+    with pytest.raises(UserError, match="already exists; choose another name"):
         new_problem(find_project(own_project), "fresh", load_template("torch"))
     assert [path.name for path in own_project.iterdir()] == [taken]

@@ -1,4 +1,4 @@
-"""What a training ended with."""
+"""The result of a training."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dh_project.cgcnn_mp.network.normalizer import Normalizer
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training ended with.
+    """The result of a training.
 
     Attributes:
-        network: With the best epoch's weights, on the training's device.
-        normalizer: Of the labels.
-        best_epoch: Counted from 1.
-        epochs: That were run.
-        seconds: That they took, those before an interruption too.
-        training: Metrics of the best epoch on the training set, as ``measure`` names them.
-        validation: The same of the validation set.
-        test: The same of the test set; empty where there is none.
-        kernels: That computed the gated sum.
+        network: The network with the weights of the best epoch, on the device of the training.
+        normalizer: The normalizer of the labels.
+        best_epoch: The epoch with the smallest validation error, counted from 1.
+        epochs: Number of epochs that were run.
+        seconds: Time of these epochs, including those before an interruption.
+        training: Metrics of the best epoch on the training set, by the names of ``metrics.measure``.
+        validation: The same metrics on the validation set.
+        test: The same metrics on the test set; empty if there is none.
+        kernels: Name of the kernels that computed the gated sum.
     """
 
     network: CrystalGraphConvNet
@@ -36,5 +36,5 @@ class TrainingResult:
 
     @property
     def error(self) -> float:
-        """Validation error of the best epoch: the figure that the training went by."""
+        """Validation error of the best epoch, by which the best epoch was chosen."""
         return next(iter(self.validation.values()))

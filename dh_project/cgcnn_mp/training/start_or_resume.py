@@ -1,4 +1,4 @@
-"""Which training a folder gets: one that begins, or one that goes on, there or from another's checkpoint."""
+"""Starting a training in a folder, or resuming it there or from another checkpoint."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ from dh_project.cgcnn_mp.training.train_in_folder import (
 
 
 def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
-    """Train a configuration into a folder that holds no training yet, or this one, interrupted, which goes on.
+    """Train a configuration into a folder. If the folder holds this training, interrupted, resume it.
+
+    Args:
+        folder: The folder.
+        given: The settings; those left out take their defaults.
+        say: Prints a line.
 
     Raises:
-        UserError: It holds another one, or all of this one.
-        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
+        UserError: The folder holds another training, or this one is finished.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder``.
     """
     point, arguments = point_and_arguments(given)
     if not is_interrupted(folder, point, arguments):
@@ -39,11 +44,16 @@ def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
 
 
 def resume(folder: Path, given: dict[str, Any], say: Say = print) -> None:
-    """Go on with the training in a folder, by the settings recorded there; given ones win where they may change.
+    """Resume the training in a folder with the settings recorded there.
+
+    Args:
+        folder: The folder.
+        given: Settings that replace recorded ones; only some may change.
+        say: Prints a line.
 
     Raises:
-        UserError: There is nothing to go on with, all is done, or another setting is given than that of then.
-        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
+        UserError: There is no checkpoint, the training is finished, or a setting is given that may not change.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder``.
     """
     if not (folder / LAST).is_file():
         raise dh.UserError(f"there is nothing to resume in {folder}: it holds no {LAST}; leave --resume out")
@@ -54,29 +64,29 @@ def resume(folder: Path, given: dict[str, Any], say: Say = print) -> None:
 
 
 def is_finished(folder: Path, given: dict[str, Any]) -> bool:
-    """Say whether nothing is left to do of the training in a folder.
+    """Return whether the training in a folder is finished.
 
     Raises:
-        UserError: Another setting is given than that of then.
-        CheckpointError, OSError: Its checkpoint cannot be read.
+        UserError: A setting is given that may not change.
+        CheckpointError, OSError: The checkpoint cannot be read.
     """
     return (folder / LAST).is_file() and _what_is_done(folder, _settings_of(folder, given)) is not None
 
 
 def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say = print) -> None:
-    """Go on with the training that left a checkpoint, into a folder that holds none; the checkpoint stays as it is.
+    """Resume the training of a checkpoint in another folder, which holds no training yet.
 
-    A folder that holds what the same call left when it was interrupted is gone on with.
+    The checkpoint is not changed. If the same call was interrupted before, it is resumed.
 
     Args:
-        checkpoint: What ``find_checkpoint`` takes; a training's folder stands for its ``last.pt``.
-        folder: The folder.
-        given: Settings, which win over those recorded beside the checkpoint, or in its search, where they may change.
+        checkpoint: A checkpoint as ``find_checkpoint`` takes it; a training folder stands for its ``last.pt``.
+        folder: The folder for the files.
+        given: Settings that replace those recorded beside the checkpoint, or in its search; only some may change.
         say: Prints a line.
 
     Raises:
-        UserError: There is no such checkpoint, or it has as many epochs as are asked for, or more.
-        ValueError, FloatingPointError, OSError: As ``train_in_folder`` does.
+        UserError: There is no such checkpoint, or it already has the wanted number of epochs.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder``.
     """
     path = find_checkpoint(checkpoint, LAST)
     done = _epochs_in(path)
@@ -103,14 +113,17 @@ def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say =
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             copy = shutil.copyfile(path, Path(name) / LAST)
             train_in_folder(point, arguments, folder=folder, say=say, resume=True, before=copy.parent)
-    except (dh.UserError, ValueError) as error:  # it is of another training: nothing was done
+    except (
+        dh.UserError,
+        ValueError,
+    ) as error:  # the checkpoint is of another training, so nothing was written
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
         raise dh.UserError(str(error).replace(str(copy), checkpoint)) from error
 
 
 def _check_holds_none(folder: Path) -> None:
-    """Check that a training can begin in a folder.
+    """Check that a folder holds no training.
 
     Raises:
         UserError: It holds one, or is a file.
@@ -124,7 +137,7 @@ def _check_holds_none(folder: Path) -> None:
 
 
 def _settings_of(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a training that goes on; without a record, those that are given."""
+    """Return the recorded settings of a folder with the given ones; only the given ones if none are recorded."""
     path = folder / CONFIG
     if not path.is_file():
         return given
@@ -136,10 +149,10 @@ def _settings_of(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return recorded settings with what is given now.
+    """Return recorded settings, replaced by the given ones.
 
     Raises:
-        UserError: What is given changes one that may not change.
+        UserError: A given setting changes one that may not change.
     """
     then = {name: _in_force(name, recorded) for name in given}
     may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
@@ -151,16 +164,16 @@ def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path)
 
 
 def _in_force(name: str, settings: dict[str, Any]) -> Any:
-    """Return a setting: what is said of it, or its default."""
+    """Return the value of a setting, or its default."""
     return settings.get(name, DEFAULTS[name])
 
 
 def _epochs_in(checkpoint: Path) -> int:
-    """Return how many epochs a checkpoint has behind it.
+    """Return the number of epochs of a checkpoint.
 
     Raises:
-        CheckpointError: It is none.
-        OSError: It cannot be opened.
+        CheckpointError: The file is no checkpoint.
+        OSError: The file cannot be opened.
     """
     return len(load_checkpoint(checkpoint).get("history", ()))
 
@@ -170,11 +183,11 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _what_is_done(folder: Path, settings: dict[str, Any]) -> str | None:
-    """Return why there is nothing left to do; None where there are epochs, an evaluation or figures.
+    """Return why a training is finished; None if epochs, the evaluation or figures are left to do.
 
     Raises:
-        CheckpointError: What lies there is no checkpoint.
-        OSError: It cannot be opened.
+        CheckpointError: A file is no checkpoint.
+        OSError: A file cannot be opened.
     """
     done = _epochs_in(folder / LAST)
     if not is_complete(folder):
@@ -186,7 +199,7 @@ def _what_is_done(folder: Path, settings: dict[str, Any]) -> str | None:
     best = int(load_checkpoint(folder / BEST).get("epoch", 0)) if (folder / BEST).is_file() else done
     if patience is not None and done - best >= patience:
         return (
-            f"the training in {folder} ended after {done} epochs, for none after epoch {best} was better; to go on "
+            f"the training in {folder} ended after {done} epochs, because no epoch after {best} was better; to go on "
             f"give a --patience above {done - best}, or none"
         )
     return None

@@ -1,4 +1,4 @@
-"""One training in a folder: what ``deephyper train``, ``default_config`` and ``best_config`` share."""
+"""Training one configuration into a folder: shared by ``deephyper train``, ``default_config`` and ``best_config``."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
 
 CONFIG = "config.json"
-"""The configuration of a training, in its folder; what it leaves out took its default."""
+"""File with the settings that were given for the training in a folder."""
 LOCK = ".training.lock"
 
 ERROR_WORDS = {
     "val_nll": "validation negative log-likelihood",
     "val_scaled_mae": "validation MAE / standard deviation",
 }
-"""What the error of a training is called by its column in the history; of others it is the validation MAE."""
+"""Names of the validation error by its column in the history; for other columns it is the validation MAE."""
 
 Say = Callable[[str], None]
 
 
 class Console(dh.Connection):
-    """Tells a person what the worker would be told in a search.
+    """Prints the reports of a training.
 
     Args:
-        home: The training's folder.
-        unit: Of the label.
+        home: The folder of the training.
+        unit: The unit of the label.
         say: Prints a line.
-        before: The folder whose last epoch to go on from; None for none.
+        before: The folder with the checkpoint to resume from; None: start at epoch 1.
     """
 
     def __init__(self, home: Path, unit: str, say: Say, before: Path | None) -> None:
@@ -61,12 +61,12 @@ class Console(dh.Connection):
 
     @cached_property
     def _error_name(self) -> str:
-        """What the history calls the error; the file is there from the first epoch on."""
+        """The column of the validation error in the history, which is written from the first epoch on."""
         with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
             return next(name for name in next(csv.reader(file)) if name.startswith("val_"))
 
     def report(self, step: int, objective: float) -> bool:
-        """Print the epoch's validation error."""
+        """Print the validation error of an epoch."""
         shown = ERROR_WORDS.get(self._error_name) or "validation MAE"
         unit = "" if self._error_name in ERROR_WORDS else f" {self._unit}"
         self._say(f"epoch {step}: {shown} {-objective:.4f}{unit}")
@@ -132,10 +132,10 @@ def train_in_folder(
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder.
+    """Lock a folder against other trainings.
 
     Raises:
-        UserError: One is at work in it.
+        UserError: Another training is running in it.
     """
     try:
         lock = dh.file_lock(folder / LOCK, wait=False)
@@ -151,7 +151,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _on_record(
     home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], console: Console
 ) -> Iterator[None]:
-    """Record the configuration of a training that runs; where it is refused, the older record stays, or none."""
+    """Write ``config.json`` of a training; if the training is refused, restore the older file."""
     path = home / CONFIG
     older = path.read_text(encoding="utf-8") if path.is_file() else None
     dh.files.write_whole(path, _recorded(point, constants))
@@ -168,18 +168,18 @@ def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
 
 
 def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Say whether the training in a folder is of just this point and these arguments of ``run``."""
+    """Return whether the training in a folder has exactly this point and these arguments of ``run``."""
     path = home / CONFIG
     return path.is_file() and path.read_text(encoding="utf-8") == _recorded(point, constants)
 
 
 def is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Say whether a folder holds the training of just this point and these arguments, with something left to do."""
+    """Return whether a folder holds an unfinished training of exactly this point and these arguments."""
     return (home / LAST).is_file() and not is_complete(home) and holds(home, point, constants)
 
 
 def is_complete(home: Path) -> bool:
-    """Say whether metrics and figures are those of the last epoch."""
+    """Return whether the metrics and figures in a folder are newer than its last checkpoint."""
     files = [home / name for name in (LAST, METRICS, TRAINING_CURVE)]
     if not all(path.is_file() for path in files):
         return False
@@ -188,7 +188,7 @@ def is_complete(home: Path) -> bool:
 
 
 def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
-    """Draw the figures of a training that has ended; by the last one it is complete."""
+    """Draw the figures of a training; the last one marks it as complete."""
     if constants.get("task") == "classification":
         draw_roc(home)
     else:
@@ -199,7 +199,7 @@ def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], un
 
 
 def _metrics_table(home: Path) -> list[str]:
-    """Return the metrics of each set, one line a set below the metrics' names."""
+    """Return a table of metrics as lines, one for each set."""
     sets: dict[str, dict[str, float | None]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
     names = list(dict.fromkeys(name for metrics in sets.values() for name in metrics))
     table = Table("set", *names, box=None, pad_edge=False)
@@ -210,7 +210,7 @@ def _metrics_table(home: Path) -> list[str]:
 
 
 def lines_of(table: Table) -> list[str]:
-    """Return a table as lines, which no terminal's width breaks."""
+    """Return a table as lines that are not wrapped at the width of the terminal."""
     text = StringIO()
     RichConsole(file=text, width=1000).print(table)
     return [line.rstrip() for line in text.getvalue().splitlines()]
