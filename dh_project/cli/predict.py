@@ -78,7 +78,7 @@ def add_command(commands: Any) -> None:
         help="which of equally distant neighbours are kept: environment, or pymatgen as the original code does "
         "(the checkpoint's; for files of the original pymatgen)",
     )
-    where = parser.add_argument_group("where to compute")
+    where = parser.add_argument_group("device")
     where.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
     where.add_argument(
         "--batch-size",

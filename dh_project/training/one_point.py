@@ -53,7 +53,7 @@ def run_in_folder(
         # only a Trainable writes checkpoints that are known to belong to this run
         goes_on = was_interrupted and isinstance(function, Trainable)
         if goes_on:
-            print(f"goes on where it was interrupted, from the last checkpoint in {folder}", flush=True)
+            print(f"resumes from the last checkpoint in {folder}", flush=True)
         with _writing(home):
             console = Console(home, goes_on)
         connect(console)

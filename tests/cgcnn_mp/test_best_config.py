@@ -1,4 +1,4 @@
-"""The two commands that train one point: the baseline, and the best that a search found."""
+"""The two commands that train one point: the baseline, and the best trial of a search."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def quick(folder, tmp_path, monkeypatch):
 
 @pytest.fixture
 def best_json(quick):
-    """Write a ``best.json`` as topk does, of a run that was made; return its objective."""
+    """Return a function that writes a ``best.json`` of a run, as topk does, and returns its objective."""
     objective = run(POINT, **quick, seed=7)
     rerun = {"run": RUN, "run_kwargs": quick, "seed": 7, "threads": 1}
 
@@ -68,7 +68,7 @@ def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path
     assert recorded["seed"] == 7
 
 
-def test_best_config_goes_on_where_it_was_interrupted(best_json, capsys, monkeypatch):
+def test_best_config_resumes_an_interrupted_training(best_json, capsys, monkeypatch):
     objective = best_json()
 
     def interrupted(self, step, objective):
@@ -87,7 +87,7 @@ def test_best_config_goes_on_where_it_was_interrupted(best_json, capsys, monkeyp
     assert last_objective(said) == f"objective: {objective} (recorded: {objective})"
 
 
-def test_best_config_of_another_point_begins_anew(best_json, capsys, tmp_path):
+def test_best_config_with_another_seed_starts_from_the_beginning(best_json, capsys, tmp_path):
     best_json()
     assert run_best(RUN, ["epochs=1"]) == 0
     (tmp_path / "work/best_config/metrics.json").unlink()
@@ -123,7 +123,7 @@ def test_a_mistake_is_one_line_and_status_2(quick, given, message, capsys):
     assert len(error.splitlines()) == 1
 
 
-def test_help_says_what_the_script_takes(capsys, monkeypatch):
+def test_help_prints_the_docstring_of_the_script(capsys, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__doc__", best_config.__doc__)
     assert run_best(RUN, ["--help"]) == 0
     assert "train the best trial" in capsys.readouterr().out

@@ -31,7 +31,7 @@ halides, trained, trained_once = (
 
 @pytest.fixture
 def deephyper(tmp_path, monkeypatch, capsys):
-    """Return a function that runs a command line in ``tmp_path`` and gives status, output and errors."""
+    """Return a function that runs a command in ``tmp_path`` and returns status, output and errors."""
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
 
@@ -47,7 +47,7 @@ def deephyper(tmp_path, monkeypatch, capsys):
 
 
 def refused(answer):
-    """Check that an answer is a refusal in one line, and return the line."""
+    """Check that a command was refused in one line, and return the line."""
     status, _, error = answer
     assert status == 2
     assert len(error.strip().splitlines()) == 1
@@ -87,7 +87,7 @@ def test_the_default_folder_is_called_training(deephyper, halides, tmp_path):
     assert (tmp_path / "training" / "best.pt").exists()
 
 
-def test_a_training_by_its_time_stands_beside_others(deephyper, halides, tmp_path):
+def test_each_timestamp_is_a_new_folder(deephyper, halides, tmp_path):
     for _ in range(2):
         words = ("--folder", "runs", "--timestamp", "--epochs", "1")
         assert deephyper("train", halides, *SMALL, *words)[0] == 0
@@ -99,7 +99,7 @@ def test_a_training_by_its_time_stands_beside_others(deephyper, halides, tmp_pat
     )
 
 
-def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, trained):
+def test_a_folder_with_a_training_is_refused_and_not_changed(deephyper, halides, trained):
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
     assert "go on with --resume" in refused(deephyper("train", halides, "--folder", trained))
     assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
@@ -171,7 +171,7 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(deephyper, halid
     assert json.loads((trained / "config.json").read_text())["epochs"] == 4
 
 
-def test_a_training_goes_on_from_a_checkpoint_in_another_folder(deephyper, halides, trained, tmp_path):
+def test_a_training_is_resumed_from_a_checkpoint_in_another_folder(deephyper, halides, trained, tmp_path):
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
     words = ("train", "--folder", "longer", "--resume", trained / "last.pt", "--epochs", "4")
     assert deephyper(*words)[0] == 0
@@ -238,7 +238,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_nothing_is_made(
     assert not (tmp_path / "longer").exists()
 
 
-def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp_path):
+def test_several_seeds_print_mean_and_deviation_and_can_be_resumed(deephyper, halides, tmp_path):
     words = ("train", halides, *SMALL, "--epochs", "1", "--folder", "seeds", "--different-seeds", "2")
     status, said, _ = deephyper(*words)
     assert status == 0
@@ -262,39 +262,39 @@ def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp
     assert [epochs_of(tmp_path / f"seeds/seed-{seed}") for seed in (0, 1)] == [2, 2]
 
 
-def test_one_seed_is_no_repetition(deephyper):
+def test_one_seed_is_refused(deephyper):
     assert "1 seed has no standard deviation; give at least 2" in refused(
         deephyper("train", "--different-seeds", "1")
     )
 
 
-def test_a_training_that_is_done_says_so(deephyper, trained):
+def test_resuming_a_finished_training_is_refused(deephyper, trained):
     said = refused(deephyper("train", "--folder", trained, "--resume"))
     assert "2 epochs are done" in said
     assert "ask for more with --epochs" in said
 
 
-def test_a_training_that_ended_by_patience_says_so(deephyper, halides, tmp_path):
+def test_resuming_a_training_that_ended_by_patience_is_refused(deephyper, halides, tmp_path):
     train(halides, tmp_path / "short", "--lr", "0.1", "--patience", "1", "--epochs", "500")
     said = refused(deephyper("train", "--folder", "short", "--resume"))
     assert "give a --patience above 1" in said
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "training_curve.png"])
-def test_what_comes_after_the_epochs_is_made_up_for(deephyper, trained, name):
+def test_resume_writes_missing_metrics_and_figures(deephyper, trained, name):
     (trained / name).unlink()
     assert deephyper("train", "--folder", trained, "--resume")[0] == 0
     assert (trained / name).exists()
     assert epochs_of(trained) == 2
 
 
-def test_another_setting_than_that_of_then_is_named(deephyper, trained):
+def test_resuming_with_another_setting_names_it(deephyper, trained):
     said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9", "--lr", "0.5"))
     assert "lr was 0.01 and is 0.5 now" in said
     assert epochs_of(trained) == 2
 
 
-def test_nothing_to_resume_is_said(deephyper):
+def test_resuming_without_a_training_is_refused(deephyper):
     assert "there is nothing to resume in training" in refused(deephyper("train", "--resume"))
 
 
@@ -334,7 +334,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(deephyper, halides, tmp_pa
         ),
     ],
 )
-def test_a_configuration_that_is_not_in_order(deephyper, tmp_path, text, said):
+def test_an_invalid_configuration_is_refused(deephyper, tmp_path, text, said):
     (tmp_path / "c.json").write_text(text)
     assert said in refused(deephyper("train", "--config", "c.json"))
 
@@ -367,14 +367,14 @@ ENDLESS = ["--epochs", "100000", "--patience", "none"]
 
 
 def interrupted(home, *words):
-    """Begin a training in a folder, press Ctrl-C after its first epoch, and return what it says."""
+    """Start a training in a folder, press Ctrl-C after its first epoch, and return its standard error."""
     training = subprocess.Popen(
         [*COMMAND, *words],
         cwd=home.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell that runs the tests in the background lets them ignore it
+        # a shell that runs the tests in the background makes them ignore the signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = time.monotonic() + 100
@@ -387,7 +387,7 @@ def interrupted(home, *words):
 
 
 def first_line(home, *words):
-    """Begin a command beside a folder, kill it when it has said a line, and return that."""
+    """Start a command, kill it after its first line, and return that line."""
     again = subprocess.Popen([*COMMAND, *words], cwd=home.parent, stdout=subprocess.PIPE, text=True)
     line = again.stdout.readline()
     again.kill()
@@ -396,7 +396,7 @@ def first_line(home, *words):
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
+def test_ctrl_c_prints_the_command_that_resumes(halides, tmp_path):
     mine = tmp_path / "mine"
     words = [str(halides), *SMALL, *ENDLESS, "--folder", "mine"]
     assert interrupted(mine, *words).strip().splitlines() == [
@@ -412,7 +412,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp_path):
+def test_a_resumed_training_that_was_interrupted_is_resumed(trained, tmp_path):
     longer = tmp_path / "longer"
     words = ["--folder", "longer", "--resume", str(trained), *ENDLESS]
     assert "Resume with: deephyper train --folder longer --resume" in interrupted(longer, *words)
@@ -424,7 +424,7 @@ def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp
     assert epochs_of(longer) == done + 1
 
 
-def test_a_refused_training_leaves_the_record_of_the_one_that_is_there(deephyper, halides, trained):
+def test_a_refused_training_does_not_change_the_recorded_settings(deephyper, halides, trained):
     record = json.dumps({"data": str(halides)})
     (trained / "config.json").write_text(record)
     said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9"))

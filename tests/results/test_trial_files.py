@@ -80,7 +80,7 @@ def test_a_path_or_a_folder_names_a_file(search):
         ("serch", "there is no model serch"),
     ],
 )
-def test_a_file_that_is_not_there_is_told_with_what_to_name(search, text, said):
+def test_a_missing_file_is_refused_with_advice(search, text, said):
     with pytest.raises(UserError, match=said):
         dh.find_file(text, "model.pt", what="model")
 

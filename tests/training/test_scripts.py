@@ -1,4 +1,4 @@
-"""The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
+"""The two scripts of a problem: the baseline, and the best trial of a search."""
 
 import json
 import math
@@ -35,7 +35,7 @@ POINT = "Problem.add_starting_point(x=0.25)"
 
 @pytest.fixture
 def problem(tmp_path, monkeypatch):
-    """Return the path of a problem's file, in an empty working directory."""
+    """Return the path of a problem file, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "small.py"
     path.write_text(PROBLEM.format(starting_point=POINT))
@@ -127,7 +127,7 @@ def test_results_of_another_run_function_are_refused(problem, best, capsys):
     ("word", "said"),
     [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs is below 1"), ("epochs", "form key=value")],
 )
-def test_a_mistaken_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
+def test_a_wrong_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
     assert run_baseline(problem, problem, [word]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "default_config").exists()
@@ -193,7 +193,7 @@ run = as_run(Model)
 
 @pytest.fixture
 def train(problem, tmp_path, monkeypatch):
-    """Return a function that runs the baseline of a class in a process, and returns what it printed of its steps."""
+    """Return a function that runs the baseline of a class in a process, and returns the lines of its steps."""
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     (tmp_path / "model.py").write_text(CLASS)
     call = "import sys; from dh_project import run_baseline; from dh_project.trial import checkpoint_timer; "
@@ -214,25 +214,25 @@ def train(problem, tmp_path, monkeypatch):
     return train
 
 
-def test_a_class_that_was_killed_goes_on_when_the_command_is_given_again(train, tmp_path):
+def test_a_killed_class_is_resumed_by_the_same_command(train, tmp_path):
     assert train(killed_above=2) == ["step 1: 1.25"]
     assert train() == ["step 2: 2.25", "step 3: 3.25", "step 4: 4.25"]
     reports = (tmp_path / "default_config/reports.csv").read_text().split()
     assert reports == ["step,objective", "1,1.25", "2,2.25", "3,3.25", "4,4.25"]
-    assert len(train()) == 4  # what has ended begins anew
+    assert len(train()) == 4  # a finished run starts from the beginning
 
 
-def test_with_other_arguments_it_begins_anew(train):
+def test_with_other_arguments_it_starts_from_the_beginning(train):
     train(killed_above=2)
     assert len(train("steps=3")) == 3
 
 
-def test_after_a_failure_it_begins_anew(train):
+def test_after_a_failure_it_starts_from_the_beginning(train):
     train("fails=true", killed_above=2)
     assert len(train("fails=true")) == 4
 
 
-def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
+def test_the_checkpoint_of_an_older_run_is_not_resumed(train):
     train()
     assert train("steps=5", killed_above=1) == []
     assert len(train("steps=5")) == 5
@@ -246,7 +246,7 @@ sys.exit(run_baseline("small.py", "small.py"))
 '''
 
 
-def test_a_script_tells_what_it_is_for(problem, tmp_path):
+def test_help_prints_the_docstring(problem, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout == "``python script.py [key=value ...]``: run the baseline.\n"

@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _convert(words: Sequence[str]) -> None:
     if len(words) != 2 or words[0].startswith("-"):
         raise dh.UserError(
-            "give a checkpoint and where to write it: "
+            "give a checkpoint and an output file: "
             "python -m dh_project.cgcnn_mp.training.original_checkpoint SEARCH:best weights.pth.tar"
         )
     path = Path(words[1])

@@ -63,7 +63,7 @@ class LightningTrainable(Trainable):
         if "lightning" not in homes:
             raise UserError(
                 f"{kind.__name__} is derived from pytorch_lightning's LightningModule; import that from "
-                f"lightning.pytorch, where it has moved"
+                f"lightning.pytorch instead"
             )
         self.__signature__ = self._signature([Parameter("constants", Parameter.VAR_KEYWORD)])
 

@@ -1,4 +1,4 @@
-"""Saving on the way: often enough, not too often, and nothing finished is lost."""
+"""Checkpoints are written often enough and not too often, and no finished epoch is lost."""
 
 import shutil
 
@@ -39,7 +39,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still, but while a checkpoint to go on from is written."""
+    """A clock that advances only while ``last.pt`` is written."""
     clock = Clock()
 
     def write(path, contents):
@@ -53,7 +53,7 @@ def clock(monkeypatch):
 
 
 class Epochs:
-    """Stands for a training: counts epochs, the best of which is the first."""
+    """Replaces a training: counts epochs, of which the first is the best."""
 
     def __init__(self, folder):
         self.done, self.folder = 0, folder
@@ -126,7 +126,7 @@ def test_without_a_folder_nothing_is_kept(tmp_path):
         saver.save()
 
 
-def test_what_was_copied_does_not_change():
+def test_a_copy_does_not_change():
     weights = torch.zeros(2)
     taken = copied({"a": [weights, 3], "b": {"c": weights}})
     weights += 1
@@ -135,7 +135,7 @@ def test_what_was_copied_does_not_change():
 
 
 @pytest.mark.parametrize("answered_no_after", [1, 2, 4])
-def test_a_training_that_is_told_to_end_leaves_its_last_epoch(sets, tmp_path, seldom, answered_no_after):
+def test_a_stopped_training_saves_its_last_epoch(sets, tmp_path, seldom, answered_no_after):
     quick_training(sets, tmp_path / "whole")
     quick_training(sets, tmp_path / "ended", on_epoch=lambda epoch, _: epoch < answered_no_after)
     assert len(load_checkpoint(tmp_path / "ended" / LAST)["history"]) == answered_no_after
@@ -144,7 +144,7 @@ def test_a_training_that_is_told_to_end_leaves_its_last_epoch(sets, tmp_path, se
     assert_same_end(tmp_path / "whole", tmp_path / "resumed")
 
 
-def test_ctrl_c_within_an_epoch_loses_none_that_is_done(sets, tmp_path, seldom, monkeypatch):
+def test_ctrl_c_within_an_epoch_loses_no_finished_epoch(sets, tmp_path, seldom, monkeypatch):
     quick_training(sets, tmp_path / "whole")
     steps_of_an_epoch = -(-len(sets[0]) // QUICK.batch_size)
     taken, step = [], Training.step
@@ -163,9 +163,9 @@ def test_ctrl_c_within_an_epoch_loses_none_that_is_done(sets, tmp_path, seldom, 
     assert_same_end(tmp_path / "whole", tmp_path / "resumed")
 
 
-def test_a_killed_training_goes_on_from_what_was_written(sets, tmp_path, seldom):
+def test_a_killed_training_resumes_from_its_last_checkpoint(sets, tmp_path, seldom):
     def copy(epoch, _):
-        if epoch == 3:  # what a kill leaves
+        if epoch == 3:  # the files after a kill
             shutil.copytree(tmp_path / "whole", tmp_path / "killed")
         return True
 
