@@ -258,7 +258,12 @@ def test_ctrl_c_is_no_traceback(problem, tmp_path):
     with (tmp_path / "small.py").open("a") as file:
         file.write("def run(point):\n    import time\n    report(1, 0.5)\n    time.sleep(600)\n")
     script = subprocess.Popen(
-        [sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "script.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background makes them ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert script.stdout.readline() == "step 1: 0.5\n"
     script.send_signal(signal.SIGINT)
