@@ -22,7 +22,9 @@ DOCS = ["furo", "sphinx"]
 TEST = [
     "docutils",  # finds the commands in docs/
     "hypothesis",
+    "ipykernel",
     "mypy",
+    "nbclient",
     "pytest",
     "pytest-timeout",
     "pytest-xdist",
@@ -57,6 +59,7 @@ setup(
     install_requires=[
         "annotated-types",
         "argcomplete>=3.5",
+        "cloudpickle",
         "ConfigSpace>=1.2",
         "deephyper>=0.13.2,<0.14",
         "filelock",
@@ -79,6 +82,7 @@ setup(
         "scipy",
         "tenacity",
         "threadpoolctl",
+        "tomli-w",
         "torch>=2.6",
     ],
     extras_require={"bench": BENCH, "lightning": LIGHTNING, "mpi": MPI, "docs": DOCS, "test": TEST},

@@ -1,15 +1,27 @@
 """A DeepHyper project: asynchronous model-based search over crystal graph networks, and over models of your own.
 
-Everything that is public is a name of this module, and is used as ``import dh_project as dh``. All other modules
-are private and may move. The public names are imported when they are first used, so that a worker never imports
-the search space and ``deephyper --help`` stays quick.
+::
 
-Search spaces and models:
-    ``HpProblem``, ``as_run``, ``UserError``
+    import dh_project as dh
+
+    problem = dh.HpProblem()
+    problem.add_dim("lr", (1e-4, 1e-1, "log-uniform"))
+    found = dh.search(problem, "run.py:run", folder="search", max_evals=50, evaluator="process")
+    found.best.point
+
+Everything that is public is a name of this module. All other modules are private and may move. The public names are
+imported when they are first used, so that a worker never imports the search and ``deephyper --help`` stays quick.
+
+Searches:
+    ``HpProblem``, ``search``, ``open_search``, ``SearchSettings``, ``TrialShape``, ``SearchResults``, ``Trial``,
+    ``UserError``
 
 Inside a run function:
     ``report``, ``record``, ``trial_folder``, ``previous_folder``, ``home_folder``, ``scratch_folder``,
     ``CheckpointTimer``
+
+Parts of your own:
+    ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
 
 Files and trials of a search:
     ``find_file``, ``find_origin``, ``best_configuration``
@@ -36,10 +48,18 @@ if TYPE_CHECKING:
     from dh_project.common.file_lock import file_lock as file_lock
     from dh_project.common.key_values import parse_key_values as parse_key_values
     from dh_project.common.none import is_none as is_none
+    from dh_project.evaluators.base import Evaluator as Evaluator
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.results.reading import best_configuration as best_configuration
+    from dh_project.results.search_results import SearchResults as SearchResults
+    from dh_project.results.search_results import open_search as open_search
     from dh_project.results.trial_files import find_file as find_file
     from dh_project.results.trial_files import find_origin as find_origin
+    from dh_project.search.observer import Observer as Observer
+    from dh_project.search.run import search as search
+    from dh_project.search.searchers.base import Searcher as Searcher
+    from dh_project.search.settings import SearchSettings as SearchSettings
+    from dh_project.search.stoppers.base import Stopper as Stopper
     from dh_project.training.scripts import run_baseline as run_baseline
     from dh_project.training.scripts import run_best as run_best
     from dh_project.trial import ranks as ranks
@@ -53,6 +73,8 @@ if TYPE_CHECKING:
     from dh_project.trial.reporting import report as report
     from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
+    from dh_project.trial.shape import TrialShape as TrialShape
+    from dh_project.trial.trial import Trial as Trial
     from dh_project.user_code.loading import is_same_run as is_same_run
     from dh_project.user_code.loading import load_run as load_run
     from dh_project.user_code.trainables import as_run as as_run
@@ -62,8 +84,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "CheckpointTimer": "dh_project.trial.checkpoint_timer",
     "Connection": "dh_project.trial.reporting",
+    "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
     "MISTAKES": "dh_project.common.exit_status",
+    "Observer": "dh_project.search.observer",
+    "SearchResults": "dh_project.results.search_results",
+    "SearchSettings": "dh_project.search.settings",
+    "Searcher": "dh_project.search.searchers.base",
+    "Stopper": "dh_project.search.stoppers.base",
+    "Trial": "dh_project.trial.trial",
+    "TrialShape": "dh_project.trial.shape",
     "UserError": "dh_project.common.errors",
     "as_run": "dh_project.user_code.trainables",
     "available_cores": "dh_project.common.cores",
@@ -77,6 +107,7 @@ _HOMES = {
     "is_none": "dh_project.common.none",
     "is_same_run": "dh_project.user_code.loading",
     "load_run": "dh_project.user_code.loading",
+    "open_search": "dh_project.results.search_results",
     "parse_key_values": "dh_project.common.key_values",
     "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
@@ -84,6 +115,7 @@ _HOMES = {
     "run_baseline": "dh_project.training.scripts",
     "run_best": "dh_project.training.scripts",
     "scratch_folder": "dh_project.trial.reporting",
+    "search": "dh_project.search.run",
     "trial_folder": "dh_project.trial.reporting",
 }
 """The module that defines each public name."""

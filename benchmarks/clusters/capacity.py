@@ -2,17 +2,17 @@
 
     python benchmarks/clusters/capacity.py [workers …]
 
-The workers are simulated; the search loop, ``ambs``, the journal and results.csv are the real ones
-(``benchmarks/search/cluster.py``): the processor time that they take on this machine passes on a virtual clock,
-proposals beside the loop, for a thread makes them. It hardly depends on what else the machine does. An fsync waits
-instead, and the MPI evaluator needs ranks: both are measured first, and charged to the loop. Of an fsync the median
-counts, of the evaluator its bookkeeping with so many ranks, and messages as between two of this machine
-(``message_cost.py``).
+The workers are simulated. The search loop, ``ambs``, the journal and results.csv are the real ones
+(``benchmarks/search/cluster.py``). The processor time that they take on this machine advances a virtual clock, so
+that the result hardly depends on the load of the machine. Proposals advance a clock of their own, because a thread
+makes them. An fsync waits instead of computing, and the MPI evaluator needs ranks: both are measured first (the
+median of an fsync; the evaluator's bookkeeping with so many ranks, and messages between two ranks of this machine,
+as in ``message_cost.py``) and charged to the loop.
 
-Trials take ten minutes (log-normal, standard deviation 10 %); none dies. A search is looked at in mid-course: an
-hour's results are in its journal, and a trial runs in each worker, which ends at a random moment of the next ten
-minutes. The points of those are as ``ambs`` draws its candidates, half of them near the best trials, for there it
-is hardest to keep away from them. It is watched for 45 s, after 15 s.
+Trials take ten minutes (log-normal, standard deviation 10 %), and none dies. The search is in mid-course: its
+journal has the results of one hour, and each worker runs a trial that ends at a random time in the next ten
+minutes. The points of these trials are drawn like the candidates of ``ambs``, half of them near the best trials,
+because it is hardest to keep new points away from those. The search is observed for 45 s, after 15 s.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "search")]
 import numpy as np
-from cluster import Silent, SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
+from cluster import SimulatedEvaluator, VirtualClock, VirtualProposals, make_problem
 from driver_time import PARTS, Clock, timing
 from histories import told
 from machine import describe_machine
@@ -43,6 +43,7 @@ from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
 from dh_project.search.limits import Limits
 from dh_project.search.loop import Search
+from dh_project.search.observer import Observer
 from dh_project.search.searchers import create_searcher
 from dh_project.search.searchers.ambs import PARENTS
 from dh_project.search.searchers.base import Searcher
@@ -57,18 +58,18 @@ HISTORY_SECONDS = 3600.0
 
 
 class Over(Exception):
-    """What was to be watched is over."""
+    """The observed interval is over."""
 
 
 class Ranks(SimulatedEvaluator):
     """Workers on ranks of MPI, in mid-course, with trials of ten minutes.
 
     Args:
-        num_workers: How many there are.
+        num_workers: Number of workers.
         clock: The virtual clock.
-        messages: What their messages cost the driver.
-        fsync: Seconds of an fsync of the journal, in each turn of the loop that has something to write.
-        note: Called when the watching begins, and when it ends.
+        messages: Cost of their messages for the driver.
+        fsync: Seconds of an fsync of the journal, in each turn of the loop that writes.
+        note: Called at the start and at the end of the observed interval.
     """
 
     def __init__(
@@ -85,16 +86,16 @@ class Ranks(SimulatedEvaluator):
         self.told_at = clock()
         self.is_begun = self.has_written = False
         self.notes = 0
-        self.watched = (math.inf, math.inf)  # from when to when
+        self.watched = (math.inf, math.inf)  # start and end
         self.idle = self.message_seconds = self.fsync_seconds = 0.0
 
     def trial_seconds(self) -> float:
-        """Draw how long a trial takes, from now on where it runs already."""
+        """Draw the length of a trial; for one that runs already, its remaining time."""
         whole = TRIAL_SECONDS * float(self.random.lognormal(0.0, SPREAD))
         return whole if self.is_begun else whole * float(self.random.random())
 
     def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
-        """Go on with all trials that ran when the search was last looked at."""
+        """Continue all trials that ran at the end of the prepared journal."""
         for assignment in assignments:
             super().start(assignment)
         self.is_begun = True
@@ -103,7 +104,7 @@ class Ranks(SimulatedEvaluator):
         return {assignment.trial for assignment in assignments}
 
     def start(self, assignment: Assignment) -> None:
-        """Begin a trial in the worker that has been free for longest."""
+        """Start a trial in the worker that has been free for longest."""
         self._charge(self.messages.order)
         self._count_idle(self.free[0][0], self.clock())
         super().start(assignment)
@@ -123,7 +124,7 @@ class Ranks(SimulatedEvaluator):
             self.note()
             if self.notes == 2:
                 since = [entry[0] for entry in self.free] + [entry[0] for entry in self.running]
-                for moment in since:  # of what runs, only what has ended unheard
+                for moment in since:  # only running trials whose end is not known yet
                     self._count_idle(moment, self.watched[1])
                 raise Over
         self._charge(self.messages.look)
@@ -153,7 +154,7 @@ class Ranks(SimulatedEvaluator):
 
 
 def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) -> None:
-    """Write the journal of a search that has an hour's results, and a trial in each worker."""
+    """Write the journal of a search with the results of one hour and a trial in each worker."""
     problem, cube = searcher.problem, searcher.cube
     points = [problem.sample(seed) for seed in range(1000)]
     trials = int(workers * HISTORY_SECONDS / TRIAL_SECONDS)
@@ -168,7 +169,7 @@ def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) ->
 
 
 def simulate(workers: int, messages: Messages, fsync: float) -> dict[str, str]:
-    """Run a search, watch it, and return what is to be known of it."""
+    """Run a search, observe it, and return the figures of its column."""
     clock, problem, parts = VirtualClock(time.process_time), make_problem(), Clock(time.process_time)
     identity = Identity("capacity.py", problem.to_json(), "simulated", {}, 42)
     notes: list[dict[str, float]] = []
@@ -201,7 +202,7 @@ def simulate(workers: int, messages: Messages, fsync: float) -> dict[str, str]:
             searcher,
             evaluator,
             limits,
-            Silent(),
+            Observer(),
             proposals=proposals,
             clock=clock,
         )
@@ -248,7 +249,7 @@ def rows_of(evaluator: Ranks, took: dict[str, float], models: list[float]) -> di
 
 
 def measure_fsync() -> float:
-    """Return the median seconds of an fsync after a line of the journal, where temporary files are."""
+    """Return the median seconds of an fsync after a line of the journal, in the folder of temporary files."""
     times = []
     with tempfile.TemporaryFile(buffering=0) as file:
         for _ in range(300):

@@ -1,8 +1,8 @@
-"""What carries trials to workers, each with random points: this project's evaluators and their peers.
+"""The evaluators of this project and their peers, each with a random search.
 
     python benchmarks/clusters/carriers.py PEER WORKERS TRIALS SECONDS FOLDER
 
-runs a search of a peer; one that has ranks is started by ``mpiexec``.
+runs a search of a peer. Start a peer with ranks by ``mpiexec``.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ray_tune import run_tune
 from space import CHOICES, PROBLEM
 
 SAID = "said"
-"""The file in a search's folder in which its trials say when they ran."""
+"""File in a search's folder to which its trials write their start and end."""
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """One way to carry trials.
+    """An evaluator, or a peer.
 
     Attributes:
-        name: What the tables call it.
-        key: What the command line calls it.
-        process: Whose process a trial has.
-        against: The key of the carrier of this project that its rate is compared with; empty for those themselves.
-        ranks: Whether ``mpiexec`` starts it, with one rank more than there are workers, which searches.
-        most: Most trials that it runs in a measurement of trials of 0 s.
+        name: Name in the tables.
+        key: Name on the command line.
+        process: Kind of process in which a trial runs.
+        against: Key of the evaluator of this project with whose rate a peer is compared. Empty for our own.
+        ranks: Whether ``mpiexec`` starts it, with one rank more than workers, which searches.
+        most: Most trials in a measurement with trials of 0 s.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Carrier:
     most: int = 200
 
     def command(self, workers: int, trials: int, seconds: float, folder: Path) -> list[str]:
-        """Return the command line of a search, whose files are in the folder."""
+        """Return the command line of a search with its files in the folder."""
         start = [mpiexec(), "-n", str(workers + 1)] if self.ranks else []
         if self.against:
             words = [self.key, str(workers), str(trials), str(seconds), str(folder)]
@@ -76,7 +76,7 @@ CARRIERS = (
 
 
 def mpiexec() -> str:
-    """Return the launcher that stands beside this Python, or else the machine's."""
+    """Return the launcher beside this Python, or else the machine's."""
     beside = Path(sys.executable).with_name("mpiexec")
     return str(beside) if beside.exists() else shutil.which("mpiexec") or "mpiexec"
 
@@ -85,20 +85,20 @@ def mpiexec() -> str:
 
 
 def deephyper_trial(job: Any, seconds: float, said: str) -> float:
-    """Be a trial of DeepHyper."""
+    """Run function of DeepHyper."""
     rest(seconds, said)
     value: float = job.parameters["dropout"]
     return value
 
 
 def tune_trial(config: dict[str, Any], seconds: float, said: str) -> dict[str, float]:
-    """Be a trial of Ray Tune."""
+    """Run function of Ray Tune."""
     rest(seconds, said)
     return {"score": config["dropout"]}
 
 
 def search_with_deephyper(method: str, workers: int, trials: int, seconds: float, folder: Path) -> None:
-    """Run DeepHyper's random search on one of its evaluators, as it comes but for what it needs to run here."""
+    """Run DeepHyper's random search on one of its evaluators, with the changes that it needs to run here."""
     from deephyper.evaluator import Evaluator
     from deephyper.evaluator.storage import MemoryStorage
     from deephyper.hpo import HpProblem, RandomSearch
@@ -113,7 +113,7 @@ def search_with_deephyper(method: str, workers: int, trials: int, seconds: float
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         options |= {"address": "local", "num_cpus": workers, "num_workers": workers, "ray_kwargs": quiet}
     else:
-        options["storage"] = MemoryStorage()  # MPICH aborts in that which it has by default
+        options["storage"] = MemoryStorage()  # MPICH aborts in its default storage
     evaluator = Evaluator.create(deephyper_trial, method=method, method_kwargs=options)
 
     def search() -> None:

@@ -1,10 +1,10 @@
-"""Data-parallel training: epochs a second of one trial by its number of ranks, at one global batch size.
+"""Data-parallel training: epochs per second of one trial by its number of ranks, at one global batch size.
 
     python benchmarks/clusters/data_parallel.py
 
-Each rank is a process with one thread and, while there are enough, a core of its own; they meet by gloo on this
-machine. A round trains each number of ranks once, in turns. The time of an epoch, its validation included, is the
-median of a training without its first; the best round counts. The objective shows that all train the same.
+Each rank is a process with one thread and, if there are enough, a core of its own. The ranks communicate by gloo on
+this machine. A round trains once with each number of ranks. The time of an epoch includes its validation and is the
+median over a training without its first epoch; the best round counts. The objective shows that all trainings agree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def train_as_rank(rank: int, size: int, port: int, folder: Path, options: argparse.Namespace) -> None:
-    """Train in this process, which is one of ``size`` ranks."""
+    """Train in this process, one of ``size`` ranks."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ |= {
@@ -53,7 +53,7 @@ def train_as_rank(rank: int, size: int, port: int, folder: Path, options: argpar
 
 
 def train_with(size: int, options: argparse.Namespace) -> tuple[float, float]:
-    """Train with so many ranks and return the seconds of an epoch, and the objective."""
+    """Train with so many ranks, and return the seconds per epoch and the objective."""
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]

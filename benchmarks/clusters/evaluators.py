@@ -2,15 +2,18 @@
 
     python benchmarks/clusters/evaluators.py [carriers …] [--workers 2 4 8] [--seconds 0 1 10]
 
-The peers are DeepHyper's own ``ray`` and ``mpicomm`` evaluators, under its own random search, and Ray Tune as it
-comes and with ``reuse_actors``. All search the same space with random points, so that the carrying is what differs.
-A trial sleeps, so that workers need no core of their own, and leaves a line that says when it began and ended.
+The peers are DeepHyper's own ``ray`` and ``mpicomm`` evaluators with its random search, and Ray Tune with its
+defaults and with ``reuse_actors``. All use random points of the same space, so that only the evaluators differ. A
+trial sleeps, so that a worker needs no core of its own, and writes its start and end to a file.
 
-Start-up is from the start of the command to the beginning of its first trial, and is in no other column. Trials a
-second are counted from that beginning to the last end. In the same time, the idle share is what the workers did not
-spend in trials: gaps, and what passes between the first trials of the first and of the last worker. The gap is from a
-trial's end to the beginning of the one that takes its place, in the mean. The ratio is the rate of this project's
-evaluator of the same kind to the peer's: ``mpi`` to ``mpicomm``, ``ray`` to all that stand on Ray.
+- Start-up: from the start of the command to the start of its first trial. No other column includes it.
+- Trials per second: counted from the start of the first trial to the last end.
+- Idle share: the part of the same time that workers did not spend in trials. It includes the gaps, and the time
+between
+  the first trials of the first and the last worker.
+- Gap: mean time from a trial's end to the start of the next one in its place.
+- Ratio: the rate of this project's evaluator of the same kind to the peer's: ``mpi`` to ``mpicomm``, ``ray`` to all
+  peers on Ray.
 """
 
 from __future__ import annotations
@@ -37,15 +40,15 @@ sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
 
 ROUNDS = {1.0: 4, 10.0: 2}
-"""How many trials each worker has, by their seconds; two where nothing is said."""
+"""Trials per worker by their length in seconds; two for other lengths."""
 
 LIMIT_SECONDS = 120.0
-"""A search that takes so much longer than its trials is ended."""
+"""Seconds by which a search may exceed the time of its trials before it is ended."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one search took: start-up and mean gap in seconds, trials a second, idle share; or why it failed."""
+    """Result of a search: start-up and mean gap in seconds, trials per second, idle share; or why it failed."""
 
     start_up: float = math.nan
     rate: float = math.nan
@@ -55,7 +58,7 @@ class Run:
 
 
 def trials_of(carrier: Carrier, workers: int, seconds: float) -> int:
-    """Return how many trials a search has."""
+    """Return the number of trials of a search."""
     return ROUNDS.get(seconds, 2) * workers if seconds else carrier.most
 
 
@@ -91,7 +94,7 @@ def measure(carrier: Carrier, workers: int, seconds: float) -> Run:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command that still runs and what it started, by force if need be."""
+    """End a running command and the processes that it started, by force if necessary."""
     for number in (signal.SIGTERM, signal.SIGKILL) if process.poll() is None else ():
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -100,7 +103,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def summary(began: float, workers: int, ran: list[tuple[float, float]]) -> Run:
-    """Return what trials took that began and ended at these moments."""
+    """Return the result of a search from the starts and ends of its trials."""
     starts, ends = sorted(start for start, _ in ran), sorted(end for _, end in ran)
     span = ends[-1] - starts[0]
     busy = sum(end - start for start, end in ran)

@@ -1,9 +1,9 @@
-"""What the messages of the MPI evaluator cost rank 0: its own bookkeeping with many ranks, and MPI's.
+"""Cost of the MPI evaluator's messages on rank 0: its bookkeeping with many ranks, and MPI's own time.
 
     python benchmarks/clusters/message_cost.py [ranks …]
 
-The evaluator is the real one on a stand-in for its ranks, which answer at once and cost nothing. What MPI itself
-takes a message is measured between two real ranks of this machine, which this script starts.
+The evaluator is the real one. Its ranks are simulated, answer at once and cost nothing. MPI's own time per message is
+measured between two real ranks of this machine, which this script starts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 BURSTS, BURST = 200, 20
-"""So many messages at a time go to and fro between two ranks, and so often: the next only when they are there."""
+"""Messages that two ranks exchange at a time, and the number of such exchanges."""
 
 REPETITIONS = 50
 
@@ -45,7 +45,7 @@ class Messages:
     Attributes:
         look: Of a look for messages that finds none.
         order: Of the start of a trial.
-        event: Of its end, where it is told of.
+        event: Of a message with the end of a trial.
         alive: Of all ranks saying that they are there, and being told that rank 0 is.
     """
 
@@ -65,7 +65,7 @@ class StandIn:
         self.inbox: list[tuple[int, Message]] = []
 
     def send(self, to: int, *message: Any) -> None:
-        """Answer what is asked."""
+        """Answer a message."""
         if message[0] == "who":
             self.inbox.append((to, ("here", f"node{to // 4}", [])))
         if message[0] == "close":
@@ -78,7 +78,7 @@ class StandIn:
 
 
 def measure_messages(ranks: int, sent: float, received: float) -> Messages:
-    """Return what the messages of so many ranks cost.
+    """Return the cost of messages with so many ranks.
 
     Args:
         ranks: How many carry workers.
@@ -98,7 +98,7 @@ def measure_messages(ranks: int, sent: float, received: float) -> Messages:
             evaluator.wait(0.0)
 
         empty = seconds_of([look] * REPETITIONS)
-        ends = []  # each less a look without one
+        ends = []  # each without the time of a poll that finds nothing
         for trial in range(min(REPETITIONS, ranks)):
             world.inbox.append((1 + trial, ("event", Ended(trial, 1, State.DONE, 0.0, worker=""))))
             ends.append(seconds_of([look]) - seconds_of([look]))
@@ -140,7 +140,7 @@ def measure_mpi() -> tuple[float, float]:
 
 
 def be_a_rank() -> None:
-    """Send messages to and fro; rank 0 prints what it took."""
+    """Exchange messages; rank 0 prints the times."""
     with World() as world:
         if world.rank:
             while not any(message[0] == "leave" for message in answered(world)):
@@ -162,7 +162,7 @@ def be_a_rank() -> None:
 
 
 def answered(world: World) -> list[Message]:
-    """Return the messages that are there, all but those to leave sent back."""
+    """Return the messages that have arrived, after sending all but those to leave back."""
     messages = [message for _, message in world.received()]
     for message in messages:
         if message[0] != "leave":

@@ -1,4 +1,4 @@
-"""The trial of these benchmarks: it rests, and leaves a line that says when, by the machine's monotonic clock."""
+"""The trial of these benchmarks: it sleeps, and writes its start and end, by the machine's monotonic clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def rest(seconds: float, said: str) -> None:
-    """Sleep, and append the moments of start and end to a file."""
+    """Sleep, and append the times of start and end to a file."""
     began = time.monotonic()
     time.sleep(seconds)
     line = f"{began!r} {time.monotonic()!r}\n".encode()
@@ -19,13 +19,13 @@ def rest(seconds: float, said: str) -> None:
 
 
 def run(point: dict[str, Any], seconds: float, said: str) -> float:
-    """Be a trial of this project."""
+    """Run function of this project."""
     rest(seconds, said)
     value: float = point["dropout"]
     return value
 
 
 def trials_in(said: Path) -> list[tuple[float, float]]:
-    """Return when each trial began and ended, in the order of their ends."""
+    """Return the start and end of each trial, in the order of their ends."""
     lines = said.read_text().splitlines() if said.exists() else []
     return [(float(began), float(ended)) for began, ended in map(str.split, lines)]

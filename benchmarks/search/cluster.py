@@ -31,16 +31,17 @@ from machine import describe_machine
 
 from dh_project import HpProblem
 from dh_project.evaluators.base import Evaluator
-from dh_project.results.history import History, Identity
+from dh_project.results.history import Identity
 from dh_project.results.paths import SearchPaths
 from dh_project.search.limits import Limits
 from dh_project.search.loop import Search
+from dh_project.search.observer import Observer
 from dh_project.search.proposals import Made, Proposals, Work
 from dh_project.search.searchers import create_searcher
 from dh_project.search.searchers.base import Searcher
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Ended, Event
-from dh_project.trial.trial import Point, State, Trial
+from dh_project.trial.trial import Point, State
 
 SHORTEST, LONGEST, DYING, RESTART_SECONDS = 60.0, 600.0, 0.05, 20.0
 
@@ -186,16 +187,6 @@ def make_problem() -> HpProblem:
     return problem
 
 
-class Silent:
-    """An observer that shows nothing."""
-
-    def ended(self, trial: Trial) -> None:
-        """See nothing."""
-
-    def turn(self, history: History, elapsed: float) -> None:
-        """See nothing."""
-
-
 def simulate(workers: int, hours: float, name: str, tick: Callable[[str], None]) -> list[tuple[str, str]]:
     """Run one search and return what is to be known of it."""
     clock, problem = VirtualClock(), make_problem()
@@ -212,7 +203,7 @@ def simulate(workers: int, hours: float, name: str, tick: Callable[[str], None])
             searcher,
             evaluator,
             limits,
-            Silent(),
+            Observer(),
             proposals=proposals,
             clock=clock,
         )

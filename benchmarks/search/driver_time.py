@@ -38,10 +38,11 @@ from dh_project.results.journal import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.search.limits import Limits
 from dh_project.search.loop import Search
+from dh_project.search.observer import Observer
 from dh_project.search.searchers import create_searcher
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Ended, Event, Reported
-from dh_project.trial.trial import State, Trial
+from dh_project.trial.trial import State
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
@@ -150,16 +151,6 @@ class AtOnce(Evaluator):
         self._beside.close()
 
 
-class Silent:
-    """An observer that shows nothing."""
-
-    def ended(self, trial: Trial) -> None:
-        """See a trial that is over for good."""
-
-    def turn(self, history: History, elapsed: float) -> None:
-        """See the state of things after each turn of the loop."""
-
-
 def search_on(folder: Path, size: int) -> Clock:
     """Go on with a random search of so many results, and return where its driver's time went."""
     identity = write_journal(folder, size, REPORTS)
@@ -170,7 +161,7 @@ def search_on(folder: Path, size: int) -> Clock:
     with timing(clock, timed):
         limits = Limits(max_evals=size + RESULTS)
         with AtOnce(clock, folder) as evaluator:
-            Search(SearchPaths(folder), identity, problem, proposer, evaluator, limits, Silent()).run()
+            Search(SearchPaths(folder), identity, problem, proposer, evaluator, limits, Observer()).run()
     return clock
 
 

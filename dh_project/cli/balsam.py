@@ -10,9 +10,9 @@ from dh_project.cli.parser import positive_float, positive_int
 from dh_project.common.console import tell
 
 INIT = """\
-Make Balsam's own environment in a folder, start a server there (or log in to one), and create a site.
+Make Balsam's own environment in a folder, start a server there (or log in to a hosted one), and create a site.
 
-A second time in the same folder, it mends what is broken, and starts what does not run.
+In an existing Balsam folder, this command mends broken parts and starts those that do not run.
 """
 
 INIT_EXAMPLES = """\
@@ -21,11 +21,11 @@ examples:
   deephyper balsam-init polaris-site --server https://balsam.example.org --site-type polaris --project MYPROJECT
 """
 
-FOLDER = "a folder of balsam-init; by default the one that is activated"
+FOLDER = "a Balsam folder (the activated one)"
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four to the commands."""
+    """Add the four commands."""
     for add in (_add_init, _add_start, _add_stop, _add_status):
         add(commands)
 
@@ -37,17 +37,15 @@ def _add_init(commands: Any) -> None:
         description=INIT,
         epilog=INIT_EXAMPLES,
     )
-    parser.add_argument(
-        "folder", metavar="DIR", type=Path, help="a folder that is new or empty, or one of balsam-init"
-    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder, or a Balsam folder")
     server = parser.add_argument_group("the server")
-    server.add_argument("--server", metavar="URL", help="a server of others; by default, one is started here")
+    server.add_argument("--server", metavar="URL", help="a hosted server (a server is started here)")
     site = parser.add_argument_group("the site")
     site.add_argument(
         "--site-type", metavar="TYPE", help="local (default), or a system that Balsam knows, such as polaris"
     )
     site.add_argument(
-        "--site-name", metavar="NAME", help="of the site at the server; by default, of DIR and this host"
+        "--site-name", metavar="NAME", help="name of the site at the server (made of DIR and this host)"
     )
     site.add_argument(
         "-A",
@@ -55,22 +53,22 @@ def _add_init(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="to charge batch jobs to; may be repeated",
+        help="project that pays for batch jobs (repeatable)",
     )
     server.add_argument(
-        "--port", type=_port, metavar="PORT", help="of a server of one's own; by default, a free one"
+        "--port", type=_port, metavar="PORT", help="port of the folder's own server (a free one)"
     )
     server.add_argument(
         "--token-hours",
         type=positive_float,
         metavar="HOURS",
-        help="how long its tokens are good (default: 720)",
+        help="lifetime of its tokens (720)",
     )
-    server.add_argument("--user", metavar="NAME", help="name at a server of others")
+    server.add_argument("--user", metavar="NAME", help="user name at a hosted server")
     server.add_argument(
         "--password-stdin",
         action="store_true",
-        help="read the password there from standard input's first line",
+        help="read the password at a hosted server from the first line of standard input",
     )
     parser.add_argument_group("Balsam's environment").add_argument(
         "--python", type=Path, metavar="FILE", help="Python 3.11 or 3.12 for Balsam's environment"
@@ -81,8 +79,8 @@ def _add_init(commands: Any) -> None:
 def _add_start(commands: Any) -> None:
     parser = commands.add_parser(
         "balsam-start",
-        help="start what does not run of Balsam in a folder",
-        description="Start what does not run of Balsam in a folder: database, server, and the site's agent.",
+        help="start the services of a Balsam folder",
+        description="Start the services of a Balsam folder that do not run: database, server, and the site's agent.",
         epilog="example:\n  deephyper balsam-start polydb",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
@@ -92,9 +90,9 @@ def _add_start(commands: Any) -> None:
 def _add_stop(commands: Any) -> None:
     parser = commands.add_parser(
         "balsam-stop",
-        help="stop what runs of Balsam in a folder",
-        description="Stop what runs of Balsam in a folder: the site's agent, server, and database. Batch jobs that "
-        "run go on by themselves, and their results are heard of after the next balsam-start.",
+        help="stop the services of a Balsam folder",
+        description="Stop the services of a Balsam folder: the site's agent, server and database. Running batch "
+        "jobs continue; the server gets their results after the next balsam-start.",
         epilog="example:\n  deephyper balsam-stop polydb --all",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
@@ -107,9 +105,9 @@ def _add_stop(commands: Any) -> None:
 def _add_status(commands: Any) -> None:
     parser = commands.add_parser(
         "balsam-status",
-        help="say how Balsam in a folder is",
-        description="Say how Balsam in a folder is: environment, server, token, site, agent, batch jobs. The exit "
-        "status is 0 where all is well, and else 1.",
+        help="show the status of a Balsam folder",
+        description="Show the status of a Balsam folder: environment, server, token, site, agent, batch jobs. The "
+        "exit status is 0 if all parts work, and 1 otherwise.",
         epilog="example:\n  deephyper balsam-status polydb",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help=FOLDER)
@@ -117,7 +115,7 @@ def _add_status(commands: Any) -> None:
 
 
 def init(arguments: argparse.Namespace) -> int:
-    """Set Balsam up."""
+    """Make or mend a Balsam folder."""
     from dh_project.hpc.balsam.install.installation import Installation
     from dh_project.hpc.balsam.install.setup import Wishes, set_up
 
@@ -139,7 +137,7 @@ def init(arguments: argparse.Namespace) -> int:
 
 
 def start(arguments: argparse.Namespace) -> int:
-    """Start what does not run."""
+    """Start the services that do not run."""
     from dh_project.hpc.balsam.install.installation import active_installation
     from dh_project.hpc.balsam.install.services import Services, at_work
 
@@ -152,7 +150,7 @@ def start(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """Stop what runs."""
+    """Stop the services."""
     from dh_project.hpc.balsam.install.installation import active_installation
     from dh_project.hpc.balsam.install.services import Services, at_work, count
 
@@ -164,13 +162,13 @@ def stop(arguments: argparse.Namespace) -> int:
         if arguments.all:
             services.end_batch_jobs(description, tell)
         elif running := services.running_batch_jobs(description):
-            tell(f"note      {count(running, 'batch job')} that run go on; --all ends them too")
+            tell(f"note      {count(running, 'running batch job')} will continue; --all ends them too")
         services.stop(tell)
     return 0
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Say how it is; exit status 1 where something is not well."""
+    """Print the status of each part; return 1 if one does not work."""
     from rich.table import Table
 
     from dh_project.common.console import open_console
@@ -190,5 +188,5 @@ def status(arguments: argparse.Namespace) -> int:
 def _port(text: str) -> int:
     port = positive_int(text)
     if port > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port; give 1024 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port; give 1024 to 65535")
     return port

@@ -1,4 +1,4 @@
-"""What ``balsam-submit`` checks before it makes anything, and what it hands on to ``deephyper hps``."""
+"""What ``balsam-submit`` checks before it makes anything, and the settings that it hands on to the search."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from dh_project.hpc.balsam.client.models import BalsamBatchJob
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.packing import Packing
-    from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import Target
-    from dh_project.problem import HpProblem
+    from dh_project.search.session import LoadedSearch
+    from dh_project.search.settings import SearchSettings
 
 Data = dict[str, tuple[Path, Path]]
 """The run function's arguments that are files or folders: where each is, and where trials find it."""
@@ -83,67 +84,69 @@ def check_words(arguments: argparse.Namespace) -> None:
             raise UserError(f"{option}: balsam-submit gives it to deephyper hps itself; leave it out")
 
 
-def options_of(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the options for ``deephyper hps`` that are given, each with its words."""
+def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = None) -> SearchSettings:
+    """Return the settings of the search: the options of this command, and those of ``deephyper hps`` after ``--``.
+
+    Args:
+        arguments: As they were parsed.
+        base: Settings to change; None for the defaults.
+
+    Raises:
+        UserError: ``deephyper hps`` would refuse an option.
+    """
+    from dh_project.cli import hps_settings
+    from dh_project.search.session import import_from_working_directory
+    from dh_project.search.stoppers import create_stopper
     from dh_project.user_code.loading import absolute_target
 
-    options: dict[str, list[str]] = {}
-    for name in OF_HPS:
-        value = getattr(arguments, name)
-        if value is not None:
-            words = value if isinstance(value, list) else [value]
-            is_target = name in ("problem", "run")
-            options[f"--{name.replace('_', '-')}"] = [
-                absolute_target(word) if is_target else str(word) for word in words
-            ]
-    return options
-
-
-def validate(submission: Submission) -> tuple[HpProblem, argparse.Namespace]:
-    """Load problem and run function, and read the search's options as ``deephyper hps`` will."""
-    from dh_project.cli import hps_settings
-    from dh_project.common.key_values import parse_key_values
-    from dh_project.user_code.loading import check_run_kwargs, load_run
-    from dh_project.user_code.problems import load_problem
-
+    import_from_working_directory()
+    given = {name: getattr(arguments, name) for name in OF_HPS if getattr(arguments, name) is not None}
+    searcher = arguments.searcher or (base.searcher if base else "ambs")
     parser = Parser(prog="deephyper")
     hps.add_command(parser.add_subparsers())
-    parsed = parser.parse_args(submission.arguments())
-    hps_settings.check_settings(parsed)
-    run_kwargs = parse_key_values(parsed.run_kwargs)
-    with step("Validating Problem"):
-        problem = load_problem(parsed.problem)
-    with step("Validating run"):
-        check_run_kwargs(parsed.run, load_run(parsed.run), run_kwargs, problem.hyperparameter_names)
-    return problem, parsed
+    more = vars(parser.parse_args(["hps", searcher, *arguments.rest]))
+    settings = hps_settings.settings_of(argparse.Namespace(**{"evaluator": "balsam", **given, **more}), base)
+    if settings.stopper:
+        create_stopper(settings.stopper, settings.stopper_settings)
+    return replace(
+        settings,
+        problem=absolute_target(settings.problem),
+        run=absolute_target(str(settings.run)),
+        warm_start=tuple(path.absolute() for path in settings.warm_start),
+    )
+
+
+def validate(settings: SearchSettings) -> LoadedSearch:
+    """Load problem and run function, and check the arguments that the function gets."""
+    from dh_project.results.history import History
+    from dh_project.search.session import load_search
+
+    with step("Validating Problem and run"):
+        return load_search(settings, History())
 
 
 def check_place(
-    target: Target,
-    batch_request: BalsamRequest,
-    parsed: argparse.Namespace,
-    submission: Submission,
-    chain: int,
+    target: Target, batch_request: BalsamRequest, settings: SearchSettings, margin: float | None, chain: int
 ) -> Packing:
     """Check that the site gives so much, and that trials fit into it; return what jobs take."""
-    from dh_project.cli import hps_resources
     from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
     from dh_project.hpc.balsam.jobs.batch_request import check_balsam_request, check_margin
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
     from dh_project.hpc.balsam.jobs.packing import pack
     from dh_project.hpc.balsam.jobs.place import shape_of
+    from dh_project.search.session import evaluator_settings
     from dh_project.user_code.loading import load_run
 
-    check_margin(batch_request.minutes, batch_request.job_mode, submission.margin)
+    check_margin(batch_request.minutes, batch_request.job_mode, margin)
     check_balsam_request(target.site, batch_request, chain)
-    spec = job_spec_of(load_run(parsed.run), target.settings.image)
+    spec = job_spec_of(load_run(str(settings.run)), target.settings.image)
     node = target.installation.describe().node
     packing = pack(
         node,
         batch_request.nodes,
         batch_request.job_mode,
-        shape_of(spec, hps_resources.trial_shape(parsed, "balsam")),
-        parsed.num_evals_per_node,
+        shape_of(spec, settings.trial),
+        evaluator_settings(settings).trials_per_node,
     )
     if is_silent(target.site):
         warn(
@@ -154,24 +157,24 @@ def check_place(
     return packing
 
 
-def check_goes_on(parsed: argparse.Namespace, workflow: str, folder: Path) -> None:
+def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None:
     """Check that a search is the one that it was, and that something of it is left to do.
 
     A search that ``tasks retry`` has set up to go on may be complete but for attempts that are asked for.
     """
-    from dh_project.cli import hps_settings
     from dh_project.hpc.balsam.jobs.submission import Over
     from dh_project.results.history import History
     from dh_project.results.journal import scan
     from dh_project.results.paths import SearchPaths
+    from dh_project.search.session import load_search, what_is_done
 
     history = History.replay(scan(SearchPaths(folder).journal)[0])
     if history.identity is None:
         return
-    difference = history.identity.difference(hps.load_search(parsed, history)[1])
+    difference = history.identity.difference(load_search(settings, history).identity)
     if difference:
         raise UserError(f"workflow {workflow}: another search: {difference}; submit it under another name")
-    done = hps.what_is_done(history, hps_settings.limits(parsed))
+    done = what_is_done(settings, history)
     if done and Over.read(folder) is not None:
         raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
 
@@ -195,37 +198,32 @@ def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> 
     return BalsamRequest(**values, job_mode=mode)
 
 
-def data_in(target: Target, options: dict[str, list[str]]) -> Data:
+def data_in(target: Target, settings: SearchSettings) -> Data:
     """Return the run function's arguments that are files or folders: where each is, and where trials find it."""
     from dh_project.hpc.balsam.jobs.site_settings import paths_in
     from dh_project.hpc.balsam.jobs.staging import place_of
 
-    paths = paths_in(options.get("--run-kwargs", []), target.settings, Path.cwd())
+    paths = paths_in(settings.run_kwargs, target.settings, Path.cwd())
     work = target.settings.work_directory
     return {name: (path, place_of(path, work) if work else path) for name, path in paths.items()}
 
 
-def with_places(options: dict[str, list[str]], data: Data) -> dict[str, list[str]]:
-    """Return the option ``--run-kwargs`` with the paths that trials find."""
-    from dh_project.hpc.balsam.jobs.site_settings import with_paths
-
-    words = options.get("--run-kwargs")
-    if not words:
-        return {}
-    return {"--run-kwargs": with_paths(words, {name: place for name, (_, place) in data.items()})}
+def with_places(settings: SearchSettings, data: Data) -> SearchSettings:
+    """Return settings whose run function gets the paths that trials find."""
+    places = {name: str(place) for name, (_, place) in data.items()}
+    return replace(settings, run_kwargs={**settings.run_kwargs, **places})
 
 
-def prepare(target: Target, parsed: argparse.Namespace, data: Data) -> None:
+def prepare(target: Target, settings: SearchSettings, data: Data) -> None:
     """Let the run function's module prepare and check its arguments, where trials run on this machine.
 
     Elsewhere the machine at hand may lack what trials have, a GPU for instance; there the driver does it.
     """
-    from dh_project.common.key_values import parse_key_values
     from dh_project.user_code.loading import prepare_run
 
     if target.installation.describe().site_type == "local":
         places = {name: str(source) for name, (source, _) in data.items()}
-        prepare_run(parsed.run, parse_key_values(parsed.run_kwargs) | places)
+        prepare_run(str(settings.run), {**settings.run_kwargs, **places})
 
 
 def bootstrap(target: Target) -> dict[str, int]:

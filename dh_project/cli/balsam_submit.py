@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from datetime import datetime
 from functools import partial
@@ -12,7 +11,6 @@ from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import balsam_checks as checks
-from dh_project.cli import hps
 from dh_project.cli.balsam_checks import step
 from dh_project.cli.parser import positive_float, positive_int
 from dh_project.common.console import tell
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import Target
-    from dh_project.problem import HpProblem
 
 EXAMPLE = """\
 example:
@@ -117,8 +114,6 @@ def run(arguments: argparse.Namespace) -> int:
             "balsam-submit hps: give the search a name, as in: deephyper balsam-submit hps demo …"
         )
     checks.check_words(arguments)
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
     from dh_project.hpc.balsam.client.client import RefusalsAreMistakes
 
@@ -132,19 +127,13 @@ def _submit(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_new, find_target, making_job, new_request
+    from dh_project.search.settings_file import to_data
 
-    submission = Submission(
-        workflow=arguments.workflow,
-        searcher=arguments.searcher or "ambs",
-        options=checks.options_of(arguments),
-        more=arguments.rest,
-        margin=arguments.margin,
-        import_from=str(Path.cwd()),
-        last_batch_job=arguments.chain or 1,
-    )
-    problem, parsed = checks.validate(submission)
+    workflow, chain = arguments.workflow, arguments.chain or 1
+    settings = checks.settings_of(arguments)
+    checks.validate(settings)
     target = find_target(arguments.site)
-    check_is_new(target, submission.workflow)
+    check_is_new(target, workflow)
     batch_request = BalsamRequest(
         nodes=arguments.nodes,
         minutes=arguments.minutes,
@@ -152,26 +141,32 @@ def _submit(arguments: argparse.Namespace) -> int:
         project=arguments.project,
         job_mode=arguments.mode,
     )
-    packing = checks.check_place(target, batch_request, parsed, submission, submission.last_batch_job)
-    data = checks.data_in(target, submission.options)
-    checks.prepare(target, parsed, data)
-    submission.options |= checks.with_places(submission.options, data)
+    packing = checks.check_place(target, batch_request, settings, arguments.margin, chain)
+    data = checks.data_in(target, settings)
+    checks.prepare(target, settings, data)
+    submission = Submission(
+        workflow=workflow,
+        search=to_data(checks.with_places(settings, data)),
+        margin=arguments.margin,
+        import_from=str(Path.cwd()),
+        last_batch_job=chain,
+    )
     if target.settings.outputs:
-        name = f"{submission.workflow}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        name = f"{workflow}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         submission.outputs = target.settings.outputs / name
     if arguments.dry_run:
-        request = new_request(0, submission.workflow, packing.driver)
+        request = new_request(0, workflow, packing.driver)
         _show_plan(
             request.model_dump() | {"parameters": request.parameters}, submission, batch_request, target
         )
         return 0
     _stage(data)
     apps = checks.bootstrap(target)
-    request = new_request(apps[tags.SEARCH], submission.workflow, packing.driver)
+    request = new_request(apps[tags.SEARCH], workflow, packing.driver)
     with making_job(target, request, submission) as job:
-        tell(f"Creating HPS({submission.searcher.upper()}) BalsamJob...OK")
+        tell(f"Creating HPS({settings.searcher.upper()}) BalsamJob...OK")
         _perform(target, batch_request, job, submission)
-    return _follow(target, job, problem, submission) if arguments.wait else 0
+    return _follow(target, job, submission) if arguments.wait else 0
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -179,6 +174,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_idle, find_target, search_job, waking_job
+    from dh_project.search.settings_file import to_data
 
     target = find_target(arguments.site)
     job = search_job(target, arguments.workflow)
@@ -187,31 +183,29 @@ def _resume(arguments: argparse.Namespace) -> int:
     before = Submission.read(folder)
     if before.import_from not in sys.path:
         sys.path.append(before.import_from)
-    new = checks.options_of(arguments)
-    data = checks.data_in(target, new)
+    settings, margin = checks.settings_of(arguments, before.settings()), arguments.margin or before.margin
+    checks.validate(settings)
+    data = checks.data_in(target, settings) if arguments.run_kwargs else {}
+    checks.check_goes_on(checks.with_places(settings, data), arguments.workflow, folder)
     made = batch_jobs_of(target.client, target.site.id, arguments.workflow)
+    batch_request = checks.request_again(arguments, made)
+    checks.check_place(target, batch_request, settings, margin, arguments.chain or 1)
     submission = before.model_copy(
         update={
-            "searcher": arguments.searcher or before.searcher,
-            "options": before.options | new | checks.with_places(new, data),
-            "more": arguments.rest or before.more,
-            "margin": arguments.margin or before.margin,
+            "search": to_data(checks.with_places(settings, data)),
+            "margin": margin,
             "last_batch_job": len(made) + (arguments.chain or 1),
         }
     )
-    problem, parsed = checks.validate(submission)
-    checks.check_goes_on(parsed, submission.workflow, folder)
-    batch_request = checks.request_again(arguments, made)
-    checks.check_place(target, batch_request, parsed, submission, arguments.chain or 1)
     if arguments.dry_run:
         _show_plan(job.model_dump(mode="json"), submission, batch_request, target)
         return 0
     _stage(data)
     checks.bootstrap(target)
     with waking_job(target, job, submission):
-        tell(f"Resuming HPS({submission.searcher.upper()}) BalsamJob...OK")
+        tell(f"Resuming HPS({settings.searcher.upper()}) BalsamJob...OK")
         _perform(target, batch_request, job, submission)
-    return _follow(target, job, problem, submission, is_new=False) if arguments.wait else 0
+    return _follow(target, job, submission, is_new=False) if arguments.wait else 0
 
 
 def _stage(data: checks.Data) -> None:
@@ -261,19 +255,17 @@ def _show_plan(
 ) -> None:
     """Print what would be made."""
     batch = batch_request.body(target.site.id, submission.workflow)
-    tell(f"Would run: deephyper {shlex.join(submission.arguments())}")
+    tell(f"Would search with: {pformat(submission.search, indent=4)}")
     tell(f"Would create: Job {pformat(job, indent=4)}")
     tell(f"Would submit: BatchJob {pformat(batch.model_dump(), indent=4)}")
     tell("Nothing was made.")
 
 
-def _follow(
-    target: Target, job: BalsamJob, problem: HpProblem, submission: Submission, is_new: bool = True
-) -> int:
+def _follow(target: Target, job: BalsamJob, submission: Submission, is_new: bool = True) -> int:
     """Follow the search to its end, and return the exit status that it would have had here."""
     from dh_project.hpc.balsam.jobs.following import Follower
     from dh_project.hpc.balsam.jobs.submission import OUTPUT
-    from dh_project.results.paths import SearchPaths
+    from dh_project.results.search_results import exit_status, results_of
     from dh_project.search.progress import Lines
     from dh_project.search.summary import print_summary
 
@@ -289,9 +281,9 @@ def _follow(
             f"{submission.workflow}"
         )
         return 130
-    history = follower.history
-    if history.ended:
-        print_summary(history, SearchPaths(folder), problem)
+    found = results_of(folder, follower.history)
+    if found.history.ended:
+        print_summary(found)
     if over is None:
         is_failed = follower.job.state == "FAILED"
         why = f"its own job failed, see {folder / OUTPUT}" if is_failed else "no batch job is ahead"
@@ -299,7 +291,7 @@ def _follow(
             f"the search is interrupted: {why}; it goes on with: deephyper balsam-submit hps "
             f"{submission.workflow} --resume"
         )
-        return hps.exit_status(history) if history.ended else 1
+        return exit_status(found) if found.history.ended else 1
     if over.status:
         tell(f"the search ended with status {over.status}: {over.reason}")
     return over.status

@@ -20,6 +20,27 @@ REFUSED = {
 """Options of old DeepHyper that are not here, and why (docs/options.rst has all of them)."""
 
 
+SEARCHER_OPTIONS = (
+    "surrogate_model",
+    "acq_func",
+    "kappa",
+    "xi",
+    "n_initial_points",
+    "n_jobs",
+    "liar_strategy",
+)
+"""Options of ``ambs`` alone."""
+
+
+BALSAM_OPTIONS = ("workflow", "num_ranks_per_node", "num_threads_per_rank", "num_evals_ahead")
+"""Options of the evaluator ``balsam`` alone."""
+
+
+def option_of(name: str) -> str:
+    """Return an option by the name of its value in a namespace."""
+    return "--" + name.replace("_", "-")
+
+
 class Refuse(argparse.Action):
     """An old option that is told apart from an unknown one."""
 
@@ -30,24 +51,24 @@ class Refuse(argparse.Action):
 
 def add_options(parser: Parser) -> None:
     """Add the options of every search."""
-    what = parser.add_argument_group("what to search")
+    what = parser.add_argument_group("what to search", argument_default=argparse.SUPPRESS)
+    what.add_argument(
+        "--settings", type=Path, metavar="FILE", help="search settings in TOML, which other options change"
+    )
     what.add_argument(
         "--problem",
-        required=True,
         metavar="P",
         help="package.module.Problem, a path to problem.py, or the bare name of an installed problem",
     )
     what.add_argument(
         "--run",
         "--run-function",
-        required=True,
         metavar="R",
         help="package.module.run (a function, a class or a LightningModule), a path to model_run.py, or a bare name",
     )
     what.add_argument(
         "--run-kwargs",
         nargs="+",
-        default=[],
         metavar="KEY=VALUE",
         help="constant arguments of run: epochs=2 data=…",
     )
@@ -58,7 +79,7 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help="seed of the proposals (42, or the earlier session's)",
     )
-    what.add_argument("--log-dir", type=Path, default=Path(), metavar="DIR", help="where results go (.)")
+    what.add_argument("--log-dir", type=Path, metavar="DIR", help="where results go (.)")
     what.add_argument(
         "--fresh", action="store_true", help="begin anew; what is in the folder is put aside, not deleted"
     )
@@ -67,7 +88,6 @@ def add_options(parser: Parser) -> None:
         nargs="+",
         action="extend",
         type=Path,
-        default=[],
         metavar="FILE",
         help="results.csv of other searches to learn from, old ones too",
     )
@@ -78,13 +98,12 @@ def add_options(parser: Parser) -> None:
         "--tag",
         nargs="+",
         action="extend",
-        default=[],
         metavar="KEY=VALUE",
         help="what else is to be said of it, likewise: a column m:tag_KEY",
     )
 
-    where = parser.add_argument_group("where trials run")
-    where.add_argument("--evaluator", default="ray", metavar="E", help="process, ray, mpi or balsam (ray)")
+    where = parser.add_argument_group("where trials run", argument_default=argparse.SUPPRESS)
+    where.add_argument("--evaluator", metavar="E", help="process, ray, mpi or balsam (ray)")
     where.add_argument(
         "--num-workers", type=positive_int, metavar="N", help="trials at a time (all GPUs, or all cores)"
     )
@@ -92,7 +111,6 @@ def add_options(parser: Parser) -> None:
         "--num-cpus-per-task",
         "--ray-num-cpus-per-task",
         type=positive_int,
-        default=1,
         metavar="N",
         help="cores a trial (1)",
     )
@@ -106,7 +124,6 @@ def add_options(parser: Parser) -> None:
     where.add_argument(
         "--ray-address",
         "--redis-address",
-        default="",
         metavar="A",
         help="Ray cluster, auto for this job's (one of its own)",
     )
@@ -144,7 +161,9 @@ def add_options(parser: Parser) -> None:
         help="seconds after which an MPI rank that says nothing is given up (60)",
     )
 
-    jobs = parser.add_argument_group("trials as jobs (--evaluator balsam)")
+    jobs = parser.add_argument_group(
+        "trials as jobs (--evaluator balsam)", argument_default=argparse.SUPPRESS
+    )
     jobs.add_argument(
         "--workflow", metavar="W", help="whose batch jobs run them (name of the results' folder)"
     )
@@ -161,10 +180,8 @@ def add_options(parser: Parser) -> None:
         help="trials that wait while all slots are busy (one for 16, where it cannot start too early)",
     )
 
-    limits = parser.add_argument_group("when to end")
-    limits.add_argument(
-        "--max-evals", type=int, default=-1, metavar="N", help="trials in all, -1 for no limit (-1)"
-    )
+    limits = parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
+    limits.add_argument("--max-evals", type=int, metavar="N", help="trials in all, -1 for no limit (-1)")
     limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
     limits.add_argument(
         "--walltime",
@@ -190,7 +207,6 @@ def add_options(parser: Parser) -> None:
     limits.add_argument(
         "--max-failures",
         type=failures,
-        default=100,
         metavar="N",
         help="failed trials in a row, or their share (0.5), that end the search; -1 for no limit (100)",
     )
@@ -204,7 +220,6 @@ def add_options(parser: Parser) -> None:
     limits.add_argument(
         "--max-retries",
         type=natural,
-        default=1,
         metavar="N",
         help="new starts of a trial whose worker vanished (1)",
     )
@@ -214,30 +229,22 @@ def add_options(parser: Parser) -> None:
 
 def add_ambs_options(parser: Parser) -> None:
     """Add the options of ``ambs``."""
-    model = parser.add_argument_group("the model")
+    model = parser.add_argument_group("the model", argument_default=argparse.SUPPRESS)
     model.add_argument(
         "--surrogate-model",
-        default="auto",
         metavar="M",
         help="GP, ET, RF, DUMMY or auto: GP, ET in wide spaces",
     )
-    model.add_argument(
-        "--acq-func", default="UCBd", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)"
-    )
-    model.add_argument(
-        "--kappa", "--acq-kappa", type=float, default=1.96, metavar="K", help="exploration in UCB (1.96)"
-    )
-    model.add_argument(
-        "--xi", "--acq-xi", type=float, default=0.01, metavar="X", help="exploration in EI and PI (0.01)"
-    )
+    model.add_argument("--acq-func", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)")
+    model.add_argument("--kappa", "--acq-kappa", type=float, metavar="K", help="exploration in UCB (1.96)")
+    model.add_argument("--xi", "--acq-xi", type=float, metavar="X", help="exploration in EI and PI (0.01)")
     model.add_argument(
         "--n-initial-points",
         type=positive_int,
-        default=10,
         metavar="N",
         help="trials before the first model (10)",
     )
-    model.add_argument("--n-jobs", type=positive_int, default=1, metavar="N", help="cores for the model (1)")
+    model.add_argument("--n-jobs", type=positive_int, metavar="N", help="cores for the model (1)")
     model.add_argument(
         "--liar-strategy", metavar="L", help="accepted and not used: pending points are told no lies"
     )

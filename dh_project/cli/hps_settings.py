@@ -1,41 +1,209 @@
-"""What the options of ``deephyper hps`` mean to the search: labels, settings of its model, limits, stopper."""
+"""What the options of ``deephyper hps`` say, as search settings. An option that is not given changes nothing."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from typing import TYPE_CHECKING
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
 from dh_project.common.errors import UserError, one_line
+from dh_project.common.key_values import parse_key_values
 
 if TYPE_CHECKING:
-    from dh_project.search.limits import Limits
-    from dh_project.search.searchers import AMBSSettings
-    from dh_project.search.stoppers import Stopper
+    from dh_project.search.settings import SearchSettings
+    from dh_project.trial.shape import TrialShape
+
+SITE_VARIABLE = "DH_PROJECT_SITE"
+"""Set by a site's job scripts to its name."""
+
+SETTINGS = {
+    "problem": "problem",
+    "run": "run",
+    "seed": "seed",
+    "log_dir": "folder",
+    "warm_start": "warm_start",
+    "searcher": "searcher",
+    "evaluator": "evaluator",
+    "num_workers": "num_workers",
+    "scratch": "scratch",
+    "timeout": "timeout",
+    "walltime": "walltime",
+    "margin": "margin",
+    "trial_timeout": "trial_timeout",
+    "trial_memory": "trial_memory",
+    "max_retries": "max_retries",
+}
+"""Options that are a setting."""
+
+TRIAL = {
+    "num_cpus_per_task": "cores",
+    "num_gpus_per_task": "gpus",
+    "ranks_per_trial": "processes",
+    "num_nodes_per_eval": "nodes",
+}
+"""Options that are a part of ``trial``."""
+
+EVALUATOR = {
+    "ray_address": "ray_address",
+    "ray_password": "ray_password",
+    "rank_timeout": "rank_timeout",
+    "workflow": "workflow",
+    "num_evals_per_node": "trials_per_node",
+    "num_evals_ahead": "trials_ahead",
+}
+"""Options that are one of ``evaluator_settings``."""
+
+BALSAM_SHAPE = ("num_ranks_per_node", "num_threads_per_rank")
+"""Options that are a part of ``trial`` with the evaluator ``balsam``."""
+
+OPTIONS = {
+    setting: "--" + {"num_nodes_per_eval": "nodes-per-trial"}.get(option, option.replace("_", "-"))
+    for option, setting in (
+        SETTINGS | TRIAL | EVALUATOR | {"max_evals": "max_evals", "max_failures": "max_failures"}
+    ).items()
+}
+"""The option of a setting, for messages."""
 
 
-def check_settings(arguments: argparse.Namespace) -> None:
-    """Check them all without a search, as what submits one does.
+def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = None) -> SearchSettings:
+    """Return search settings: what the options say, and for the others what a base says, or their defaults.
+
+    Args:
+        arguments: As they were parsed; options that were not given are absent.
+        base: Settings to change; None takes those of the file of ``--settings``, if one is given.
 
     Raises:
-        UserError: One is wrong.
+        UserError: An option has a value that the search cannot take, or ``--problem`` or ``--run`` is missing.
     """
-    labels(arguments)
-    ambs_settings(arguments)
-    stopper(arguments)
-    limits(arguments)
+    from dh_project.search.settings import SearchSettings
+
+    given = vars(arguments)
+    if base is None and "settings" in given:
+        from dh_project.search.settings_file import read_settings
+
+        base = read_settings(given["settings"])
+    changes = changes_of(given, base)
+    missing = [f"--{name}" for name in ("problem", "run") if base is None and name not in changes]
+    if missing:
+        raise UserError(
+            f"{' and '.join(missing)} missing: name the space and the run function, or give --settings FILE"
+        )
+    try:
+        return SearchSettings(**changes) if base is None else replace(base, **changes)
+    except UserError as error:
+        raise UserError(in_options(str(error))) from None
 
 
-def labels(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return what the search is called, as each of its rows has it: ``experiment``, and ``tag_<key>``.
+def in_options(message: str) -> str:
+    """Return a message about a setting in which the setting is called by its option."""
+    return re.sub(
+        r"^(\w+)(=|:)",
+        lambda match: f"{OPTIONS.get(match[1], match[1])}{match[2].replace('=', ' ')}",
+        message,
+    )
+
+
+def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[str, Any]:
+    """Return the settings that options change, by name.
+
+    Raises:
+        UserError: A value is wrong.
+    """
+    changes: dict[str, Any] = {SETTINGS[name]: value for name, value in given.items() if name in SETTINGS}
+    tables = {"run_kwargs": parse_key_values(given["run_kwargs"])} if "run_kwargs" in given else {}
+    tables |= _stopper(given)
+    if minutes := given.get("eval_timeout_minutes"):
+        changes.setdefault("trial_timeout", 60 * minutes)
+    if (most := given.get("max_evals")) is not None:
+        if most == 0 or most < -1:
+            raise UserError(f"--max-evals {most}: give at least 1, or -1 for no limit")
+        changes["max_evals"] = None if most == -1 else most
+    if (failures := given.get("max_failures")) is not None:
+        changes["max_failures"] = None if failures == -1 else failures
+    if labels := _labels(given):
+        tables["labels"] = {**(base.labels if base else {}), **labels}
+    evaluator = given.get("evaluator", base.evaluator if base else "")
+    changes["trial"] = _shape(given, evaluator, base.trial if base else None)
+    if places := _evaluator_settings(given):
+        tables["evaluator_settings"] = {**(base.evaluator_settings if base else {}), **places}
+    if model := _searcher_settings(given):
+        tables["searcher_settings"] = {**(base.searcher_settings if base else {}), **model}
+    if base is not None and changes.get("searcher", base.searcher) != base.searcher:
+        tables.setdefault("searcher_settings", {})
+    return changes | tables
+
+
+def _shape(given: Mapping[str, Any], evaluator: str, base: TrialShape | None) -> TrialShape:
+    """Return what one trial takes. The options of Balsam count the processes of a trial on each of its nodes.
+
+    Raises:
+        UserError: An option belongs to another evaluator.
+    """
+    from dh_project.trial.shape import TrialShape
+
+    if evaluator != "balsam":
+        for name in BALSAM_SHAPE:
+            if given.get(name) is not None:
+                raise UserError(
+                    f"{option_of(name)}: it belongs to --evaluator balsam; this is {evaluator or 'ray'}; leave it out"
+                )
+        return replace(base or TrialShape(), **_renamed(given, TRIAL))
+    if given.get("ranks_per_trial") is not None:
+        raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
+    base = base or TrialShape(cores=None)
+    nodes = given.get("num_nodes_per_eval") or base.nodes
+    return TrialShape(
+        processes=nodes * (given.get("num_ranks_per_node") or base.processes_per_node),
+        nodes=nodes,
+        cores=given.get("num_threads_per_rank") or base.cores,
+        gpus=given.get("num_gpus_per_task", base.gpus),
+    )
+
+
+def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names[name]: value for name, value in given.items() if name in names and value is not None}
+
+
+def _searcher_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    if (liar := given.get("liar_strategy")) not in (None, "cl_min", "cl_mean", "cl_max"):
+        raise UserError(f"--liar-strategy {liar}: valid: cl_min, cl_mean, cl_max (none is used)")
+    return {name: given[name] for name in SEARCHER_OPTIONS if name in given and name != "liar_strategy"}
+
+
+def _evaluator_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options say of the evaluator, and for MPI ranks what the site of the job says of its GPUs.
+
+    Raises:
+        UserError: There is no such site.
+    """
+    found = _renamed(given, EVALUATOR)
+    if given.get("evaluator") in ("mpi", "mpicomm"):
+        gpu = None
+        if name := os.environ.get(SITE_VARIABLE):
+            from dh_project.hpc.sites.site import load_site
+
+            gpu = load_site(name).gpu
+        if gpu is not None and gpu.order:
+            found["gpu_order"] = tuple(gpu.order)
+        if "SLURM_GPUS_PER_TASK" in os.environ or (gpu is not None and gpu.variable == "launcher"):
+            found["gpus_by_launcher"] = True
+    return found
+
+
+def _labels(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the search is called: ``experiment``, and ``tag_<key>``.
 
     Raises:
         UserError: A tag is not of the form ``key=value``, or comes twice; or a name is empty.
     """
     found: dict[str, str] = {}
-    if arguments.experiment is not None:
-        found["experiment"] = one_line(arguments.experiment)
-    for word in arguments.tag:
+    if given.get("experiment") is not None:
+        found["experiment"] = one_line(given["experiment"])
+    for word in given.get("tag", ()):
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier():
             raise UserError(f"--tag {word!r} is not of the form KEY=VALUE, as in machine=polaris")
@@ -47,91 +215,18 @@ def labels(arguments: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def ambs_settings(arguments: argparse.Namespace) -> AMBSSettings | None:
-    """Return the settings of ``ambs``; None for another searcher.
+def _stopper(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stopper and its settings.
 
     Raises:
-        UserError: A name is unknown.
+        UserError: Two are given, or a setting is not of the form ``key=value``.
     """
-    from dh_project.search.searchers.settings import AMBSSettings
-
-    if arguments.searcher != "ambs":
-        return None
-    if arguments.liar_strategy not in (None, "cl_min", "cl_mean", "cl_max"):
-        raise UserError(
-            f"--liar-strategy {arguments.liar_strategy}: valid: cl_min, cl_mean, cl_max (none is used)"
-        )
-    return AMBSSettings.checked(
-        arguments.surrogate_model,
-        arguments.acq_func,
-        kappa=arguments.kappa,
-        xi=arguments.xi,
-        n_initial_points=arguments.n_initial_points,
-        n_jobs=arguments.n_jobs,
-    )
-
-
-def limits(arguments: argparse.Namespace) -> Limits:
-    """Return where the search ends.
-
-    Raises:
-        UserError: The number of trials is none.
-    """
-    from dh_project.search.limits import Limits
-
-    if arguments.max_evals == 0 or arguments.max_evals < -1:
-        raise UserError(f"--max-evals {arguments.max_evals}: give at least 1, or -1 for no limit")
-    minutes, memory = arguments.eval_timeout_minutes, arguments.trial_memory
-    return Limits(
-        max_evals=None if arguments.max_evals == -1 else arguments.max_evals,
-        timeout=arguments.timeout,
-        **_deadline(arguments),
-        trial_timeout=arguments.trial_timeout or (60 * minutes if minutes else None),
-        trial_memory=int(memory * 2**30) if memory else None,
-        max_retries=arguments.max_retries,
-        max_failures=None if arguments.max_failures == -1 else arguments.max_failures,
-    )
-
-
-def _deadline(arguments: argparse.Namespace) -> dict[str, float]:
-    """Return when the job ends, by the monotonic clock, and the margin before that."""
-    import psutil
-
-    from dh_project.search.limits import Limits
-
-    walltime, margin = arguments.walltime, arguments.margin or Limits.margin
-    if walltime is None:
-        if arguments.margin is not None:
-            raise UserError("--margin: it is a part of the job's time; give that too, with --walltime")
+    if not (stoppers := given.get("stopper")):
         return {}
-    if margin >= walltime:
-        raise UserError(
-            f"--walltime {walltime:g} s: the margin of {margin:g} s leaves no time; give a shorter --margin"
-        )
-    age = max(0.0, time.time() - psutil.Process().create_time())
-    if age >= walltime - margin:
-        raise UserError(
-            f"--walltime {walltime:g} s: no time is left: this command began {age:.1f} s ago, and the margin is "
-            f"{margin:g} s"
-        )
-    return {"ends_at": time.monotonic() - age + walltime, "margin": margin}
-
-
-def stopper(arguments: argparse.Namespace) -> Stopper | None:
-    """Return the stopper.
-
-    Raises:
-        UserError: Its name or a setting is wrong.
-    """
-    if not arguments.stopper:
-        return None
-    from dh_project.common.key_values import parse_key_values
-    from dh_project.search.stoppers import create_stopper
-
-    if len(arguments.stopper) > 1:
+    if len(stoppers) > 1:
         raise UserError("--stopper: given twice; one stopper judges a search")
-    name, *settings = arguments.stopper[0]
+    name, *words = stoppers[0]
     try:
-        return create_stopper(name, parse_key_values(settings))
+        return {"stopper": name, "stopper_settings": parse_key_values(words)}
     except UserError as error:
         raise UserError(f"--stopper {name}: {error}") from None

@@ -1,4 +1,4 @@
-"""``deephyper submit``: a search as batch jobs of a supercomputer, through the site's own scheduler."""
+"""``deephyper submit``: runs a search as batch jobs of a supercomputer, through the site's own scheduler."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from dh_project.cli import hps_options as options
-from dh_project.cli import hps_resources as places
 from dh_project.cli.parser import Parser, positive_float, positive_int
 from dh_project.cli.submit_search import (
+    IN_THE_SCRIPT,
     NOT_HERE,
+    SETTINGS,
     Code,
-    check_options,
-    check_search,
+    check_margin,
     plan_code,
     scratch_folder,
-    words_of,
+    script_shape,
+    settings_in_the_job,
+    submitted_settings,
 )
 from dh_project.common.console import tell
 from dh_project.common.errors import UserError
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.scheduler import Scheduler
     from dh_project.hpc.batch_jobs.script import Program
     from dh_project.hpc.sites.facts import Site
+    from dh_project.search.settings import SearchSettings
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -41,11 +45,11 @@ NEEDS = {"mpi": "mpi4py", "ray": "ray"}
 LONGEST_NAME = 60
 
 DESCRIPTION = """\
-Submit a search as a batch job of a site: check the request against the site's queues, write the job script beside the
-search's results, and hand it to the site's own qsub or sbatch.
+Submit a search as a batch job of a site: check the request against the site's queues, write the job script into the
+search's folder, and submit it with the site's own qsub or sbatch.
 
-The search stops in time before its job ends, and the next job goes on with it: --chain 3 submits three, each of which
-starts when the one before has ended. Those that a search does not need any more leave the queue.
+The search stops before its job ends, and the next job continues it: --chain 3 submits three jobs, each of which
+starts when the one before has ended. When the search is complete, the remaining jobs are taken out of the queue.
 """
 
 EPILOG = """\
@@ -53,7 +57,8 @@ example:
   deephyper submit polaris --nodes 2 --minutes 60 --queue preemptable --project P --chain 3 --log-dir search \\
       --max-evals 500 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
 
---dry-run prints the script, and writes nothing.
+--dry-run prints the script and the commands that would submit it, and writes nothing. deephyper sites lists sites and
+queues; deephyper tasks show lists your jobs.
 """
 
 
@@ -96,49 +101,50 @@ def add_command(commands: Any) -> None:
     )
 
     how = parser.add_argument_group("how to submit")
-    how.add_argument("--dry-run", action="store_true", help="check all, print the script, and write nothing")
+    how.add_argument(
+        "--dry-run", action="store_true", help="check the request, print the script, and write nothing"
+    )
     how.add_argument(
         "--again",
         action="store_true",
-        help="submit although jobs of this search are queued; these follow them",
+        help="submit although jobs of this search are queued; the new jobs follow them",
     )
     how.add_argument(
         "--environment",
         metavar="E",
-        help="folder of a virtual or conda environment, conda's name, or environment.yml (the one at hand)",
+        help="folder or name of a virtual or conda environment, or environment.yml (this one)",
     )
     how.add_argument(
         "--snapshot",
         action="store_true",
-        help="copy this folder, and run from the copy (jobs run in this folder)",
+        help="copy this folder, and run jobs in the copy (they run in this folder)",
     )
     how.add_argument(
-        "--snapshot-limit", type=positive_float, metavar="MIB", help="MiB that the copy may have (300)"
+        "--snapshot-limit", type=positive_float, metavar="MIB", help="largest size of the copy in MiB (300)"
     )
     parser.complete = add_search_options
 
 
 def add_search_options(parser: Parser) -> None:
-    """Add the options of ``deephyper hps``, with the evaluators that a job of several nodes has."""
+    """Add the options of ``deephyper hps``, with the evaluators that run on several nodes."""
     options.add_options(parser)
     options.add_ambs_options(parser)
     where = parser.group("where trials run")
     where.add_argument("--searcher", choices=("ambs", "random"), default="ambs", help="ambs or random (ambs)")
     actions = {action.dest: action for action in parser._actions}
-    evaluator = actions["evaluator"]
-    evaluator.choices, evaluator.default, evaluator.help = EVALUATORS, "mpi", "mpi or ray (mpi)"
+    actions["evaluator"].choices, actions["evaluator"].help = EVALUATORS, "mpi or ray (mpi)"
+    parser.set_defaults(evaluator="mpi", log_dir=Path(), **dict.fromkeys(IN_THE_SCRIPT))
     actions["margin"].help = "seconds before the job's end at which trials are interrupted (120)"
-    actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU, or core)"
-    actions["num_gpus_per_task"].help = "GPUs a trial (1, or what of one is left to each of more trials)"
-    actions["scratch"].help = "each node's own disk, where trials write (the site's)"
-    actions["num_cpus_per_task"].default = None
-    actions["num_cpus_per_task"].help = "cores a trial (an even share beside GPUs, else 1)"
-    for name in {*NOT_HERE, *places.ELSEWHERE["balsam"]} - {"num_evals_per_node"}:
+    actions["num_evals_per_node"].help = "trials at a time on a node (one for each GPU or core)"
+    actions["num_gpus_per_task"].help = "GPUs of a trial (1, or a share if there are more trials)"
+    actions["scratch"].help = "local disk of a node for trials (the site's)"
+    actions["num_cpus_per_task"].help = "cores of a trial (an even share on nodes with GPUs, else 1)"
+    for name in {*NOT_HERE, *options.BALSAM_OPTIONS}:
         actions[name].help = argparse.SUPPRESS
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Submit, or print the script."""
+    """Submit the search, or print its script."""
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
 
@@ -146,32 +152,36 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.batch_jobs.record import CODE
     from dh_project.hpc.batch_jobs.request_check import check_request
     from dh_project.hpc.batch_jobs.script import render
-    from dh_project.hpc.batch_jobs.submission import planned_commands, submit_chain
+    from dh_project.hpc.batch_jobs.submit_chain import planned_commands, submit_chain
+    from dh_project.search.settings_file import settings_text, write_settings
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
-    folder = arguments.log_dir.absolute()
+    settings = submitted_settings(arguments)
+    folder = settings.folder.absolute()
     site, request = _site(arguments), _request(arguments, folder)
     notes = check_request(site, request)
-    check_options(arguments, _margin(arguments))
+    check_margin(arguments.minutes, _margin(arguments))
     environment = find_environment(arguments.environment)
-    missing = what_is_missing(arguments.environment, environment, NEEDS[arguments.evaluator])
+    missing = what_is_missing(arguments.environment, environment, NEEDS[settings.evaluator])
     if missing is not None and not arguments.dry_run:
         raise UserError(missing)
     notes += [missing] if missing is not None else []
     code = plan_code(arguments, folder / CODE)
-    check_search(arguments, code.directory)
-    script = render(site, request, _program(arguments, folder, code, environment))
+    settings = settings_in_the_job(settings, code.directory)
+    script = render(site, request, _program(arguments, settings, code, environment))
     scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
     for note in notes:
         say(f"note         {note}")
     say(f"environment  {environment.kind} {environment.folder}")
     say(f"code         {code.in_words()}")
     if scheduler is None:
+        say(f"settings     {folder / SETTINGS}:\n{indent(settings_text(settings).rstrip(), ' ' * 13)}")
         for command in planned_commands(site, folder, arguments.chain):
             say(f"would submit {command}")
         print(script, end="")
         return 0
     _make_folder(folder)
+    write_settings(settings, folder / SETTINGS)
     code.copy()
     for made in submit_chain(scheduler, folder, script, _job(site, request, ahead), arguments.chain):
         say(f"submitted    {made.job}" + (f", to start after {made.after}" if made.after else ""))
@@ -181,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _site(arguments: argparse.Namespace) -> Site:
-    """Return the site, with the scratch that is given."""
+    """Return the site, with the scratch folder of the command line."""
     from dh_project.hpc.sites.facts import Scratch
     from dh_project.hpc.sites.site import load_site
 
@@ -192,7 +202,7 @@ def _site(arguments: argparse.Namespace) -> Site:
 
 
 def _request(arguments: argparse.Namespace, folder: Path) -> Request:
-    """Return what is asked of the site."""
+    """Return the request to the site."""
     from dh_project.hpc.batch_jobs.request import Request
 
     return Request(
@@ -208,22 +218,22 @@ def _request(arguments: argparse.Namespace, folder: Path) -> Request:
 
 
 def _program(
-    arguments: argparse.Namespace, folder: Path, code: Code, environment: PythonEnvironment
+    arguments: argparse.Namespace, settings: SearchSettings, code: Code, environment: PythonEnvironment
 ) -> Program:
-    """Return what runs in each job."""
-    from dh_project.cli.hps_resources import trial_shape
+    """Return the program that each job runs."""
     from dh_project.hpc.batch_jobs.script import Program
 
     return Program(
-        evaluator=arguments.evaluator,
-        words=words_of(arguments, folder, code.directory),
+        evaluator="ray" if settings.evaluator == "ray" else "mpi",
+        words=["hps", settings.searcher, "--settings", str(settings.folder / SETTINGS)],
         directory=str(code.directory),
         activate=(*environment.lines, *code.lines),
         last=(
-            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(folder)]) + ' "$status"',
+            shlex.join(["python", "-m", "dh_project.hpc.batch_jobs.end_chain", str(settings.folder)])
+            + ' "$status"',
         ),
         margin=_margin(arguments),
-        shape=trial_shape(arguments, arguments.evaluator),
+        shape=script_shape(arguments, settings),
         ranks_per_node=arguments.num_evals_per_node,
     )
 
@@ -241,10 +251,10 @@ def _scheduler_and_jobs(
     """Return the site's scheduler, and the jobs of the search that wait or run there.
 
     Raises:
-        UserError: It is not here; or there are such jobs, and ``--again`` is not given.
+        UserError: The scheduler is not on this machine; or there are such jobs, and ``--again`` is not given.
     """
     from dh_project.hpc.batch_jobs.scheduler import scheduler_of
-    from dh_project.hpc.batch_jobs.submission import jobs_ahead
+    from dh_project.hpc.batch_jobs.submit_chain import jobs_ahead
 
     scheduler = scheduler_of(site.scheduler, site.name)
     scheduler.check_is_here()
@@ -258,7 +268,7 @@ def _scheduler_and_jobs(
 
 
 def _job(site: Site, request: Request, ahead: list[str]) -> BatchJob:
-    """Return what the jobs have in common."""
+    """Return the record that the jobs share."""
     from dh_project.hpc.batch_jobs.record import BatchJob
 
     return BatchJob(
@@ -273,7 +283,7 @@ def _job(site: Site, request: Request, ahead: list[str]) -> BatchJob:
 
 
 def _name_after(folder: Path) -> str:
-    """Return a job's name after the folder of its search, as far as schedulers take it."""
+    """Return a job's name made of the folder of its search, in characters that schedulers take."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)
     return (name if name[:1].isalpha() else f"search_{name}")[:LONGEST_NAME]
 
@@ -294,7 +304,7 @@ def _make_folder(folder: Path) -> None:
     """Make the search's folder.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: The folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

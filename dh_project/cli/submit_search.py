@@ -1,22 +1,24 @@
-"""The search that ``deephyper submit`` hands on: its checks, its command line in the job, and the code it runs."""
+"""The search that ``deephyper submit`` hands on: its checks, its settings for the job, and the code it runs."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dh_project.cli import hps, hps_settings
-from dh_project.cli import hps_options as options
-from dh_project.cli import hps_resources as places
-from dh_project.cli.parser import Parser
+from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
+from dh_project.cli.hps_settings import settings_of
 from dh_project.common.errors import UserError
+from dh_project.trial.shape import TrialShape
 
 if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.snapshot import Snapshot
+    from dh_project.search.settings import SearchSettings
+
+SETTINGS = "search.toml"
+"""The settings of the search, in its folder."""
 
 NOT_HERE = {
     "walltime": "it is the job's, and the script hands it on; leave it out",
@@ -27,56 +29,67 @@ NOT_HERE = {
 }
 """Options of ``deephyper hps`` that a job's script settles."""
 
-OWN = (
-    "evaluator",
-    "margin",
-    "log_dir",
-    "problem",
-    "run",
-    "num_evals_per_node",
-    "num_cpus_per_task",
-    "num_gpus_per_task",
-    "scratch",
-)
-"""Those that are handed on in another way than the rest."""
+IN_THE_SCRIPT = ("margin", "num_evals_per_node", "num_cpus_per_task", "num_gpus_per_task", "scratch")
+"""Options that the script gives to ``deephyper hps``, as the nodes of the site need them."""
 
 
-def check_options(arguments: argparse.Namespace, margin: int) -> None:
-    """Check what ``deephyper hps`` would refuse in the job, but for what needs the job.
-
-    Args:
-        arguments: As they were parsed.
-        margin: Seconds before the job's end at which its trials are interrupted.
+def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
+    """Return the settings of the search in the job, without those that the script gives.
 
     Raises:
-        UserError: It would.
+        UserError: ``deephyper hps`` would refuse them in the job.
     """
     from dh_project.evaluators import check_spread
+    from dh_project.search.session import evaluator_settings
+    from dh_project.search.stoppers import create_stopper
 
+    given = dict(vars(arguments))
     for name, why in NOT_HERE.items():
-        if getattr(arguments, name):
+        if given.get(name):
             raise UserError(f"--{name.replace('_', '-')}: {why}")
     if arguments.snapshot_limit is not None and not arguments.snapshot:
         raise UserError(
             "--snapshot-limit: nothing is copied without --snapshot; give that too, or leave it out"
         )
-    if arguments.searcher == "random":
-        for words in _given(arguments, options.add_ambs_options):
-            raise UserError(
-                f"{words[0]}: random search has no model; leave it out, or search with --searcher ambs"
-            )
-    places.check_places(_with(arguments, num_evals_per_node=None), arguments.evaluator)
-    check_spread(arguments.evaluator, places.evaluator_settings(_with(arguments, num_cpus_per_task=1)))
-    if 60 * arguments.minutes <= margin:
+    if given["searcher"] == "random" and (model := [name for name in SEARCHER_OPTIONS if name in given]):
         raise UserError(
-            f"--minutes {arguments.minutes}: the margin of {margin} s leaves no time; give more minutes, or a "
-            "shorter --margin"
+            f"{option_of(model[0])}: random search has no model; leave it out, or search with --searcher ambs"
         )
-    hps_settings.check_settings(_with(arguments, margin=None))
+    settings = settings_of(
+        argparse.Namespace(**{name: value for name, value in given.items() if name not in IN_THE_SCRIPT})
+    )
+    check_spread(settings.evaluator, evaluator_settings(settings))
+    if settings.stopper:
+        create_stopper(settings.stopper, settings.stopper_settings)
+    return settings
+
+
+def script_shape(arguments: argparse.Namespace, settings: SearchSettings) -> TrialShape:
+    """Return the shape of a trial for the script. Without a number of cores, each process has an even share."""
+    asked, standard = settings.trial, TrialShape()
+    cores = arguments.num_cpus_per_task or (None if asked.cores == standard.cores else asked.cores)
+    gpus = asked.gpus if arguments.num_gpus_per_task is None else arguments.num_gpus_per_task
+    return replace(asked, cores=cores, gpus=gpus)
+
+
+def check_margin(minutes: int, margin: int) -> None:
+    """Check that a job has time beside its margin.
+
+    Args:
+        minutes: Of the job.
+        margin: Seconds before its end at which its trials are interrupted.
+
+    Raises:
+        UserError: It has none.
+    """
+    if 60 * minutes <= margin:
+        raise UserError(
+            f"--minutes {minutes}: the margin of {margin} s leaves no time; give more minutes, or a shorter --margin"
+        )
 
 
 def scratch_folder(arguments: argparse.Namespace) -> str:
-    """Return the scratch that is given, as a script has it: what holds a variable is filled in by the job alone.
+    """Return the given scratch as a script has it. A path with a variable is filled in by the job.
 
     Raises:
         UserError: It is a part of the search.
@@ -88,97 +101,45 @@ def scratch_folder(arguments: argparse.Namespace) -> str:
     return str(checked_place(arguments.scratch, arguments.log_dir))
 
 
-def _with(arguments: argparse.Namespace, **values: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{**vars(arguments), **values})
-
-
-def check_search(arguments: argparse.Namespace, directory: Path) -> None:
-    """Check that problem and run function load, and that the folder is free or has this search, with work left.
+def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSettings:
+    """Return settings whose paths mean the same in the job, after a look at whether work is left.
 
     Args:
-        arguments: As they were parsed.
+        settings: As they were given here.
         directory: Where the job runs.
 
     Raises:
-        UserError: They do not, or it is not.
+        UserError: Problem or run function do not load, the folder has another search, or all of it is done.
     """
     from dh_project.results.history import check_same_search
     from dh_project.results.paths import SearchPaths
+    from dh_project.search.session import earlier_sessions, load_search, read_sources, what_is_done
 
-    paths = SearchPaths(arguments.log_dir)
-    history = hps.earlier_sessions(paths, fresh=False)
-    problem, identity = hps.load_search(arguments, history)
-    identity = replace(
-        identity, problem=_target(arguments.problem, directory), run=_target(arguments.run, directory)
-    )
-    check_same_search(paths, history, identity)
-    hps.read_sources(arguments, paths, history, problem)
-    done = hps.what_is_done(history, hps_settings.limits(_with(arguments, margin=None)))
+    paths = SearchPaths(settings.folder)
+    history = earlier_sessions(paths)
+    loaded = load_search(settings, history)
+    problem, run = _there(loaded.identity.problem or "", directory), _there(loaded.identity.run, directory)
+    check_same_search(paths, history, replace(loaded.identity, problem=problem, run=run))
+    read_sources(settings, history, loaded.problem)
+    done = what_is_done(settings, history)
     if done is not None:
         raise UserError(
-            f"{arguments.log_dir}: {done}; there is nothing to submit, or give a larger --max-evals"
+            f"{settings.folder}: {done}; there is nothing to submit, or give a larger --max-evals"
         )
+    return replace(
+        settings,
+        problem=problem,
+        run=run,
+        folder=settings.folder.absolute(),
+        warm_start=tuple(path.absolute() for path in settings.warm_start),
+    )
 
 
-def _target(target: str, directory: Path) -> str:
-    """Return where a problem or a run function is for the job; a file of this folder is also in the copy of it."""
-    from dh_project.user_code.loading import absolute_target
-
-    there = absolute_target(target)
+def _there(target: str, directory: Path) -> str:
+    """Return where the job finds a file of this folder, of which it may have a copy; other targets are unchanged."""
     here = Path.cwd().resolve()
-    is_copied = there != target or Path(there).is_absolute()
-    if is_copied and directory != Path.cwd() and Path(there).is_relative_to(here):
-        return str(directory.resolve() / Path(there).relative_to(here))
-    return there
-
-
-def words_of(arguments: argparse.Namespace, folder: Path, directory: Path) -> list[str]:
-    """Return the command line of the search, without its evaluator and the time that it has.
-
-    Args:
-        arguments: As they were parsed.
-        folder: Of the search's results.
-        directory: Where the job runs.
-    """
-    words = ["--problem", _target(arguments.problem, directory), "--run", _target(arguments.run, directory)]
-    words += ["--log-dir", str(folder)]
-    for given in _given(arguments, options.add_options, leave_out=(*OWN, *NOT_HERE)):
-        words += given
-    if arguments.searcher == "ambs":
-        for given in _given(arguments, options.add_ambs_options):
-            words += given
-    return ["hps", arguments.searcher, *words]
-
-
-def _given(
-    arguments: argparse.Namespace, add: Callable[[Parser], None], leave_out: tuple[str, ...] = ()
-) -> list[list[str]]:
-    """Return the options that have other values than their defaults, each with its words."""
-    parser = Parser(add_help=False)
-    add(parser)
-    given = []
-    for action in parser._actions:
-        value = getattr(arguments, action.dest, action.default)
-        if action.dest in leave_out or value == action.default:
-            continue
-        option = action.option_strings[0]
-        if value is True:
-            given.append([option])
-        elif isinstance(value, list) and type(action) is argparse._AppendAction:
-            given += [_as_words(option, words) for words in value]
-        elif isinstance(value, list):
-            given.append(
-                _as_words(option, [word.absolute() if isinstance(word, Path) else word for word in value])
-            )
-        else:
-            given.append(_as_words(option, [value]))
-    return given
-
-
-def _as_words(option: str, values: Sequence[object]) -> list[str]:
-    """Return an option and its values; a first one that begins with a dash would pass for an option by itself."""
-    first, *others = map(str, values)
-    return [f"{option}={first}", *others] if first.startswith("-") else [option, first, *others]
+    is_copied = directory != Path.cwd() and Path(target).is_absolute() and Path(target).is_relative_to(here)
+    return str(directory.resolve() / Path(target).relative_to(here)) if is_copied else target
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables that commands print, or write to a file of the user's."""
+"""Tables that commands print or write to a file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ENDINGS = (".csv", ".json")
 
 
 def check_output(path: Path | None, endings: Sequence[str] = ENDINGS) -> None:
-    """See to it that a mistaken place is told before the work is done.
+    """Check the path of an output file before the work is done.
 
     Raises:
-        UserError: The ending is another, or no file can be written there.
+        UserError: The ending is unknown, or no file can be written there.
     """
     if path is None:
         return
@@ -32,7 +32,7 @@ def check_output(path: Path | None, endings: Sequence[str] = ENDINGS) -> None:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table as CSV or as a JSON list, by the file's ending, whole or not at all."""
+    """Write a table as CSV or as a JSON list, by the ending of the file, completely or not at all."""
     from dh_project.common.files import table_text, write_whole
 
     if path.suffix == ".json":
@@ -42,7 +42,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, A
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON, completely or not at all."""
     from dh_project.common.files import write_whole
 
     write_whole(path, json.dumps(content, indent=1) + "\n")

@@ -120,6 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is None or not has_balsam:
         _show_submitted(arguments)
     if has_balsam:
+        if arguments.output is None:
+            print("Jobs of the Balsam server")
         _show_balsam(arguments)
     elif arguments.log_dir is None and arguments.output is None:
         print(NO_BALSAM)
@@ -187,15 +189,13 @@ def _show_balsam(arguments: argparse.Namespace) -> int:
         if filters.ids:
             jobs_by_id(client, filters.ids)
         jobs = find(client, filters, arguments.limit + 1)
-        url = client.url
     is_cut, jobs = len(jobs) > arguments.limit, jobs[: arguments.limit]
     if arguments.output is not None:
         write_rows(arguments.output, columns, rows(jobs, columns))
     elif jobs:
-        print(f"Jobs of the Balsam server {url}")
         print_rows(columns, rows(jobs, columns))
     else:
-        print(f"Jobs of the Balsam server {url}: no jobs match")
+        print("no jobs match")
     _tell_of_more(is_cut, len(jobs))
     return 0
 

@@ -28,8 +28,8 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return the message for an unknown name: the near match, if there is one, and all valid names.
 
-    >>> unknown_name("loss", "mea", ["mae", "mse"])
-    "unknown loss 'mea' (did you mean 'mae'?); valid: mae, mse"
+    >>> unknown_name("loss", "maee", ["mae", "mse"])
+    "unknown loss 'maee' (did you mean 'mae'?); valid: mae, mse"
     """
     valid = list(valid)
     return f"unknown {kind} {name!r}{did_you_mean(name, valid)}; valid: {', '.join(valid)}"

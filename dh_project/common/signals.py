@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ ONE_SECONDS = 1.0
 
 
 class SignalNote:
-    """Notes signals between its entry and its exit, in the main thread.
+    """Notes signals between its entry and its exit. Outside of the main thread none can be noted.
 
     Attributes:
         came: Name of the signal that came; None while none did.
@@ -26,7 +27,7 @@ class SignalNote:
 
     def __enter__(self) -> SignalNote:
         self._before: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self._note) for number in NUMBERS
+            number: signal.signal(number, self._note) for number in NUMBERS if is_main_thread()
         }
         return self
 
@@ -43,6 +44,11 @@ class SignalNote:
             raise KeyboardInterrupt
 
 
+def is_main_thread() -> bool:
+    """Say whether this thread is the main one, which alone can take note of signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def signal_name(number: int) -> str:
     """Return what a signal is called."""
     try:
@@ -54,6 +60,9 @@ def signal_name(number: int) -> str:
 @contextmanager
 def ending_at_once() -> Iterator[None]:
     """Let a SIGINT end this process, as a SIGTERM does: as an exception it can be lost while Python imports."""
+    if not is_main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield

@@ -1,46 +1,47 @@
-"""The contract of an evaluator; ``dh_project.testing.evaluator.EvaluatorContract`` holds one to it.
+"""Base class of evaluators, and their contract.
 
-An evaluator carries attempts at trials to workers somewhere, and events back. It knows trials and machines,
-nothing of searchers, and writes nothing: the journal is the search loop's, an attempt's folder the worker's
-and the run function's. The loop, its only caller, is one thread; it has at most ``num_workers`` trials in an
-evaluator at once, each of them once. What travels is frozen: ``RunContext``, ``Assignment`` and events never
-change once they are made.
+An evaluator sends attempts at trials to workers and brings their events back. It knows trials and machines, but no
+searchers, and it writes no files: the search loop writes the journal, and the worker and the run function write to
+the attempt's folder. Its only caller is the search loop, a single thread. The loop has at most ``num_workers``
+trials in the evaluator at a time, each of them once. ``RunContext``, ``Assignment`` and events are frozen.
+``dh_project.testing.evaluator.EvaluatorContract`` tests an evaluator against this contract.
 
-``start`` hands over one attempt and returns at once. A worker that is dead is replaced unseen.
+``start`` hands over one attempt and returns at once. If the worker is dead, the evaluator replaces it.
 
-``wait`` returns events in the order in which each trial caused them; there is no order among trials. Of every
-attempt that was started exactly one ``Ended`` comes, after all of its ``Reported``, whatever happened. After
-it the slot serves again. Its state says how the attempt ended:
+``wait`` returns events. Those of one trial are in the order in which they happened; trials have no order among each
+other. Every attempt that was started gets exactly one ``Ended``, after all of its ``Reported``, whatever happens.
+After it the worker is free again. The state says how the attempt ended:
 
-- ``done``: it returned a number, before it was told to end.
-- ``stopped``: it was told to by ``stop``, and returned a number.
-- ``failed``: by its own fault, with its ``cause``; no other state has one.
-- ``timeout``, ``memory``: it took more than its limit, or the system ran out of memory. It and its children
-  are dead.
-- ``lost``: its worker or machine vanished, its disk is full or broken, a SIGTERM came from outside. Not its
-  own fault; the loop may start another attempt. An event that a vanished worker's attempt sends late, after
-  its ``Ended``, is refused by the loop, which knows it by its attempt, and logs it.
+- ``done``: it returned a number before it was told to end.
+- ``stopped``: ``stop`` told it to end, and it returned a number.
+- ``failed``: by its own fault, with a ``cause``. No other state has a cause.
+- ``timeout``, ``memory``: it took more than its limit, or the system ran out of memory. All of its processes are
+dead.
+- ``lost``: its worker or machine vanished, its disk is full or broken, or a SIGTERM came from outside. This is not
+the
+  trial's fault, and the loop may start another attempt. If an event of a lost attempt arrives late, the loop ignores
+  and logs it.
 - the state that ``kill`` named.
 
-``stop`` is the stopper's verdict on the report of a step: the attempt's next report of a later step is answered
-with False, and no signal is sent. One that reports no more ends as ``done``.
+``stop`` is the stopper's decision on the report of a step. The attempt's next report of a later step is answered with
+False; no signal is sent. If there is no such report, the attempt ends as ``done``.
 
-``kill`` sentences an attempt, with its children, to end in ``patience`` seconds and a short time of grace:
-from now on its reports are answered with False, for it to save its checkpoint and return; after ``patience``
-a SIGTERM comes, and after the time of grace a SIGKILL. Once a report was answered so, or the SIGTERM was
-sent, the attempt ends in the state asked for, whatever it returns. A pause is a kill as ``paused``: the next
-attempt goes on from what this one saved. One that ended by itself before it was told anything, ended by
-itself. The first sentence names the state; a second one can shorten the time, but never lengthen it. An
-attempt that has exceeded its memory limit is killed at once.
+``kill`` makes an attempt end within ``patience`` seconds and a short grace period. From now on its reports are
+answered with False, so that it can save a checkpoint and return. After ``patience`` seconds it gets a SIGTERM, and
+after the grace period its processes get a SIGKILL. Once a report was answered with False or the SIGTERM was sent,
+the attempt ends in the given state, whatever it returns; if it ended by itself before, its own end counts. A pause
+is a kill with the state ``paused``: the next attempt continues from the checkpoint. If ``kill`` is called twice,
+the first call determines the state, and the second can only shorten the time. An attempt that exceeded its memory
+limit is killed at once.
 
-Both pass over a trial that does not run.
+``stop`` and ``kill`` do nothing if the trial is not running.
 
-An evaluator whose workers outlive its driver (jobs of a batch system) can ``leave`` an attempt running when its
-session ends, and the next session's evaluator ``adopt`` it: it then owes that session the attempt's end. The others
-do neither.
+An evaluator whose workers outlive the driver (jobs of a batch system) can ``leave`` an attempt running when a session
+ends. The evaluator of the next session can ``adopt`` it, and then owes that session the attempt's end. The other
+evaluators do neither.
 
-``close`` ends what still runs and was not left, without events, and leaves no process behind. Nor does a driver that
-dies in any other way, jobs excepted: a worker that sees the end of its commands kills all below itself and leaves.
+``close`` ends all attempts that still run and were not left, without events, and leaves no process behind. The same
+holds if the driver dies in any other way, except for jobs: a worker whose commands end kills its processes and exits.
 """
 
 from __future__ import annotations
@@ -57,11 +58,17 @@ from dh_project.trial.trial import Cause, State
 
 
 class NoWorkersLeft(Exception):
-    """All workers are gone for good, with what ran there: the session has to end, and another can go on."""
+    """All workers are gone for good, with their trials. The session must end; another session can continue."""
 
 
 class Evaluator(ABC):
-    """Carries trials to workers and their events back; see the module for what it promises.
+    """Sends trials to workers and brings their events back; the module's docstring is the contract.
+
+    Example::
+
+        with ProcessEvaluator(context, EvaluatorSettings(num_workers=2)) as evaluator:
+            evaluator.start(Assignment(trial=0, attempt=1, point={"x": 1.0}, folder="search/trials/0000"))
+            events = evaluator.wait()
 
     Attributes:
         num_workers: How many trials it runs at a time.
@@ -100,31 +107,34 @@ class Evaluator(ABC):
 
     @abstractmethod
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds (None: for ever).
+        """Return the events since the last call, after waiting at most ``timeout`` seconds for the first one.
+
+        Args:
+            timeout: Seconds. None waits without a limit.
 
         Raises:
-            NoWorkersLeft: There will be no worker any more.
+            NoWorkersLeft: If no worker is left and none will be.
         """
 
     @abstractmethod
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop; it ends as stopped, with its objective."""
+        """Answer the next report of a step above ``after`` with a stop; the trial then ends as stopped."""
 
     @abstractmethod
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of a trial's running attempt, as this state, in so many seconds and a time of grace."""
+        """End the running attempt at a trial in the given state, within ``patience`` seconds and a grace period."""
 
     def leave(self, trial: int) -> bool:
-        """Let a trial's running attempt go on without this driver, for a later one to adopt; say whether it will."""
+        """Let a running attempt go on without this driver, for a later one to adopt; return whether it does."""
         return False
 
     def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
-        """Take up attempts that ran when an earlier session ended; return the trials whose ends will come."""
+        """Adopt attempts of an earlier session that still run; return the trials whose end this session will get."""
         return set()
 
     @abstractmethod
     def close(self) -> None:
-        """End everything. Nothing may be called after it but ``close`` again."""
+        """End everything. Afterwards only ``close`` may be called again."""
 
     def __enter__(self) -> Evaluator:
         return self
@@ -136,7 +146,7 @@ class Evaluator(ABC):
 
 
 def event_of(message: dict[str, Any], worker: str) -> Event | None:
-    """Return the event that a worker's message tells, or None for one that concerns no trial."""
+    """Return the event in a worker's message, or None if the message concerns no trial."""
     match message.pop("event"):
         case "report":
             return Reported(**message)

@@ -22,7 +22,7 @@ from dh_project.trial.gpus import visible_gpus
 from dh_project.trial.trial import State
 
 HERE_SECONDS = 120.0
-"""Ranks have so long to come: their machines may import slowly from a shared file system."""
+"""Seconds that ranks have to answer first: imports from a shared file system may be slow."""
 
 CLOSING_SECONDS = 15.0
 
@@ -30,10 +30,9 @@ CLOSING_SECONDS = 15.0
 class MPIEvaluator(Evaluator):
     """Runs each trial in the worker of a rank.
 
-    A rank that says nothing for ``resources.rank_timeout`` seconds is given up: its trial is lost, to be attempted
-    elsewhere, and the search goes on with the others; should it speak again, it serves again. Whether the others
-    outlive the death of one is the launcher's choice: most end them all, and the search goes on when it is next
-    started.
+    A rank that sends nothing for ``settings.rank_timeout`` seconds is given up: its trial is lost, and gets another
+    attempt on another rank. If the rank sends messages again, it is used again. If a rank dies, most launchers end
+    all others too; the search then continues when it is started again.
 
     Args:
         world: The ranks, of which this process is the first.
@@ -61,10 +60,10 @@ class MPIEvaluator(Evaluator):
                 self._own = begin(context, share, gpus)
             else:
                 world.send(slot.rank, "begin", context, share, gpus)
-        self._free = [slot.rank for slot in slots]  # in the slots' order
+        self._free = [slot.rank for slot in slots]  # in the order of the slots
         self._order = {slot.rank: place for place, slot in enumerate(slots)}
         self._running: dict[int, Assignment] = {}  # by rank
-        self._silent: dict[int, Assignment | None] = {}  # ranks given up, and what they may still run
+        self._silent: dict[int, Assignment | None] = {}  # ranks that were given up, and their attempts
         self._heard_at = dict.fromkeys(self._slots.keys() - {0}, time.monotonic())
         self._told_at = self._looked_at = time.monotonic()
         self._pace = Pace()
@@ -76,20 +75,20 @@ class MPIEvaluator(Evaluator):
 
     @property
     def num_workers(self) -> int:  # type: ignore[override]
-        """How many trials it runs at a time: one for each rank that is heard of."""
+        """Number of trials that run at a time: one for each rank that answers."""
         return len(self._slots) - len(self._silent)
 
     def start(self, assignment: Assignment) -> None:
-        """Start one attempt at a trial on the first rank that is free."""
+        """Start one attempt at a trial on the first free rank."""
         rank = self._free.pop(0)
         self._running[rank] = assignment
         self._order_to(rank, "start", assignment)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds.
+        """Return the events since the last call, after waiting at most ``timeout`` seconds for the first one.
 
         Raises:
-            NoWorkersLeft: No rank is left that is heard of.
+            NoWorkersLeft: If no rank answers any more.
         """
         limit = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -97,7 +96,7 @@ class MPIEvaluator(Evaluator):
             events = self._of_own(max(0.0, left))
             for source, message in self._world.received():
                 events += self._hear(source, message)
-            self._say_that_it_is_there()
+            self._send_alive()
             events += self._give_up_the_silent()
             self._pace.after(events)
             if events or (limit is not None and time.monotonic() >= limit):
@@ -106,17 +105,17 @@ class MPIEvaluator(Evaluator):
                 raise NoWorkersLeft("no rank is left that carries trials")
 
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop."""
+        """Answer a trial's next report of a later step with a stop."""
         for rank in self._ranks_of(trial):
             self._order_to(rank, "stop", trial, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of a trial's running attempt."""
+        """End a trial's running attempt."""
         for rank in self._ranks_of(trial):
             self._order_to(rank, "kill", trial, state, reason, patience)
 
     def close(self) -> None:
-        """End everything; the ranks stay, for the job is not over."""
+        """End all trials. The ranks stay, because the job has not ended."""
         open_ones = self._slots.keys() - self._silent.keys() - {0}
         for rank in open_ones:
             self._world.send(rank, "close")
@@ -138,7 +137,7 @@ class MPIEvaluator(Evaluator):
             self._world.send(rank, do, *more)
 
     def _of_own(self, seconds: float) -> list[Event]:
-        """Wait a little, for this rank's own worker where it has one, and return what that says."""
+        """Wait for this rank's own worker, if it has one, and return its events."""
         if self._own is None:
             time.sleep(seconds)
             return []
@@ -146,7 +145,7 @@ class MPIEvaluator(Evaluator):
         return [event for event in events if self._count(0, event)]
 
     def _hear(self, rank: int, message: Message) -> list[Event]:
-        """Take a message of a rank; return the event that it brings, if it is one for the search."""
+        """Handle a message of a rank; return its event, if it has one for the search."""
         if rank not in self._slots:
             return []
         if message[0] == "left":
@@ -161,7 +160,7 @@ class MPIEvaluator(Evaluator):
         return [event] if event is not None and self._count(rank, event) else []
 
     def _count(self, rank: int, event: Event) -> bool:
-        """Let a rank be free where its trial has ended; say whether the event is of what runs there."""
+        """Return whether an event belongs to the attempt that runs on a rank; if it is the end, free the rank."""
         running = self._running.get(rank)
         if running is None or (running.trial, running.attempt) != (event.trial, event.attempt):
             return False
@@ -173,7 +172,7 @@ class MPIEvaluator(Evaluator):
     def _set_free(self, rank: int) -> None:
         self._free = sorted([*self._free, rank], key=self._order.__getitem__)
 
-    def _say_that_it_is_there(self) -> None:
+    def _send_alive(self) -> None:
         now = time.monotonic()
         if now - self._told_at >= ALIVE_SECONDS:
             self._told_at = now
@@ -181,21 +180,21 @@ class MPIEvaluator(Evaluator):
                 self._world.send(rank, "alive")
 
     def _give_up_the_silent(self) -> list[Event]:
-        """Return the ends of what ran on ranks that have said nothing for too long."""
+        """Give up ranks that were silent for too long; return the ends of their attempts."""
         now = time.monotonic()
         since, self._looked_at = now - self._looked_at, now
         if since > ALIVE_SECONDS:
-            # this rank was busy elsewhere, and one look does not take all that the others have said meanwhile
+            # this rank was busy, and has not yet read all messages of the others
             self._heard_at = {rank: heard + since for rank, heard in self._heard_at.items()}
         limit = now - self._silence
         silent = [
             rank for rank, heard in self._heard_at.items() if heard < limit and rank not in self._silent
         ]
-        why = f"has said nothing for {self._silence:g} s"
+        why = f"has sent nothing for {self._silence:g} s"
         return [event for rank in silent for event in self._give_up(rank, why)]
 
     def _give_up(self, rank: int, why: str) -> list[Event]:
-        """Go on without a rank; return the end of what ran there."""
+        """Give up a rank; return the end of its attempt."""
         who = f"rank {rank} on {self._slots[rank].node} {why}"
         print(f"{who}; the search goes on without it", file=sys.stderr)
         self._silent[rank] = assignment = self._running.pop(rank, None)
@@ -205,13 +204,13 @@ class MPIEvaluator(Evaluator):
         return []
 
     def _do_without(self, rank: int, why: str) -> list[Event]:
-        """Go on without a rank that has no worker, and says so: it is there, and yet never serves again."""
+        """Remove a rank that reports that it has no worker; it is never used again."""
         events = [] if rank in self._silent else self._give_up(rank, why)
         del self._slots[rank], self._silent[rank], self._heard_at[rank]
         return events
 
     def _hear_again(self, rank: int, event: Event | None) -> None:
-        """Take a rank back that was given up, once nothing of before runs there."""
+        """Use a rank again that was given up, once its earlier attempt has ended."""
         late = self._silent[rank]
         if late is not None and not (isinstance(event, Ended) and event.trial == late.trial):
             self._world.send(rank, "kill", late.trial, State.LOST, "it was given up", 0.0)
@@ -224,7 +223,7 @@ def _nodes(world: World) -> dict[str, Ranks]:
     """Return the ranks of each machine, by its name, each with the GPUs that it sees.
 
     Raises:
-        UserError: Some do not come.
+        UserError: If some ranks do not answer.
     """
     for rank in range(1, world.size):
         world.send(rank, "who")
@@ -237,7 +236,7 @@ def _nodes(world: World) -> dict[str, Ranks]:
         time.sleep(0.002)
     if missing := sorted(set(range(world.size)) - found.keys()):
         raise UserError(
-            f"--evaluator mpi: ranks {', '.join(map(str, missing))} do not answer after {HERE_SECONDS:g} s; look at "
+            f"--evaluator mpi: ranks {', '.join(map(str, missing))} do not answer after {HERE_SECONDS:g} s; check "
             "their machines, or start fewer ranks"
         )
     nodes: dict[str, Ranks] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What the ranks of an MPI job do that do not search: each carries a worker for rank 0."""
+"""The ranks of an MPI job other than the first: each carries a worker for rank 0."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dh_project.trial.gpus import gpu_variable, visible_gpus
 from dh_project.trial.ranks import forget_ranks
 
 DRIVER_SECONDS = 600.0
-"""A rank that hears nothing of rank 0 for so long ends its trial and leaves."""
+"""A rank that gets no message of rank 0 for so many seconds ends its trial and exits."""
 
 PREPARING_SECONDS = 6 * 3600.0
-"""Before it is asked for its machine it waits so long: rank 0 may first prepare a large data set."""
+"""Seconds that a rank waits for the first message: rank 0 may have to prepare a large data set."""
 
 
 class Carrier:
-    """What a rank other than the first does: it carries a worker, until rank 0 says to leave.
+    """Carries a worker for rank 0 until it is told to leave.
 
     Args:
         world: All ranks.
@@ -36,7 +36,7 @@ class Carrier:
         self._has_left = False
 
     def carry(self) -> int:
-        """Take orders and send what comes of them; return the exit status, 1 where rank 0 has fallen silent."""
+        """Carry out orders and send events; return the exit status, which is 1 if rank 0 has fallen silent."""
         pace, told_at = Pace(), time.monotonic()
         heard_at, patience = told_at, PREPARING_SECONDS
         try:
@@ -66,7 +66,7 @@ class Carrier:
         return []
 
     def _obey(self, order: str, *details: Any) -> None:
-        """Do what rank 0 says; an order to a worker that is closed is over."""
+        """Carry out an order of rank 0; orders to a worker that is closed are ignored."""
         match order:
             case "leave":
                 self._has_left = True
@@ -81,7 +81,7 @@ class Carrier:
                 getattr(self._evaluator, order)(*details)
 
     def _begin(self, context: RunContext, settings: EvaluatorSettings, gpus: list[str] | None) -> None:
-        """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
+        """Start this rank's worker with the given GPUs, or with those that its launcher has given it (None)."""
         try:
             self._evaluator = begin(context, settings, gpus)
         except (OSError, UserError) as error:
@@ -95,13 +95,13 @@ class Carrier:
 
 def carry(world: World) -> int:
     """Carry a worker for rank 0 until it says to leave; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # these are for rank 0, which ends the trials in order
+    for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 handles them, and ends the trials in order
         signal.signal(number, signal.SIG_IGN)
     return Carrier(world).carry()
 
 
 def begin(context: RunContext, settings: EvaluatorSettings, gpus: list[str] | None) -> ProcessEvaluator:
-    """Start this rank's worker, with these GPUs (None: with what its launcher has given it)."""
+    """Start this rank's worker with the given GPUs, or with those that its launcher has given it (None)."""
     forget_ranks(os.environ)
     if gpus is not None:
         os.environ[gpu_variable()] = ",".join(gpus)

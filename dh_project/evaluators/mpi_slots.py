@@ -1,4 +1,4 @@
-"""Which ranks of an MPI job carry workers, with which GPUs, and in which order they are filled."""
+"""The ranks of an MPI job that carry workers, their GPUs, and the order in which trials fill them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Slot:
     """A rank that carries a worker.
 
     Attributes:
-        rank: Its rank; 0 for this process.
-        node: The machine.
+        rank: Its rank, 0 for this process.
+        node: Its machine.
         gpus: The GPUs that its trials may use, as ``dh_project.trial.gpus.gpu_variable`` names them. None for those
             that its launcher has given it.
     """

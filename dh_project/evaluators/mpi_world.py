@@ -1,7 +1,8 @@
-"""The ranks of an MPI job: how they meet, what travels between the first one and the others, and how they part.
+"""The ranks of an MPI job: how they start, exchange messages and end.
 
-Rank 0 searches; the others carry workers (``mpi_carrier``). No call waits inside the MPI library: most of those
-that wait take a whole core, which is the trials'. So messages are looked for, more seldom the longer none comes.
+Rank 0 searches; the others carry workers (``mpi_carrier``). No call blocks inside the MPI library, because most
+blocking calls keep a core busy that the trials need. Instead messages are polled, less often the longer none has
+come.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dh_project.common.errors import UserError, one_line
 from dh_project.trial.ranks import OPEN_MPI, is_launched, world_size
 
 ALIVE_SECONDS = 2.0
-"""So often each rank says that it is there."""
+"""Seconds between two signs of life of a rank."""
 
 PARTING_SECONDS = 5.0
-"""Ranks have so long to leave at the end; what still hangs then is aborted."""
+"""Seconds that ranks have to leave at the end before the job is aborted."""
 
 SHORTEST_LOOK, LONGEST_LOOK, GROWTH = 0.0005, 0.02, 1.1
-"""Seconds between two looks for messages; each is so many times the one before, while nothing comes."""
+"""Seconds between two polls, and the factor by which they grow while no message comes."""
 
 Message = tuple[Any, ...]
 
@@ -32,12 +33,17 @@ class World:
     """All ranks of an MPI job; use it in a ``with`` statement, which ends them together.
 
     Attributes:
-        rank: This process's.
-        size: How many there are.
-        status: With what the job ends where it has to be aborted.
+        rank: Rank of this process.
+        size: Number of ranks.
+        status: Exit status of the job if it has to be aborted.
 
     Raises:
-        UserError: There is no MPI, or no job of it.
+        UserError: If there is no MPI library, or this is not an MPI job.
+
+    Example::
+
+        with World() as world:
+            world.status = carry(world) if world.rank else search()
     """
 
     _open: ClassVar[World | None] = None
@@ -46,7 +52,7 @@ class World:
         mpi = _library()
         version = mpi.Get_library_version()
         if OPEN_MPI in os.environ and "Open MPI" not in version:
-            raise _another_launcher(version)  # the library itself would abort
+            raise _another_launcher(version)  # otherwise the library would abort
         if not mpi.Is_initialized():
             mpi.Init_thread(mpi.THREAD_FUNNELED)
         self._mpi, self._all = mpi, mpi.COMM_WORLD
@@ -61,13 +67,13 @@ class World:
                 "--evaluator mpi: this is a single process; start ranks: mpiexec -n 9 deephyper hps … (one searches, "
                 "eight carry trials), or search with --evaluator process"
             )
-        self._all.Set_errhandler(mpi.ERRORS_RETURN)  # the death of one is not to be that of all
+        self._all.Set_errhandler(mpi.ERRORS_RETURN)  # an error of one rank must not end all
 
     def send(self, to: int, *message: Any) -> None:
-        """Send a message; it is on its way when this returns, and never waited for. One that has left gets none."""
+        """Send a message without waiting for its arrival. A rank that has left gets none."""
         self._sent = [request for request in self._sent if self._is_pending(request)]
         if to not in self._left:
-            with suppress(self._mpi.Exception):  # a dead rank is known by its silence
+            with suppress(self._mpi.Exception):  # a dead rank is noticed by its silence
                 self._sent.append(self._all.isend(message, dest=to))
 
     def _is_pending(self, request: Any) -> bool:
@@ -77,7 +83,7 @@ class World:
             return False
 
     def received(self) -> list[tuple[int, Message]]:
-        """Return the messages that are there, each with the rank that sent it."""
+        """Return the messages that have arrived, each with the rank that sent it."""
         messages = []
         with suppress(self._mpi.Exception):
             status = self._mpi.Status()
@@ -106,7 +112,7 @@ class World:
         self._mpi.Finalize()
 
     def _part(self) -> bool:
-        """Tell all ranks to leave; say whether they do."""
+        """Tell all ranks to leave; return whether they do."""
         others = set(range(1, self.size))
         for each in others:
             self.send(each, "leave")
@@ -118,13 +124,13 @@ class World:
 
 
 class Pace:
-    """How long to wait before the next look for messages: the longer nothing came, the longer."""
+    """Seconds until the next poll for messages, which grow while none comes."""
 
     def __init__(self) -> None:
         self.seconds = SHORTEST_LOOK
 
     def after(self, something_came: object) -> None:
-        """Count a look."""
+        """Adapt the seconds after a poll."""
         self.seconds = SHORTEST_LOOK if something_came else min(LONGEST_LOOK, GROWTH * self.seconds)
 
 
@@ -140,10 +146,10 @@ def open_world() -> World:
 
 
 def _library() -> Any:
-    """Return ``mpi4py.MPI``, with no start and no end of its own.
+    """Return ``mpi4py.MPI``, without its automatic start and end.
 
     Raises:
-        UserError: It, or the library below it, is missing.
+        UserError: If it, or the MPI library, is missing.
     """
     try:
         import mpi4py
@@ -159,7 +165,7 @@ def _library() -> Any:
 
 
 def _another_launcher(version: str) -> UserError:
-    """Return the error for ranks that were not started by the launcher of mpi4py's library."""
+    """Return the error for ranks whose launcher does not belong to mpi4py's library."""
     library = version.splitlines()[0].strip()
     return UserError(
         f"--evaluator mpi: the launcher that started these {world_size()} processes is not that of mpi4py's library "

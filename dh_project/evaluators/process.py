@@ -28,7 +28,7 @@ from dh_project.worker.worker_process import WorkerProcess, close_workers
 
 
 class ProcessEvaluator(Evaluator):
-    """Runs each trial in a worker of this machine, pinned to its GPUs.
+    """Runs each trial in a worker process on this machine, which sees only the GPUs of its trial.
 
     Args:
         context: What all trials share.
@@ -59,7 +59,7 @@ class ProcessEvaluator(Evaluator):
             self._gpus = [""] * self.num_workers
         self._selector = selectors.DefaultSelector()
         self._workers = [self._spawn(slot) for slot in range(self.num_workers)]
-        self._dead: set[int] = set()  # slots whose next trial needs another worker
+        self._dead: set[int] = set()  # slots whose worker has died
         self._running: dict[int, Assignment] = {}  # by slot
         self._unstarted: list[Event] = []
 
@@ -78,18 +78,18 @@ class ProcessEvaluator(Evaluator):
         self._workers[slot].run(assignment)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        """Return the events since the last call, after waiting at most ``timeout`` seconds for the first one."""
         events, self._unstarted = self._unstarted, []
         ready = self._selector.select(0.0 if events else timeout)
         return events + [event for key, _ in ready for event in self._events_of(key.data)]
 
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop."""
+        """Answer a trial's next report of a later step with a stop."""
         for worker, assignment in self._attempts(trial):
             worker.stop(trial, assignment.attempt, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of a trial's running attempt."""
+        """End a trial's running attempt."""
         for worker, assignment in self._attempts(trial):
             worker.kill(trial, assignment.attempt, state, reason, patience)
 
@@ -112,7 +112,7 @@ class ProcessEvaluator(Evaluator):
         return worker
 
     def _events_of(self, slot: int) -> list[Event]:
-        """Return what a worker that can be read from says; where it has died, the next trial there gets another."""
+        """Return the events of a worker that has output; a dead worker is replaced when a trial needs it."""
         worker = self._workers[slot]
         messages = worker.read()
         if messages is not None:

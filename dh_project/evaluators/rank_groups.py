@@ -1,4 +1,4 @@
-"""Trials of several processes: each attempt is carried by several workers of an evaluator at once, one a rank."""
+"""Trials of several processes: each rank of an attempt runs in a worker of its own."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ from dh_project.trial.ranks import folder_of
 from dh_project.trial.trial import Cause, State
 
 PATIENCE_SECONDS = 5.0
-"""After the first rank has its result, or one has failed, the others have so long to return."""
+"""Seconds that the other ranks have to return after the first has its result, or one has failed."""
 
 ENDED_WELL = (State.DONE, State.STOPPED)
 
 MACHINE = (State.LOST, State.MEMORY, State.TIMEOUT)
-"""Ends that explain those of the other ranks, which then fail for want of this one."""
+"""Ends that explain those of the other ranks, which fail because this one is missing."""
 
 
 @dataclass
 class _Group:
-    """The ranks of an attempt that runs."""
+    """The ranks of a running attempt."""
 
     ends: dict[int, Ended] = field(default_factory=dict)
-    is_ending: bool = False  # since one has ended
-    sentence: State | None = None  # from outside
+    is_ending: bool = False  # after one rank has ended
+    sentence: State | None = None  # state that ``kill`` asked for
 
 
 class RankGroups(Evaluator):
     """Runs each attempt as several processes, which train together (``dh_project.trial.ranks``).
 
-    The first rank's reports, facts and objective are the trial's. A rank that ends without a result ends the others,
-    and the attempt as it did. Orders go to all ranks.
+    The reports, facts and objective of the first rank count for the trial. If a rank ends without a result, the
+    others are ended too, and the attempt ends as this rank did. Orders go to all ranks.
 
     Args:
-        evaluator: Runs single processes. It fills its free workers in the same order each time, so that the ranks
-            of a trial stay neighbours.
-        ranks: Of a trial.
+        evaluator: Evaluator of single processes. It must fill its free workers in the same order each time, so that
+            the ranks of a trial stay neighbours.
+        ranks: Number of ranks of a trial.
+
+    Example::
+
+        two_of_four = RankGroups(ProcessEvaluator(context, EvaluatorSettings(num_workers=4)), ranks=2)
     """
 
     def __init__(self, evaluator: Evaluator, ranks: int) -> None:
@@ -48,7 +52,7 @@ class RankGroups(Evaluator):
 
     @property
     def num_workers(self) -> int:  # type: ignore[override]
-        """How many trials it runs at a time."""
+        """Number of trials that run at a time."""
         return self._evaluator.num_workers // self._ranks
 
     def start(self, assignment: Assignment) -> None:
@@ -59,10 +63,10 @@ class RankGroups(Evaluator):
             self._evaluator.start(replace(assignment, folder=folder, rank=rank, world_size=self._ranks))
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened to whole attempts.
+        """Return the events of whole attempts.
 
         Raises:
-            NoWorkersLeft: Fewer workers are left than a trial has ranks.
+            NoWorkersLeft: If fewer workers are left than a trial has ranks.
         """
         if not self._groups and not self.num_workers:
             raise NoWorkersLeft(f"fewer workers are left than the {self._ranks} ranks of a trial")
@@ -75,11 +79,11 @@ class RankGroups(Evaluator):
         return events
 
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop; its first rank tells the others."""
+        """Answer a trial's next report of a later step with a stop; its first rank tells the others."""
         self._evaluator.stop(trial, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of all ranks of a trial."""
+        """End all ranks of a trial."""
         for (number, _), group in self._groups.items():
             if number == trial:
                 group.sentence = group.sentence or state
@@ -90,7 +94,7 @@ class RankGroups(Evaluator):
         self._evaluator.close()
 
     def _end_of(self, event: Ended) -> Ended | None:
-        """Count the end of a rank; return that of the attempt where it was the last one."""
+        """Handle the end of a rank; return the end of the attempt if it was the last rank."""
         key = event.trial, event.attempt
         group = self._groups[key]
         group.ends[event.rank] = event
@@ -105,7 +109,7 @@ class RankGroups(Evaluator):
 
 
 def _end_of_attempt(group: _Group) -> Ended:
-    """Return the end of an attempt from those of its ranks, in the order in which they came."""
+    """Return the end of an attempt from the ends of its ranks, which are in the order of their arrival."""
     first = group.ends[0]
     if first.state in ENDED_WELL or first.state is group.sentence:
         return first
@@ -117,7 +121,7 @@ def _end_of_attempt(group: _Group) -> Ended:
 
 
 def _weight(end: Ended) -> int:
-    """Return how well an end explains the others, the best first."""
+    """Return how well an end explains the other ends; smaller is better."""
     if end.state in MACHINE:
         return 0
     return 1 if end.cause in (Cause.SIGNAL, Cause.EXIT) else 2

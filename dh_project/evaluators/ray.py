@@ -33,25 +33,25 @@ from dh_project.worker.worker_process import WorkerProcess
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 KNOCK_SECONDS = 5.0
-"""Between two looks whether the cluster's head is there."""
+"""Seconds between two checks whether the cluster's head answers."""
 
 GONE_SECONDS = 30.0
-"""A head that has been away for so long is gone; Ray itself ends this process after 60 s."""
+"""Seconds without an answer after which the head counts as gone. Ray itself would end this process after 60 s."""
 
 
 class WorkerActor:
-    """A worker under Ray, which chooses the node and the GPU and tells the actor by its environment."""
+    """Ray actor that holds a worker. Ray chooses its node and its GPUs, and sets the environment accordingly."""
 
     def __init__(self, context: RunContext, threads: int, environment: dict[str, str]) -> None:
         self.worker = WorkerProcess(context, threads, environment)
-        self.attempt = (-1, -1)  # trial and attempt that were begun last
-        self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}  # for those that are about to begin
+        self.attempt = (-1, -1)  # trial and attempt that were started last
+        self.orders: dict[tuple[int, int], list[tuple[Any, ...]]] = {}  # for attempts that are about to start
 
     def ready(self) -> None:
-        """Tell, by returning, that the actor is there."""
+        """Return, which shows that the actor has started."""
 
     def run(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
-        """Run one attempt at a trial, yielding the worker's messages about it; the last one is its end."""
+        """Run one attempt at a trial and yield the worker's messages; the last one is its end."""
         self.worker.run(assignment)
         self.attempt = (assignment.trial, assignment.attempt)
         for name, *more in self.orders.pop(self.attempt, []):
@@ -64,25 +64,31 @@ class WorkerActor:
         raise RuntimeError(self.worker.why_it_died())
 
     def order(self, name: str, trial: int, attempt: int, *more: Any) -> None:
-        """Stop or kill the attempt that runs, or that is about to; the worker hears an order twice as once."""
+        """Stop or kill the attempt that runs or is about to start; repeated orders have no further effect."""
         if self.attempt != (trial, attempt):
             self.orders.setdefault((trial, attempt), []).append((name, *more))
         getattr(self.worker, name)(trial, attempt, *more)
 
     def close(self) -> None:
-        """Let the worker leave."""
+        """Close the worker."""
         self.worker.close()
 
 
 class RayEvaluator(Evaluator):
-    """Runs each trial in a worker that Ray places, with the GPUs that Ray gives it.
+    """Runs each trial in a worker that Ray places on a node of its cluster, with the GPUs that Ray assigns.
 
     Args:
         context: What all trials share.
         settings: The shape of a trial, the number of workers and the cluster.
 
     Raises:
-        UserError: The cluster cannot be reached, or holds less than was asked for.
+        UserError: If the cluster cannot be reached, or holds less than is asked for.
+
+    Example::
+
+        settings = EvaluatorSettings(TrialShape(cores=4, gpus=0.5), ray_address="auto")
+        with RayEvaluator(context, settings) as evaluator:
+            ...
     """
 
     def __init__(self, context: RunContext, settings: EvaluatorSettings) -> None:
@@ -98,17 +104,17 @@ class RayEvaluator(Evaluator):
         self._actor_class = ray.remote(WorkerActor).options(
             num_cpus=self._cores,
             num_gpus=share,
-            max_concurrency=2,  # orders come while run goes on
-            max_restarts=0,  # a lost actor's trial is the search's to start again
+            max_concurrency=2,  # for orders while ``run`` is active
+            max_restarts=0,  # the search starts the trial of a lost actor again
         )
         self.worker_takes = in_words(self._cores, share)
         self._environment = {} if share else {"CUDA_VISIBLE_DEVICES": ""}
-        self._coming: dict[Any, Any] = {}  # what tells that an actor is there -> actor
+        self._coming: dict[Any, Any] = {}  # result of ``ready`` -> actor
         self._idle: list[Any] = []
         self._streams: dict[Any, tuple[Any, Assignment]] = {}  # stream of messages -> actor, attempt
-        # A node that is gone leaves fewer actors than slots: attempts wait for the next one that is free.
+        # If a node vanishes there are fewer actors than slots, and attempts wait for a free one.
         self._queue: deque[Assignment] = deque()
-        self._stops: dict[tuple[int, int], int] = {}  # verdicts on attempts that wait
+        self._stops: dict[tuple[int, int], int] = {}  # orders for attempts that wait
         self._events: list[Event] = []
         self._head = ray.get_runtime_context().gcs_address
         self._knocked_at = self._head_seen_at = time.monotonic()
@@ -116,22 +122,22 @@ class RayEvaluator(Evaluator):
             self._spawn()
 
     def start(self, assignment: Assignment) -> None:
-        """Start one attempt at a trial in the actor that is free first."""
+        """Start one attempt at a trial in the first free actor."""
         self._queue.append(assignment)
         self._serve()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds.
+        """Return the events since the last call, after waiting at most ``timeout`` seconds for the first one.
 
         Raises:
-            NoWorkersLeft: The cluster's head is gone, and with it what could start another worker.
+            NoWorkersLeft: If the cluster's head is gone, so that no worker can be started.
         """
         if not self._is_head_there():
             raise NoWorkersLeft(f"the head of the Ray cluster at {self._head} is gone")
         awaited = [*self._streams, *self._coming]
         timeout = 0.0 if self._events else timeout
         ready, _ = self._ray.wait(awaited, num_returns=1, timeout=timeout, fetch_local=False)
-        if ready:  # take all that are
+        if ready:  # take all that are ready
             ready, _ = self._ray.wait(awaited, num_returns=len(awaited), timeout=0, fetch_local=False)
         for one in ready:
             if one in self._coming:
@@ -143,21 +149,21 @@ class RayEvaluator(Evaluator):
         return events
 
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop."""
+        """Answer a trial's next report of a later step with a stop."""
         for waiting in self._queue:
-            if waiting.trial == trial:  # its order comes before the actor that will run it
+            if waiting.trial == trial:  # the order precedes the actor that will run it
                 self._stops[trial, waiting.attempt] = after
         self._order("stop", trial, after)
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of a trial's running attempt."""
+        """End a trial's running attempt."""
         for assignment in [each for each in self._queue if each.trial == trial]:
             self._queue.remove(assignment)
             self._events.append(Ended(trial, assignment.attempt, state, reason=reason, rank=assignment.rank))
         self._order("kill", trial, str(state), reason, patience)
 
     def close(self) -> None:
-        """End everything; a cluster started here ends too, one at an address goes on."""
+        """End all trials, and the cluster if it was started here."""
         if not self._ray.is_initialized():
             return
         if self._head_seen_at < self._knocked_at:
@@ -171,7 +177,7 @@ class RayEvaluator(Evaluator):
         self._ray.shutdown()
 
     def _is_head_there(self) -> bool:
-        """Knock at the cluster's head from time to time; say whether it has opened lately."""
+        """Connect to the cluster's head from time to time; return whether it has answered lately."""
         now = time.monotonic()
         if now - self._knocked_at >= KNOCK_SECONDS:
             self._knocked_at = now
@@ -181,7 +187,7 @@ class RayEvaluator(Evaluator):
         return now - self._head_seen_at < GONE_SECONDS
 
     def _abandon(self) -> None:
-        """Let the workers that can be reached leave; there is no head that could end them, or be told."""
+        """Close the workers that can be reached directly, because there is no head to end them."""
         for actor in [*self._idle, *(actor for actor, _ in self._streams.values())]:
             actor.close.remote()
         time.sleep(1.0)
@@ -191,10 +197,10 @@ class RayEvaluator(Evaluator):
         self._coming[actor.ready.remote()] = actor
 
     def _serve(self) -> None:
-        """Give the attempts that wait to the actors that are free."""
+        """Give waiting attempts to free actors."""
         actors = len(self._idle) + len(self._coming) + len(self._streams)
         for _ in range(min(len(self._queue) - len(self._coming), self.num_workers - actors)):
-            self._spawn()  # in the place of one that died
+            self._spawn()  # in place of an actor that died
         while self._queue and self._idle:
             actor, assignment = self._idle.pop(), self._queue.popleft()
             stream = actor.run.options(num_returns="streaming").remote(assignment)
@@ -203,7 +209,7 @@ class RayEvaluator(Evaluator):
                 self._order("stop", assignment.trial, after)
 
     def _welcome(self, told: Any) -> None:
-        """Count an actor that is there among the free ones; where it died in coming, an attempt is lost with it."""
+        """Add a started actor to the free ones; if it died during its start, an attempt is lost with it."""
         actor = self._coming.pop(told)
         try:
             self._ray.get(told)
@@ -219,7 +225,7 @@ class RayEvaluator(Evaluator):
                 actor.order.remote(name, trial, assignment.attempt, *more)
 
     def _hear(self, stream: Any) -> None:
-        """Take the next message of an attempt."""
+        """Handle the next message of an attempt."""
         actor, assignment = self._streams[stream]
         try:
             message = self._ray.get(next(stream))
@@ -259,8 +265,8 @@ def _connect(ray: Any, settings: EvaluatorSettings) -> None:
     try:
         _knock(settings.ray_address)
         ray.init(address=_head_that_knows_us(ray, settings.ray_address), **options)
-    except Exception as error:  # Ray raises many kinds, of which the user can mend one thing
-        ray.shutdown()  # it may be half connected
+    except Exception as error:  # Ray raises many kinds of errors
+        ray.shutdown()  # it may be partly connected
         if "Version mismatch" in str(error):
             raise UserError(
                 f"--ray-address {settings.ray_address}: {one_line(error)[:300]}; use one environment for both"
@@ -272,10 +278,11 @@ def _connect(ray: Any, settings: EvaluatorSettings) -> None:
 
 
 def _head_that_knows_us(ray: Any, address: str) -> str:
-    """Return the address of a cluster's head, to which this process shows its token where it asks for one.
+    """Return the address of a cluster's head, and make Ray send its token if the head asks for one.
 
-    ``ray start`` asks for it wherever ``~/.ray/auth_token`` is there, and ``ray.init`` shows it only where it is told
-    to; shown to a head that does not ask, it has the head refuse actors. Ray's own commands find out as is done here.
+    ``ray start`` requires the token if ``~/.ray/auth_token`` exists, but ``ray.init`` sends it only on request. A
+    head that does not require a token refuses actors of a process that sends one. Ray's own commands test the head
+    in the same way.
     """
     from ray._private.services import canonicalize_bootstrap_address_or_die
     from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
@@ -291,7 +298,7 @@ def _head_that_knows_us(ray: Any, address: str) -> str:
 
 
 def _knock(address: str, timeout: float = 10.0) -> None:
-    """Open a connection to ``host:port`` and close it: where nothing listens, Ray itself waits for minutes."""
+    """Open and close a connection to ``host:port``, because Ray waits for minutes if nothing listens there."""
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=timeout).close()
@@ -320,7 +327,7 @@ def _place(ray: Any, settings: EvaluatorSettings) -> tuple[int, int, float]:
     free = int(ray.available_resources().get("CPU", 0))
     if free < wanted * cores:
         print(
-            f"the Ray cluster has {free} of its {cpus} cores free: trials start as others end",
+            f"the Ray cluster has {free} of its {cpus} cores free: trials start when others end",
             file=sys.stderr,
         )
     return wanted, cores, share

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from dh_project.common.errors import UserError, unknown
 from dh_project.trial.shape import TrialShape
+
+OWNERS = {
+    "ray_address": "ray",
+    "ray_password": "ray",
+    "rank_timeout": "mpi",
+    "gpu_order": "mpi",
+    "gpus_by_launcher": "mpi",
+    "workflow": "balsam",
+    "trials_per_node": "balsam",
+    "trials_ahead": "balsam",
+}
+"""The evaluator that a setting belongs to."""
+
+
+BUILT_IN = {"process", *OWNERS.values()}
 
 
 @dataclass(frozen=True)
@@ -50,3 +68,28 @@ class EvaluatorSettings:
     def num_processes(self) -> int | None:
         """Processes of all trials that run at a time, each in a worker; None means as many as the machines hold."""
         return None if self.num_workers is None else self.num_workers * self.shape.processes
+
+
+def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:
+    """Check that settings are those of an evaluator.
+
+    Args:
+        evaluator: Its name.
+        settings: Fields of :class:`EvaluatorSettings` that belong to one evaluator.
+
+    Raises:
+        UserError: If one is unknown, or belongs to another evaluator.
+
+    Example:
+        >>> check_names("process", {"ray_address": "auto"})
+        Traceback (most recent call last):
+        ...
+        dh_project.common.errors.UserError: ray_address: it belongs to the evaluator ray, and this is process; ...
+    """
+    for name in settings:
+        if name not in OWNERS:
+            raise unknown("setting of an evaluator", name, OWNERS)
+        if OWNERS[name] != evaluator and evaluator in BUILT_IN:
+            raise UserError(
+                f"{name}: it belongs to the evaluator {OWNERS[name]}, and this is {evaluator}; leave it out"
+            )

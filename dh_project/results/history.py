@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
+from dh_project.results.ending import Ending
 from dh_project.results.journal import Record, scan
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Cause, State, Trial
@@ -22,7 +23,7 @@ class Identity:
     """What makes two runs of a command the same search.
 
     Attributes:
-        problem: Where the problem stands.
+        problem: Where the problem stands; None if it was given as an object.
         space: Its hyperparameters and starting points, as JSON data.
         run: Where the run function stands.
         run_kwargs: Its constant arguments.
@@ -30,7 +31,7 @@ class Identity:
         direction: Always ``maximize``.
     """
 
-    problem: str
+    problem: str | None
     space: Mapping[str, Any]
     run: str
     run_kwargs: Mapping[str, Any]
@@ -42,7 +43,7 @@ class Identity:
         options = {"problem": "--problem", "run": "--run", "run_kwargs": "--run-kwargs", "seed": "--seed"}
         for name, option in options.items():
             there, here = getattr(self, name), getattr(other, name)
-            if there != here:
+            if there != here and not (name == "problem" and None in (there, here)):
                 return f"{option} was {there!r} there and is {here!r} now"
         if _content(self.space) != _content(other.space):
             return "the space or the starting points of the problem have changed"
@@ -71,6 +72,7 @@ class History:
         labels: What the user calls the search, ``experiment`` and ``tag_…``: the last session's word counts.
         first_signs: Seconds from when each attempt was handed out to its first report or its objective.
         elapsed: Seconds of search time that the journal accounts for, over all sessions.
+        ending: Why the last session ended; None while one runs, or after one that was killed.
     """
 
     identity: Identity | None = None
@@ -84,6 +86,7 @@ class History:
     labels: dict[str, str] = field(default_factory=dict)
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
+    ending: Ending | None = None
 
     @classmethod
     def replay(cls, records: Iterable[Record]) -> History:
@@ -113,6 +116,7 @@ class History:
             case "search":
                 self.identity = Identity(**record["identity"])
             case "session":  # one driver at a time: what ran when it began had been interrupted
+                self.ending = None
                 self.labels.update(record.get("labels", {}))
                 for trial in list(self.running.values()):
                     self._move(trial, State.PAUSED)
@@ -144,6 +148,8 @@ class History:
                 self._note_sign(trial, record["at"])
             case "end":
                 self._end(self.trials[record["trial"]], record)
+            case "close":
+                self.ending = Ending(record["ending"], record["reason"])
 
     def _end(self, trial: Trial, record: Record) -> None:
         trial.objective, trial.reason = record["objective"], record["reason"]

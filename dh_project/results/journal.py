@@ -87,7 +87,8 @@ class Journal:
         records: What the journal held when it was opened.
 
     Raises:
-        UserError: Another driver holds it, or it cannot be read or written.
+        UserError: Another driver holds it, it is damaged, or a newer version of this package wrote it.
+        OSError: It cannot be read or written.
     """
 
     def __init__(self, paths: SearchPaths) -> None:
@@ -111,7 +112,7 @@ class Journal:
         """Write what was taken, in one append and one fsync.
 
         Raises:
-            OSError: It could not be written; nothing of it stays, and it is tried again at the next commit.
+            OSError: It could not be written; nothing of it stays in the file.
             UserError: Another driver has taken over.
         """
         if not self._pending:

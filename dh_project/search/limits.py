@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import psutil
+
+from dh_project.common.errors import UserError
 from dh_project.results.ending import Kind
+from dh_project.search.settings import DEFAULT_MARGIN, SearchSettings
 from dh_project.trial.trial import State, Trial
 from dh_project.worker.trial_process import GRACE_SECONDS
 
@@ -49,7 +54,7 @@ class Limits:
     max_evals: int | None = None
     timeout: float | None = None
     ends_at: float | None = None
-    margin: float = 60.0
+    margin: float = DEFAULT_MARGIN
     trial_timeout: float | None = None
     trial_memory: int | None = None
     max_retries: int = 1
@@ -85,6 +90,41 @@ class Limits:
 
     def _of_walltime(self, now: float) -> float:
         return math.inf if self.ends_at is None else self.ends_at - self.margin - now
+
+
+def limits_of(settings: SearchSettings) -> Limits:
+    """Return where a search with these settings ends.
+
+    Raises:
+        UserError: No time is left of the job's.
+    """
+    memory = settings.trial_memory
+    return Limits(
+        max_evals=settings.max_evals,
+        timeout=settings.timeout,
+        ends_at=None if settings.walltime is None else time.monotonic() + _seconds_of_job(settings),
+        margin=settings.margin or Limits.margin,
+        trial_timeout=settings.trial_timeout,
+        trial_memory=int(memory * 2**30) if memory else None,
+        max_retries=settings.max_retries,
+        max_failures=settings.max_failures,
+    )
+
+
+def _seconds_of_job(settings: SearchSettings) -> float:
+    """Return the seconds until the job around this process ends.
+
+    Raises:
+        UserError: They are not more than its margin.
+    """
+    walltime, margin = settings.walltime or 0.0, settings.margin or Limits.margin
+    age = max(0.0, time.time() - psutil.Process().create_time())
+    if age >= walltime - margin:
+        raise UserError(
+            f"--walltime {walltime:g} s: no time is left: this command began {age:.1f} s ago, and the margin is "
+            f"{margin:g} s"
+        )
+    return walltime - age
 
 
 class FailureCount:

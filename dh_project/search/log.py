@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dh_project.common.errors import UserError
@@ -30,8 +32,9 @@ def log_level() -> str:
     return level
 
 
-def log_to(path: Path, level: str) -> None:
-    """Let this package's log go to a file.
+@contextmanager
+def logging_to(path: Path, level: str) -> Iterator[None]:
+    """Let this package's log go to a file, and nowhere else.
 
     Raises:
         OSError: It cannot be written to.
@@ -39,6 +42,14 @@ def log_to(path: Path, level: str) -> None:
     handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
     logger = logging.getLogger("dh_project")
+    before, propagated = logger.level, logger.propagate
     logger.setLevel(level)
     logger.addHandler(handler)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logger.setLevel(before)
+        logger.propagate = propagated

@@ -33,7 +33,7 @@ from dh_project.search.verdicts import Verdicts
 from dh_project.search.warm_start import Source
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Event, Reported, Retried
-from dh_project.trial.trial import State, Trial
+from dh_project.trial.trial import STARTING_POINT, State, Trial
 
 log = logging.getLogger("dh_project")
 
@@ -220,7 +220,7 @@ class Search:
         while len(starts) < free:
             number = len(history.trials)
             if number < len(first):
-                starts.append(self._start(Trial(number, first[number], "starting point")))
+                starts.append(self._start(Trial(number, first[number], STARTING_POINT)))
             elif proposal := self.proposals.take():
                 starts.append(self._start(Trial(number, proposal.point, proposal.origin)))
             else:

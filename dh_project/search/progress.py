@@ -1,4 +1,4 @@
-"""What a search shows while it runs: a live line on a terminal, one line a trial elsewhere."""
+"""What a search shows while it runs: a live line on a terminal or in a notebook, else one line for each trial."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,16 +18,26 @@ from dh_project.search.limits import Limits
 from dh_project.search.observer import Observer
 from dh_project.trial.trial import Trial
 
+NOTEBOOK_SECONDS = 0.5
+"""Between two updates of a notebook's line."""
+
 
 @contextmanager
 def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
-    """Yield the observer that suits where standard output goes.
+    """Yield the observer that suits standard output.
 
     Args:
         limits: Of the search.
-        is_of_ranks: Whether a launcher of ranks passes on what is printed: some show a rank a terminal where what
-            comes of it goes to a file.
+        is_of_ranks: Whether a launcher of ranks passes the output on. Some launchers show a rank a terminal although
+            the output goes to a file.
     """
+    if is_in_notebook():
+        line = NotebookLine(limits)
+        try:
+            yield line
+        finally:
+            line.show()
+        return
     if is_of_ranks or sys.stdout is None or not sys.stdout.isatty():
         yield Lines()
         return
@@ -41,8 +52,18 @@ def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
         yield LiveLine(bar, limits)
 
 
-class Lines:
-    """One line a trial, as long as somebody reads them: a search goes on without (``| head``)."""
+def is_in_notebook() -> bool:
+    """Say whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Lines(Observer):
+    """One line for each trial, as long as somebody reads them: a search goes on without (``| head``)."""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        tell(text)
 
     def ended(self, trial: Trial) -> None:
         """Print how the trial ended."""
@@ -50,39 +71,80 @@ class Lines:
         seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
         tell(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}")
 
+
+class Counts(Observer):
+    """Keeps what a live line shows: trials done, running and failed, the best so far, the time left.
+
+    Args:
+        limits: Of the search.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.total, self._limits = limits.max_evals, limits
+        self.done = self._failed = 0
+        self.text = self.left = ""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        tell(text)
+
     def turn(self, history: History, elapsed: float) -> None:
-        """Print nothing."""
+        """Bring the counts up to date, and show them."""
+        ended, best = history.ended, history.best
+        self._failed += sum(trial.objective is None for trial in ended[self.done :])
+        self.done = len(ended)
+        said = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
+        self.text = f"running {len(history.running)}  failed {self._failed}  {said}"
+        left = time_left(self.done, elapsed, self._limits)
+        self.left = f"left {left:.0f} s" if left is not None else ""
+        self.update()
+
+    def update(self) -> None:
+        """Show the counts."""
 
 
-class LiveLine:
-    """Trials done, running and failed, the best so far, the time left."""
+class LiveLine(Counts):
+    """A bar on a terminal that is redrawn after each turn."""
 
     def __init__(self, bar: Progress, limits: Limits) -> None:
-        self._bar, self._limits = bar, limits
+        super().__init__(limits)
+        self._bar = bar
         self._task = bar.add_task("", total=limits.max_evals, left="")
-        self._failed = self._counted = 0
 
-    def ended(self, trial: Trial) -> None:
-        """Wait for the end of the turn."""
+    def update(self) -> None:
+        """Redraw the bar."""
+        self._bar.update(self._task, completed=self.done, description=self.text, left=self.left)
 
-    def turn(self, history: History, elapsed: float) -> None:
-        """Redraw the line."""
-        ended, running, best = history.ended, history.running, history.best
-        self._failed += sum(trial.objective is None for trial in ended[self._counted :])
-        self._counted = len(ended)
-        said = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
-        text = f"running {len(running)}  failed {self._failed}  {said}"
-        left = time_left(len(ended), elapsed, self._limits)
-        self._bar.update(
-            self._task,
-            completed=len(ended),
-            description=text,
-            left=f"left {left:.0f} s" if left is not None else "",
-        )
+
+class NotebookLine(Counts):
+    """A line below a notebook's cell that is replaced as the search goes on."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        from IPython.display import display
+
+        self._handle: Any = display(self._shown(), display_id=True)
+        self._due = 0.0
+
+    def update(self) -> None:
+        """Replace the line, not too often."""
+        if time.monotonic() >= self._due:
+            self.show()
+
+    def show(self) -> None:
+        """Replace the line."""
+        self._handle.update(self._shown())
+        self._due = time.monotonic() + NOTEBOOK_SECONDS
+
+    def _shown(self) -> Any:
+        from IPython.display import Pretty
+
+        of = f"{self.done} of {self.total}" if self.total is not None else str(self.done)
+        return Pretty("  ".join(filter(None, (f"{of} trials ended", self.text, self.left))))
 
 
 def time_left(done: int, elapsed: float, limits: Limits) -> float | None:
-    """Estimate the seconds until a limit is reached, from the pace so far; None where nothing is known."""
+    """Estimate the seconds until a limit is reached, from the pace so far; None if nothing is known."""
     estimates = [limits.seconds_left(elapsed, time.monotonic())]
     if limits.max_evals is not None and done:
         estimates.append(elapsed / done * (limits.max_evals - done))

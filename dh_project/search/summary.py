@@ -8,53 +8,48 @@ from typing import Any
 from rich.table import Table
 
 from dh_project.common.console import open_console
-from dh_project.problem import HpProblem
-from dh_project.results.ending import Ending
 from dh_project.results.failures import in_common
-from dh_project.results.history import History
 from dh_project.results.paths import SearchPaths
-from dh_project.search.limits import Limits
-from dh_project.trial.trial import Trial
+from dh_project.results.search_results import SearchResults
+from dh_project.trial.trial import STARTING_POINT, Trial
 
 
-def print_summary(
-    history: History,
-    paths: SearchPaths,
-    problem: HpProblem,
-    ending: Ending | None = None,
-    limits: Limits | None = None,
-) -> None:
-    """Print the best configuration beside the first starting point's, and where everything lies."""
-    console = open_console()
-    ended = history.ended
+def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
+    """Print the best configuration beside the first starting point's, and the files of the search.
+
+    Args:
+        results: What was found.
+        max_evals: Number of trials that the search was to have in all; None for no limit.
+    """
+    console, paths = open_console(), SearchPaths(results.folder)
+    ended, ending = results.history.ended, results.ending
     failed = [trial for trial in ended if trial.objective is None]
     good = [trial for trial in ended if trial.objective is not None]
     console.print(
-        f"{len(ended)} trials ended, {len(failed)} of them failed, in {history.elapsed:.1f} s"
+        f"{len(ended)} trials ended, {len(failed)} of them failed, in {results.history.elapsed:.1f} s"
         + (f" ({ending.reason})" if ending else "")
     )
-    most = limits.max_evals if limits else None
-    if ending and ending.kind != "complete" and (most is None or len(ended) < most):
+    if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):
         larger = " with a larger --timeout" if ending.kind == "timeout" else ""
         console.print(f"the same command{larger} goes on where this one stopped")
     for sentence in in_common(failed, good):
         console.print(f"failures  {sentence}")
-    best = history.best
+    best = results.best
     if best is not None:
-        console.print(_table(best, _baseline(history, problem)))
+        console.print(_table(best, _baseline(results)))
     console.print(f"results   {paths.results}")
     console.print(f"journal   {paths.journal}")
     console.print(f"log       {paths.log}")
     if best is not None:
-        console.print(f"trials    {paths.folder / 'trials'} (best: {paths.trial(best.id, best.attempt)})")
-        results, best_file = (shlex.quote(str(path)) for path in (paths.results, paths.folder / "best.json"))
-        console.print(f"next      deephyper-analytics topk {results} -o {best_file}")
+        console.print(f"trials    {paths.folder / 'trials'} (best: {best.folder})")
+        table, best_file = (shlex.quote(str(path)) for path in (paths.results, paths.folder / "best.json"))
+        console.print(f"next      deephyper-analytics topk {table} -o {best_file}")
 
 
-def _baseline(history: History, problem: HpProblem) -> Trial | None:
+def _baseline(results: SearchResults) -> Trial | None:
     """Return the trial of the first starting point, if it has an objective."""
-    first = history.trials.get(0)
-    is_baseline = bool(problem.starting_points) and first is not None and first.objective is not None
+    first = results.history.trials.get(0)
+    is_baseline = first is not None and first.origin == STARTING_POINT and first.objective is not None
     return first if is_baseline else None
 
 

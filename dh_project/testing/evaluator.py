@@ -1,6 +1,6 @@
-"""The contract of an evaluator as tests: what ``dh_project.evaluators.base`` promises, held to real processes.
+"""Contract tests of evaluators: they check the promises of ``dh_project.evaluators.base`` with real processes.
 
-Whoever writes an evaluator inherits the class in a test module of their own, says how to make one, and runs pytest::
+To test an evaluator of your own, inherit the class in a test module, define ``make``, and run pytest::
 
     from dh_project.testing.evaluator import EvaluatorContract
 
@@ -9,11 +9,11 @@ Whoever writes an evaluator inherits the class in a test module of their own, sa
         def make(cls, context, settings):
             return MyEvaluator(context, settings)
 
-For assertions that show their values, ``pytest.register_assert_rewrite("dh_project.testing.evaluator")`` goes into
-``conftest.py`` beside it. The trials are those of ``dh_project.testing.runs``. All tests share one evaluator of two
-workers, so that each also shows that the slots serve again after what the tests before it did; that closing it
-leaves no process is seen after the last one. The workers must run on this machine, for their processes to be looked
-for, and import ``dh_project`` from where the tests do.
+To see values in failed assertions, call ``pytest.register_assert_rewrite("dh_project.testing.evaluator")`` in the
+``conftest.py`` beside it. The run functions are in ``dh_project.testing.runs``. All tests share one evaluator with
+two workers, so that each test also checks that the workers can be used again. After the last test, closing the
+evaluator must leave no process. The workers must run on this machine, because the tests look for their processes,
+and must import the same ``dh_project`` as the tests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Cause, State
 
 PATIENCE = 60.0
-"""Seconds after which a test no longer waits for an event: none of them takes so long."""
+"""Seconds after which a test stops waiting for an event."""
 
 DEATHS = [
     ("raise_an_error", State.FAILED, Cause.EXCEPTION),
@@ -55,20 +55,20 @@ DEATHS = [
     ("find_the_disk_full", State.LOST, None),
     ("terminate_itself", State.LOST, None),
 ]
-"""Run functions that die, and what becomes of them."""
+"""Run functions that die, with the resulting states and causes."""
 
 _ids = count()
 
 
 class Trials:
-    """Starts trials in an evaluator and keeps what comes back.
+    """Starts trials in an evaluator and collects their events.
 
     Args:
-        evaluator: Under test.
-        folder: Where the trials' folders go.
+        evaluator: The evaluator under test.
+        folder: Parent of the trials' folders.
 
     Attributes:
-        events: All that came.
+        events: All events so far.
     """
 
     def __init__(self, evaluator: Evaluator, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Trials:
         self.started: list[Assignment] = []
 
     def start(self, do: str, x: float = 0.0, **limits: Any) -> Assignment:
-        """Start a trial that does what ``dh_project.testing.runs`` calls so."""
+        """Start a trial with the run function of this name in ``dh_project.testing.runs``."""
         trial = next(_ids)
         assignment = Assignment(trial, 1, {"do": do, "x": x}, str(self.folder / f"trial-{trial}"), **limits)
         self.started.append(assignment)
@@ -85,22 +85,22 @@ class Trials:
         return assignment
 
     def ends(self) -> list[Ended]:
-        """Wait until all that was started has ended, and return the ends."""
+        """Wait until all started trials have ended, and return their ends."""
         return self._until(lambda: len(self._of(Ended)) >= len(self.started))._of(Ended)
 
     def end(self) -> Ended:
-        """Wait for the end of the only trial."""
+        """Wait for the end of the only trial and return it."""
         (end,) = self.ends()
         return end
 
     def report(self) -> Trials:
-        """Wait for a first report."""
+        """Wait for the first report."""
         return self._until(lambda: bool(self._of(Reported)))
 
     def processes(self, assignment: Assignment) -> Any:
-        """Return the ids of the processes of a trial that has reported: its worker's, and all."""
+        """Return the process ids of a trial that has reported: that of its worker, and all."""
         path, limit = Path(assignment.folder) / PROCESSES, time.monotonic() + PATIENCE
-        while not path.exists() and time.monotonic() < limit:  # from a node's scratch it comes a little later
+        while not path.exists() and time.monotonic() < limit:  # it is copied from scratch a little later
             time.sleep(0.02)
         return json.loads(path.read_text())
 
@@ -110,13 +110,13 @@ class Trials:
     def _until(self, is_so: Callable[[], bool]) -> Trials:
         limit = time.monotonic() + PATIENCE
         while not is_so():
-            assert time.monotonic() < limit, f"nothing came for {PATIENCE} s but {self.events}"
+            assert time.monotonic() < limit, f"no more events in {PATIENCE} s than {self.events}"
             self.events += self.evaluator.wait(1.0)
         return self
 
 
 def assert_dead(ids: list[int], seconds: float = 5.0) -> None:
-    """Check that processes are gone, or go in so many seconds."""
+    """Check that processes end within so many seconds."""
     limit = time.monotonic() + seconds
     while (alive := [pid for pid in ids if _is_alive(pid)]) and time.monotonic() < limit:
         time.sleep(0.02)
@@ -131,10 +131,10 @@ def _is_alive(pid: int) -> bool:
 
 
 class EvaluatorContract(ABC):
-    """Inherit it, say how to make an evaluator, and pytest holds that one to the contract.
+    """Tests of the contract; a subclass defines ``make``.
 
     Attributes:
-        rounds: How many times both slots are filled in the first test; fewer where a start takes seconds.
+        rounds: Number of times that both workers get a trial in the first test. Reduce it if a start takes seconds.
     """
 
     rounds = 20
@@ -147,13 +147,13 @@ class EvaluatorContract(ABC):
     @pytest.fixture(scope="class")
     @classmethod
     def context(cls, tmp_path_factory: pytest.TempPathFactory) -> RunContext:
-        """What all trials share."""
+        """Run function and surroundings of all trials."""
         return RunContext("dh_project.testing.runs.run", {}, str(tmp_path_factory.mktemp("here")), sys.path)
 
     @pytest.fixture(scope="class")
     @classmethod
     def evaluator(cls, context: RunContext) -> Iterator[Evaluator]:
-        """An evaluator of two workers; after the last test, closing it must leave no process."""
+        """An evaluator with two workers; after the last test, closing it must leave no process."""
         evaluator = cls.make(context, EvaluatorSettings(num_workers=2))
         try:
             yield evaluator
@@ -167,17 +167,17 @@ class EvaluatorContract(ABC):
 
     @pytest.fixture
     def trials(self, evaluator: Evaluator, tmp_path: Path) -> Iterator[Trials]:
-        """Trials of one test; what it left running is killed."""
+        """Trials of one test; those that still run at its end are killed."""
         trials = Trials(evaluator, tmp_path)
         yield trials
         for assignment in trials.started:
             evaluator.kill(assignment.trial, State.CANCELLED, "the test is over")
         trials.ends()
 
-    # ---- ends of their own
+    # ---- trials that end by themselves
 
     def test_each_trial_ends_once_with_its_own_objective(self, trials: Trials) -> None:
-        """Many trials go through two slots; nothing is lost, doubled or mistaken for another."""
+        """Many trials share two workers; no result is lost, doubled or mixed up."""
         for _ in range(self.rounds):
             trials.start("square", x=float(len(trials.started)))
             trials.start("square", x=float(len(trials.started)))
@@ -188,13 +188,13 @@ class EvaluatorContract(ABC):
         assert trials.evaluator.wait(0.2) == []
 
     def test_facts_come_with_the_end(self, trials: Trials) -> None:
-        """What a trial recorded is there, and who ran it."""
+        """The end has the recorded facts and the name of the worker."""
         trials.start("square", x=2.0)
         assert trials.end().facts == {"twice": 4.0}
         assert trials.end().worker
 
     def test_reports_come_in_order_before_the_end(self, trials: Trials) -> None:
-        """The end is the last that is heard of a trial."""
+        """The end is the last event of a trial."""
         trials.start("report_three_times")
         trials.end()
         heard = [event.objective for event in trials.events if isinstance(event, Reported | Ended)]
@@ -204,7 +204,7 @@ class EvaluatorContract(ABC):
     def test_a_death_has_its_state_and_cause(
         self, trials: Trials, do: str, state: State, cause: Cause | None
     ) -> None:
-        """Each way to die is told from the others, and none has an objective."""
+        """Each way to die has its own state and cause, and no objective."""
         trials.start(do)
         end = trials.end()
         assert (end.state, end.cause, end.objective) == (state, cause, None)
@@ -213,13 +213,13 @@ class EvaluatorContract(ABC):
     # ---- limits
 
     def test_a_time_limit_holds(self, trials: Trials) -> None:
-        """A trial that hangs is ended with its children."""
+        """A trial that hangs is killed with its children."""
         assignment = trials.start("hang", time_limit=2.0)
         assert trials.end().state is State.TIMEOUT
         assert_dead(trials.processes(assignment)["all"][1:])
 
     def test_a_memory_limit_holds_for_a_trial_and_its_children_together(self, trials: Trials) -> None:
-        """Neither of the two processes is above the limit."""
+        """Neither of its two processes exceeds the limit alone."""
         trials.start("take_memory", x=600 * 2**20, memory_limit=500 * 2**20)
         assert trials.end().state is State.MEMORY
         assert "GiB" in str(trials.end().reason)
@@ -227,20 +227,20 @@ class EvaluatorContract(ABC):
     # ---- stop, pause, kill
 
     def test_a_stopped_trial_has_its_objective(self, trials: Trials) -> None:
-        """It is told by the answer to a report."""
+        """The answer to a report tells it to stop."""
         assignment = trials.start("report_until_told")
         trials.report().evaluator.stop(assignment.trial, after=0)
         end = trials.end()
         assert (end.state, (end.objective or 0.0) >= 1.0) == (State.STOPPED, True)
 
     def test_one_that_is_not_told_to_stop_is_done(self, trials: Trials) -> None:
-        """No report, no answer, no signal."""
+        """A trial that reports no more gets no answer and no signal."""
         assignment = trials.start("report_and_return")
         trials.report().evaluator.stop(assignment.trial, after=0)
         assert (trials.end().state, trials.end().objective) == (State.DONE, 1.0)
 
     def test_a_paused_trial_saves_first(self, trials: Trials) -> None:
-        """It is told by the answer to a report; what it returns then is not its result."""
+        """The answer to a report tells it to pause; the number that it returns afterwards is not its result."""
         assignment = trials.start("report_until_told")
         trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
         end = trials.end()
@@ -248,13 +248,13 @@ class EvaluatorContract(ABC):
         assert (Path(assignment.folder) / CHECKPOINT).exists()
 
     def test_one_that_returns_before_it_is_told_to_pause_is_done(self, trials: Trials) -> None:
-        """A result is never thrown away."""
+        """A result is never discarded."""
         assignment = trials.start("report_and_return")
         trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
         assert (trials.end().state, trials.end().objective) == (State.DONE, 1.0)
 
     def test_patience_ends(self, trials: Trials) -> None:
-        """A trial that reports no more is paused by a signal, and a later kill gives it no more time."""
+        """A trial that reports no more is paused by a signal; a second kill does not extend its time."""
         assignment = trials.start("hang")
         began = time.monotonic()
         trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", 0.5)
@@ -263,7 +263,7 @@ class EvaluatorContract(ABC):
         assert 0.5 <= time.monotonic() - began < PATIENCE / 2
 
     def test_a_second_kill_may_take_the_patience_away(self, trials: Trials) -> None:
-        """The first one names the state."""
+        """The first kill determines the state."""
         assignment = trials.start("hang")
         began = time.monotonic()
         trials.report().evaluator.kill(assignment.trial, State.PAUSED, "enough", PATIENCE)
@@ -272,21 +272,21 @@ class EvaluatorContract(ABC):
         assert time.monotonic() - began < PATIENCE / 2
 
     def test_the_children_of_a_killed_trial_end_with_it(self, trials: Trials) -> None:
-        """Also one that ignores SIGTERM, and one that has left for a session of its own."""
+        """This includes a child that ignores SIGTERM, and one in a session of its own."""
         assignment = trials.start("hang")
         trials.report().evaluator.kill(assignment.trial, State.CANCELLED, "not wanted")
         assert (trials.end().state, trials.end().reason) == (State.CANCELLED, "not wanted")
         assert_dead(trials.processes(assignment)["all"][1:])
 
     def test_a_trial_may_be_killed_as_soon_as_it_is_started(self, trials: Trials) -> None:
-        """Orders do not overtake the start."""
+        """An order never overtakes the start."""
         for _ in range(5):
             assignment = trials.start("hang")
             trials.evaluator.kill(assignment.trial, State.CANCELLED, "at once")
             assert trials.ends()[-1].state is State.CANCELLED
 
-    def test_orders_to_a_trial_that_has_ended_are_passed_over(self, trials: Trials) -> None:
-        """They come too late, or meet a later trial in the same slot."""
+    def test_orders_to_a_trial_that_has_ended_are_ignored(self, trials: Trials) -> None:
+        """The orders come too late, or reach a later trial in the same worker."""
         before = trials.start("square")
         trials.end()
         trials.start("report_and_return")
@@ -297,7 +297,7 @@ class EvaluatorContract(ABC):
     # ---- disasters
 
     def test_a_trial_whose_worker_is_killed_is_lost(self, trials: Trials) -> None:
-        """Nothing of it lives on, and the slots serve again."""
+        """No process of it survives, and both workers can be used again."""
         assignment = trials.start("hang")
         processes = trials.report().processes(assignment)
         os.kill(processes["worker"], signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Run functions that end in every way there is; ``run`` calls the one that ``point["do"]`` names."""
+"""Run functions that end in all possible ways; ``run`` calls the one that ``point["do"]`` names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 from dh_project.trial.reporting import record, report, trial_folder
 
 PROCESSES, CHECKPOINT = "processes.json", "checkpoint"
-"""Files in the trial's folder: the ids of all processes of a trial; a checkpoint of ``report_until_told``."""
+"""Files in the trial's folder: the ids of its processes, and the checkpoint of ``report_until_told``."""
 
 
 def run(point: dict[str, Any]) -> Any:
-    """Do what the point says."""
+    """Call the function that the point names."""
     return globals()[point["do"]](point)
 
 
@@ -41,12 +41,12 @@ def raise_an_error(point: dict[str, Any]) -> float:
 
 
 def leave(point: dict[str, Any]) -> float:
-    """Leave Python in order."""
+    """Exit by ``sys.exit``."""
     sys.exit(7)
 
 
 def leave_at_once(point: dict[str, Any]) -> float:
-    """Leave the process as if all were well."""
+    """Exit with status 0 before returning."""
     os._exit(0)
 
 
@@ -56,34 +56,34 @@ def abort(point: dict[str, Any]) -> float:
 
 
 def kill_itself(point: dict[str, Any]) -> float:
-    """Be killed, as if by somebody else."""
+    """Send itself a SIGKILL."""
     os.kill(os.getpid(), signal.SIGKILL)
     return 0.0
 
 
 def terminate_itself(point: dict[str, Any]) -> float:
-    """Be ended by a SIGTERM, as if by a batch system."""
+    """Send itself a SIGTERM, as a batch system would."""
     os.kill(os.getpid(), signal.SIGTERM)
     return 0.0
 
 
 def return_nan(point: dict[str, Any]) -> float:
-    """Return a number that is none."""
+    """Return NaN."""
     return float("nan")
 
 
 def return_text(point: dict[str, Any]) -> str:
-    """Return a text."""
+    """Return a string."""
     return "0.5"
 
 
 def say_failure(point: dict[str, Any]) -> str:
-    """Say that it failed, as run functions of DeepHyper do."""
+    """Return a failure, as run functions of DeepHyper do."""
     return "F_no_luck"
 
 
 def find_the_disk_full(point: dict[str, Any]) -> float:
-    """Fail by a full disk, which is not its fault."""
+    """Fail because the disk is full, which is not its fault."""
     try:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
@@ -91,12 +91,12 @@ def find_the_disk_full(point: dict[str, Any]) -> float:
 
 
 def raise_memory_error(point: dict[str, Any]) -> float:
-    """Be refused memory by Python."""
+    """Raise Python's MemoryError."""
     raise MemoryError("for 1 TiB")
 
 
 def take_memory(point: dict[str, Any]) -> float:
-    """Take memory until it has ``point["x"]`` bytes, half of it in a child process, and hold it."""
+    """Allocate ``point["x"]`` bytes, half of them in a child process, and hold them."""
     half = int(point["x"]) // 2
     child = f"import time; held = b'1' * {half}; time.sleep(600)"
     subprocess.Popen([sys.executable, "-c", child])
@@ -106,7 +106,7 @@ def take_memory(point: dict[str, Any]) -> float:
 
 
 def hang(point: dict[str, Any]) -> float:
-    """Report once and hang, with a child that ignores SIGTERM and one that has left for a session of its own."""
+    """Report once and hang, with a child that ignores SIGTERM and one in a session of its own."""
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
     children = [
         subprocess.Popen([sys.executable, "-c", deaf]),
@@ -132,14 +132,14 @@ def report_until_told(point: dict[str, Any]) -> float:
 
 
 def report_and_return(point: dict[str, Any]) -> float:
-    """Report once, and return a while later without another report."""
+    """Report once, and return half a second later."""
     report(1, 0.0)
     time.sleep(0.5)
     return 1.0
 
 
 def _write_processes(*children: int) -> None:
-    """Write down who runs here: the worker, the trial, and its children."""
+    """Write the ids of the worker, the trial and its children to a file."""
     folder = trial_folder()
     if folder is not None:
         ids = {"worker": os.getppid(), "all": [os.getppid(), os.getpid(), *children]}

@@ -17,6 +17,8 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 
+import pytest
+
 from dh_project.search.stoppers.base import Stopper
 from dh_project.trial.trial import State, Trial
 
@@ -64,11 +66,32 @@ class StopperContract(ABC):
         stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
         assert all(tell(stopper, trial, step, float(step)) for step in (5, 50, 1000))
 
-    def test_a_step_that_is_reported_again_counts_once_with_its_last_value(self) -> None:
-        stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
-        tell(stopper, trial, 1, -1e6)
-        trial.attempt = 2
-        assert tell(stopper, trial, 1, 1.0)
+    @pytest.mark.parametrize("mistaken", [-1e6, 1e6])
+    def test_a_step_that_is_reported_again_counts_once_with_its_last_value(self, mistaken: float) -> None:
+        once, again = self.make(), self.make()
+        for number in range(1, 13):
+            for stopper in (once, again):
+                trial = Trial(number, {}, "any", 1, State.RUNNING)
+                tell(stopper, trial, 1, -float(number))
+                if stopper is again:
+                    tell(stopper, trial, 2, mistaken)
+                    trial.attempt = 2
+                tell(stopper, trial, 2, -float(number))
+        newcomers = [[-level, -level] for level in (0.1, 0.9, 1.1, 3.0, 6.4, 6.6, 9.0, 12.1)]
+        said = [
+            [show(stopper, 20 + n, reports) for n, reports in enumerate(newcomers)]
+            for stopper in (once, again)
+        ]
+        assert said[0] == said[1]
+
+    def test_a_trial_is_judged_by_the_last_value_of_a_step_that_it_reported_again(self) -> None:
+        for first, last in ((-1e6, 1.0), (1e6, -1e6)):
+            stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
+            for step in range(1, STEPS + 1):
+                tell(stopper, trial, step, first)
+            trial.attempt = 2
+            said = [tell(stopper, trial, step, last) for step in range(1, STEPS + 1)]
+            assert all(said) == (last > 0)
 
     def test_a_trial_is_not_held_to_what_it_reported_before_it_was_interrupted(self) -> None:
         stopper, trial = self.make(), Trial(0, {}, "any", 1, State.RUNNING)

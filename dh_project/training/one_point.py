@@ -15,7 +15,7 @@ from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import replacing, write_table, write_whole
-from dh_project.trial.job import argument_for
+from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code.trainables.base import Trainable
 

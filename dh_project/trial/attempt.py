@@ -1,4 +1,4 @@
-"""What travels to a worker: the setting of all its trials, and one attempt at a trial at a time."""
+"""Messages to a worker: what all of its trials share, and one attempt at a trial at a time."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LOG, RESULT = "log.txt", "result.json"
-"""What the worker itself writes into an attempt's folder."""
+"""Files that the worker writes into the folder of an attempt."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all trials of a worker share.
+    """The run function, and the surroundings that all trials of a search share.
 
     Attributes:
-        run: Where the run function stands.
+        run: Name or path of the run function: ``package.module.run`` or ``path/to/file.py``.
         run_kwargs: Its constant arguments.
-        directory: Working directory of the trials, the driver's own.
-        search_path: Folders for ``sys.path`` that the driver has.
-        preload: Whether to import the run function before forking.
-        scratch: Each node's own place for what trials write meanwhile, absolute; empty where there is none.
+        directory: Working directory of the trials, the same as the driver's.
+        search_path: Folders of the driver's ``sys.path``.
+        preload: Whether the worker imports the run function before it forks trials.
+        scratch: Absolute path of node-local storage for files that trials write. Empty if there is none.
+
+    Example:
+        >>> import sys
+        >>> from dh_project.trial.attempt import RunContext
+        >>> RunContext("my_run.run", {"epochs": 10}, directory=".", search_path=sys.path).run_kwargs
+        {'epochs': 10}
     """
 
     run: str
@@ -32,19 +38,20 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One attempt at a trial, as it travels to a worker.
+    """One attempt at a trial, as it is sent to a worker.
 
     Attributes:
-        trial: The trial's id.
-        attempt: From 1.
+        trial: Id of the trial.
+        attempt: Number of the attempt, from 1.
         point: The hyperparameters.
-        folder: This attempt's own folder.
-        previous_folders: Those of the interrupted attempts before it that left something, the latest first.
-        time_limit: Seconds after which it is killed, or None.
-        memory_limit: Bytes that it and its children may hold together before they are killed, or None.
-        rank: Which of the attempt's processes this one is, from 0; only the first one's reports and facts are heard.
-        world_size: How many processes the attempt has.
-        scratch: Where it writes meanwhile, as its worker says; empty for its own folder.
+        folder: Folder of this attempt.
+        previous_folders: Folders of earlier, interrupted attempts that left files, the latest first.
+        time_limit: Seconds after which the attempt is killed, or None.
+        memory_limit: Bytes that its processes may hold together before they are killed, or None.
+        rank: Number of this process among those of the attempt, from 0. Only reports and facts of rank 0 count.
+        world_size: Number of processes of the attempt.
+        scratch: Node-local folder to which the attempt writes until its worker copies the files. Empty if the attempt
+            writes to ``folder``.
     """
 
     trial: int
@@ -60,5 +67,5 @@ class Assignment:
 
     @property
     def writes_in(self) -> str:
-        """The folder that the attempt sees as its own."""
+        """Folder that ``trial_folder()`` returns in the attempt."""
         return self.scratch or self.folder

@@ -1,4 +1,4 @@
-"""Events: what an evaluator tells the search loop about running attempts."""
+"""Events: messages of an evaluator to the search loop about running attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dh_project.trial.trial import Cause, State
 
 @dataclass(frozen=True)
 class Reported:
-    """A running attempt reported an intermediate objective."""
+    """A running attempt has reported an intermediate objective."""
 
     trial: int
     attempt: int
@@ -20,7 +20,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt is over, or one of its processes; ``state`` is ``paused`` where another attempt shall follow."""
+    """An attempt, or one of its processes, has ended. Its state is ``paused`` if another attempt is to follow."""
 
     trial: int
     attempt: int
@@ -39,7 +39,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Retried:
-    """The user wants another attempt at a trial that ended without an objective."""
+    """The user asks for another attempt at a trial that ended without an objective."""
 
     trial: int
     attempt: int

@@ -1,7 +1,8 @@
-"""The processes of one trial that is trained data-parallel: which of them this one is, and where they meet.
+"""Ranks: the processes of one trial that is trained data-parallel, and the place at which they meet.
 
-A launcher (``mpiexec``, ``srun``, ``torchrun``) tells a process its rank in variables of its own. What a trial sees
-are torch's, ``RANK`` and ``WORLD_SIZE``, set by the worker: a launcher's ranks may be workers of many trials.
+A launcher (``mpiexec``, ``srun``, ``torchrun``) tells a process its rank in environment variables of its own. A trial
+sees only torch's variables, ``RANK`` and ``WORLD_SIZE``, which the worker sets, because the launcher's ranks may be
+workers of many trials.
 """
 
 from __future__ import annotations
@@ -17,44 +18,50 @@ RANK, WORLD_SIZE = "RANK", "WORLD_SIZE"
 
 RANK_VARIABLES = (RANK, "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PALS_RANKID", "SLURM_PROCID")
 SIZE_VARIABLES = (WORLD_SIZE, "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PALS_SIZE", "SLURM_NTASKS")
-"""Of torch's launcher, which may run below another, and then of MPICH, PMIx, Open MPI, PALS and Slurm."""
+"""Variables of torch's launcher, which may run below another one, then of MPICH, PMIx, Open MPI, PALS and Slurm."""
 
 OPEN_MPI = "OMPI_COMM_WORLD_SIZE"
 
 SLURM_STEP = "SLURM_STEP_ID"
-"""Is set where ``srun`` started the process; a batch script has Slurm's other variables, too, and is no rank."""
+"""Set if ``srun`` started the process. A batch script has Slurm's other variables too, and is not a rank."""
 
 PREFIXES = ("PMI", "HYDI_", "OMPI_COMM_WORLD_", "PALS_")
 
 
 def rank() -> int:
-    """Return which of its trial's processes this one is, from 0, as its launcher says; 0 where there is one."""
+    """Return the rank of this process in its trial, from 0; 0 if the trial has a single process."""
     return _first(RANK_VARIABLES) or 0
 
 
 def world_size() -> int:
-    """Return how many processes the trial has."""
+    """Return the number of processes of the trial."""
     return _first(SIZE_VARIABLES) or 1
 
 
 def is_launched() -> bool:
-    """Say whether a launcher of ranks has started this process."""
+    """Return whether a launcher of ranks has started this process."""
     return _first(RANK_VARIABLES) is not None
 
 
 def is_follower() -> bool:
-    """Say whether a launcher has started this process as another rank than the first: it has nothing to say."""
+    """Return whether this process is a rank other than the first, which must not print or report."""
     return rank() > 0
 
 
 def meeting_place() -> str:
-    """Return a ``file://`` address at which the processes of this trial's attempt find each other.
+    """Return a ``file://`` address at which the processes of this attempt find each other.
 
-    For ``torch.distributed.init_process_group(init_method=…)``; all of them must see the trial's folder.
+    All processes must see the trial's folder.
 
     Raises:
-        RuntimeError: This is no trial of a search.
-        UserError: The folder's name cannot stand in an address.
+        RuntimeError: If this process is not a trial of a search.
+        UserError: If the folder's name cannot be part of an address.
+
+    Example::
+
+        torch.distributed.init_process_group(
+            "gloo", init_method=meeting_place(), rank=rank(), world_size=world_size()
+        )
     """
     folder = home_folder()
     if folder is None:
@@ -64,10 +71,10 @@ def meeting_place() -> str:
 
 
 def check_meeting_folder(folder: Path) -> None:
-    """Check that processes can meet in a folder: torch ends an address at these characters, and several trials meet.
+    """Check that processes can meet in a folder; torch ends an address at ``#`` and ``?``.
 
     Raises:
-        UserError: They cannot.
+        UserError: If its path contains one of them.
     """
     if any(character in str(folder) for character in "#?"):
         raise UserError(
@@ -76,12 +83,12 @@ def check_meeting_folder(folder: Path) -> None:
 
 
 def folder_of(folder: str, number: int) -> str:
-    """Return the folder of one process of an attempt; that of the first is the attempt's own."""
+    """Return the folder of one process of an attempt; the first process has the attempt's own folder."""
     return folder if number == 0 else str(Path(folder) / f"rank-{number}")
 
 
 def tell_rank(environment: MutableMapping[str, str], number: int, count: int) -> None:
-    """Let a trial's process know which of how many it is; the only one of its trial knows of no launcher."""
+    """Set the variables that tell a process its rank, or remove them if it is the only process of its trial."""
     if count == 1:
         forget_ranks(environment)
     else:
@@ -89,7 +96,7 @@ def tell_rank(environment: MutableMapping[str, str], number: int, count: int) ->
 
 
 def forget_ranks(environment: MutableMapping[str, str]) -> None:
-    """Take out what tells of ranks: a launcher may be a rank itself, and its jobs inherit what they are not."""
+    """Remove all variables of launchers, which a job inherits from a launcher that is a rank itself."""
     for name in [name for name in environment if name.startswith(PREFIXES)]:
         del environment[name]
     for name in (*RANK_VARIABLES, *SIZE_VARIABLES):
@@ -97,7 +104,7 @@ def forget_ranks(environment: MutableMapping[str, str]) -> None:
 
 
 def _first(names: Iterable[str]) -> int | None:
-    """Return the first of these variables that holds a number."""
+    """Return the number in the first of these variables that holds one."""
     in_step = SLURM_STEP in os.environ
     names = [name for name in names if in_step or not name.startswith("SLURM_")]
     return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdigit()), None)

@@ -1,7 +1,7 @@
-"""What a running trial may say and ask: ``report``, ``record``, ``trial_folder`` and ``scratch_folder``.
+"""Functions for a running trial: ``report``, ``record``, ``trial_folder`` and ``scratch_folder``.
 
-Inside a search, the worker connects this module to itself before it calls the run function. Outside of one
-(``run({...})`` in a notebook) every call works and does nothing, so a run function needs no second form.
+In a search, the worker connects this module to itself before it calls the run function. Outside a search
+(``run({...})`` in a notebook) every call works and does nothing, so the same run function can be used.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import Any
 from dh_project.trial.scratch import VARIABLE, own_folder
 
 Answer = bool
-"""Whether the trial shall go on."""
+"""Whether the trial is to go on."""
 
 
 class Connection:
-    """The way from a running trial to its worker; this one, outside a search, leads nowhere.
+    """Connection of a running trial to its worker. This base class is used outside a search and sends nothing.
 
     Attributes:
-        folder: Where the attempt writes.
-        home: Its folder in the search's, where all of that is brought; the same one but with ``--scratch``.
-        predecessors: Those of the attempts before it.
+        folder: Folder to which the attempt writes.
+        home: Folder of the attempt below the search's folder. It differs from ``folder`` only with ``--scratch``: the
+            worker copies the files from ``folder`` to ``home``.
+        predecessors: Folders of the attempts before this one.
     """
 
     folder: Path | None = None
@@ -31,18 +32,18 @@ class Connection:
     predecessors: Sequence[Path] = ()
 
     def report(self, step: int, objective: float) -> Answer:
-        """Carry one intermediate objective; the answer says whether to go on."""
+        """Send one intermediate objective, and return whether to go on."""
         return True
 
     def record(self, facts: dict[str, Any]) -> None:
-        """Carry named facts for the trial's row."""
+        """Send named facts for the trial's row."""
 
 
 _connection = Connection()
 
 
 def connect(connection: Connection) -> None:
-    """Let this process speak for the trial behind ``connection`` (the worker calls this)."""
+    """Use a connection for all calls of this process. The worker calls this."""
     global _connection
     _connection = connection
 
@@ -51,20 +52,33 @@ def report(step: int, objective: float) -> Answer:
     """Report an intermediate objective.
 
     Args:
-        step: How far the trial is, in whole steps of its own choice (CGCNN: epochs, from 1).
+        step: Progress of the trial in whole steps of its own choice (CGCNN: epochs, from 1).
         objective: The objective at this step; larger is better.
 
     Returns:
-        True to go on, False to end now: save what there is and return.
+        True to go on. False to end now: save a checkpoint and return.
+
+    Example::
+
+        def run(point):
+            for epoch in range(1, 101):
+                error = train_one_epoch(point)
+                if not report(epoch, -error):
+                    break
+            return -error
     """
     return _connection.report(int(step), float(objective))
 
 
 def record(**facts: Any) -> None:
-    """Record named facts of this trial (``test_mae=0.05``); each becomes a column ``m:test_mae`` of its row.
+    """Record named facts of this trial: each ``name`` becomes a column ``m:name`` of its row.
 
     Args:
         **facts: Numbers, strings, booleans or None. A later value of a name replaces the earlier one.
+
+    Example:
+        >>> from dh_project import record
+        >>> record(test_mae=0.05, converged=True)
     """
     _connection.record(facts)
 
@@ -75,17 +89,19 @@ def trial_folder() -> Path | None:
 
 
 def home_folder() -> Path | None:
-    """Return the folder of this attempt in the search's folder, which every node sees; None outside a search.
+    """Return the folder of this attempt below the search's folder, which every node sees; None outside a search.
 
-    It is the same as :func:`trial_folder` but with ``--scratch``, where what is in that one is brought here.
+    With ``--scratch``, the attempt writes to :func:`trial_folder` on its node, and the worker copies the files here.
+    Without, both are the same.
     """
     return _connection.home
 
 
 def scratch_folder() -> Path | None:
-    """Return a folder that all trials of yours on this node share, in its scratch; None where it has none.
+    """Return a folder in this node's scratch that all of your trials on the node share; None if there is no scratch.
 
-    For what is copied or made once a node. Files stay there until the node's job ends, or somebody cleans up.
+    Use it for files that are copied or computed once per node. They stay until the node's job ends or somebody
+    cleans up.
     """
     scratch = os.environ.get(VARIABLE)
     if not scratch:
@@ -99,10 +115,11 @@ def scratch_folder() -> Path | None:
 
 
 def previous_folder(holding: str | None = None) -> Path | None:
-    """Return the folder of the last attempt that was interrupted before this one, where a checkpoint may lie.
+    """Return the folder of the last interrupted attempt at this trial, which may have a checkpoint; None if none is.
 
     Args:
-        holding: Name of a file: the last one that has it, for an attempt may end before it leaves one.
+        holding: Name of a file. Attempts without this file are skipped, because an attempt may be interrupted before
+            it writes its first checkpoint.
     """
     folders = _connection.predecessors
     return next((folder for folder in folders if holding is None or (folder / holding).exists()), None)

@@ -1,6 +1,7 @@
-"""Node-local scratch: one user's folder in a place that is each node's own, fast, and gone with the job.
+"""Node-local scratch: one user's folder in storage that belongs to a single node, is fast, and is lost with the job.
 
-A node's own disk (``/local/scratch``), or its memory (often ``/tmp`` of a compute node): it may all be gone any time.
+It is a disk of the node (``/local/scratch``) or its memory (often ``/tmp`` of a compute node). Its files may vanish
+at any time.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 
 VARIABLE = "DH_PROJECT_SCRATCH"
-"""In the environment of trials: where their node's scratch is."""
+"""Environment variable of trials: path of the scratch of their node."""
 
 LEAST_ROOM = 2**18
-"""Bytes: a scratch with less than that is full."""
+"""A scratch with fewer free bytes counts as full."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def own_folder(scratch: Path) -> Path:
-    """Return this user's folder in a node's scratch, which nobody else can read; it is made where there is none.
+    """Return this user's private folder in a node's scratch; it is created if it does not exist.
 
     Raises:
-        OSError: It cannot be made, or somebody else has made it.
+        OSError: If it cannot be created, or belongs to somebody else.
     """
     folder = scratch / f"dh_project-{os.getuid()}"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -42,15 +43,15 @@ def own_folder(scratch: Path) -> Path:
 
 
 def require_room(folder: Path, size: int, what: str) -> None:
-    """Check that a folder in scratch has room.
+    """Check that the file system of a folder has room.
 
     Args:
         folder: The folder.
-        size: Bytes.
-        what: What needs them, in words.
+        size: Bytes that are needed.
+        what: Name of the thing that needs them, for the message.
 
     Raises:
-        OSError: It has less.
+        OSError: If fewer bytes are free.
     """
     free = shutil.disk_usage(folder).free
     if free < size:
@@ -61,27 +62,27 @@ def require_room(folder: Path, size: int, what: str) -> None:
 
 
 def in_words(error: OSError) -> str:
-    """Return why a scratch cannot be used."""
+    """Return in words why a scratch cannot be used."""
     if error.errno in FULL:
         return f"full: {error.strerror}"
     return f"cannot be used: {error.strerror}" + (f": {error.filename}" if error.filename else "")
 
 
 def checked_scratch(scratch: Path, search: Path) -> Path:
-    """Return a scratch as the trials of a search can use it on this node.
+    """Return the absolute path of a scratch that trials can use on this node.
 
     Args:
-        scratch: Where it is.
-        search: The search's folder.
+        scratch: Path of the scratch.
+        search: Folder of the search.
 
     Raises:
-        UserError: It is no folder that can be written to, is full, or a part of the search.
+        UserError: If it is no folder that can be written to, is full, or is a part of the search.
     """
     place = checked_place(scratch, search)
     try:
         folder = own_folder(place)
         require_room(folder, LEAST_ROOM, "a trial")
-        with tempfile.TemporaryFile(dir=folder) as file:  # a quota is not seen but by writing
+        with tempfile.TemporaryFile(dir=folder) as file:  # only a write shows a quota
             file.write(bytes(LEAST_ROOM))
     except OSError as error:
         raise UserError(f"--scratch {scratch}: {in_words(error)}") from None
@@ -89,10 +90,10 @@ def checked_scratch(scratch: Path, search: Path) -> Path:
 
 
 def checked_place(scratch: Path, search: Path) -> Path:
-    """Return the absolute path of a scratch that may be another node's, and which is not looked at.
+    """Return the absolute path of a scratch that may exist only on another node.
 
     Raises:
-        UserError: It is a part of the search.
+        UserError: If it is a part of the search, or a file.
     """
     place = Path(os.path.abspath(scratch.expanduser()))  # noqa: PTH100 (links may be another node's)
     if place.resolve().is_relative_to(search.resolve()):
@@ -107,7 +108,7 @@ def checked_place(scratch: Path, search: Path) -> Path:
 
 @contextmanager
 def offered(scratch: str) -> Iterator[None]:
-    """Let ``scratch_folder()`` find a scratch outside of a trial, too; an empty one changes nothing."""
+    """Let ``scratch_folder()`` return a folder in this scratch also outside a trial, unless it is empty."""
     before = os.environ.get(VARIABLE)
     if scratch:
         os.environ[VARIABLE] = scratch

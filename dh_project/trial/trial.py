@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 Point = dict[str, Any]
 
+STARTING_POINT = "starting point"
+"""Origin of a trial whose point the problem gave."""
+
 
 class State(StrEnum):
-    """Where a trial stands. A state is never a string among the objectives."""
+    """State of a trial, kept apart from its objective."""
 
     WAITING = "waiting"
     RUNNING = "running"
-    PAUSED = "paused"  # between two attempts: it goes on, from its checkpoint where it left one
+    PAUSED = "paused"  # between two attempts; the next one starts from the checkpoint, if there is one
     DONE = "done"
-    STOPPED = "stopped"  # early, on the stopper's word, with an objective
-    FAILED = "failed"  # the run function's own fault: exception, exit, signal, no number returned
+    STOPPED = "stopped"  # early, by the stopper, with an objective
+    FAILED = "failed"  # by a fault of the run function: exception, exit, signal, no number returned
     TIMEOUT = "timeout"
-    MEMORY = "memory"  # more than its limit, or the system ran out of it
-    LOST = "lost"  # not its own fault: the worker or the machine under it vanished
+    MEMORY = "memory"  # it took more than its limit, or the system ran out of memory
+    LOST = "lost"  # by no fault of its own: its worker or machine vanished
     CANCELLED = "cancelled"
 
     @property
     def has_ended(self) -> bool:
-        """Whether the trial is over for good, and its row final."""
+        """Whether the trial has ended for good and its row is final."""
         return self not in (State.WAITING, State.RUNNING, State.PAUSED)
 
     @property
@@ -35,13 +39,13 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """What kind of failure a ``failed`` trial was."""
+    """Kind of failure of a ``failed`` trial."""
 
     EXCEPTION = "exception"
     EXIT = "exit"  # it left without returning: sys.exit, os._exit
     SIGNAL = "signal"  # segmentation fault, abort, killed
     NOT_FINITE = "not_finite"  # NaN or infinite
-    NO_NUMBER = "no_number"  # something else where a number belongs
+    NO_NUMBER = "no_number"  # it returned something else than a number
     SAID = "said"  # the run function returned a string "F…"
 
 
@@ -53,19 +57,20 @@ class Trial:
         id: Number within its search, from 0, in the order of proposing.
         point: The hyperparameters.
         origin: Who proposed it: ``starting point`` or the searcher's name.
-        attempt: How often it was started, from 1; an interrupted or lost attempt is followed by another.
-        state: Where it stands.
-        objective: The run function's result, larger is better; None unless done or stopped.
-        reason: Why there is no objective, in one line.
-        cause: What kind of failure it was, where it failed.
-        facts: What the trial recorded, by name.
-        reports: Intermediate objectives, (step, objective), of all attempts.
-        submitted: When its first attempt was started, seconds of search time.
-        ended: When it ended, seconds of search time.
+        attempt: Number of the last attempt, from 1. An interrupted or lost attempt is followed by another one.
+        state: State of the trial.
+        objective: Result of the run function, larger is better. None unless the trial is done or stopped.
+        reason: Reason why there is no objective, in one line.
+        cause: Kind of failure, if the trial failed.
+        facts: Recorded facts by name.
+        reports: Intermediate objectives of all attempts, as (step, objective).
+        submitted: Start of the first attempt, in seconds of search time.
+        ended: End of the trial, in seconds of search time.
         worker: Host and process that ran the last attempt.
-        losses: How many attempts were lost with their worker or machine.
-        started: When its last attempt was started, seconds of search time.
-        has_reported: Whether that attempt has reported yet, or has ended with an objective.
+        losses: Number of attempts that were lost with their worker or machine.
+        started: Start of the last attempt, in seconds of search time.
+        has_reported: Whether the last attempt has reported, or has ended with an objective.
+        folder: Folder of the last attempt, if the trial was read from the folder of a search.
     """
 
     id: int
@@ -84,3 +89,4 @@ class Trial:
     losses: int = 0
     started: float = 0.0
     has_reported: bool = False
+    folder: Path | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pickle
 import sys
 import traceback
 from collections.abc import Iterator
@@ -25,21 +26,25 @@ MOVED = {
 EXTRAS = {"lightning": "lightning"}
 """Modules that an extra of this package installs."""
 
+PICKLED = ".run-function"
+"""Ending of a file that holds a run function by value, for the workers of one session."""
+
 
 def load_module(target: str) -> tuple[ModuleType, str | None]:
     """Import the module that a target names.
 
     Args:
-        target: ``package.module.attribute``, or a path ending in ``.py``.
+        target: ``package.module.attribute``, a path ending in ``.py``, or ``path.py:attribute``.
 
     Returns:
-        The module, and the attribute's name (None for a path, which names none).
+        The module, and the attribute's name (None for a path without one).
 
     Raises:
         UserError: There is no such module or file, or importing it fails.
     """
-    if target.endswith(".py"):
-        return _load_file(Path(target)), None
+    path, attribute = split_path(target)
+    if path is not None:
+        return _load_file(path), attribute
     name, _, attribute = target.rpartition(".")
     if not name or not all(part.isidentifier() for part in target.split(".")):
         raise UserError(
@@ -51,12 +56,22 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
         raise _import_error(target, error) from error
 
 
+def split_path(target: str) -> tuple[Path | None, str | None]:
+    """Return the file that a target names, and the attribute in it; None for what is not named."""
+    path, colon, attribute = target.rpartition(".py:")
+    if colon and attribute.isidentifier():
+        return Path(f"{path}.py"), attribute
+    return (Path(target) if target.endswith(".py") else None), None
+
+
 def load_attribute(target: str, default_name: str) -> Any:
     """Return the object that a target names; a path or a problem's bare name stands for its ``default_name``.
 
     Raises:
         UserError: There is no such module or attribute.
     """
+    if target.endswith(PICKLED):
+        return pickle.loads(Path(target).read_bytes())
     module, name = load_module(full_name(target, default_name))
     name = name or default_name
     inner = _inner_module(module, name)

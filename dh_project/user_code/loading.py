@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
-from dh_project.user_code.importing import load_attribute, load_module
+from dh_project.user_code.importing import load_attribute, load_module, split_path
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.trainables import as_run
 from dh_project.user_code.trainables.base import Trainable
@@ -85,8 +85,11 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
 
 
 def absolute_target(target: str) -> str:
-    """Return the target as it means the same from every folder (a path is made absolute)."""
-    return str(Path(target).resolve()) if target.endswith(".py") else target
+    """Return a target that means the same from every folder: a path is made absolute."""
+    path, attribute = split_path(target)
+    if path is None:
+        return target
+    return str(path.resolve()) + (f":{attribute}" if attribute else "")
 
 
 def is_same_run(recorded: str, run: str) -> bool:
@@ -103,10 +106,11 @@ def is_same_run(recorded: str, run: str) -> bool:
     """
     if recorded == run:
         return True
-    if not recorded.endswith(".py"):
+    path, attribute = split_path(recorded)
+    if path is None:
         return full_name(recorded, "run") == full_name(run, "run")
-    module, _ = load_module(full_name(run, "run"))
-    if module.__file__ == recorded:
-        return True
+    module, name = load_module(full_name(run, "run"))
+    if (attribute or "run") != (name or "run"):
+        return False
     parts = Path(*module.__name__.split(".")).with_suffix(".py").parts
-    return len(parts) > 1 and Path(recorded).parts[-len(parts) :] == parts
+    return module.__file__ == str(path) or (len(parts) > 1 and path.parts[-len(parts) :] == parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ConfigSpace as cs
 
 from dh_project.common.errors import UserError
@@ -12,16 +14,33 @@ from dh_project.user_code.importing import load_attribute, without_mpi4py
 def load_problem(target: str) -> HpProblem:
     """Load a problem, ours or today's DeepHyper's.
 
+    Args:
+        target: An import path (``package.module.Problem``), a file, or the bare name of an installed problem.
+
     Raises:
-        UserError: There is none at the target, or it has no hyperparameter.
+        UserError: There is no problem at the target, or it has no hyperparameter.
     """
     with without_mpi4py():  # a problem module may import DeepHyper
-        loaded = load_attribute(target, "Problem")
-    if not isinstance(loaded, HpProblem):
-        space = getattr(loaded, "space", None)
+        return as_problem(load_attribute(target, "Problem"), f"--problem {target}")
+
+
+def as_problem(problem: Any, name: str = "problem") -> HpProblem:
+    """Return a problem from an ``HpProblem`` (ours or DeepHyper's) or a ``ConfigurationSpace``.
+
+    Args:
+        problem: The object.
+        name: What an error calls it.
+
+    Raises:
+        UserError: It is no problem, or it has no hyperparameter.
+    """
+    if not isinstance(problem, HpProblem):
+        space = problem if isinstance(problem, cs.ConfigurationSpace) else getattr(problem, "space", None)
         if not isinstance(space, cs.ConfigurationSpace):
-            raise UserError(f"--problem {target}: a {type(loaded).__name__} is no HpProblem")
-        loaded = HpProblem(space)
-    if not len(loaded):
-        raise UserError(f"--problem {target}: it has no hyperparameter; add one with add_hyperparameter")
-    return loaded
+            raise UserError(
+                f"{name}: a {type(problem).__name__} is no HpProblem; make one with HpProblem() and add_dim"
+            )
+        problem = HpProblem(space)
+    if not len(problem):
+        raise UserError(f"{name}: it has no hyperparameter; add one with add_dim")
+    return problem

@@ -1,4 +1,4 @@
-"""Inside a trial's child process: call the run function and say how it ended."""
+"""The child process of a trial: calls the run function and sends its result to the worker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.trial.attempt import LOG, Assignment, RunContext
-from dh_project.trial.job import argument_for
+from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.ranks import tell_rank
 from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code.loading import load_run
+from dh_project.worker.attempt_result import result_of_error, result_of_value
 from dh_project.worker.memory import offer_to_the_system
-from dh_project.worker.outcome import outcome_of, outcome_of_error
 
 PR_SET_PDEATHSIG = 1
 
@@ -36,15 +36,15 @@ def run_child(
     answers: int,
     worker: int,
 ) -> NoReturn:
-    """Run one trial in this forked process, tell the worker its outcome, and exit."""
+    """Run one trial in this forked process, tell the worker its result, and exit."""
     status, own = 1, os.getpid()
     try:
         tell_rank(os.environ, assignment.rank, assignment.world_size)
         pipe = Pipe(messages, answers, assignment)
         connect(pipe)
-        outcome = evaluate(run, context, assignment, worker)
-        if os.getpid() == own:  # else the run function has forked, and its child returned too
-            pipe.send(outcome)
+        result = evaluate(run, context, assignment, worker)
+        if os.getpid() == own:  # otherwise the run function has forked, and this is its child
+            pipe.send(result)
             status = 0
     except BaseException:
         traceback.print_exc()
@@ -58,17 +58,17 @@ def run_child(
 def evaluate(
     run: Callable[..., Any] | None, context: RunContext, assignment: Assignment, worker: int
 ) -> dict[str, Any]:
-    """Call the run function and return the outcome."""
+    """Call the run function and return the result of the attempt."""
     try:
         _separate(Path(assignment.writes_in) / LOG, worker)
         run = run or load_run(context.run)
         point = argument_for(run, assignment.point, assignment.trial)
-        return outcome_of(run(point, **context.run_kwargs))
+        return result_of_value(run(point, **context.run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
-        return outcome_of_error(error)
+        return result_of_error(error)
 
 
 class Pipe(Connection):
@@ -81,13 +81,13 @@ class Pipe(Connection):
         self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one message, whole."""
+        """Send one message as a whole."""
         data = (json.dumps(message, allow_nan=False) + "\n").encode()
         with self._lock:
             self._write(data)
 
     def report(self, step: int, objective: float) -> bool:
-        """Send a report and wait for the worker's answer. A value that is no number is passed over."""
+        """Send a report and wait for the worker's answer. Values that are not finite are ignored."""
         if not math.isfinite(objective):
             return True
         data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
@@ -108,7 +108,7 @@ class Pipe(Connection):
 
 
 def _plain(value: Any) -> Any:
-    """Return a fact as JSON can hold it: numbers that are not finite become None, other objects their text."""
+    """Return a fact as a JSON value: numbers that are not finite become None, other objects become their text."""
     if isinstance(value, str):
         return one_line(value)
     if value is None or isinstance(value, bool | int):
@@ -123,12 +123,12 @@ def _plain(value: Any) -> Any:
 
 
 def _separate(log: Path, worker: int) -> None:
-    """Leave the worker's group and streams; die with the worker, however that dies."""
-    if os.getpgrp() != os.getpid():  # the worker may have been first
+    """Leave the worker's process group and streams, and make sure to die with the worker, however it dies."""
+    if os.getpgrp() != os.getpid():  # the worker may have done so already
         os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != worker:  # it has died before
+        if os.getppid() != worker:  # the worker has died already
             os._exit(1)
     offer_to_the_system()
     signal.set_wakeup_fd(-1)
@@ -139,5 +139,5 @@ def _separate(log: Path, worker: int) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # a killed trial's last words are there
+        sys.stdout.reconfigure(line_buffering=True)  # so that the last lines of a killed trial are in its log
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -1,4 +1,4 @@
-"""A guard for a worker that imports the run function, which may take long, and meanwhile reads no commands."""
+"""Guard: ends a worker whose driver dies while the worker imports the run function and reads no commands."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from dh_project.worker.processes import MARK, kill_marked
 
 @contextmanager
 def ending_with_the_driver(commands: int) -> Iterator[None]:
-    """Let a child process see the end of the commands, by which the driver is known to be gone, and kill this one.
+    """Kill this process if its commands end, which means that the driver has died.
 
-    A process and no thread: no import can hold it up, and none stays behind that would forbid to fork.
+    A child process watches the commands. A thread would be blocked by imports that hold the interpreter's lock, and
+    its presence would make forking unsafe.
+
+    Args:
+        commands: File descriptor of the commands.
     """
     alive, own_end = os.pipe()
     guard = os.fork()
@@ -29,18 +33,18 @@ def ending_with_the_driver(commands: int) -> Iterator[None]:
         yield
     finally:
         os.kill(guard, signal.SIGKILL)
-        with suppress(ChildProcessError):  # what was imported has waited for it
+        with suppress(ChildProcessError):  # the imported code may have waited for all children
             os.waitpid(guard, 0)
         os.close(alive)
         os.close(own_end)
 
 
 def _watch(commands: int, alive: int) -> None:
-    """Return when the worker is gone; kill it, and all that carries its mark, where the driver is first."""
+    """Wait until the worker or the driver has ended. If it was the driver, kill the worker and its descendants."""
     worker = os.getppid()
     poll = select.poll()
     for descriptor in (commands, alive):
-        poll.register(descriptor, 0)  # what can be read is not for the guard: it is told of ends alone
+        poll.register(descriptor, 0)  # only ends; the data is for the worker
     if alive not in dict(poll.poll()):
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)

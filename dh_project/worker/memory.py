@@ -1,4 +1,4 @@
-"""Memory: what processes hold together, and what the system does where there is none left."""
+"""Memory of a trial's processes, and the processes that the system killed for want of memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ VMSTAT = Path("/proc/vmstat")
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 FIRST_TO_GO = 500
-"""Of 1000: where memory runs out, the system kills a trial rather than the driver or a worker."""
+"""Score of trials, of at most 1000. If memory runs out, the system kills a trial before the driver or a worker."""
 
 
 def excess(processes: Iterable[psutil.Process], limit: int) -> int | None:
-    """Return the bytes that processes hold together where these are more than the limit.
+    """Return the memory that processes hold together if it exceeds a limit, else None.
 
-    Forked processes share pages, which the sum of their resident memory counts many times. Only where that sum is
-    above the limit is each page divided by those who share it, for that takes the system longer to tell.
+    Forked processes share pages, which the sum of their resident memory counts several times. If this sum exceeds
+    the limit, the proportional memory counts instead: it divides each page among the processes that share it, but
+    takes longer to determine.
+
+    Args:
+        processes: The processes.
+        limit: Limit in bytes.
     """
     processes = list(processes)
     if _sum(processes, _resident) <= limit:
@@ -29,14 +34,14 @@ def excess(processes: Iterable[psutil.Process], limit: int) -> int | None:
 
 
 def offer_to_the_system() -> None:
-    """Let this process and those it will start be the first to go where the system runs out of memory."""
-    with suppress(OSError, ValueError):  # there is no such file but on Linux
+    """Let the system kill this process and its children first if it runs out of memory."""
+    with suppress(OSError, ValueError):  # only Linux has this file
         if int(OOM_SCORE.read_text()) < FIRST_TO_GO:
             OOM_SCORE.write_text(str(FIRST_TO_GO))
 
 
 def system_kills() -> int:
-    """Return how many processes this machine has killed since it started because memory ran out."""
+    """Return how many processes this machine has killed for want of memory since it started."""
     with suppress(OSError):
         for line in VMSTAT.read_text().splitlines():
             if line.startswith("oom_kill "):
@@ -45,7 +50,7 @@ def system_kills() -> int:
 
 
 def gibibytes(size: int) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes as text, in GiB."""
     return f"{size / 2**30:.2f} GiB"
 
 

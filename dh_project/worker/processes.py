@@ -1,4 +1,4 @@
-"""The processes of a trial: those below its worker, and those that only its worker's mark still tells."""
+"""The processes of a trial: descendants of its worker, and processes that only the worker's mark identifies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from pathlib import Path
 import psutil
 
 MARK = "DH_PROJECT_WORKER"
-"""Variable in the environment of a worker and of all that comes of it; each worker's value is its own."""
+"""Environment variable of a worker and its descendants. Its value is a random id of the worker."""
 
 LONGEST_KILL = 1.0
-"""Seconds to repeat a kill for, where processes go on to start others or cannot die."""
+"""Seconds for which a kill is repeated if processes start others or cannot die."""
 
 
 def descendants() -> list[psutil.Process]:
     """Return the living processes below this one."""
     own = Path("/proc/self/task")
-    if not any(
-        own.glob("*/children")
-    ):  # not Linux, or one built without them: look at all processes there are
+    if not any(own.glob("*/children")):  # only some Linux kernels list children: else look at all processes
         found = psutil.Process().children(recursive=True)
     else:
         ids, queue = [], [os.getpid()]
@@ -34,12 +32,12 @@ def descendants() -> list[psutil.Process]:
 
 
 def kill_descendants() -> None:
-    """Kill all processes below this one, also those that they start meanwhile."""
+    """Kill all processes below this one, including those that they start meanwhile."""
     _kill(descendants)
 
 
 def kill_marked(marks: Collection[str]) -> None:
-    """Kill all other processes that carry one of the marks, wherever they hang in the tree of processes."""
+    """Kill all other processes that carry one of the marks, wherever they are in the process tree."""
     own = os.getpid()
     _kill(lambda: [each for each in psutil.process_iter() if each.pid != own and _mark(each) in marks])
 

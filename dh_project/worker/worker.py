@@ -1,11 +1,11 @@
 """The worker: a process that runs one trial at a time, each in a child process of its own.
 
-Whatever the evaluator, trials run here, so one place knows the ways to die. The worker imports the run
-function once and forks a child for each trial, which costs milliseconds. Commands come as JSON lines on its
-standard input, events go as JSON lines to its standard output; where the input ends, the driver is gone: the
-worker kills its trial and leaves, also while it still imports. The child leads a process group of its own,
-writes to ``log.txt`` in the attempt's folder, and speaks over two pipes: messages up (reports, facts, the
-outcome), answers down.
+All evaluators run trials here, so that one place handles all the ways in which a trial can die. The worker imports
+the run function once and forks a child for each trial, which costs milliseconds. It reads commands as JSON lines
+from its standard input and writes events as JSON lines to its standard output. If the input ends, the driver is
+gone: the worker kills its trial and exits, even during the import. The child leads a process group of its own,
+writes to ``log.txt`` in the attempt's folder, and uses two pipes: one for its messages (reports, facts, the
+result), one for the answers.
 
     commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
                {"do": "stop", "trial": 3, "attempt": 1, "after": 2}
@@ -37,25 +37,25 @@ from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.scratch import VARIABLE
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import load_run
+from dh_project.worker.attempt_result import without_objective
 from dh_project.worker.guard import ending_with_the_driver
-from dh_project.worker.outcome import outcome
 from dh_project.worker.processes import kill_descendants
 from dh_project.worker.scratch import Scratch
 from dh_project.worker.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
-"""Seconds; a system's call to wait takes no number of any size."""
+"""Longest wait in seconds, because ``select`` does not accept arbitrarily large numbers."""
 
 PR_SET_CHILD_SUBREAPER = 36
 
 CLOSED = -1
 
 START = "import sys; sys.path.append(sys.argv[1]); from dh_project.worker.worker import main; main()"
-"""The worker's program. With ``python -P`` no file of the working directory can hide a module from it."""
+"""Program of the worker. With ``python -P``, no file of the working directory can hide a module."""
 
 
 class Worker:
-    """Serves commands until its input ends.
+    """Carries out commands until its input ends.
 
     Args:
         context: What all trials share.
@@ -96,22 +96,22 @@ class Worker:
             self._tend()
 
     def _leave(self) -> None:
-        """End all; a trial whose outcome has come is written down, for the next driver to find."""
+        """End everything. If the result of the trial has come, write it for the next driver to find."""
         if self.process is not None:
             self.process.abandon()
             self._tend()
         self.scratch.close()
         kill_descendants()
-        _reap(None)  # in a container, nobody else may
+        _reap(None)  # in a container, there may be no init process that does
 
     def _close_events(self) -> None:
-        """In a child, close the events, or the driver could not see the worker's end while the child lives."""
-        if self.events != CLOSED:  # else this is a child's child
+        """Close the events in a child, so that the driver notices the worker's end while the child lives."""
+        if self.events != CLOSED:  # otherwise this is a child of a child
             os.close(self.events)
             self.events = CLOSED
 
     def _preload(self) -> None:
-        """Import the run function, for children to have it; where that fails, each child tells its own error."""
+        """Import the run function for all children. If that fails, each child imports it and reports the error."""
         if not self.context.preload:
             return
         try:
@@ -151,21 +151,21 @@ class Worker:
         try:
             self.process = TrialProcess(self.context, self.scratch.begin(assignment), self.run)
         except OSError as error:
-            end = outcome(State.LOST, f"its folder or process could not be made: {error}")
+            end = without_objective(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
             return
         self.scratch.began()
         self.selector.register(self.process.messages, selectors.EVENT_READ)
 
     def _tend(self) -> None:
-        """Hear the trial that runs, hold it to its time, and see its end."""
+        """Read the messages of the running trial, enforce its limits, and handle its end."""
         process = self.process
         if process is None:
             _reap(None)
             return
         status = _reap(process.pid)
         if not process.is_silent:
-            for report in process.read():  # after the reaping, so that nothing of a dead child is missed
+            for report in process.read():  # after reaping, so that no message of a dead child is missed
                 if process.assignment.rank == 0:
                     self._tell("report", process.assignment, report)
             if process.is_silent:
@@ -174,11 +174,11 @@ class Worker:
             if time.monotonic() >= process.deadline:
                 process.hold_to_limits()
         else:
-            if not process.is_silent:  # a grandchild holds the pipe
+            if not process.is_silent:  # a grandchild still holds the pipe
                 self.selector.unregister(process.messages)
             self.process = None
             result = self.scratch.end(process.result(status))
-            with suppress(OSError):  # the folder may be gone or full: the event tells the same
+            with suppress(OSError):  # the folder may be gone or full; the event has the same content
                 write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
             self._tell("end", process.assignment, {**result, "rank": process.assignment.rank})
 
@@ -191,20 +191,21 @@ class Worker:
             try:
                 data = data[os.write(self.events, data) :]
             except BrokenPipeError:
-                return  # the driver is gone; the end of the input will say so
+                return  # the driver is gone; the input will end too
 
 
 def _as_json(assignment: Assignment, result: dict[str, Any]) -> str:
-    """Return an attempt's result as its file holds it, with the point, by which it is told from another search's."""
+    """Return the content of an attempt's result file; its point distinguishes it from those of other searches."""
     of = {name: getattr(assignment, name) for name in ("trial", "attempt", "rank", "world_size", "point")}
     return json.dumps({**of, **result}, indent=1) + "\n"
 
 
 def _can_fork() -> bool:
-    """Say whether children of this process will work after what importing the run function has done.
+    """Return whether forked children of this process will work after the import of the run function.
 
-    CUDA, once started, does not work in a forked child; nor do threads (of OpenMP, say), which a fork does not
-    copy. OpenBLAS keeps threads from its import on and starts them anew in a child: these are allowed.
+    CUDA does not work in a child if it was initialized before the fork. Threads are not copied by a fork, so that
+    libraries with running threads, such as OpenMP, hang in the child. OpenBLAS is an exception: it has threads from
+    its import on and restarts them in a child.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -219,7 +220,7 @@ def _can_fork() -> bool:
 
 
 def _reap(pid: int | None) -> int | None:
-    """Collect all children that have died, adopted ones too; return the exit status of one of them."""
+    """Collect all dead children, including adopted ones; return the exit status of ``pid`` if it is among them."""
     status_of_pid = None
     with suppress(ChildProcessError):
         while (dead := os.waitpid(-1, os.WNOHANG))[0]:
@@ -229,11 +230,11 @@ def _reap(pid: int | None) -> int | None:
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Let the signal do nothing but wake the selector."""
+    """Do nothing: the signal only wakes the selector."""
 
 
 def command(context: RunContext, commands: int | None = None, events: int | None = None) -> list[str]:
-    """Return the command line of a worker with this context; its input and output are the default descriptors."""
+    """Return the command line of a worker; without descriptors it uses standard input and output."""
     package_home = str(Path(__file__).parents[2])
     words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(context))]
     return words if commands is None else [*words, str(commands), str(events)]
@@ -246,7 +247,7 @@ def main() -> None:
         commands, events = map(int, sys.argv[3:])
         for descriptor in (commands, events):
             os.set_inheritable(descriptor, False)
-    else:  # away from 0 and 1, where what is imported might read and print
+    else:  # move them from 0 and 1, because imported code may read and print
         commands, events = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
@@ -256,9 +257,9 @@ def main() -> None:
         if folder not in sys.path:
             sys.path.append(folder)
     os.chdir(context.directory)
-    if sys.platform == "linux":  # grandchildren whose parent died stay below this process, to be killed
+    if sys.platform == "linux":  # adopt grandchildren whose parent died, to kill them later
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    for number in (signal.SIGINT, signal.SIGTERM):  # these are the driver's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # the driver handles these
         signal.signal(number, signal.SIG_IGN)
     Worker(context, commands, events).serve()
-    os._exit(0)  # what was imported must not hold it up
+    os._exit(0)  # imported code must not delay the exit

@@ -1,4 +1,4 @@
-"""A worker's process, held by whoever started it (this driver, or a Ray actor)."""
+"""Handle of a worker process for the process that started it (the driver, or a Ray actor)."""
 
 from __future__ import annotations
 
@@ -21,24 +21,31 @@ from dh_project.worker.worker import command
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 LEAVING_SECONDS = 2 * GRACE_SECONDS
-"""How long workers may take to leave before they are killed."""
+"""Seconds that workers may take to exit before they are killed."""
 
 
 class WorkerProcess:
-    """Starts a worker and speaks with it in JSON lines.
+    """Starts a worker and exchanges JSON lines with it.
 
     Args:
         context: What all of its trials share.
-        threads: Threads that numerical libraries may use in it.
-        environment: Variables beside the present ones.
+        threads: Number of threads that numerical libraries may use.
+        environment: Environment variables in addition to those of this process.
 
     Attributes:
-        name: Its host and process.
-        events: To wait for its events on.
-        mark: In its environment and that of all that comes of it, by which what it leaves behind is found.
+        name: Host and process id.
+        events: Stream of the worker's events.
+        mark: Random id in the environment of the worker and its descendants, used to find processes that outlive it.
 
     Raises:
-        OSError: The system has no process to give.
+        OSError: If the system cannot start a process.
+
+    Example::
+
+        worker = WorkerProcess(context, threads=1)
+        worker.run(assignment)
+        while (messages := worker.read()) is not None:
+            ...
     """
 
     def __init__(
@@ -51,7 +58,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **limits, **(environment or {}), MARK: self.mark},
-            start_new_session=True,  # Ctrl-C in the terminal goes to the driver alone
+            start_new_session=True,  # so that Ctrl-C in the terminal only reaches the driver
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -65,31 +72,31 @@ class WorkerProcess:
         self._send({"do": "run", **asdict(assignment)})
 
     def stop(self, trial: int, attempt: int, after: int) -> None:
-        """Let the attempt's next report above a step be answered with a stop."""
+        """Answer the attempt's next report of a step above ``after`` with a stop."""
         self._send({"do": "stop", "trial": trial, "attempt": attempt, "after": after})
 
     def kill(self, trial: int, attempt: int, state: str, reason: str, patience: float = 0.0) -> None:
-        """End the attempt, in so many seconds."""
+        """End the attempt after ``patience`` seconds."""
         order = {"do": "kill", "trial": trial, "attempt": attempt}
         self._send({**order, "state": state, "reason": reason, "patience": patience})
 
     def read(self) -> list[dict[str, Any]] | None:
-        """Wait for the worker to say something, and return its whole events so far; None where it has died."""
+        """Wait for output of the worker and return its complete events; None if the worker has died."""
         chunk = os.read(self.events.fileno(), 65536)
         return self._lines.feed(chunk) if chunk else None
 
     def why_it_died(self) -> str:
-        """Return in words how the worker's process ended, and end what it left behind."""
-        close_workers([self], patience=0.0)  # it has closed its output: where it is not dead, it is of no use
+        """Return in words how the worker ended, and kill the processes that it left behind."""
+        close_workers([self], patience=0.0)  # without its output a living worker is of no use
         return f"its worker {self.name} ended with status {self._process.returncode}"
 
     def dismiss(self) -> None:
-        """Let the worker end its trial and leave."""
+        """Ask the worker to end its trial and exit."""
         with suppress(BrokenPipeError):
             self._commands.close()
 
     def join(self, limit: float) -> None:
-        """Wait for the worker to leave until ``limit``, by the monotonic clock; then kill it."""
+        """Wait for the worker's exit until ``limit``, a time of the monotonic clock; then kill it."""
         try:
             self._process.wait(max(0.0, limit - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -98,17 +105,17 @@ class WorkerProcess:
         self.events.close()
 
     def close(self) -> None:
-        """Let the worker leave, or kill it."""
+        """Ask the worker to exit, and kill it if it does not."""
         close_workers([self])
 
     def _send(self, order: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError, ValueError):  # it died or was closed: the end of its events tells
+        with suppress(BrokenPipeError, ValueError):  # it died or was closed; its events will end
             self._commands.write((json.dumps(order) + "\n").encode())
             self._commands.flush()
 
 
 def close_workers(workers: Collection[WorkerProcess], patience: float = LEAVING_SECONDS) -> None:
-    """Let workers leave, all at the same time, kill those that do not, and end what any of them left behind."""
+    """Ask workers to exit, all at the same time, kill those that do not, and kill processes that they left behind."""
     for worker in workers:
         worker.dismiss()
     limit = time.monotonic() + patience

@@ -8,7 +8,7 @@
 #SBATCH -C nvme
 
 # One command, on one node, on Frontier (OLCF).
-# The directives above stay together, without comments on or between them.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load PrgEnv-gnu/8.7.0
@@ -21,7 +21,7 @@ export LD_LIBRARY_PATH="$CRAY_LD_LIBRARY_PATH:${LD_LIBRARY_PATH:-}"
 export MIOPEN_USER_DB_PATH="/tmp/miopen-$USER"
 export MIOPEN_CUSTOM_CACHE_DIR="/tmp/miopen-$USER"
 export DH_PROJECT_SITE=frontier
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export all_proxy="socks://proxy.ccs.ornl.gov:3128/"
 # export ftp_proxy="ftp://proxy.ccs.ornl.gov:3128/"
 # export http_proxy="http://proxy.ccs.ornl.gov:3128/"

@@ -7,10 +7,10 @@
 #SBATCH -N 2
 #SBATCH -C nvme
 
-# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Frontier (OLCF).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, with a rank for each concurrent trial; the first rank also drives the search, on Frontier (OLCF).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # end of this job
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load PrgEnv-gnu/8.7.0
 module load cpe/26.03
@@ -22,7 +22,7 @@ export LD_LIBRARY_PATH="$CRAY_LD_LIBRARY_PATH:${LD_LIBRARY_PATH:-}"
 export MIOPEN_USER_DB_PATH="/tmp/miopen-$USER"
 export MIOPEN_CUSTOM_CACHE_DIR="/tmp/miopen-$USER"
 export DH_PROJECT_SITE=frontier
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export all_proxy="socks://proxy.ccs.ornl.gov:3128/"
 # export ftp_proxy="ftp://proxy.ccs.ornl.gov:3128/"
 # export http_proxy="http://proxy.ccs.ornl.gov:3128/"
@@ -35,7 +35,7 @@ nodes=$SLURM_JOB_NUM_NODES
 ranks_per_node=8
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=7
-# Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
+# Most launchers end all ranks if one rank or its node dies. The same command continues the search if there is time.
 for try in 1 2 3; do
     srun -N "$nodes" -n "$ranks" --kill-on-bad-exit=1 --ntasks-per-node="$ranks_per_node" -c 7 --gpus-per-task=1 --gpu-bind=closest \
         deephyper hps ambs --evaluator mpi \
@@ -43,7 +43,7 @@ for try in 1 2 3; do
         --walltime "$(( ends - $(date +%s) ))" --margin 120 --scratch "/mnt/bb/$USER" \
         --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
     status=$?
-    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or was told to
+    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or by a signal
     [ $(( ends - $(date +%s) )) -gt 300 ] || break
     echo "start $try ended with status $status" >&2
 done

@@ -8,10 +8,10 @@
 #SBATCH -C nvme
 #SBATCH --no-kill
 
-# A search on all nodes of a job, in a Ray cluster that it starts and ends, on Frontier (OLCF).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, in a Ray cluster that the job starts and stops, on Frontier (OLCF).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # end of this job
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load PrgEnv-gnu/8.7.0
 module load cpe/26.03
@@ -23,7 +23,7 @@ export LD_LIBRARY_PATH="$CRAY_LD_LIBRARY_PATH:${LD_LIBRARY_PATH:-}"
 export MIOPEN_USER_DB_PATH="/tmp/miopen-$USER"
 export MIOPEN_CUSTOM_CACHE_DIR="/tmp/miopen-$USER"
 export DH_PROJECT_SITE=frontier
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export all_proxy="socks://proxy.ccs.ornl.gov:3128/"
 # export ftp_proxy="ftp://proxy.ccs.ornl.gov:3128/"
 # export http_proxy="http://proxy.ccs.ornl.gov:3128/"
@@ -37,16 +37,16 @@ ranks_per_node=8
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=7
 
-# Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
-# ssh, and ends with the job.
+# Ray's head is on this node. The site's launcher starts the other nodes: it passes the environment on, needs no SSH
+# keys, and ends with the job.
 own=$(ip -4 -o address show dev hsn0 | head -n 1 | tr -s " " | cut -d" " -f4 | cut -d/ -f1)
 if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats --num-cpus=56 --num-gpus=8)
-folder=/tmp/ray-$SLURM_JOB_ID  # short: the paths of sockets below it may not be long
+folder=/tmp/ray-$SLURM_JOB_ID  # short, because the paths of sockets in it must be short
 this_host=$SLURMD_NODENAME
-RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that no other user can use the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 cluster=()
 trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
@@ -55,13 +55,13 @@ ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
     --include-dashboard=false "${ray_options[@]}" --block &
 cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
-    # shellcheck disable=SC2016  # each node's own shell fills these in
+    # shellcheck disable=SC2016  # the shell of each node expands these
     join='own=$(ip -4 -o address show dev hsn0 | head -n 1 | tr -s " " | cut -d" " -f4 | cut -d/ -f1)
         if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"
-        exit 0'  # a launcher would end all nodes where one fails
+        exit 0'  # otherwise a launcher would end all nodes if one fails
     srun -N $(( nodes - 1 )) -n $(( nodes - 1 )) --ntasks-per-node=1 -c 56 --gpus-per-node=8 -x "$this_host" --kill-on-bad-exit=0 --no-kill \
         bash -c "$join" "$address" "${ray_options[@]}" &
     cluster+=($!)

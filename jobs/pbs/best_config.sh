@@ -7,7 +7,7 @@
 #PBS -r y
 
 # One command, on one node, on a cluster with PBS.
-# The directives above stay together, without comments on or between them.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
 cd "${PBS_O_WORKDIR:?this script is for a job: qsub it}" || exit 1
 source venv/bin/activate  # EDIT: the environment that has dh_project

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sets up a Balsam site on Perlmutter, GPU nodes (NERSC), in a folder that the compute nodes see. Run it on a login node.
+# Sets up a Balsam site on Perlmutter, GPU nodes (NERSC), in a folder that the compute nodes see. Run this on a login node.
 module load pytorch/2.0.1
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"

@@ -9,7 +9,7 @@
 #SBATCH --time=01:00:00
 
 # One command, on one node, on Perlmutter, GPU nodes (NERSC).
-# The directives above stay together, without comments on or between them.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load pytorch/2.0.1
@@ -21,9 +21,9 @@ command -v python > /dev/null || { echo "python is not found: activate its envir
 
 export OMP_NUM_THREADS=16
 
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+# a rank sees its own GPUs, which are near its cores
+# shellcheck disable=SC2016  # the shell of the rank expands these
+affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable holds the local rank}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 srun --nodes=1 --ntasks=1 --ntasks-per-node=1 --kill-on-bad-exit=1 --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
     bash -c "$affinity" affinity \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300

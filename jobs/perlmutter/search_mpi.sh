@@ -8,10 +8,10 @@
 #SBATCH --gpus-per-node=4
 #SBATCH --time=02:00:00
 
-# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Perlmutter, GPU nodes (NERSC).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, with a rank for each concurrent trial; the first rank also drives the search, on Perlmutter, GPU nodes (NERSC).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # end of this job
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load pytorch/2.0.1
 source venv/bin/activate  # EDIT: the environment that has dh_project
@@ -25,10 +25,10 @@ ranks_per_node=4
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=16
 
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable tells the rank its place on the node}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
-# Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
+# a rank sees its own GPUs, which are near its cores
+# shellcheck disable=SC2016  # the shell of the rank expands these
+affinity='gpus=(3 2 1 0); rank=${SLURM_LOCALID:?no variable holds the local rank}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+# Most launchers end all ranks if one rank or its node dies. The same command continues the search if there is time.
 for try in 1 2 3; do
     srun --nodes="$nodes" --ntasks="$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 --cpus-per-task=32 --cpu-bind=cores --gpus-per-node=4 --gpu-bind=none \
         bash -c "$affinity" affinity \
@@ -37,7 +37,7 @@ for try in 1 2 3; do
         --walltime "$(( ends - $(date +%s) ))" --margin 120 \
         --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
     status=$?
-    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or was told to
+    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or by a signal
     [ $(( ends - $(date +%s) )) -gt 300 ] || break
     echo "start $try ended with status $status" >&2
 done

@@ -9,10 +9,10 @@
 #SBATCH --time=02:00:00
 #SBATCH --no-kill
 
-# A search on all nodes of a job, in a Ray cluster that it starts and ends, on Perlmutter, GPU nodes (NERSC).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, in a Ray cluster that the job starts and stops, on Perlmutter, GPU nodes (NERSC).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # of this job
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 120 ))}  # end of this job
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 module load pytorch/2.0.1
 source venv/bin/activate  # EDIT: the environment that has dh_project
@@ -26,15 +26,15 @@ ranks_per_node=4
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=16
 
-# Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
-# ssh, and ends with the job.
+# Ray's head is on this node. The site's launcher starts the other nodes: it passes the environment on, needs no SSH
+# keys, and ends with the job.
 own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats --num-cpus=64 --num-gpus=4)
-folder=/tmp/ray-$SLURM_JOB_ID  # short: the paths of sockets below it may not be long
+folder=/tmp/ray-$SLURM_JOB_ID  # short, because the paths of sockets in it must be short
 this_host=$SLURMD_NODENAME
-RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that no other user can use the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 cluster=()
 trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
@@ -43,12 +43,12 @@ ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
     --include-dashboard=false "${ray_options[@]}" --block &
 cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
-    # shellcheck disable=SC2016  # each node's own shell fills these in
+    # shellcheck disable=SC2016  # the shell of each node expands these
     join='own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"
-        exit 0'  # a launcher would end all nodes where one fails
+        exit 0'  # otherwise a launcher would end all nodes if one fails
     srun --nodes=$(( nodes - 1 )) --ntasks=$(( nodes - 1 )) --ntasks-per-node=1 --cpus-per-task=128 --gpus-per-node=4 --exclude="$this_host" --kill-on-bad-exit=0 --no-kill \
         bash -c "$join" "$address" "${ray_options[@]}" &
     cluster+=($!)

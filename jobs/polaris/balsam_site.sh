@@ -1,12 +1,12 @@
 #!/bin/bash -l
-# Sets up a Balsam site on Polaris (ALCF), in a folder that the compute nodes see. Run it on a login node.
+# Sets up a Balsam site on Polaris (ALCF), in a folder that the compute nodes see. Run this on a login node.
 module use /soft/modulefiles
 module load conda
 conda activate base
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"
 export DH_PROJECT_SITE=polaris
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export http_proxy="http://proxy.alcf.anl.gov:3128"
 # export https_proxy="http://proxy.alcf.anl.gov:3128"
 # export ftp_proxy="http://proxy.alcf.anl.gov:3128"

@@ -11,7 +11,7 @@
 #PBS -r y
 
 # One command, on one node, on Polaris (ALCF).
-# The directives above stay together, without comments on or between them.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
 cd "${PBS_O_WORKDIR:?this script is for a job: qsub it}" || exit 1
 module use /soft/modulefiles
@@ -20,7 +20,7 @@ conda activate base
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"
 export DH_PROJECT_SITE=polaris
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export http_proxy="http://proxy.alcf.anl.gov:3128"
 # export https_proxy="http://proxy.alcf.anl.gov:3128"
 # export ftp_proxy="http://proxy.alcf.anl.gov:3128"
@@ -30,9 +30,9 @@ command -v python > /dev/null || { echo "python is not found: activate its envir
 
 export OMP_NUM_THREADS=8
 
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+# a rank sees its own GPUs, which are near its cores
+# shellcheck disable=SC2016  # the shell of the rank expands these
+affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable holds the local rank}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
 mpiexec -n 1 --ppn 1 --depth=8 --cpu-bind depth \
     bash -c "$affinity" affinity \
     python -m dh_project.cgcnn_mp.best_config search/best.json epochs=300

@@ -10,10 +10,10 @@
 #PBS -k doe
 #PBS -r y
 
-# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on Polaris (ALCF).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, with a rank for each concurrent trial; the first rank also drives the search, on Polaris (ALCF).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=$(( started + 60 * 60 ))  # of this job: as many minutes as the walltime above has
+ends=$(( started + 60 * 60 ))  # end of this job: use the minutes of the walltime above
 cd "${PBS_O_WORKDIR:?this script is for a job: qsub it}" || exit 1
 module use /soft/modulefiles
 module load conda
@@ -21,7 +21,7 @@ conda activate base
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"
 export DH_PROJECT_SITE=polaris
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export http_proxy="http://proxy.alcf.anl.gov:3128"
 # export https_proxy="http://proxy.alcf.anl.gov:3128"
 # export ftp_proxy="http://proxy.alcf.anl.gov:3128"
@@ -34,10 +34,10 @@ ranks_per_node=4
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=8
 
-# a rank sees its own GPUs, near to its cores
-# shellcheck disable=SC2016  # the rank's own shell fills these in
-affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable tells the rank its place on the node}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
-# Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
+# a rank sees its own GPUs, which are near its cores
+# shellcheck disable=SC2016  # the shell of the rank expands these
+affinity='gpus=(3 2 1 0); rank=${PMI_LOCAL_RANK:-${PALS_LOCAL_RANKID:?no variable holds the local rank}}; export CUDA_VISIBLE_DEVICES=${gpus[rank % 4]}; exec "$@"'
+# Most launchers end all ranks if one rank or its node dies. The same command continues the search if there is time.
 for try in 1 2 3; do
     mpiexec -n "$ranks" --ppn "$ranks_per_node" --depth=8 --cpu-bind depth \
         bash -c "$affinity" affinity \
@@ -46,7 +46,7 @@ for try in 1 2 3; do
         --walltime "$(( ends - $(date +%s) ))" --margin 120 --scratch "/local/scratch" \
         --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
     status=$?
-    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or was told to
+    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or by a signal
     [ $(( ends - $(date +%s) )) -gt 300 ] || break
     echo "start $try ended with status $status" >&2
 done

@@ -10,10 +10,10 @@
 #PBS -k doe
 #PBS -r y
 
-# A search on all nodes of a job, in a Ray cluster that it starts and ends, on Polaris (ALCF).
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, in a Ray cluster that the job starts and stops, on Polaris (ALCF).
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=$(( started + 60 * 60 ))  # of this job: as many minutes as the walltime above has
+ends=$(( started + 60 * 60 ))  # end of this job: use the minutes of the walltime above
 cd "${PBS_O_WORKDIR:?this script is for a job: qsub it}" || exit 1
 module use /soft/modulefiles
 module load conda
@@ -21,7 +21,7 @@ conda activate base
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"
 export DH_PROJECT_SITE=polaris
-# a search needs no internet; a command that does needs these
+# a search needs no internet; other commands may need these
 # export http_proxy="http://proxy.alcf.anl.gov:3128"
 # export https_proxy="http://proxy.alcf.anl.gov:3128"
 # export ftp_proxy="http://proxy.alcf.anl.gov:3128"
@@ -34,15 +34,15 @@ ranks_per_node=4
 ranks=$(( nodes * ranks_per_node ))
 export OMP_NUM_THREADS=8
 
-# Ray's head is on this node. The site's launcher starts the others: it passes the environment on, needs no keys of
-# ssh, and ends with the job.
+# Ray's head is on this node. The site's launcher starts the other nodes: it passes the environment on, needs no SSH
+# keys, and ends with the job.
 own=$(getent ahostsv4 "$(hostname -s).hsn.cm.polaris.alcf.anl.gov" | head -n 1 | cut -d" " -f1)
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats --num-cpus=32 --num-gpus=4)
-folder=/tmp/ray-${PBS_JOBID%%.*}  # short: the paths of sockets below it may not be long
+folder=/tmp/ray-${PBS_JOBID%%.*}  # short, because the paths of sockets in it must be short
 hosts=$(awk '!seen[$0]++' "$PBS_NODEFILE" | tail -n +2 | paste -sd, -)
-RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that nobody else uses the cluster
+RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that no other user can use the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 cluster=()
 trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
@@ -51,12 +51,12 @@ ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
     --include-dashboard=false "${ray_options[@]}" --block &
 cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
-    # shellcheck disable=SC2016  # each node's own shell fills these in
+    # shellcheck disable=SC2016  # the shell of each node expands these
     join='own=$(getent ahostsv4 "$(hostname -s).hsn.cm.polaris.alcf.anl.gov" | head -n 1 | cut -d" " -f1)
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"
-        exit 0'  # a launcher would end all nodes where one fails
+        exit 0'  # otherwise a launcher would end all nodes if one fails
     mpiexec -n $(( nodes - 1 )) --ppn 1 --hosts "$hosts" --cpu-bind none \
         bash -c "$join" "$address" "${ray_options[@]}" &
     cluster+=($!)

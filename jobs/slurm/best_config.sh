@@ -6,7 +6,7 @@
 #SBATCH --exclusive
 
 # One command, on one node, on a cluster with Slurm.
-# The directives above stay together, without comments on or between them.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 source venv/bin/activate  # EDIT: the environment that has dh_project

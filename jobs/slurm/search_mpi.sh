@@ -5,10 +5,10 @@
 #SBATCH -t 01:00:00
 #SBATCH --exclusive
 
-# A search on all nodes of a job, a rank for each trial at a time; the first also drives it, on a cluster with Slurm.
-# The directives above stay together, without comments on or between them.
+# A search on all nodes of a job, with a rank for each concurrent trial; the first rank also drives the search, on a cluster with Slurm.
+# Keep the directives above together, without comments on or between them.
 started=$(date +%s)
-ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 60 ))}  # of this job
+ends=${SLURM_JOB_END_TIME:-$(( started + 60 * 60 ))}  # end of this job
 cd "${SLURM_SUBMIT_DIR:?this script is for a job: sbatch it}" || exit 1
 source venv/bin/activate  # EDIT: the environment that has dh_project
 export TMPDIR="/tmp"
@@ -22,7 +22,7 @@ ranks_per_node=$(( node_cores / 1 ))
 ranks=$(( nodes * ranks_per_node ))
 cores=$(( node_cores / ranks_per_node ))
 export OMP_NUM_THREADS=1
-# Most launchers end all ranks with one that dies, as with its node: the same command goes on while there is time.
+# Most launchers end all ranks if one rank or its node dies. The same command continues the search if there is time.
 for try in 1 2 3; do
     srun -N "$nodes" -n "$ranks" --ntasks-per-node="$ranks_per_node" --kill-on-bad-exit=1 -c "$cores" \
         deephyper hps ambs --evaluator mpi \
@@ -30,7 +30,7 @@ for try in 1 2 3; do
         --walltime "$(( ends - $(date +%s) ))" --margin 120 \
         --log-dir search --max-evals 200 --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
     status=$?
-    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or was told to
+    case $status in 0 | 1 | 2 | 126 | 127 | 130 | 143) break ;; esac  # it ended by itself, or by a signal
     [ $(( ends - $(date +%s) )) -gt 300 ] || break
     echo "start $try ended with status $status" >&2
 done

@@ -1,4 +1,4 @@
-"""When ``balsam-submit --resume`` goes on with a search: where something is left to do, or was asked for."""
+"""``balsam-submit --resume`` continues a search if trials are left to run, or if retries were requested."""
 
 import pytest
 

@@ -11,7 +11,7 @@ from dh_project.cli.main import main
 
 
 class PasswordServer(BaseHTTPRequestHandler):
-    """As far as a login goes: it says how, below ``/balsam``, and has no other pages."""
+    """A server that only answers how to log in, below ``/balsam``."""
 
     def do_GET(self):
         is_known = self.path == "/balsam/auth/how"
@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def refused(capsys, tmp_path):
-    """Return a function that runs a balsam-init which is refused and makes nothing, and gives the line."""
+    """Return a function that runs a refused balsam-init, which makes nothing, and returns the error line."""
 
     def refused(*words):
         assert main(["balsam-init", str(tmp_path / "new"), *words]) == 2

@@ -1,4 +1,4 @@
-"""What ``balsam-init`` and its like refuse at once: one line, exit status 2, and nothing is made."""
+"""Refusals of ``balsam-init``, ``-start``, ``-stop`` and ``-status``: one line, exit status 2, nothing is made."""
 
 import socket
 
@@ -11,7 +11,7 @@ DEAD = "http://127.0.0.1:9"
 
 @pytest.fixture
 def refused(capsys):
-    """Runs a command that must be refused; gives the line."""
+    """Return a function that runs a refused command, and returns the error line."""
 
     def refused(*words):
         assert main([*map(str, words)]) == 2
@@ -25,7 +25,7 @@ def refused(capsys):
 
 def test_a_folder_of_something_else_stays_untouched(refused, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    assert "this holds other things" in refused("balsam-init", tmp_path)
+    assert "this folder is not empty" in refused("balsam-init", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -45,11 +45,14 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
         (["--site-type", "polari"], "unknown site type 'polari' (did you mean 'polaris'?)"),
         (["--server", "balsam.example.org"], "this is no address; write it with http:// or https://"),
         (["--server", DEAD], f"--server {DEAD}: no Balsam server answers there"),
-        (["--server", DEAD, "--port", "8000"], "--port 8000: this is for a server of one's own"),
-        (["--server", DEAD, "--token-hours", "9"], "--token-hours 9.0: this is for a server of one's own"),
-        (["--user", "bob"], "a server of one's own asks for no login"),
+        (["--server", DEAD, "--port", "8000"], "--port 8000: this option is for the folder's own server"),
+        (
+            ["--server", DEAD, "--token-hours", "9"],
+            "--token-hours 9.0: this option is for the folder's own server",
+        ),
+        (["--user", "bob"], "the folder's own server asks for no login"),
         (["--token-hours", "0.001"], "--token-hours 0.001: too short"),
-        (["--python", "/nowhere/python"], "--python /nowhere/python: this is no Python that runs"),
+        (["--python", "/nowhere/python"], "--python /nowhere/python: this is not a working Python"),
     ],
 )
 def test_wrong_wishes_are_told_before_anything_is_made(refused, tmp_path, words, line):

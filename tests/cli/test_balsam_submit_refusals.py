@@ -1,4 +1,4 @@
-"""What ``deephyper balsam-submit`` refuses without a server: one line, exit status 2, and nothing is left behind."""
+"""Refusals of ``deephyper balsam-submit`` without a server: one line, exit status 2, nothing is left behind."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ BATCH = ["-t", "10", "-q", "local", "-n", "1", "-A", "local", "-j", "serial"]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """A working directory, and no Balsam folder that is activated."""
+    """A working directory, and no activated Balsam folder."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -27,7 +27,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def refused(capsys, here, samples):
-    """Return a function that submits what is refused, and gives the line."""
+    """Return a function that runs a refused submission, and returns the error line."""
 
     def refused(*words, search=True):
         named = ["-p", samples / "small_problem.py", "-r", samples / "small_run.py"] if search else []
@@ -45,7 +45,7 @@ def refused(capsys, here, samples):
 
 @pytest.fixture
 def installation(tmp_path):
-    """A folder of ``balsam-init`` that looks whole, and whose server is down."""
+    """A Balsam folder that looks complete, but whose server is down."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -133,7 +133,9 @@ def test_a_site_by_its_name_needs_a_server_to_know_it(refused):
 
 def test_a_folder_that_is_something_else(refused, tmp_path):
     (tmp_path / "other").mkdir()
-    assert "this is no Balsam folder" in refused("hps", "demo", *BATCH, "--site", tmp_path / "other")
+    assert "this is not a complete Balsam folder" in refused(
+        "hps", "demo", *BATCH, "--site", tmp_path / "other"
+    )
 
 
 def test_a_server_that_is_down(refused, installation, monkeypatch):

@@ -122,7 +122,7 @@ def test_a_search_in_which_every_trial_fails_says_so(hps, samples, tmp_path):
     (tmp_path / "failing.py").write_text("def run(point):\n    return ...\n")
     done = hps("--max-evals", "3", run=tmp_path / "failing.py", check=False)
     assert done.returncode == 1
-    assert "returned a ellipsis where a number belongs" in done.stdout
+    assert "returned a ellipsis instead of a number" in done.stdout
 
 
 @pytest.mark.parametrize("reader", ["| head -1", ">&-"])

@@ -1,8 +1,11 @@
 """``deephyper submit`` without a scheduler: the script that it prints, and what it refuses and leaves nothing of."""
 
+import itertools
 import re
 import shlex
 import subprocess
+import textwrap
+import tomllib
 
 import pytest
 
@@ -69,22 +72,31 @@ def test_a_dry_run_prints_the_script_alone_and_says_the_rest_beside_it(submit, h
     assert re.search(r"^environment ", said, re.MULTILINE)
 
 
+def settings_in(said):
+    """Return the settings of the search that a dry run shows."""
+    shown = said.partition("search.toml:\n")[2]
+    lines = itertools.takewhile(lambda line: line.startswith(" " * 13) or not line, shown.split("\n"))
+    return tomllib.loads(textwrap.dedent("\n".join(lines)))
+
+
 def test_the_search_is_told_what_the_user_said(submit, here):
     words = ["--run-kwargs", "seconds=2", "scale=3", "--stopper", "bandit", "slack_factor=0.2", "--seed", 7]
-    _, script, _ = submit("--dry-run", *words, "--log-dir", "out", "--kappa", 2.5, "--max-failures", "50%")
+    _, script, said = submit("--dry-run", *words, "--log-dir", "out", "--kappa", 2.5, "--max-failures", "50%")
     command = " ".join(script.replace("\\\n", " ").split())
-    for told in (
-        "deephyper hps ambs --evaluator mpi",
-        f"--problem {here}/small_problem.py",
-        f"--run {here}/small_run.py",
-        f"--log-dir {here}/out",
-        "--run-kwargs seconds=2 scale=3",
-        "--stopper bandit slack_factor=0.2",
-        "--seed 7",
-        "--kappa 2.5",
-        "--max-failures 0.5",
-    ):
-        assert told in command
+    assert "deephyper hps ambs --evaluator mpi" in command
+    assert f"--settings {here}/out/search.toml" in command
+    assert settings_in(said) == {
+        "problem": f"{here}/small_problem.py",
+        "run": f"{here}/small_run.py",
+        "folder": f"{here}/out",
+        "evaluator": "mpi",
+        "run_kwargs": {"seconds": 2, "scale": 3},
+        "stopper": "bandit",
+        "stopper_settings": {"slack_factor": 0.2},
+        "seed": 7,
+        "searcher_settings": {"kappa": 2.5},
+        "max_failures": 0.5,
+    }
 
 
 def test_a_margin_and_a_trials_share_reach_the_search(submit):
@@ -107,14 +119,13 @@ def test_trials_of_several_nodes_are_those_that_fit(submit):
 
 
 def test_a_value_that_begins_with_a_dash_reaches_the_search(submit, here):
-    given = ["--experiment=--foo", "--seed", 3]
-    _, script, _ = submit("--dry-run", *given, "--scratch=-x", "--log-dir", "out")
+    _, script, said = submit("--dry-run", "--experiment=--foo", "--scratch=-x", "--log-dir", "out")
     command = script.replace("\\\n", " ").partition(" deephyper hps ambs ")[2].partition("\n")[0]
     job = Parser()
     options.add_options(job)
     options.add_ambs_options(job)
     arguments = job.parse_args(shlex.split(re.sub(r'"\$(ranks|\(\( .*? \)\))"', "300", command)))
-    assert (arguments.experiment, arguments.seed) == ("--foo", 3)
+    assert settings_in(said)["labels"] == {"experiment": "--foo"}
     assert arguments.scratch == here / "-x"
 
 
@@ -146,7 +157,7 @@ def test_a_copy_is_what_runs(submit, here):
     assert status == 0
     code = here / "out" / "code"
     assert f"cd {code}" in script
-    assert f"--problem {code}/small_problem.py" in script
+    assert settings_in(said)["problem"] == f"{code}/small_problem.py"
     assert f"export PYTHONPATH={code}" in script
     assert f"{code}, a copy of {here}: 3 files, 0.0 MiB, .gitignore honoured" in said
 
@@ -158,7 +169,7 @@ def test_a_copy_is_what_runs(submit, here):
         (["--fresh"], "name another --log-dir"),
         (["--ray-address", "auto"], "--ray-address: the script starts the job's own cluster"),
         (["--num-workers", "3"], "--num-evals-per-node"),
-        (["--workflow", "w"], "belongs to --evaluator balsam"),
+        (["--workflow", "w"], "belongs to the evaluator balsam"),
         (["--evaluator", "process"], "valid: mpi, ray"),
         (["--evaluator", "mpy"], "did you mean 'mpi'?"),
         (["--searcher", "random", "--kappa", "3"], "--kappa: random search has no model"),

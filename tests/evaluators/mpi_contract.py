@@ -1,4 +1,4 @@
-"""The contract of an evaluator, held to the ``mpi`` one: ``mpiexec -n 3 python mpi_contract.py``.
+"""Contract tests of the ``mpi`` evaluator: ``mpiexec -n 3 python mpi_contract.py``.
 
 Rank 0 runs the tests, the others carry workers. ``test_mpi.py`` starts it.
 """
@@ -18,7 +18,7 @@ from dh_project.trial.trial import State
 
 
 class Ranks:
-    """A plugin of pytest by which the tests come to the ranks."""
+    """Pytest plugin that gives the ranks to the tests."""
 
     of_this_process: World
 
@@ -39,7 +39,7 @@ class TestMPIEvaluator(EvaluatorContract):
         return MPIEvaluator(cls.world, context, settings)
 
 
-def test_no_rank_is_given_up_for_what_rank_0_did_not_listen_to(world, tmp_path):
+def test_no_rank_is_given_up_for_messages_that_rank_0_has_not_read(world, tmp_path):
     context = RunContext("dh_project.testing.runs.run", {}, str(tmp_path), sys.path)
     with MPIEvaluator(world, context, EvaluatorSettings(rank_timeout=2.5 * ALIVE_SECONDS)) as evaluator:
         trials = Trials(evaluator, tmp_path)

@@ -1,4 +1,4 @@
-"""The ``mpi`` evaluator, with real ranks of the MPICH and the Open MPI that stand on the package index."""
+"""The ``mpi`` evaluator with real ranks of MPICH and Open MPI."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from dh_project.testing.evaluator import assert_dead
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 ONE_MPI = pytest.mark.parametrize("launcher", ["MPICH"], indirect=True)
-"""For what does not depend on which MPI it is."""
+"""For tests that do not depend on the MPI library."""
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"
@@ -55,7 +55,7 @@ def ranks_below(process):
     return sorted(found, key=lambda each: each.pid)[1:]
 
 
-def test_it_holds_the_contract(launcher, tmp_path):
+def test_it_fulfils_the_contract(launcher, tmp_path):
     status, said = launcher.run(3, str(HERE / "mpi_contract.py"), cwd=tmp_path)
     assert status == 0, said
     assert re.search(r"\d\d passed", said)
@@ -69,20 +69,20 @@ def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
 
 
 @ONE_MPI
-def test_it_prints_lines_for_its_launcher_may_pretend_a_terminal_before_a_file(launcher, tmp_path):
+def test_progress_is_printed_in_lines_even_if_the_launcher_pretends_a_terminal(launcher, tmp_path):
     status, said = launcher.run(2, *command("one", 2), cwd=tmp_path)
     assert (status, "━" in said) == (0, False)
     assert len(re.findall(r"^trial +\d+  done", said, re.MULTILINE)) == 2
 
 
 @ONE_MPI
-def test_rank_0_carries_trials_too_where_so_many_are_asked_for(launcher, tmp_path):
+def test_rank_0_carries_trials_if_as_many_as_ranks_are_asked_for(launcher, tmp_path):
     status, _ = launcher.run(2, *command("one", 8, "--num-workers", "2", seconds=0.2), cwd=tmp_path)
     assert status == 0
     assert len({trial.worker for trial in history_of(tmp_path / "one").trials.values()}) == 2
 
 
-def test_where_the_launcher_ends_all_with_a_dead_rank_the_same_command_goes_on(launcher, tmp_path):
+def test_if_the_launcher_ends_all_ranks_the_same_command_continues_the_search(launcher, tmp_path):
     search = command("one", 16, seconds=0.5)
     process = launcher.start(4, *search, cwd=tmp_path)
     before = wait_for_ended(tmp_path / "one", 3)
@@ -96,14 +96,14 @@ def test_where_the_launcher_ends_all_with_a_dead_rank_the_same_command_goes_on(l
     assert all(history.trials[each.id].attempt == each.attempt for each in before.ended)
 
 
-def test_a_rank_that_hangs_costs_its_trial_an_attempt_and_the_search_goes_on(launcher, tmp_path):
+def test_if_a_rank_hangs_its_trial_gets_another_attempt(launcher, tmp_path):
     search = command("one", 12, "--rank-timeout", "8", seconds=0.5)
     process = launcher.start(4, *search, cwd=tmp_path)
     wait_for_ended(tmp_path / "one", 2)
     hung = ranks_below(psutil.Process(process.pid))[0]
     os.kill(hung.pid, signal.SIGSTOP)
     said, _ = process.communicate(timeout=180)
-    assert "has said nothing for 8 s" in said
+    assert "has sent nothing for 8 s" in said
     history = history_of(tmp_path / "one")
     assert [trial.state for trial in history.ended] == ["done"] * 12
     assert sum(trial.attempt == 2 for trial in history.ended) == 1
@@ -111,7 +111,7 @@ def test_a_rank_that_hangs_costs_its_trial_an_attempt_and_the_search_goes_on(lau
 
 
 @pytest.mark.parametrize("launcher", ["Open MPI"], indirect=True)
-def test_where_the_launcher_lets_the_others_live_the_search_goes_on_without_a_dead_rank(launcher, tmp_path):
+def test_if_the_launcher_keeps_the_other_ranks_the_search_continues_with_them(launcher, tmp_path):
     search = command("one", 16, "--rank-timeout", "8", seconds=0.5)
     process = launcher.start(4, *search, options=("--enable-recovery",), cwd=tmp_path)
     wait_for_ended(tmp_path / "one", 3)
@@ -136,7 +136,7 @@ def test_a_trial_of_several_processes_has_a_rank_for_each(launcher, tmp_path):
         (["--max-eval", "4"], "did you mean '--max-evals'"),  # each would say so before
     ],
 )
-def test_what_cannot_be_is_one_line_of_all_ranks_together(launcher, tmp_path, options, said):
+def test_a_mistake_is_reported_in_one_line_by_all_ranks_together(launcher, tmp_path, options, said):
     status, printed = launcher.run(3, *command("one", 4, *options), cwd=tmp_path)
     assert status == 2
     assert [line for line in printed.splitlines() if "error:" in line and said in line]
@@ -148,7 +148,7 @@ def test_what_cannot_be_is_one_line_of_all_ranks_together(launcher, tmp_path, op
     ("variables", "said"),
     [({}, "this is a single process"), ({"MPI4PY_LIBMPI": "/no/such/libmpi.so"}, "there is no MPI library")],
 )
-def test_without_ranks_or_a_library_it_is_one_line(tmp_path, variables, said):
+def test_a_missing_library_or_launcher_is_reported_in_one_line(tmp_path, variables, said):
     done = subprocess.run(
         [sys.executable, *command("one", 4)],
         cwd=tmp_path,
@@ -161,7 +161,7 @@ def test_without_ranks_or_a_library_it_is_one_line(tmp_path, variables, said):
 
 
 @pytest.mark.parametrize("launcher", ["Open MPI"], indirect=True)
-def test_the_launcher_of_another_mpi_is_told_from_ones_own(launcher, tmp_path):
+def test_the_launcher_of_another_mpi_is_refused(launcher, tmp_path):
     del launcher.variables["MPI4PY_LIBMPI"]  # mpi4py then finds MPICH
     status, said = launcher.run(2, *command("one", 4), cwd=tmp_path)
     assert status == 2
@@ -182,7 +182,7 @@ def test_a_rank_that_cannot_start_its_worker_gets_no_trials(launcher, tmp_path):
 
 
 @ONE_MPI
-def test_ranks_wait_while_the_first_prepares_its_data_for_long(launcher, tmp_path):
+def test_ranks_wait_while_the_first_one_prepares_data(launcher, tmp_path):
     (tmp_path / "slow_run.py").write_text(
         "import time\n\ndef prepare():\n    time.sleep(6)\n\ndef run(point):\n    return point['x']\n"
     )

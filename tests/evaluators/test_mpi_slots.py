@@ -1,4 +1,4 @@
-"""Which ranks carry workers, with which GPUs."""
+"""The ranks that carry workers, and their GPUs."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dh_project.trial.shape import TrialShape
 
 
 def ranks(nodes, each, gpus=()):
-    """Return so many ranks on each of so many nodes, which see these GPUs."""
+    """Return ranks by node, ``each`` of them on every node, which all see the same GPUs."""
     return {
         f"node{node}": [(node * each + local, list(gpus)) for local in range(each)] for node in range(nodes)
     }
@@ -46,7 +46,7 @@ FOUR = ("0", "1", "2", "3")
     ],
     ids=[
         "CPUs: rank 0 searches alone",
-        "rank 0 carries one where so many are asked for",
+        "rank 0 carries one if so many are asked for",
         "a single rank does both",
         "a GPU for each rank",
         "fewer ranks than GPUs: evenly spread",
@@ -89,7 +89,7 @@ def test_ranks_that_all_call_their_own_gpu_0_share_none():
         carried(nodes, TrialShape(gpus=2), gpus_by_launcher=True)
 
 
-def test_rank_0_trains_too_where_a_trial_of_several_needs_it():
+def test_rank_0_trains_too_if_a_trial_of_several_processes_needs_it():
     assert [rank for rank, _ in carried(ranks(1, 4), TrialShape(processes=4))] == [0, 1, 2, 3]
     assert len(carried(ranks(4, 4), TrialShape(processes=8, nodes=2))) == 16
     assert [rank for rank, _ in carried(ranks(1, 5), TrialShape(processes=4))] == [1, 2, 3, 4]

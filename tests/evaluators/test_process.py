@@ -20,7 +20,7 @@ class TestProcessEvaluator(EvaluatorContract):
 
 
 class TestWithScratch(TestProcessEvaluator):
-    """Each way to end holds where trials write elsewhere."""
+    """The contract also holds if trials write to scratch."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -31,8 +31,8 @@ class TestWithScratch(TestProcessEvaluator):
 
 
 def devices_of_workers(tmp_path, monkeypatch, visible, variable="CUDA_VISIBLE_DEVICES", **settings):
-    """Return what trials see of the variable that shows GPUs, one for each worker."""
-    monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # no GPU is needed to be shown one
+    """Return the value of the GPU variable in a trial of each worker."""
+    monkeypatch.setattr(devices, "DEVICE_FILES", ("null",))  # a device file that always exists
     for name in devices.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, visible)
@@ -87,7 +87,7 @@ def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, set
         ProcessEvaluator(RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(**settings))
 
 
-def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_not_before(samples, tmp_path):
+def test_a_worker_that_dies_at_its_start_is_replaced_only_when_a_trial_needs_it(samples, tmp_path):
     before = set(psutil.Process().children())
     context = RunContext("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
     with ProcessEvaluator(context, EvaluatorSettings(num_workers=2)) as evaluator:
@@ -98,7 +98,7 @@ def test_a_worker_that_dies_as_it_starts_is_replaced_when_a_trial_needs_it_and_n
                 ends = evaluator.wait(1.0)
             assert [(end.attempt, end.state) for end in ends] == [(attempt, State.LOST)]
         assert evaluator.wait(0.3) == []
-        assert set(psutil.Process().children()) <= before  # which other tests' servers may be
+        assert set(psutil.Process().children()) <= before  # servers of other tests may run
 
 
 def test_a_trial_for_which_no_worker_can_be_started_is_lost(samples, tmp_path, monkeypatch):

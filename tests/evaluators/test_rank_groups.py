@@ -48,7 +48,7 @@ class TestRankGroups(EvaluatorContract):
 
 @pytest.fixture
 def attempt(tmp_path, monkeypatch):
-    """Return a function that runs an attempt of three ranks and gives its reports and its end."""
+    """Return a function that runs an attempt with three ranks and returns its reports and its end."""
     monkeypatch.setattr(rank_groups, "PATIENCE_SECONDS", 0.5)
     (tmp_path / "ranked.py").write_text(RUNS)
     context = RunContext(str(tmp_path / "ranked.py"), {}, str(tmp_path), sys.path)
@@ -89,7 +89,7 @@ def test_a_rank_that_does_not_end_is_killed_once_the_first_one_has_its_result(at
     assert (end.state, end.objective) == (State.DONE, 10.0)
 
 
-def test_where_too_few_workers_are_left_for_a_trial_the_session_ends(tmp_path):
+def test_the_session_ends_if_too_few_workers_are_left_for_a_trial(tmp_path):
     workers = ProcessEvaluator(
         RunContext("dh_project.testing.runs.run", {}, str(tmp_path)), EvaluatorSettings(num_workers=2)
     )

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Address of a Ray cluster of one node and two cores, which goes on from test to test."""
+    """Address of a Ray cluster with one node and two cores, shared by the tests."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
@@ -75,7 +75,7 @@ def test_a_cluster_of_another_version_is_named(cluster, tmp_path):
         told.internal_kv_put(place[0], metadata, True, place[1])
 
 
-def test_an_address_where_no_cluster_is_gives_one_line(tmp_path):
+def test_an_address_without_a_cluster_is_refused_in_one_line(tmp_path):
     with pytest.raises(UserError, match="no Ray cluster can be reached") as caught:
         RayEvaluator(
             RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(ray_address="127.0.0.1:1")
@@ -151,7 +151,7 @@ def test_a_cluster_whose_head_dies_leaves_no_worker(samples, tmp_path, monkeypat
 
 
 def ends_of(evaluator, count):
-    """Wait for so many ends; return the states by trial."""
+    """Wait for so many ends, and return the state of each trial."""
     ends, limit = {}, time.monotonic() + 120
     while len(ends) < count and time.monotonic() < limit:
         ends |= {event.trial: event.state for event in evaluator.wait(1.0) if isinstance(event, Ended)}
@@ -159,7 +159,7 @@ def ends_of(evaluator, count):
 
 
 @pytest.mark.parametrize("mode", ["token", "disabled"])
-def test_a_cluster_that_asks_for_a_token_is_shown_it_and_no_other(samples, tmp_path, mode):
+def test_the_token_is_sent_only_to_a_cluster_that_requires_it(samples, tmp_path, mode):
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("7" * 64)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

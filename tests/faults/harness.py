@@ -241,6 +241,14 @@ def assert_nothing_is_lost(search, total):
         assert numbers == list(range(1, len(numbers) + 1)), f"the attempts at trial {trial} are {numbers}"
         points = [record["point"] for record in starts if record["trial"] == trial]
         assert all(point == points[0] for point in points), f"trial {trial} kept its point"
+    runs: dict[int, int] = {}
+    for record in records:
+        if record["kind"] == "start":
+            runs[record["trial"]] = record["attempt"]
+        elif record["kind"] in ("report", "end"):
+            assert record["attempt"] == runs.get(record["trial"]), f"late words are on record: {record}"
+            if record["kind"] == "end":
+                del runs[record["trial"]]
     for position, record in enumerate(records):
         if record["kind"] == "end" and record["state"] in FINAL:
             later = [r for r in records[position:] if r["kind"] == "start" and r["trial"] == record["trial"]]

@@ -45,6 +45,10 @@ def test_elapsed_is_what_the_records_account_for():
     assert History.replay([start(0, at=2.0), end(0, at=5.5)]).elapsed == 5.5
 
 
+def test_elapsed_time_never_goes_back():
+    assert History.replay([start(0, at=5.0), end(0, at=3.0)]).elapsed == 5.0
+
+
 def test_the_best_is_the_earlier_of_equals_and_never_a_failure():
     history = History.replay(
         [start(n) for n in range(4)]
@@ -134,3 +138,70 @@ def test_what_other_searches_found_is_known_and_is_no_trial():
     assert [(trial.id, trial.state) for trial in history.known] == [(-1, State.DONE), (-2, State.FAILED)]
     assert history.sources == {"old.csv"}
     assert not history.trials
+
+
+def test_the_last_session_s_labels_count_and_those_it_does_not_name_stay():
+    history = History.replay(
+        [
+            {"kind": "session", "at": 0.0, "labels": {"experiment": "first", "tag_site": "polaris"}},
+            {"kind": "session", "at": 1.0, "labels": {"experiment": "second"}},
+            {"kind": "session", "at": 2.0},
+        ]
+    )
+    assert history.labels == {"experiment": "second", "tag_site": "polaris"}
+
+
+def test_facts_of_earlier_attempts_stay_unless_they_are_recorded_again():
+    history = History.replay(
+        [
+            *[start(0), end(0, "paused", None, facts={"epochs": 3, "threads": 4}, at=1.0)],
+            *[start(0, attempt=2, at=2.0), end(0, facts={"epochs": 9}, at=3.0)],
+        ]
+    )
+    assert history.trials[0].facts == {"epochs": 9, "threads": 4}
+
+
+def test_an_end_counts_as_a_loss_only_if_the_record_says_so():
+    history = History.replay(
+        [
+            *[
+                start(0),
+                end(0, "paused", None, lost=True),
+                start(0, attempt=2),
+                end(0, "paused", None, lost=False),
+            ],
+            *[start(0, attempt=3), end(0, "paused", None)],  # as schema 1 has it
+        ]
+    )
+    assert history.trials[0].losses == 1
+
+
+def test_how_long_an_adopted_attempt_took_to_report_is_not_known():
+    history = History.replay(
+        [
+            session(),
+            start(0, at=1.0),
+            session(at=9.0),
+            {"kind": "adopt", "at": 9.0, "trial": 0},
+            end(0, at=10.0),
+        ]
+    )
+    assert (history.first_signs, history.trials[0].state) == ([], State.DONE)
+
+
+def test_each_attempt_has_a_first_sign_of_its_own():
+    report = {"kind": "report", "trial": 0, "step": 1, "objective": 0.5}
+    history = History.replay(
+        [
+            *[start(0, at=1.0), {**report, "at": 2.0}, end(0, "paused", None, at=3.0)],
+            *[start(0, attempt=2, at=10.0), {**report, "at": 14.0}],
+        ]
+    )
+    assert history.first_signs == [1.0, 4.0]
+
+
+def test_a_trial_that_is_attempted_again_is_no_ended_one_and_starts_first():
+    history = History.replay(
+        [start(0), start(1), end(0, "failed", None), end(1), {"kind": "retry", "at": 2.0, "trial": 0}]
+    )
+    assert ([trial.id for trial in history.ended], list(history.paused)) == ([1], [0])

@@ -1,12 +1,18 @@
+import errno
+import fcntl
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
+from file_layer import FileLayer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dh_project.common.errors import UserError
+from dh_project.results import driver_lock as lock
 from dh_project.results.journal import SCHEMA, Journal, decode, encode, scan
 from dh_project.results.paths import SearchPaths
 
@@ -82,6 +88,18 @@ def test_a_newer_schema_is_refused_in_plain_words(paths):
         Journal(paths)
 
 
+def test_the_present_schema_is_read(paths):
+    write(paths, {"kind": "search", "schema": SCHEMA})
+    assert scan(paths.journal)[0] == [{"kind": "search", "schema": SCHEMA}]
+
+
+def test_a_journal_that_is_closed_is_free_though_it_is_still_known(paths):
+    closed = Journal(paths)
+    closed.close()
+    with Journal(paths) as journal:
+        assert journal is not closed
+
+
 def test_a_second_writer_is_refused_until_the_first_is_gone(paths):
     with Journal(paths), pytest.raises(UserError, match="another search is running"):
         Journal(paths)
@@ -91,10 +109,126 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(paths):
 def test_a_dead_writer_holds_no_lock(paths):
     code = (
         "import os, sys; from pathlib import Path; from dh_project.results.journal import Journal;"
-        "from dh_project.results.paths import SearchPaths; j = Journal(SearchPaths(Path(sys.argv[1])));"
+        "from dh_project.trial import SearchPaths; j = Journal(SearchPaths(Path(sys.argv[1])));"
         "j.append({'kind': 'kept'}); j.commit(); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(paths.folder)], check=False)
     assert killed.returncode == -9
     with Journal(paths) as journal:
         assert journal.records == [{"kind": "kept"}]
+
+
+# ---- what a crash of the machine, a full disk or another driver can do to a commit
+
+
+@pytest.fixture
+def layer(monkeypatch):
+    return FileLayer(monkeypatch)
+
+
+def test_a_commit_is_one_append_and_one_fsync_after_it(paths, layer):
+    with Journal(paths) as journal:
+        layer.calls.clear()
+        journal.append({"kind": "first"})
+        journal.append({"kind": "second"})
+        journal.commit()
+        assert layer.of(paths.journal) == ["write", "fsync"]
+        journal.commit()  # nothing was taken since
+        assert layer.of(paths.journal) == ["write", "fsync"]
+
+
+def test_the_name_of_a_new_journal_is_on_disk_before_anything_is_written(paths, layer):
+    write(paths, {"kind": "first"})
+    created, named = layer.index("open", paths.journal), layer.index("fsync", paths.folder)
+    assert created < named < layer.index("write", paths.journal)
+
+
+@pytest.mark.parametrize("most_at_once", [1, 7])
+def test_what_the_system_writes_in_parts_is_written_whole(paths, layer, most_at_once):
+    layer.most_at_once = most_at_once
+    write(paths, {"kind": "first"}, {"kind": "second"})
+    assert scan(paths.journal)[0] == [{"kind": "first"}, {"kind": "second"}]
+    assert layer.of(paths.journal)[-2:] == ["write", "fsync"]
+
+
+def test_of_a_commit_for_which_there_is_no_room_nothing_stays(paths, layer):
+    with Journal(paths) as journal:
+        journal.append({"kind": "first"})
+        journal.commit()
+        before = paths.journal.read_bytes()
+        journal.append({"kind": "second"})
+        journal.append({"kind": "third"})
+        layer.room = len(encode({"kind": "second"})) + 3
+        with pytest.raises(OSError, match="No space left") as failed:
+            journal.commit()
+        assert failed.value.filename == str(paths.journal)
+        assert paths.journal.read_bytes() == before
+
+
+def test_of_a_commit_that_did_not_come_to_the_disk_nothing_stays(paths, layer):
+    with Journal(paths) as journal:
+        journal.append({"kind": "first"})
+        layer.fails["fsync"] = OSError(errno.EIO, os.strerror(errno.EIO))
+        with pytest.raises(OSError, match="Input/output error"):
+            journal.commit()
+        assert paths.journal.read_bytes() == b""
+
+
+def test_a_driver_that_lost_its_lease_writes_nothing_more(paths, monkeypatch):
+    monkeypatch.setattr(lock, "LEASE_SECONDS", 0.3)
+
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Journal(paths) as journal:
+        paths.lease.unlink()  # as another driver does that takes it
+        journal.append({"kind": "never"})
+        limit = time.monotonic() + 10
+        while journal._lock._lock.compromise is None and time.monotonic() < limit:
+            time.sleep(0.02)
+        with pytest.raises(UserError, match="took this search over"):
+            journal.commit()
+        assert paths.journal.read_bytes() == b""
+
+
+def test_a_journal_that_is_refused_is_left_free_for_the_next_writer(paths):
+    paths.journal.write_bytes(b"rubbish\n" + encode({"kind": "first"}))
+    with pytest.raises(UserError, match="line 1") as refused:
+        Journal(paths)
+    paths.journal.write_bytes(encode({"kind": "first"}))
+    Journal(paths).close()
+    del refused  # it had kept the refused journal, and so its lock, from being collected
+
+
+def test_what_stands_in_the_journal_is_what_its_writer_begins_with(paths):
+    write(paths, {"kind": "first"})
+    with Journal(paths) as journal:
+        journal.append({"kind": "second"})
+        journal.commit()
+        assert journal.records == [{"kind": "first"}]
+
+
+def test_a_reader_learns_how_much_of_the_file_is_sound(paths):
+    write(paths, {"kind": "first"}, {"kind": "second"})
+    size = paths.journal.stat().st_size
+    assert scan(paths.journal)[1] == size
+    paths.journal.write_bytes(paths.journal.read_bytes()[:-1])
+    assert scan(paths.journal)[1] == len(encode({"kind": "first"}))
+
+
+def test_damage_of_the_last_line_alone_is_a_torn_write(paths):
+    write(paths, {"kind": "first"}, {"kind": "second"})
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    paths.journal.write_bytes(lines[0] + b"X" + lines[1][1:])
+    assert scan(paths.journal)[0] == [{"kind": "first"}]
+
+
+def test_a_line_with_something_behind_its_checksum_is_damaged():
+    line = encode({"kind": "first"})
+    assert decode(line[:-3] + b'00"}\n') is None
+
+
+def test_a_number_that_json_does_not_know_is_never_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode({"kind": "end", "objective": float("nan")})

@@ -21,7 +21,6 @@ from dh_project.search.loop import Search
 from dh_project.search.proposals import Proposals
 from dh_project.search.searchers.random import RandomSearcher
 from dh_project.search.stoppers.base import Stopper
-from dh_project.search.warm_start import Source
 from dh_project.trial.attempt import LOG, RunContext
 from dh_project.trial.events import Reported, Retried
 from dh_project.trial.trial import State
@@ -54,7 +53,6 @@ def search(samples, tmp_path):
         observer=None,
         before=None,
         stopper=None,
-        sources=(),
         clock=time.monotonic,
         **limits,
     ):
@@ -71,7 +69,6 @@ def search(samples, tmp_path):
                 Limits(**limits),
                 observer or Seen(),
                 stopper,
-                sources,
                 clock=clock,
             )
             if before:
@@ -323,15 +320,6 @@ def test_a_stopper_ends_a_trial_early_with_its_objective(search):
     history, _ = search("report_until_stopped", max_evals=1, stopper=AtOnce())
     assert history.trials[0].state is State.STOPPED
     assert history.trials[0].objective >= 2.0
-
-
-def test_what_another_search_found_is_recorded_once_and_told(search, tmp_path):
-    point = {"x": 3.0, "units": 10, "activation": "relu"}
-    source = Source("old.csv", [(point, 0.5)], 0)
-    search(max_evals=1, sources=(source,))
-    history, _ = search(max_evals=2, sources=(source,))
-    assert [trial.point for trial in history.known] == [point]
-    assert [trial.point for trial in History.read(tmp_path).known] == [point]
 
 
 def test_time_in_which_nothing_happens_is_on_record(search, tmp_path, monkeypatch):

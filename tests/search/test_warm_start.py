@@ -122,6 +122,17 @@ def test_few_results_of_one_s_own_change_nothing(problem):
     assert on_one_scale(Cube(problem), known, trials(problem, float, 4, first=50)) == known
 
 
+def test_from_the_fifth_result_of_one_s_own_on_a_line_is_drawn(problem):
+    known = trials(problem, float, 10)
+    assert on_one_scale(Cube(problem), known, trials(problem, float, 5, first=50)) != known
+
+
+def test_a_search_that_tells_no_difference_is_shifted_to_this_one_s_scale(problem):
+    known = trials(problem, lambda units: 3.0, 10)
+    told = on_one_scale(Cube(problem), known, trials(problem, lambda units: 8.0, 6, first=50))
+    assert [trial.objective for trial in told] == [8.0] * 10
+
+
 def test_a_choice_that_reads_as_nothing_is_known_where_it_is_the_only_one(tmp_path):
     problem = HpProblem()
     problem.add_dim("fill", ["nan", "zero"])

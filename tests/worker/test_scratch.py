@@ -1,4 +1,4 @@
-"""Trials that write in their node's scratch: what they leave is where it belongs, whatever happens."""
+"""Trials that write to their node's scratch: their files reach the search's folder, whatever happens."""
 
 import json
 import os
@@ -133,7 +133,7 @@ def folders_of_attempts(place):
     return list(place.glob("dh_project-*/attempts/*/trials/*/*"))
 
 
-def test_a_trial_writes_in_scratch_and_all_it_left_is_in_its_folder_when_its_end_is_told(worker, home, place):
+def test_all_files_of_a_trial_are_in_its_home_folder_when_its_end_is_reported(worker, home, place):
     end = heard(begin(worker(), home, "write"))
     assert (end["state"], end["objective"]) == ("done", 1.0)
     assert files(home) == [
@@ -150,13 +150,13 @@ def test_a_trial_writes_in_scratch_and_all_it_left_is_in_its_folder_when_its_end
     assert list(place.glob("dh_project-*/attempts/*/")) == []
 
 
-def test_links_to_a_trial_s_own_files_lead_to_those_that_are_brought(worker, home):
+def test_a_link_to_a_file_of_the_trial_leads_to_the_copy_of_that_file(worker, home):
     heard(begin(worker(), home, "write"))
     assert (home / "absolute").read_text() == (home / "here").read_text() == "42"
     assert (home / "folder").resolve() == (home / "deep").resolve()
 
 
-def test_what_a_trial_writes_comes_while_it_runs_and_what_it_takes_away_goes(worker, home):
+def test_files_are_copied_and_deleted_while_the_trial_runs(worker, home):
     running = begin(worker(), home, "wait")
     wait_for(home / "rotated-1")
     (home / "go").touch()
@@ -164,7 +164,7 @@ def test_what_a_trial_writes_comes_while_it_runs_and_what_it_takes_away_goes(wor
     assert files(home) == ["first", "go", "log.txt", "result.json", "rotated-2"]
 
 
-def test_an_interrupted_trial_goes_on_from_what_was_brought(worker, home):
+def test_an_interrupted_trial_continues_from_the_copied_files(worker, home):
     running = begin(worker(), home, "hang")
     heard(running, "report")
     running.kill(0, 1, "paused", "enough")
@@ -173,7 +173,7 @@ def test_an_interrupted_trial_goes_on_from_what_was_brought(worker, home):
     assert end["objective"] == 3.0
 
 
-def test_what_a_trial_left_is_brought_where_its_driver_is_gone(worker, home, place):
+def test_the_files_of_a_trial_are_copied_if_its_driver_is_gone(worker, home, place):
     running = begin(worker(), home, "hang")
     heard(running, "report")
     running.close()
@@ -185,25 +185,23 @@ def test_what_a_trial_left_is_brought_where_its_driver_is_gone(worker, home, pla
 @pytest.mark.parametrize(
     ("do", "state", "reason"),
     [
-        ("take_home_away", "lost", "a fault of the machine: what it left in scratch cannot be brought"),
+        ("take_home_away", "lost", "a fault of the machine: its files in scratch cannot be copied"),
         ("take_home_away_and_fail", "failed", "its own fault"),
     ],
 )
-def test_an_objective_whose_files_cannot_be_brought_is_lost(worker, home, do, state, reason):
+def test_a_result_is_lost_if_its_files_cannot_be_copied(worker, home, do, state, reason):
     end = heard(begin(worker(), home, do))
     assert (end["state"], reason in end["reason"]) == (state, True)
     assert end["objective"] is None
 
 
-def test_where_somebody_cleans_up_in_scratch_what_was_brought_before_stays(worker, home):
+def test_copied_files_stay_if_somebody_empties_scratch(worker, home):
     end = heard(begin(worker(), home, "clean_up"))
     assert (end["state"], "it is gone" in end["reason"]) == ("lost", True)
     assert files(home) == ["log.txt", "result.json", "weights"]
 
 
-def test_what_a_killed_worker_left_in_scratch_is_cleared_by_the_next_and_a_living_one_s_is_not(
-    worker, tmp_path, place
-):
+def test_the_next_worker_removes_the_folders_of_killed_workers_only(worker, tmp_path, place):
     killed = begin(worker(), tmp_path / "one", "hang")
     living = begin(worker(), tmp_path / "two", "hang")
     heard(killed, "report")
@@ -222,9 +220,7 @@ def test_what_a_killed_worker_left_in_scratch_is_cleared_by_the_next_and_a_livin
     assert (tmp_path / "two" / "checkpoint").exists()
 
 
-def test_where_a_node_s_scratch_cannot_be_used_a_trial_writes_in_its_own_folder_and_says_so(
-    worker, home, place
-):
+def test_if_scratch_cannot_be_used_a_trial_writes_to_its_home_folder_and_its_log_says_so(worker, home, place):
     place.write_text("a file")
     end = heard(begin(worker(), home, "write"))
     assert (end["state"], end["objective"]) == ("done", 0.0)
@@ -232,7 +228,7 @@ def test_where_a_node_s_scratch_cannot_be_used_a_trial_writes_in_its_own_folder_
     assert first.startswith(f"--scratch {place}: cannot be used: File exists")
 
 
-def test_the_processes_of_a_trial_meet_where_every_node_sees_them(worker, home):
+def test_the_processes_of_a_trial_meet_in_a_folder_that_all_nodes_see(worker, home):
     assert heard(begin(worker(), home, "meet"))["objective"] == 1.0
 
 
@@ -244,18 +240,18 @@ def test_trials_share_a_folder_of_their_node(worker, home, place, monkeypatch):
     assert scratch_folder() is None
 
 
-def test_a_folder_that_somebody_else_has_made_in_scratch_is_not_used(place, tmp_path):
+def test_a_folder_of_another_user_in_scratch_is_not_used(place, tmp_path):
     place.mkdir()
     (place / f"dh_project-{os.getuid()}").symlink_to(tmp_path)
     with pytest.raises(PermissionError, match="another user's"):
         own_folder(place)
 
 
-def test_nobody_else_can_read_what_stands_in_scratch(place):
+def test_other_users_cannot_read_scratch(place):
     assert own_folder(place).stat().st_mode & 0o077 == 0
 
 
-def test_a_file_is_brought_whole_and_not_while_it_is_written_in_place(tmp_path, monkeypatch):
+def test_a_file_that_is_being_written_in_place_is_not_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(scratch_module, "FIRST_SECONDS", 0.001)
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
@@ -285,7 +281,7 @@ def test_a_file_is_brought_whole_and_not_while_it_is_written_in_place(tmp_path, 
     assert (target / "weights").read_bytes() == (source / "weights").read_bytes()
 
 
-def test_a_file_that_is_replaced_again_and_again_is_brought_whole_all_the_same(tmp_path, monkeypatch):
+def test_a_file_that_is_replaced_again_and_again_is_copied_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(scratch_module, "FIRST_SECONDS", 0.001)
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
@@ -305,7 +301,7 @@ def test_a_file_that_is_replaced_again_and_again_is_brought_whole_all_the_same(t
     assert (target / "weights").read_bytes() == (source / "weights").read_bytes()
 
 
-def test_an_attempt_of_a_worker_without_scratch_stays_as_it_is(tmp_path):
+def test_a_worker_without_scratch_does_not_change_an_attempt(tmp_path):
     scratch = Scratch("")
     assignment = Assignment(0, 1, {}, str(tmp_path / "home"))
     assert scratch.begin(assignment) is assignment

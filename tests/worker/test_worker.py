@@ -1,4 +1,4 @@
-"""What a worker makes of each way in which a trial can end; the evaluators' contract has what they share."""
+"""The result of each way in which a trial can end. The evaluators' contract tests what all of them share."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def pid_of(worker):
     return int(worker.name.split(":")[1])
 
 
-def test_a_number_is_the_objective_and_facts_come_with_it(serve):
+def test_a_returned_number_is_the_objective_and_the_end_has_the_facts(serve):
     end = serve("run")[-1]
     assert (end["state"], end["objective"], end["facts"]) == ("done", -1.0, {"twice": 4.0})
 
@@ -80,9 +80,9 @@ def test_a_number_is_the_objective_and_facts_come_with_it(serve):
         ("crash", "signal", "killed by SIGABRT"),
         ("die_of_an_unnamed_signal", "signal", "killed by signal 40"),
         ("return_nan", "not_finite", "the objective is nan"),
-        ("return_text", "no_number", "returned a str where a number belongs"),
-        ("return_nothing", "no_number", "returned a NoneType where a number belongs"),
-        ("return_pair", "no_number", "returned a tuple where a number belongs"),
+        ("return_text", "no_number", "returned a str instead of a number"),
+        ("return_nothing", "no_number", "returned a NoneType instead of a number"),
+        ("return_pair", "no_number", "returned a tuple instead of a number"),
         ("say_failure", "said", "out_of_memory"),
         ("say_odd_things", "exception", "RuntimeError: no file \\udcff"),
         ("leave_with_words", "exit", "sys.exit('the data folder is missing')"),
@@ -118,13 +118,13 @@ def test_a_log_that_cannot_be_opened_is_a_failure_with_its_reason(serve, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["ask_numpy_for_too_much", "ask_a_gpu_for_too_much"])
-def test_an_error_for_lack_of_memory_is_a_state_of_its_own(serve, name):
+def test_a_memory_error_has_a_state_of_its_own(serve, name):
     end = serve(name)[-1]
     assert (end["state"], end["cause"]) == ("memory", None)
     assert "too much" in end["reason"] or "Unable to allocate" in end["reason"]
 
 
-def test_a_fork_of_the_run_function_that_returns_has_no_say(serve):
+def test_a_fork_of_the_run_function_that_returns_is_ignored(serve):
     assert serve("return_in_a_fork")[-1]["reason"] == "exited with status 3 before it returned"
 
 
@@ -144,14 +144,14 @@ def test_reports_come_in_order_before_the_end(serve):
     assert messages[-1]["facts"] == {"last_step": 3}
 
 
-def test_a_run_function_of_today_s_deephyper_works(serve):
+def test_a_run_function_for_deephyper_works(serve):
     messages = serve("of_today")
     assert messages[0]["objective"] == 0.25
     assert messages[-1]["objective"] == 2.0
     assert messages[-1]["facts"] == {"stopped": False, "who": "0.0"}
 
 
-def test_a_job_is_known_by_its_type_and_anything_else_is_a_plain_dict(serve):
+def test_only_a_run_function_for_deephyper_gets_a_job(serve):
     assert serve("of_today_by_type")[-1]["objective"] == 2.0
     assert serve("is_plain")[-1]["objective"] == 1.0
 
@@ -161,7 +161,7 @@ def test_threads_may_record(serve):
     assert (end["state"], sorted(end["facts"])) == ("done", ["k0", "k1", "k2", "k3"])
 
 
-def test_facts_are_made_fit_for_a_row(serve):
+def test_facts_become_json_values(serve):
     facts = serve("record_odd_facts")[-1]["facts"]
     assert (facts["note"], facts["nested"]) == ("a b c \\udcff", "{'a': [1]}")
 
@@ -170,7 +170,7 @@ def test_an_objective_outlives_the_attempt_s_folder(serve):
     assert serve("remove_the_folder")[-1]["objective"] == 1.0
 
 
-def test_an_error_made_of_sigterm_is_not_the_trial_s_own(serve):
+def test_an_error_caused_by_sigterm_is_not_a_failure(serve):
     end = serve("handle_sigterm", order=lambda worker: worker.kill(0, 1, "paused", "time is up"))[-1]
     assert (end["state"], end["reason"]) == ("paused", "time is up")
 
@@ -182,12 +182,12 @@ def test_a_trial_that_ignores_sigterm_is_killed_after_the_grace_period(serve):
     assert time.monotonic() - began >= GRACE_SECONDS
 
 
-def test_a_number_that_a_sigterm_brought_about_is_no_result(serve):
+def test_a_number_returned_after_sigterm_is_no_result(serve):
     end = serve("return_at_sigterm", order=lambda worker: worker.kill(0, 1, "paused", "time is up"))[-1]
     assert (end["state"], end["objective"]) == ("paused", None)
 
 
-def test_the_stopper_s_verdict_outlasts_a_pause(serve):
+def test_a_stop_takes_precedence_over_a_later_pause(serve):
     def stop_and_pause(worker):
         worker.stop(0, 1, after=0)
         worker.kill(0, 1, "paused", "time is up", 30.0)
@@ -195,7 +195,7 @@ def test_the_stopper_s_verdict_outlasts_a_pause(serve):
     assert serve("report_until_stopped", order=stop_and_pause)[-1]["state"] == "stopped"
 
 
-def test_an_order_for_another_attempt_is_passed_over(serve):
+def test_an_order_for_another_attempt_is_ignored(serve):
     def kill_others(worker):
         worker.kill(0, 2, "cancelled", "the wrong attempt")
         worker.stop(0, 1, after=0)
@@ -239,7 +239,7 @@ def test_a_hung_trial_is_killed_at_its_limit_with_its_children(serve, tmp_path):
 def test_a_trial_above_its_memory_limit_is_killed_at_once(serve):
     end = serve("take_memory_deaf_to_sigterm", memory_limit=300 * MIB)[-1]
     assert (end["state"], end["cause"]) == ("memory", None)
-    assert "of memory where 0.29 GiB are allowed" in end["reason"]
+    assert "of memory; 0.29 GiB are allowed" in end["reason"]
 
 
 @on_linux
@@ -248,20 +248,20 @@ def test_pages_that_forked_children_share_are_counted_once(serve):
 
 
 @on_linux
-def test_a_trial_that_the_system_killed_for_lack_of_memory_is_told_from_others(serve):
+def test_a_trial_that_the_system_killed_for_want_of_memory_has_its_own_state(serve):
     end = serve("oom_run.run")[-1]
     assert (end["state"], end["reason"]) == ("memory", "the system ran out of memory and killed it")
 
 
 @on_linux
-def test_the_system_takes_a_trial_before_its_worker(serve):
+def test_the_system_kills_a_trial_before_its_worker(serve):
     assert serve("tell_oom_score")[-1]["facts"] == {"trial": 500, "worker": 0}
 
 
 # ---- nothing outlives the driver
 
 
-def test_a_trial_that_has_returned_is_written_down_though_the_driver_is_gone(samples, tmp_path):
+def test_a_result_is_written_even_if_the_driver_is_gone(samples, tmp_path):
     context = RunContext("small_run.return_and_linger", {}, str(tmp_path), [*sys.path, str(samples)])
     worker = WorkerProcess(context, threads=1)
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
@@ -271,13 +271,35 @@ def test_a_trial_that_has_returned_is_written_down_though_the_driver_is_gone(sam
     assert (result["state"], result["objective"], result["facts"]) == ("done", 1.0, {"returned": True})
 
 
-def test_a_trial_whose_driver_is_gone_is_to_go_on(hanging, tmp_path):
+def test_a_trial_whose_driver_is_gone_is_paused(hanging, tmp_path):
     worker, _ = hanging
     worker.close()
     assert json.loads((tmp_path / "trial" / "result.json").read_text())["state"] == "paused"
 
 
-def test_no_trial_outlives_a_driver_that_is_gone(hanging):
+DRIVER = """
+import sys, time
+from dh_project.trial.attempt import Assignment, Setting
+from dh_project.worker.worker_process import WorkerProcess
+folder, samples = sys.argv[1:]
+worker = WorkerProcess(Setting("small_run.hang", {}, folder, [*sys.path, samples]), threads=1)
+worker.run(Assignment(0, 1, {}, folder + "/trial"))
+print(worker.name.split(":")[1], flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_trial_outlives_a_driver_that_is_gone(samples, tmp_path):
+    words = [sys.executable, "-c", DRIVER, str(tmp_path), str(samples)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
+        worker = int(driver.stdout.readline())
+        grandchild = read_when_there(tmp_path / "trial" / "grandchild")
+        (trial,) = psutil.Process(worker).children()
+        driver.kill()
+    assert_dead([worker, trial.pid, grandchild], seconds=10.0)
+
+
+def test_no_trial_outlives_a_worker_that_is_closed(hanging):
     worker, grandchild = hanging
     worker.close()
     assert_dead([grandchild, pid_of(worker)])
@@ -291,14 +313,14 @@ def test_no_trial_outlives_a_worker_that_is_killed(hanging):
     assert_dead([trial.pid])
 
 
-def test_what_a_killed_worker_leaves_behind_is_found_by_its_mark(hanging):
+def test_processes_that_outlive_a_killed_worker_are_found_by_its_mark(hanging):
     worker, grandchild = hanging
     os.kill(pid_of(worker), signal.SIGKILL)
     assert "ended with status -9" in worker.why_it_died()
     assert_dead([grandchild])
 
 
-def test_a_worker_s_death_is_seen_also_where_a_process_lives_that_its_import_forked(samples, tmp_path):
+def test_a_worker_s_death_is_noticed_even_if_a_process_of_its_import_lives(samples, tmp_path):
     context = RunContext("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
     worker = WorkerProcess(context, threads=1)
     worker.read()  # it is ready
@@ -340,7 +362,7 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
     assert_dead([pid_of(worker) for worker in workers])
 
 
-def test_the_result_file_has_all_that_the_event_has_the_point_and_how_many_ranks_it_is_of(serve, tmp_path):
+def test_the_result_file_has_the_event_the_point_and_the_number_of_ranks(serve, tmp_path):
     end = serve("fail")[-1]
     result = json.loads((tmp_path / "fail-0" / "result.json").read_text())
     assert result.pop("point") == {"x": 2.0, "activation": "relu"}
@@ -348,7 +370,7 @@ def test_the_result_file_has_all_that_the_event_has_the_point_and_how_many_ranks
     assert {**result, "event": "end"} == end
 
 
-def test_an_earlier_result_in_the_folder_is_gone_when_a_trial_begins(samples, tmp_path):
+def test_an_earlier_result_in_the_folder_is_deleted_when_a_trial_starts(samples, tmp_path):
     (tmp_path / "trial").mkdir()
     (tmp_path / "trial" / "result.json").write_text("of another search")
     worker = WorkerProcess(

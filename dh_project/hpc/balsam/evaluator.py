@@ -1,8 +1,8 @@
-"""The ``balsam`` evaluator: each attempt at a trial is a job of a Balsam site, run by a worker of its own.
+"""The ``balsam`` evaluator: each attempt at a trial is a job of a Balsam site, with a worker of its own.
 
-One thread speaks with the server for all trials: it hands out jobs in bulk, and asks, more seldom while nothing
-happens, for the jobs that have changed. A server that does not answer holds nothing up but new trials: those that
-run go on, and their ends are read from their folders meanwhile.
+One thread speaks with the server for all trials. It creates jobs in bulk, and asks for the jobs that have changed;
+the interval grows while nothing happens. If the server does not answer, only new trials have to wait: running trials
+continue, and their ends are read from their folders.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from dh_project.trial.trial import State
 log = logging.getLogger("dh_project")
 
 SHORTEST_WAIT, LONGEST_WAIT, GROWTH = 0.5, 5.0, 1.5
-"""Seconds between two questions to the server: after news, at most, and by what they grow while there is none."""
+"""Interval between two requests in seconds: the shortest, after news; the longest; and its growth without news."""
 
 WAIT_OF_A_TRIAL = 0.01
-"""Seconds that each trial adds to the shortest wait, for each adds to what the server has to answer."""
+"""Seconds that each trial adds to the shortest interval, because each makes the server's answer longer."""
 
 OVERLAP = timedelta(seconds=5)
-"""What changed is asked for from so long before the last change: changes become visible out of order."""
+"""Overlap of two requests for changes: changes can become visible out of order."""
 
 ALL_SECONDS = 120.0
-"""So often all jobs under way are asked for, and the batch jobs."""
+"""Interval at which all current jobs and the batch jobs are asked for."""
 
 WORD_SECONDS = 60.0
-"""So often it is said again that the server does not answer, or that nothing takes the jobs."""
+"""Interval at which a warning is repeated that the server does not answer, or that no launcher takes the jobs."""
 
 CLOSING_SECONDS = 10.0
 
@@ -57,8 +57,8 @@ class BalsamEvaluator(Evaluator):
     """Runs trials as jobs of a Balsam site.
 
     Args:
-        context: What all trials share.
-        place: Where they run, and what they take.
+        context: The settings that all trials share.
+        place: The site and batch job, and the resources of a trial.
     """
 
     starts_all_processes = True
@@ -73,9 +73,9 @@ class BalsamEvaluator(Evaluator):
         self._to_withdraw: list[tuple[int, Ended]] = []
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._left: set[int] = set()
-        self._is_unsure = False  # whether the last request for new jobs may have made some
+        self._is_unsure = False  # whether the last request for new jobs may have created some
         self._newest: datetime | None = None
-        self._seen_at = 0.0  # when that was seen, by the clock of this machine
+        self._seen_at = 0.0  # when that change was seen, by this machine's clock
         self._all_due = self._word_due = 0.0
         self._wake, self._is_closing = threading.Event(), False
         self._fault: Exception | None = None
@@ -98,33 +98,33 @@ class BalsamEvaluator(Evaluator):
         return f"{trials} {'trial' if trials == 1 else 'trials'} at a time as jobs ({many}{takes} each)"
 
     def start(self, assignment: Assignment) -> None:
-        """Hand over one attempt; it becomes a job with the next request."""
+        """Accept one attempt; the next request makes a job of it."""
         with self._lock:
             self._attempts.add(Attempt(assignment, self._place.job_folder(assignment)))
             self._unsent.append(assignment)
         self._wake.set()
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Return what has happened, after waiting for it at most ``timeout`` seconds."""
+        """Return new events, after waiting for them at most ``timeout`` seconds."""
         events: list[Event] = []
         try:
             events.append(self._events.get(timeout=timeout) if timeout != 0 else self._events.get_nowait())
             while True:
                 events.append(self._events.get_nowait())
         except queue.Empty:
-            if self._fault is not None:  # nobody listens any more: better to crash, and be started again
+            if self._fault is not None:  # the thread is dead: crash, so that the driver is started again
                 raise self._fault from None
             return events
 
     def stop(self, trial: int, after: int) -> None:
-        """Let a trial's next report above a step be answered with a stop."""
+        """Stop a trial at its next report above a step."""
         with self._lock:
             attempt = self._attempts.get(trial)
             if attempt is not None:
                 give_order(attempt.folder, stop_order(after))
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
-        """Ask for the end of a trial's running attempt; a job that nothing has taken yet is withdrawn."""
+        """End a trial's attempt; withdraw its job if no launcher has taken it."""
         with self._lock:
             attempt = self._attempts.get(trial)
             if attempt is None:
@@ -140,7 +140,7 @@ class BalsamEvaluator(Evaluator):
         self._wake.set()
 
     def leave(self, trial: int) -> bool:
-        """Let an attempt go on whose launcher goes on: one of another batch job than the driver's own."""
+        """Let an attempt continue after this session, if it runs in another batch job than the driver."""
         with self._lock:
             attempt = self._attempts.get(trial)
             if attempt is None or attempt.state is not State.RUNNING or attempt.batch_job_id is None:
@@ -151,7 +151,7 @@ class BalsamEvaluator(Evaluator):
             return True
 
     def adopt(self, assignments: Sequence[Assignment]) -> set[int]:
-        """Take up attempts whose jobs wait, run, or have told their end; dead ones are left to be started again."""
+        """Adopt attempts whose jobs wait, run, or have reported their end. The search repeats the others."""
         self._client.patience = STARTING_PATIENCE
         try:
             jobs = {key_of(job): job for job in self._client.jobs(self._place.tags_of_trials())}
@@ -163,16 +163,16 @@ class BalsamEvaluator(Evaluator):
         except ServerError as error:
             if (
                 self._place.own_job is not None
-            ):  # better to crash, and to be run again when the server is there
+            ):  # crash, so that the driver runs again when the server is back
                 raise
-            log.warning("%s; trials that run are started again", error)
+            log.warning("%s; running trials will be started again", error)
             return set()
         finally:
             self._client.patience = 0.0
         adopted = set()
         self._see(jobs.values())
         with self._lock:
-            for job in jobs.values():  # those that the user wants again are heard of at once
+            for job in jobs.values():  # retries that the user has asked for become events at once
                 self._put(self._attempts.hear(job))
             for assignment in assignments:
                 own = jobs.get((assignment.trial, assignment.attempt))
@@ -181,7 +181,7 @@ class BalsamEvaluator(Evaluator):
                 adopted.add(assignment.trial)
                 folder = self._place.job_folder(assignment)
                 self._attempts.add(Attempt(assignment, folder, own.id, own.batch_job_id))
-                if own.state is JobState.AWAITING_PARENTS:  # made, and the driver died before it let it go
+                if own.state is JobState.AWAITING_PARENTS:  # the driver died before it released the job
                     self._is_unsure = True
                     self._unsent.append(assignment)
         self._all_due = 0.0
@@ -189,11 +189,11 @@ class BalsamEvaluator(Evaluator):
         return adopted
 
     def close(self) -> None:
-        """End all that runs and was not left, and speak with the server no more."""
+        """End all attempts that were not left running, and stop the thread."""
         if not self._thread.is_alive():
             return
         for trial in self._owed():
-            self.kill(trial, State.PAUSED, "the driver ended")  # a later session may hear of it
+            self.kill(trial, State.PAUSED, "the driver ended")  # a later session may read the end
         limit = time.monotonic() + CLOSING_SECONDS
         while self._owed() and time.monotonic() < limit:
             time.sleep(0.1)
@@ -203,7 +203,7 @@ class BalsamEvaluator(Evaluator):
         self._client.close()
 
     def _owed(self) -> set[int]:
-        """Return the trials under way that were not left."""
+        """Return the trials with an attempt that was not left running."""
         with self._lock:
             return {attempt.assignment.trial for attempt in self._attempts} - self._left
 
@@ -226,7 +226,7 @@ class BalsamEvaluator(Evaluator):
                 self._withdraw()
                 has_news = self._ask()
             except (Unavailable, Unauthorized) as error:
-                self._say(f"{error}; trials that run go on, and it is tried again")
+                self._say(f"{error}; running trials continue; trying again")
                 has_news = self._put(self._read_results())
             except Refused as error:
                 self._say(str(error))
@@ -236,7 +236,7 @@ class BalsamEvaluator(Evaluator):
                 wait = shortest
 
     def _send(self) -> None:
-        """Make jobs of the attempts that were handed over, and let launchers take them."""
+        """Create jobs for the new attempts, and release them to the launchers."""
         with self._lock:
             unsent = list(self._unsent)
         if not unsent:
@@ -266,18 +266,18 @@ class BalsamEvaluator(Evaluator):
                     attempt.job_id = job.id
 
     def _made_before(self, assignments: Sequence[Assignment]) -> dict[tuple[int, int], BalsamJob]:
-        """Return the jobs of these attempts that an earlier request made, though its answer was not heard."""
+        """Return the jobs of these attempts that an earlier request created although its answer was lost."""
         wanted = {(each.trial, each.attempt) for each in assignments}
         jobs = self._client.jobs(self._place.tags_of_trials())
         return {key_of(job): job for job in jobs if key_of(job) in wanted}
 
     def _request(self, assignment: Assignment) -> JobRequest:
         folder = self._place.job_folder(assignment)
-        folder.mkdir(parents=True, exist_ok=True)  # no agent, who would do it, sees the job before it runs
+        folder.mkdir(parents=True, exist_ok=True)  # Balsam's agent, which makes others, does not see this job
         return self._place.request(self._context, assignment)
 
     def _withdraw(self) -> None:
-        """Delete the jobs of killed attempts that no launcher has taken; the others read their orders."""
+        """Delete the jobs of killed attempts that no launcher has taken. The others read their orders."""
         while self._to_withdraw:
             job_id, end = self._to_withdraw[0]
             self._client.delete_job(job_id, WAITING)
@@ -288,13 +288,15 @@ class BalsamEvaluator(Evaluator):
                     self._put(self._attempts.end(end))
 
     def _ask(self) -> bool:
-        """Ask for what has changed; say whether anything had."""
+        """Ask for changed jobs; return whether there were any."""
         now, newest = time.monotonic(), self._newest
         is_all = newest is None or now >= self._all_due
         jobs: list[BalsamJob] = []
         gone: set[int] = set()
         if newest is not None:
-            quiet = timedelta(seconds=now - self._seen_at)  # once it is long, all of that time was seen
+            quiet = timedelta(
+                seconds=now - self._seen_at
+            )  # after a long quiet time, no late change is expected
             after = newest - max(timedelta(), OVERLAP - quiet)
             jobs += self._client.jobs(self._place.tags_of_trials(), updated_after=after)
         if is_all:
@@ -320,20 +322,20 @@ class BalsamEvaluator(Evaluator):
         return has_news
 
     def _see(self, jobs: Iterable[BalsamJob]) -> None:
-        """Note the latest change of any job, from which on changes are asked for."""
+        """Remember the latest change of any job; the next request asks for changes since then."""
         newest = max((job.last_update for job in jobs), default=None)
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest, self._seen_at = newest, time.monotonic()
 
     def _look_at_launchers(self) -> None:
-        """Lose the attempts whose batch job is over, and say it where nothing takes the jobs that wait."""
+        """End the attempts whose batch job is over as lost, and warn if no launcher takes the waiting jobs."""
         self._word_due = time.monotonic() + WORD_SECONDS
         batches = self._client.batch_jobs(tags=self._place.tag_of_workflow())
         finished = {batch.id for batch in batches if batch.state is BatchState.FINISHED}
         with self._lock:
             for attempt in self._attempts:
                 if attempt.state is State.RUNNING and attempt.batch_job_id in finished:
-                    self._put(self._attempts.lose(attempt, "its batch job ended under it"))
+                    self._put(self._attempts.lose(attempt, "its batch job ended while it ran"))
             waiting = sum(attempt.state is State.WAITING for attempt in self._attempts)
         if waiting and not any(batch.state is BatchState.RUNNING for batch in batches):
             log.warning(
@@ -347,7 +349,7 @@ class BalsamEvaluator(Evaluator):
             return self._attempts.read_results()
 
     def _lose(self, assignments: Sequence[Assignment], why: str) -> None:
-        """Lose attempts that were handed over and have become no jobs."""
+        """End new attempts for which no job could be created as lost."""
         log.error("%s", why)
         with self._lock:
             self._unsent = [each for each in self._unsent if each not in assignments]

@@ -18,19 +18,19 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 
 COMPLETE = ("complete", "timeout")
-"""Endings of a search of which nothing is left to do, however often it is started."""
+"""Endings after which a search has nothing left to do, however often it is started."""
 
 OVER = (*COMPLETE, "failures")
-"""Endings after which the next job would repeat what went wrong; a loss of workers may be these nodes' own."""
+"""Endings after which no later job is needed. A loss of workers is not one: other nodes may be healthy."""
 
 
 def is_over(records: Sequence[dict[str, object]], status: int, began: float) -> bool:
-    """Say whether a search needs no more jobs.
+    """Return whether a search needs no more jobs.
 
     Args:
-        records: Of its journal.
-        status: Exit status of this job's session, which may have found nothing to do, or have failed to begin.
-        began: When this job began, in seconds since 1970.
+        records: The records of its journal.
+        status: Exit status of ``deephyper hps`` in this job. It may have found nothing to do, or failed to begin.
+        began: Start of this job in seconds since 1970.
     """
     closes = [record for record in records if record["kind"] in ("session", "close")]
     if not closes or closes[-1]["kind"] != "close":
@@ -41,7 +41,7 @@ def is_over(records: Sequence[dict[str, object]], status: int, began: float) -> 
 
 
 def end_chain(folder: Path, status: int, began: float) -> str | None:
-    """Take the jobs after this one out of the queue, where the search is over; return what was done, in words.
+    """If the search is over, take the jobs after this one out of the queue; return a line about it, or None.
 
     Raises:
         UserError: The scheduler refuses, or a file of the search is damaged.
@@ -56,18 +56,20 @@ def end_chain(folder: Path, status: int, began: float) -> str | None:
     if not jobs or not is_over(scan(SearchPaths(folder).journal)[0], status, began):
         return None
     scheduler = scheduler_of(jobs[-1].scheduler, jobs[-1].site)
-    number = os.environ.get(scheduler.job_variable, "").partition(".")[0]  # a server's name may be cut short
+    number = os.environ.get(scheduler.job_variable, "").partition(".")[
+        0
+    ]  # the server's name may be cut short
     this = next((job.job for job in jobs if job.job.partition(".")[0] == number), None)
     later = following(jobs, this) if this else []
     ahead = scheduler.ahead(later) if later else []
     if not ahead:
         return None
-    scheduler.remove(list(reversed(ahead)))  # the last one first: the end of a job lets the next one start
+    scheduler.remove(list(reversed(ahead)))  # last one first: removing a job releases the next one
     return f"the search is over; taken out of the queue: {', '.join(ahead)}"
 
 
 def main(folder: str, status: str) -> None:
-    """Run the step for a job whose script is this process's parent."""
+    """Run the step in a job; the parent of this process must be the job's script."""
     import psutil
 
     try:

@@ -1,4 +1,4 @@
-"""The Python environment that a job activates: the one at hand, or one that ``--environment`` names."""
+"""The Python environment that a job activates: that of this process, or the one named by ``--environment``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pathlib import Path
 from dh_project.common.errors import UserError, did_you_mean, one_line
 
 PATIENCE_SECONDS = 120.0
-"""How long conda, or a Python on a slow file system, may take to answer."""
+"""Time limit for conda, and for a Python on a slow file system."""
 
 
 @dataclass(frozen=True)
 class PythonEnvironment:
-    """A Python environment, and how a script enters it.
+    """A Python environment and the lines that activate it.
 
     Attributes:
-        folder: Where it is.
-        kind: In words: ``virtual environment``, ``conda environment`` or ``Python``.
-        lines: What a bash script says to enter it.
+        folder: Its folder.
+        kind: ``virtual environment``, ``conda environment`` or ``Python``.
+        lines: Lines of Bash that activate it.
     """
 
     folder: Path
@@ -37,8 +37,8 @@ def find_environment(name: str | None) -> PythonEnvironment:
     """Return the environment that a job will use.
 
     Args:
-        name: A virtual or conda environment's folder, a conda environment's name, or an ``environment.yml``; None for
-            the environment of this process.
+        name: The folder of a virtual or conda environment, the name of a conda environment, or an
+            ``environment.yml``; None for the environment of this process.
 
     Raises:
         UserError: There is no such environment.
@@ -81,7 +81,7 @@ def what_is_missing(name: str | None, environment: PythonEnvironment, needs: str
 
 
 def _folder_of(name: str) -> Path:
-    """Return the folder of an environment that is named in any way."""
+    """Return the folder of an environment, however it is named."""
     path = Path(name).expanduser()
     if path.suffix in (".yml", ".yaml"):
         return _described_in(path)
@@ -95,8 +95,8 @@ def _folder_of(name: str) -> Path:
     if name in known:
         return known[name]
     raise UserError(
-        f"--environment {name}: there is no folder and no conda environment of that name{did_you_mean(name, known)}; "
-        f"conda env list shows those that there are"
+        f"--environment {name}: no folder and no conda environment has that name{did_you_mean(name, known)}; "
+        f"conda env list shows the existing ones"
     )
 
 
@@ -109,14 +109,14 @@ def _described_in(file: Path) -> Path:
     except OSError as error:
         raise UserError(f"--environment {file}: {error.strerror}; name a file that conda can read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--environment {file}: this is no YAML: {one_line(error)}") from None
+        raise UserError(f"--environment {file}: this is not YAML: {one_line(error)}") from None
     name = described.get("name") if isinstance(described, dict) else None
     if not isinstance(name, str) or not name:
         raise UserError(
             f"--environment {file}: it does not say the environment's name; give it a line name: …"
         )
     known = _conda_environments(str(file), name)
-    if name not in known:  # it is not made in jobs: compute nodes may reach no package server
+    if name not in known:  # jobs do not make it: compute nodes may have no network
         raise UserError(
             f"--environment {file}: there is no conda environment {name!r} yet; make it here, once: conda env create "
             f"--file {shlex.quote(str(file))}"
@@ -125,7 +125,7 @@ def _described_in(file: Path) -> Path:
 
 
 def _conda_environments(asked: str, name: str) -> dict[str, Path]:
-    """Return conda's environments by their names.
+    """Return the folders of conda's environments by name.
 
     Args:
         asked: The value of ``--environment``, for messages.
@@ -155,7 +155,7 @@ def _conda_environments(asked: str, name: str) -> dict[str, Path]:
 
 
 def _environment_in(folder: Path) -> PythonEnvironment | None:
-    """Return the environment in a folder; None where there is none."""
+    """Return the environment in a folder; None if there is none."""
     if (folder / "conda-meta").is_dir():
         lines = (*_conda_function(folder), f"conda activate {shlex.quote(str(folder))}")
         return PythonEnvironment(folder, "conda environment", lines)
@@ -166,23 +166,23 @@ def _environment_in(folder: Path) -> PythonEnvironment | None:
 
 
 def _conda_function(folder: Path) -> tuple[str, ...]:
-    """Return what makes ``conda activate`` known in a script, which does not read the user's start-up files."""
+    """Return the line that defines ``conda activate`` in a script, which does not read the user's start-up files."""
     executable = os.environ.get("CONDA_EXE")
     homes = [folder, folder.parent.parent, *([Path(executable).parent.parent] if executable else [])]
     for home in homes:
         if (file := home / "etc" / "profile.d" / "conda.sh").is_file():
             return (f"source {shlex.quote(str(file))}",)
-    return ('eval "$(conda shell.bash hook)"',)  # a module has put conda on PATH
+    return ('eval "$(conda shell.bash hook)"',)  # conda is on PATH, for example by a module
 
 
 def _plain(python: Path) -> PythonEnvironment:
-    """Return a Python that is no environment of its own."""
+    """Return a Python that belongs to no environment."""
     line = f'export PATH={shlex.quote(str(python.parent))}:"$PATH"'
     return PythonEnvironment(python.parent, "Python", (line,))
 
 
 def _missing_packages(name: str, python: Path, packages: list[str]) -> list[str]:
-    """Return the packages that a Python does not find; it does not import them."""
+    """Return the packages that a Python cannot find; they are not imported."""
     find = f"import importlib.util as i; print(*(p for p in {packages} if i.find_spec(p) is None))"
     try:
         done = subprocess.run(
@@ -200,7 +200,7 @@ def _missing_packages(name: str, python: Path, packages: list[str]) -> list[str]
 
 
 def _source() -> str:
-    """Return what pip installs this project from: the folder of its checkout, if this is one."""
+    """Return what to install this project from: the folder of its checkout, if there is one."""
     import dh_project
 
     checkout = Path(dh_project.__file__).parents[1]

@@ -32,7 +32,7 @@ def check_queue(site: str, queues: Mapping[str, Queue], name: str, request: Requ
 
 
 def _queue(site: str, queues: Mapping[str, Queue], name: str) -> Queue:
-    """Return a queue by its name."""
+    """Return the queue with a name."""
     if name in queues:
         return queues[name]
     for submitted, queue in queues.items():
@@ -44,7 +44,7 @@ def _queue(site: str, queues: Mapping[str, Queue], name: str) -> Queue:
 
 
 def _refusal(name: str, queue: Queue, request: Request) -> str | None:
-    """Say why a queue does not take a request; None where it does."""
+    """Return why a queue does not take a request; None if it does."""
     nodes, minutes = request.nodes, request.minutes
     if not queue.takes_nodes(nodes):
         return f"queue {name} takes {_nodes(queue.min_nodes, queue.max_nodes)}, not {nodes}"
@@ -54,7 +54,7 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
     if longest is not None and minutes > longest:
         tier = queue.tier(nodes)
         by_size = f" for {count(nodes, 'node')}" if tier else ""
-        sent = f" (there it is {tier.name})" if tier and tier.name else ""
+        sent = f" (execution queue {tier.name})" if tier and tier.name else ""
         return f"queue {name} takes at most {longest} minutes{by_size}{sent}, not {minutes}"
     for most, whose in ((queue.jobs_per_user, "user"), (queue.jobs_per_project, "project")):
         if most is not None and request.jobs > most:
@@ -65,7 +65,7 @@ def _refusal(name: str, queue: Queue, request: Request) -> str | None:
 
 
 def _who_takes(queues: Mapping[str, Queue], request: Request) -> str:
-    """Name the queues that take a request, or what would make one take it."""
+    """Return which queues take a request, or which change of the request would fit a queue."""
     nodes, minutes = request.nodes, request.minutes
     open_queues = {name: queue for name, queue in queues.items() if not queue.by_request}
     takers = [name for name, queue in open_queues.items() if _refusal(name, queue, request) is None]
@@ -75,12 +75,12 @@ def _who_takes(queues: Mapping[str, Queue], request: Request) -> str:
     if takers:
         return f"queues that take {what}: {', '.join(takers)}"
     asked = [name for name, queue in queues.items() if _refusal(name, queue, request) is None]
-    also = f"; {', '.join(asked)} would, at the site's leave" if asked else ""
+    also = f"; {', '.join(asked)} would, if the site gives you access" if asked else ""
     return f"no queue takes {what}: {_what_would_do(open_queues, request)}{also}"
 
 
 def _what_would_do(queues: dict[str, Queue], request: Request) -> str:
-    """Say which times the queues take for these nodes, and which nodes for this time."""
+    """Return which times the queues take for these nodes, and which nodes for this time."""
     nodes, minutes = request.nodes, request.minutes
     times = [
         f"{name} {queue.min_minutes} to {queue.longest(nodes)} minutes"
@@ -100,11 +100,11 @@ def _what_would_do(queues: dict[str, Queue], request: Request) -> str:
         )
         if those
     ]
-    return "; ".join(ways) or "nor is there one of that size, or of that time"
+    return "; ".join(ways) or "none takes this size, and none this time"
 
 
 def _sizes(queue: Queue, minutes: int) -> list[str]:
-    """Return the numbers of nodes for which a queue takes a time, as ranges."""
+    """Return the ranges of nodes for which a queue takes a time."""
     if minutes < queue.min_minutes:
         return []
     spans: list[tuple[int, int | None]] = []

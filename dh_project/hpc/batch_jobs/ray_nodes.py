@@ -1,6 +1,8 @@
-"""``python -m dh_project.hpc.batch_jobs.ray_nodes ADDRESS NODES SECONDS``: wait until a Ray cluster has its nodes.
+"""Waits until all nodes have joined a Ray cluster.
 
-The exit status is 0 when they are there, and 1 when the time is over; a line says how many are there then.
+Run as ``python -m dh_project.hpc.batch_jobs.ray_nodes ADDRESS NODES SECONDS``.
+
+The exit status is 0 if all nodes have joined, and 1 if the time is over; then a line says how many have joined.
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ import time
 from threading import Timer
 
 PAUSE = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 def main(words: list[str]) -> int:
-    """Wait; return the exit status."""
+    """Wait for the nodes, and return the exit status."""
     address, wanted, seconds = words[0], int(words[1]), float(words[2])
     there = 0
 
     def give_up() -> None:
-        line = f"Ray at {address}: {there} of {wanted} nodes are there after {seconds:g} s; above is what Ray said"
+        line = f"Ray at {address}: {there} of {wanted} nodes have joined after {seconds:g} s; Ray's output is above"
         print(line, file=sys.stderr, flush=True)
-        os._exit(1)  # Ray's own calls may last for minutes, and cannot be ended
+        os._exit(1)  # a call into Ray may last for minutes and cannot be ended
 
     limit = Timer(seconds, give_up)
     limit.daemon = True
@@ -32,17 +34,19 @@ def main(words: list[str]) -> int:
     while (there := nodes_there(address)) < wanted:
         time.sleep(PAUSE)
     limit.cancel()
-    print(f"Ray at {address}: all {wanted} nodes are there", flush=True)
+    print(f"Ray at {address}: all {wanted} nodes have joined", flush=True)
     return 0
 
 
 def nodes_there(address: str) -> int:
-    """Return how many nodes of a cluster live; 0 where it does not answer."""
+    """Return how many nodes of a cluster are alive; 0 if it does not answer."""
     import ray
 
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=PAUSE).close()  # Ray says more where none listens
+        socket.create_connection(
+            (host, int(port)), timeout=PAUSE
+        ).close()  # Ray prints a lot if nobody listens
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return sum(node["Alive"] for node in ray.nodes())

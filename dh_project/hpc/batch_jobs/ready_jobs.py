@@ -1,4 +1,7 @@
-"""``python -m dh_project.hpc.batch_jobs.ready_jobs FOLDER``: write job scripts to edit, one folder for each site."""
+"""Writes job scripts for users to edit, a folder for each site.
+
+Run as ``python -m dh_project.hpc.batch_jobs.ready_jobs FOLDER``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from dh_project.hpc.sites.names import PACKAGE
 from dh_project.hpc.sites.site import load_site
 
 PROJECT = "PROJECT"
-"""What a user replaces by the name of a project."""
+"""Placeholder for the name of the user's project."""
 
 ACTIVATE = ("source venv/bin/activate  # EDIT: the environment that has dh_project",)
 
@@ -34,11 +37,11 @@ REQUESTS = {
     "pbs": (Request(2, 60), Request(1, 60)),
     "slurm": (Request(2, 60), Request(1, 60)),
 }
-"""What a site's scripts ask for to begin with: for a search, and for one training."""
+"""The requests in the scripts of each site: for a search, and for one training."""
 
 
 def ready_jobs(site: Site) -> dict[str, str]:
-    """Return a site's scripts by the names of their files."""
+    """Return the scripts of a site by their file names."""
     for_search, for_one = REQUESTS[site.name]
     scripts = {
         "search_mpi.sh": render(site, for_search, Program(SEARCH, "mpi", activate=ACTIVATE)),
@@ -54,10 +57,10 @@ def ready_jobs(site: Site) -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write the scripts of all sites of this package.
+    """Write the scripts of all sites that this package ships.
 
     Raises:
-        OSError: One cannot be written.
+        OSError: A script cannot be written.
     """
     for name in REQUESTS:
         place = folder / name
@@ -68,7 +71,7 @@ def write(folder: Path) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Write them; return the exit status."""
+    """Write the scripts, and return the exit status."""
     if len(words) != 1:
         print("usage: python -m dh_project.hpc.batch_jobs.ready_jobs FOLDER", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The batch jobs of a search, on record beside it: ``jobs.jsonl``, one line a job, in the order of submission."""
+"""The record of a search's batch jobs: ``jobs.jsonl`` in its folder, one line for each job in order of submission."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dh_project.common.errors import UserError
 
 SCHEMA = 1
 JOBS, SCRIPT, CODE = "jobs.jsonl", "job.sh", "code"
-"""In a search's folder: the jobs on record, the script that was submitted last, what ``--snapshot`` copied."""
+"""In the folder of a search: the record, the script that was submitted last, and the copy of ``--snapshot``."""
 
 
 class BatchJob(BaseModel):
-    """One batch job that was submitted.
+    """A submitted batch job.
 
     Attributes:
-        schema_version: Of this record.
-        job: Its id, as the scheduler gave it.
-        site: Where.
+        schema_version: Version of this record's format.
+        job: The id that the scheduler gave it.
+        site: Name of the site.
         scheduler: ``pbs`` or ``slurm``.
-        queue: Its queue or partition.
-        nodes: Its nodes.
-        minutes: Its walltime.
-        after: The job that is to end first; None where it need not wait for one.
-        when: When it was submitted.
+        queue: Queue or partition.
+        nodes: Number of nodes.
+        minutes: Walltime.
+        after: The job that must end first; None if it waits for none.
+        when: Time of submission.
     """
 
     schema_version: int = SCHEMA
@@ -42,10 +42,10 @@ class BatchJob(BaseModel):
 
 
 def record_job(folder: Path, job: BatchJob) -> None:
-    """Put a job on record, on disk; what a killed writer left of a line is cut off first.
+    """Append a job to the record, durably. An incomplete last line of a killed writer is removed first.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The record cannot be written.
     """
     path = folder / JOBS
     with path.open("a+b") as file:
@@ -59,22 +59,22 @@ def record_job(folder: Path, job: BatchJob) -> None:
 
 
 def recorded_jobs(folder: Path) -> list[BatchJob]:
-    """Return the jobs that were submitted for a search, which may be none.
+    """Return the jobs that were submitted for a search; the list may be empty.
 
     Raises:
-        UserError: The file is damaged, or a newer version wrote it.
+        UserError: The record is damaged, or a newer version wrote it.
     """
     path = folder / JOBS
     jobs = []
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     for number, line in enumerate(lines, start=1):
-        if not line.endswith(b"\n"):  # torn, and nothing was told of it
+        if not line.endswith(b"\n"):  # incomplete: its writer was killed
             break
         try:
             job = BatchJob.model_validate_json(line)
         except ValidationError:
             raise UserError(
-                f"{path}, line {number}: no job of a search; mend the line, or move the file away"
+                f"{path}, line {number}: this is not a job of a search; mend the line, or move the file away"
             ) from None
         if job.schema_version > SCHEMA:
             raise UserError(
@@ -86,7 +86,7 @@ def recorded_jobs(folder: Path) -> list[BatchJob]:
 
 
 def following(jobs: list[BatchJob], first: str) -> list[str]:
-    """Return the ids of the jobs that wait for one, or for one that waits for it, in the order of submission."""
+    """Return the ids of the jobs that wait for a job, directly or through others, in the order of submission."""
     ids = [first]
     for job in jobs:
         if job.after in ids:

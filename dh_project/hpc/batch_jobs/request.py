@@ -1,4 +1,4 @@
-"""What is asked of a site: nodes, minutes, queue, project."""
+"""The request for batch jobs of a site: nodes, minutes, queue, project."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dh_project.hpc.sites.facts import Site
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a site.
+    """A request for one batch job, or for a chain of equal ones.
 
     Attributes:
-        nodes: Whole nodes.
-        minutes: The time after which the scheduler ends the job.
-        queue: The queue; the site's default where it is None.
-        project: To be charged.
-        name: Of the job.
-        filesystems: Those that the job needs, where the scheduler wants to know; the site's default where None.
+        nodes: Number of whole nodes.
+        minutes: Walltime.
+        queue: The queue; None for the site's default.
+        project: The project that pays.
+        name: Name of the job in the queue.
+        filesystems: File systems that the job needs, if the scheduler asks for them; None for the site's default.
         directives: Further directives for the scheduler, without its own prefix.
-        jobs: How many are submitted at a time, each waiting for the one before.
+        jobs: Number of jobs in the queue at a time, each of which waits for the one before.
     """
 
     nodes: int
@@ -32,9 +32,9 @@ class Request:
     jobs: int = 1
 
     def queue_at(self, site: Site) -> str | None:
-        """Return the queue, or the default one of the site."""
+        """Return the queue of this request at a site."""
         return self.queue or site.default_queue
 
     def filesystems_at(self, site: Site) -> str | None:
-        """Return the file systems, or the default ones of the site."""
+        """Return the file systems of this request at a site."""
         return self.filesystems or site.directives.filesystems

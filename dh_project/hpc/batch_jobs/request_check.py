@@ -14,31 +14,33 @@ from dh_project.hpc.sites.facts import Site
 from dh_project.hpc.sites.queues import Queue
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:,+@/-]*")
-"""What a directive can hold."""
+"""A word that a directive can hold."""
 
 LONGEST_NAME = 230
-"""Characters of a job's name that PBS takes (236), less those of a number at its end."""
+"""Longest job name that PBS takes (236 characters), minus room for a number at its end."""
 
 
 def check_request(site: Site, request: Request) -> list[str]:
-    """Return what to know of a request before it is submitted, a line each.
+    """Check a request against a site file, and return notes for the user, a line each.
 
     Raises:
-        UserError: The site would refuse it, or let it vanish; the line names the queues that would take it.
+        UserError: The site would refuse or drop the request. The line names the queues that take it.
     """
     if site.retired is not None:
         raise UserError(f"{site.name}: {site.retired}")
     _check_words(site, request)
     name = request.queue_at(site)
     if name is None or not site.queues:
-        unknown_limits = f"nothing is known of the queues of {site.name}: the scheduler checks nodes and time"
+        unknown_limits = (
+            f"the limits of the queues of {site.name} are not known: the scheduler checks nodes and time"
+        )
         return [*site.notes, unknown_limits]
     queue = check_queue(site.name, site.queues, name, request)
     return [*site.notes, *_notes(name, queue, request)]
 
 
 def _check_words(site: Site, request: Request) -> None:
-    """Check each part of a request by itself."""
+    """Check each part of a request on its own."""
     for what, number in (("nodes", request.nodes), ("minutes", request.minutes)):
         if number < 1:
             raise UserError(f"--{what} {number}: give at least 1")
@@ -56,7 +58,7 @@ def _check_words(site: Site, request: Request) -> None:
     for line in request.directives:
         if not line.strip() or line.splitlines() != [line]:
             raise UserError(f"--directive {line!r}: give one line, as in --directive=--gres=gpu:4")
-    name = request.name  # that of the file in which the job prints begins with it
+    name = request.name  # the name of the job's output file begins with it
     if not name or not name[0].isalpha() or "/" in name or len(name) > LONGEST_NAME:
         raise UserError(
             f"--name {name!r}: a job's name begins with a letter, has no slash, and at most {LONGEST_NAME} characters"
@@ -64,7 +66,7 @@ def _check_words(site: Site, request: Request) -> None:
 
 
 def _notes(name: str, queue: Queue, request: Request) -> list[str]:
-    """Return what to know of a request that a queue takes."""
+    """Return notes for the user about a request that a queue takes."""
     notes = []
     tier = queue.tier(request.nodes)
     if tier is not None and tier.name:
@@ -73,10 +75,10 @@ def _notes(name: str, queue: Queue, request: Request) -> list[str]:
         notes.append(f"the limits of queue {name} are not all known here: the scheduler checks the rest")
     if queue.preemptable:
         notes.append(
-            f"a job in {name} may be killed without warning, and starts again: the search goes on then"
+            f"a job in {name} may be killed without warning; it then starts again, and the search continues"
         )
     if queue.by_request:
-        notes.append(f"one has to ask the site before jobs go to {name}")
+        notes.append(f"ask the site for access to {name} first")
     if queue.running_per_user is not None:
         notes.append(f"{name} runs {jobs_at_a_time(queue.running_per_user, 'user')}")
     elif queue.jobs_per_user is not None:

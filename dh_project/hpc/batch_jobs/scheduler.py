@@ -1,7 +1,7 @@
-"""The batch systems that jobs are submitted to, each by its own commands: PBS and Slurm.
+"""The schedulers that batch jobs are submitted to, each through its own commands: PBS and Slurm.
 
-What a command refuses is the user's to mend, and is told in one line. Of a command that does not answer nobody knows
-what it has done; the line says where to look.
+If a command refuses, the user gets its reason in one line. If a command does not answer, it may have done its work
+all the same; the line then says how to look.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from dh_project.common.errors import UserError, one_line
 
 PATIENCE_SECONDS = 60.0
-"""How long a scheduler's command may take; a busy one takes seconds."""
+"""Time limit of a scheduler's command. A busy scheduler takes some seconds."""
 
 
 class Scheduler(ABC):
-    """What a search asks of a batch system.
+    """The commands of one scheduler.
 
     Args:
         site: Name of the site, for messages.
@@ -42,38 +42,38 @@ class Scheduler(ABC):
         self.site = site
 
     def check_is_here(self) -> None:
-        """Check that the commands are there, before anything is written.
+        """Check that the commands are on this machine, before anything is written.
 
         Raises:
-            UserError: They are not.
+            UserError: A command is missing.
         """
         for command in (self.submit_command, self.list_command):
             if shutil.which(command) is None:
                 raise self._not_here(command)
 
     def submit(self, script: Path, after: str | None = None) -> str:
-        """Submit a script, from its folder, where the scheduler then puts what the job prints.
+        """Submit a script from its folder, so that the scheduler writes the job's output there.
 
         Args:
             script: A whole job script.
-            after: A job that is to end first, however it ends.
+            after: A job that must end first, however it ends.
 
         Returns:
             The job's id.
 
         Raises:
-            UserError: The command is not there, refuses, does not answer, or names no job.
+            UserError: The command is missing, refuses, does not answer, or prints no job id.
         """
         said = self._call(self.command_line(script, after), folder=script.parent)
         job = self._job_in(said)
         if not job:
             raise UserError(
-                f"{self.submit_command}: took {script} and named no job; look for it with {self.list_command}"
+                f"{self.submit_command}: took {script} and printed no job id; look for it with {self.list_command}"
             )
         return job
 
     def remove(self, jobs: Sequence[str]) -> None:
-        """Take jobs out of the queue; one that has ended is no mistake.
+        """Take jobs out of the queue; a job that has ended already is not an error.
 
         Raises:
             UserError: The command refuses.
@@ -111,10 +111,10 @@ class Scheduler(ABC):
 
     @abstractmethod
     def _job_in(self, said: str) -> str:
-        """Return the job's id in what the submitting command printed; an empty text where there is none."""
+        """Return the job's id in the output of the submitting command, or an empty string."""
 
     def _call(self, words: list[str], folder: Path | None = None) -> str:
-        """Run a command of the scheduler, and return what it printed."""
+        """Run a command of the scheduler and return its output."""
         command = words[0]
         try:
             done = subprocess.run(
@@ -131,12 +131,12 @@ class Scheduler(ABC):
             raise self._not_here(command) from None
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"{command}: no answer within {PATIENCE_SECONDS:g} s; it may have done it all the same: look with "
+                f"{command}: no answer within {PATIENCE_SECONDS:g} s; it may have worked all the same: look with "
                 f"{self.list_command} before you try again"
             ) from None
         if done.returncode:
             lines = [line for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
-            said = one_line(lines[0]) if lines else f"exit status {done.returncode}, and no word why"
+            said = one_line(lines[0]) if lines else f"exit status {done.returncode}, without a message"
             raise UserError(f"{command}: {said.removeprefix(f'{command}: ')}")
         return done.stdout
 
@@ -172,7 +172,7 @@ class PBS(Scheduler):
         return ["-W", f"depend=afterany:{after}"] if after else []
 
     def _job_in(self, said: str) -> str:
-        last = said.split()[-1:]  # a site's own hooks may print lines before it
+        last = said.split()[-1:]  # hooks of a site may print lines before the id
         return last[0] if last and last[0][0].isdigit() else ""
 
 
@@ -193,7 +193,9 @@ class Slurm(Scheduler):
 
     def _job_in(self, said: str) -> str:
         words = said.split()
-        job = words[-1].partition(";")[0] if words else ""  # a cluster's name follows where there are several
+        job = (
+            words[-1].partition(";")[0] if words else ""
+        )  # sbatch adds a cluster's name if there are several
         return job if job.isdigit() else ""
 
 
@@ -210,7 +212,7 @@ def scheduler_of(name: str, site: str) -> Scheduler:
     """Return the scheduler of a site.
 
     Raises:
-        UserError: Nothing can be submitted to it.
+        UserError: This package cannot submit to that scheduler.
     """
     if name not in SCHEDULERS:
         raise UserError(

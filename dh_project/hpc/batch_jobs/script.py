@@ -1,4 +1,4 @@
-"""A job's script: a site's facts, what is asked of it and the program that is to run, rendered."""
+"""Renders the script of a batch job from the facts of a site, a request, and the program to run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 PREFIX = {"pbs": "#PBS", "slurm": "#SBATCH", "cobalt": "#COBALT"}
-"""How a scheduler's directives begin."""
+"""The prefix of each scheduler's directives."""
 
 OWN_OPTIONS = (
     *("--evaluator", "--num-workers", "--num-cpus-per-task", "--num-gpus-per-task"),
     *("--walltime", "--margin", "--ray-address", "--scratch"),
 )
-"""Options of a search that the script gives itself."""
+"""Options of a search that the script sets."""
 
 RAY_PORT = 6379
 
@@ -36,29 +36,31 @@ NAMED_BY_HIP = (
     'if [ "${ROCR_VISIBLE_DEVICES+x}" ] && [ ! "${HIP_VISIBLE_DEVICES+x}" ]; then '
     "export HIP_VISIBLE_DEVICES=$ROCR_VISIBLE_DEVICES; unset ROCR_VISIBLE_DEVICES; fi"
 )
-"""Slurm names AMD's GPUs in the one variable, and Ray takes the other alone; both have the node's own numbers."""
+"""Slurm sets ``ROCR_VISIBLE_DEVICES`` for AMD GPUs, but Ray reads only ``HIP_VISIBLE_DEVICES``. Both hold the numbers
+that the devices have on their node.
+"""
 
 COUNTED = '"$cores"'
-"""Cores of a trial where the job has to count them."""
+"""Cores of a trial, in Bash, if the job has to count the cores of its nodes."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What runs in a job.
+    """The program that a batch job runs.
 
     Attributes:
-        words: For a search, what follows ``deephyper``, as ``["hps", "ambs", "--problem", …]``; else a whole command,
-            which runs once.
-        evaluator: The search's; None where it is no search.
-        directory: Where it runs; the folder of submission where it is None.
+        words: For a search, the words after ``deephyper``, as ``["hps", "ambs", "--problem", …]``; otherwise a whole
+            command, which runs once.
+        evaluator: The evaluator of a search; None if the program is not a search.
+        directory: The working directory; None for the folder of submission.
         activate: Lines that make the Python environment available, after the site's modules.
         margin: Seconds before the job's end at which the search interrupts its trials.
-        shape: What one trial takes.
+        shape: The resources of one trial.
         ranks_per_node: Processes that run on a node at a time, of all trials together. None means as many as its GPUs
             and cores hold.
-        scratch: Whether trials use the node's own storage, where there is any.
+        scratch: Whether trials use the node's own storage, if it has any.
         patience: Seconds to wait for the nodes of a Ray cluster.
-        last: Lines that run when it has ended, with its exit status in ``status``.
+        last: Lines that run after the program, with its exit status in the variable ``status``.
     """
 
     words: Sequence[str]
@@ -74,10 +76,10 @@ class Program:
 
 
 def render(site: Site, request: Request, program: Program) -> str:
-    """Return the script of a job, for Bash.
+    """Return the script of a batch job, for Bash.
 
     Raises:
-        UserError: The site cannot run such a program, or the words hold what the script gives itself.
+        UserError: The site cannot run such a program, or the words hold an option that the script sets.
     """
     _check(site, program)
     share = Share.of(site, program)
@@ -125,15 +127,15 @@ def render_balsam_site(site: Site, project: str, activate: Sequence[str] = ()) -
 
 
 def render_affinity(site: Site) -> str | None:
-    """Return a script that shows a rank its own GPU and becomes the program named; None without need."""
+    """Return a script that shows a rank its own GPU and then runs the given program; None if none is needed."""
     line = affinity(site, Share.of(site, Program(["true"])))
     return line and templates().get_template("affinity.sh.j2").render(site=site, lines=line.split("; "))
 
 
 def directives(site: Site, request: Request, program: Program | None = None) -> list[str]:
-    """Return the lines that tell the scheduler what is asked, in the site's order.
+    """Return the directives for the scheduler, in the order of the site file.
 
-    A line of which a part is not given is left out.
+    A line is left out if the request lacks one of its parts.
     """
     given = {
         "project": request.project,
@@ -156,18 +158,18 @@ def directives(site: Site, request: Request, program: Program | None = None) -> 
 
 
 def walltime(scheduler: str, minutes: int) -> str:
-    """Return minutes as a scheduler writes a time: ``HH:MM:SS``, and in Slurm ``D-HH:MM:SS`` from a day on."""
+    """Return minutes in a scheduler's format: ``HH:MM:SS``, and ``D-HH:MM:SS`` from one day on in Slurm."""
     days, rest = divmod(minutes, 24 * 60) if scheduler == "slurm" else (0, minutes)
     time = f"{rest // 60:02d}:{rest % 60:02d}:00"
     return f"{days}-{time}" if days else time
 
 
 def affinity(site: Site, share: Share) -> str | None:
-    """Return a line of Bash that shows a rank its own GPUs and becomes the words that follow; None without need."""
+    """Return a line of Bash that shows a rank its own GPUs and then runs its arguments; None if none is needed."""
     if site.gpu is None or site.gpu.variable == "launcher" or not share.gpus:
         return None
     first, *others = reversed(site.launch.local_rank)
-    rank = f"${{{first}:?no variable tells the rank its place on the node}}"
+    rank = f"${{{first}:?no variable holds the local rank}}"
     for name in others:
         rank = f"${{{name}:-{rank}}}"
     shown = f"{site.gpu.variable}=${{gpus[rank % {len(share.gpus)}]}}"
@@ -175,12 +177,12 @@ def affinity(site: Site, share: Share) -> str | None:
 
 
 def name_in_job(site: Site) -> str:
-    """Return what ``load_site`` finds a site by wherever its job runs: its name, or the path of a user's own file."""
+    """Return a name by which ``load_site`` finds a site from any folder: its name, or the path of a user's file."""
     return site.name if site.file.parent == PACKAGE else str(site.file)
 
 
 def own_address(network: RayNetwork) -> str:
-    """Return a line of Bash that sets ``own`` to this node's address on the fast network; it has no single quotes."""
+    """Return a line of Bash, without single quotes, that sets ``own`` to the node's address on the fast network."""
     if network.host_suffix:
         found = f'getent ahostsv4 "$(hostname -s){network.host_suffix}"'
         return f'own=$({found} | head -n 1 | cut -d" " -f1)'
@@ -192,7 +194,7 @@ def own_address(network: RayNetwork) -> str:
 
 
 def _check(site: Site, program: Program) -> None:
-    """Refuse what cannot be rendered."""
+    """Check that the site can run the program."""
     if not program.words:
         raise UserError("there is nothing to run: give the words of a command")
     if program.evaluator is None:
@@ -200,7 +202,7 @@ def _check(site: Site, program: Program) -> None:
     given = {word.partition("=")[0] for word in program.words}
     for option in OWN_OPTIONS:
         if option in given:
-            raise UserError(f"{option}: the job's script gives this itself; leave it out")
+            raise UserError(f"{option}: the job's script sets this option; leave it out")
     if program.evaluator == "ray" and (site.ray is None or site.launch.others is None):
         raise UserError(f"{site.name}: its file does not say how Ray starts there; use the evaluator mpi")
 
@@ -211,7 +213,7 @@ def _cpus(share: Share) -> str:
 
 
 def _command(site: Site, request: Request, program: Program, share: Share) -> list[str]:
-    """Return the lines of the command that runs on the nodes."""
+    """Return the lines of the command that the nodes run."""
     words = [shlex.quote(word) for word in program.words]
     launch = [] if program.evaluator == "ray" else [_launch(site, program, share)]
     if launch and affinity(site, share):
@@ -235,7 +237,7 @@ def _command(site: Site, request: Request, program: Program, share: Share) -> li
 
 
 def _launch(site: Site, program: Program, share: Share) -> str:
-    """Return the line that starts ranks: on all nodes for a search, else one."""
+    """Return the line that starts ranks: those of all nodes for a search, otherwise one."""
     binding = site.launch.bindings.get(str(share.ranks), site.launch.binding)
     one = program.evaluator is None
     parts = {
@@ -250,7 +252,7 @@ def _launch(site: Site, program: Program, share: Share) -> str:
 
 
 def _on_others(site: Site) -> str:
-    """Return the line that starts a process on each node but this."""
+    """Return the line that starts a process on each node except this one."""
     parts = {
         "others": "$(( nodes - 1 ))",
         "nodes": '"$nodes"',
@@ -261,18 +263,18 @@ def _on_others(site: Site) -> str:
 
 
 def _sizes(site: Site) -> str:
-    """Return Ray's options of what a node holds, as far as that is known; it finds the rest itself."""
+    """Return Ray's options for the cores and GPUs of a node, if the site file states them; else Ray counts them."""
     cores = f" --num-cpus={site.node.usable_cores}" if site.node.usable_cores else ""
     return cores + (f" --num-gpus={site.gpu.count}" if site.gpu else "")
 
 
 def in_double_quotes(text: str) -> str:
-    """Return a text as one word of Bash, in which variables are filled in and nothing else has a meaning."""
+    """Return a text as one word of Bash in which only variables are expanded."""
     return '"' + re.sub(r'(["\\`])', r"\\\1", text) + '"'
 
 
 def _filled(line: str, parts: dict[str, str]) -> str:
-    """Fill in what a line holds in braces."""
+    """Return a line with its placeholders replaced."""
     missing = placeholders(line) - set(parts)
     if missing:
         raise UserError(f"the launch line {line!r} cannot hold {{{min(missing)}}} here")
@@ -281,7 +283,7 @@ def _filled(line: str, parts: dict[str, str]) -> str:
 
 @cache
 def templates() -> Environment:
-    """Return the templates of this package."""
+    """Return the Jinja environment of this package's templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

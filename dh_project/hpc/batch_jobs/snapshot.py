@@ -1,8 +1,9 @@
-"""A copy of the user's folder for a search's jobs (``--snapshot``), so that later edits do not reach them.
+"""Copies the user's folder for the jobs of a search (``--snapshot``), so that later edits do not change them.
 
-What the ignore file names stays out: ``.dhignore``, or where there is none ``.gitignore``, in Git's own notation, at
-the top of the folder. Git's own data, byte code and the search's results always stay out. Links to files are
-followed; a link that leads out of the folder is refused: a copy of what lies elsewhere is a surprise, a link no copy.
+The ignore file at the top of the folder says what is left out: ``.dhignore`` or, if there is none, ``.gitignore``, in
+Git's notation. Git's data, byte code and the results of the search are always left out. A link to a file is copied as
+the file. A link that leads out of the folder is refused: the user may not expect a copy of its target, and a link
+would not be a copy.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is copied.
+    """The plan of a copy.
 
     Attributes:
-        source: From where.
-        files: Each file, by its path in the copy, and where its content is.
-        links: Links to folders inside, by their paths in the copy, and what they say there.
-        bytes: Of all files.
-        ignore_file: Whose patterns were honoured; None where there is none.
+        source: The folder that is copied.
+        files: The source of each file, by its path in the copy.
+        links: The target of each link to a folder inside, by its path in the copy.
+        bytes: Size of all files together.
+        ignore_file: The ignore file; None if there is none.
     """
 
     source: Path
@@ -46,20 +47,20 @@ class Snapshot:
 
 
 def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
-    """Find what is to be copied; nothing is written.
+    """Return the plan of a copy; nothing is written.
 
     Args:
-        source: The folder.
-        results: The search's own folder, which is left out where it lies inside.
-        limit: Bytes that are not exceeded.
+        source: The folder to copy.
+        results: The folder of the search, which is left out if it lies inside.
+        limit: Largest size of the copy in bytes.
 
     Raises:
-        UserError: It is too large, or a link leads out of it.
+        UserError: The folder is too large, or a link leads out of it.
     """
     source, results = source.resolve(), results.resolve()
     if source.is_relative_to(results):
         raise UserError(
-            f"--snapshot: {source} lies in the search's own folder, which the copy goes into; name another --log-dir"
+            f"--snapshot: {source} lies in the folder of the search, which will hold the copy; name another --log-dir"
         )
     ignore_file, ignored = _ignored(source)
     files: dict[Path, Path] = {}
@@ -91,7 +92,7 @@ def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
 
 
 def take_snapshot(snapshot: Snapshot, target: Path) -> None:
-    """Copy, whole or not at all.
+    """Make the copy, completely or not at all.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -123,7 +124,7 @@ def _ignored(source: Path) -> tuple[Path | None, GitIgnoreSpec]:
 
 
 def _paths(source: Path, results: Path, ignored: GitIgnoreSpec) -> Iterator[Path]:
-    """Yield all but folders that are not ignored, without going through links or into what is."""
+    """Yield all files and links that are not ignored; links to folders and ignored folders are not entered."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -147,10 +148,10 @@ def _matches(ignored: GitIgnoreSpec, source: Path, path: Path, end: str) -> bool
 
 
 def _followed(link: Path, source: Path) -> Path | None:
-    """Return what a link leads to; None where it leads nowhere, as those of editors that mark a file as open.
+    """Return the target of a link; None if it does not exist, as with the lock links of editors.
 
     Raises:
-        UserError: It leads out of the folder.
+        UserError: The link leads out of the folder.
     """
     try:
         content = link.resolve(strict=True)

@@ -1,7 +1,7 @@
-"""What a site's file says: queues and their limits, nodes, GPUs, launch line, directives.
+"""The content of a site file: queues and their limits, nodes, GPUs, launch line, directives.
 
-Every table names its ``sources``: keys of the table of the same name, which holds each source's page and the date at
-which that page stated the facts. A user's own file may leave them out.
+Every table names its ``sources``: keys of the table ``sources``, which holds the page of each source and the date at
+which that page stated the facts. A user's own file may leave the sources out.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ LAUNCHED = (
     *("ranks", "ranks_per_node", "nodes", "binding", "others", "hosts", "this_host"),
     *("cores", "threads", "core_lists"),
 )
-"""What a launch line may hold in braces."""
+"""Placeholders that a launch line may hold."""
 
 
 class Node(Facts):
     """A node.
 
     Attributes:
-        cores: Physical cores; None where a job has to count them itself.
-        sockets: Each has as many of them, in turn.
-        reserved_cores: The numbers of those that jobs do not get.
-        threads_per_core: Hardware threads of each.
-        shared: Whether jobs of others may run on it at the same time.
+        cores: Physical cores; None if a job has to count them itself.
+        sockets: Sockets, which have equal numbers of consecutive cores.
+        reserved_cores: Numbers of the cores that jobs do not get.
+        threads_per_core: Hardware threads of a core.
+        shared: Whether jobs of other users may run on the node at the same time.
     """
 
     cores: Annotated[PositiveInt, Field(le=4096)] | None = None  # the script may list them
@@ -41,25 +41,25 @@ class Node(Facts):
     @model_validator(mode="after")
     def _jobs_get_some(self) -> Node:
         if self.cores is not None and self.cores % self.sockets:
-            raise ValueError(f"cores {self.cores} are no multiple of sockets {self.sockets}")
+            raise ValueError(f"cores {self.cores} are not a multiple of sockets {self.sockets}")
         if self.cores is not None and any(core >= self.cores for core in self.reserved_cores):
             raise ValueError(
                 f"reserved_cores {list(self.reserved_cores)} are not all of 0 to {self.cores - 1}"
             )
         if self.cores is not None and not all(self.cores_of_sockets):
-            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave none of a socket for jobs")
+            raise ValueError(f"reserved_cores {list(self.reserved_cores)} leave no core of a socket for jobs")
         return self
 
     @property
     def cores_of_sockets(self) -> list[list[int]]:
-        """The numbers of the cores that a job gets, by socket."""
+        """The numbers of the cores that a job gets on each socket."""
         size = (self.cores or 0) // self.sockets
         sockets = [range(first, first + size) for first in range(0, size * self.sockets, size or 1)]
         return [[core for core in socket if core not in self.reserved_cores] for socket in sockets]
 
     @property
     def usable_cores(self) -> int | None:
-        """Cores that a job gets."""
+        """How many cores a job gets."""
         return None if self.cores is None else sum(map(len, self.cores_of_sockets))
 
 
@@ -67,11 +67,11 @@ class Gpu(Facts):
     """The GPUs of a node.
 
     Attributes:
-        count: How many devices programs see.
-        model: What they are.
-        variable: By which a script shows each rank its own, where the launch line shows it all; ``launcher`` where
-            that shows each rank one of its own.
-        order: The device of each local rank, so that it is near to the rank's cores; in turn by default.
+        count: Number of devices that programs see.
+        model: Name of the model.
+        variable: The variable by which a script shows each rank its own GPUs; ``launcher`` if the launch line already
+            shows each rank one GPU.
+        order: The device of each local rank, chosen to be near the rank's cores; by default in ascending order.
     """
 
     count: PositiveInt = Field(le=1024)  # the script lists them
@@ -96,12 +96,12 @@ class Gpu(Facts):
 
     @property
     def may_be_amds(self) -> bool:
-        """Whether a launcher may show them by AMD's variables."""
+        """Whether a launcher may show the GPUs through the variables of AMD."""
         return self.variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "launcher")
 
     @property
     def is_seen_by_ranks(self) -> bool:
-        """Whether a rank of the evaluator ``mpi`` can count those that it is shown."""
+        """Whether a rank of the evaluator ``mpi`` can count the GPUs that it is shown."""
         return self.variable != "ZE_AFFINITY_MASK"
 
 
@@ -110,10 +110,10 @@ class Launch(Facts):
 
     Attributes:
         ranks: The line that starts ranks on all nodes.
-        binding: What of that binds ranks to cores.
-        bindings: The same for numbers of ranks on a node that need another.
-        others: The line that starts one process on each node but this.
-        local_rank: Variables that tell a rank its place on its node; the first that is set counts.
+        binding: The part of that line that binds ranks to cores.
+        bindings: Other bindings, by the number of ranks on a node that needs them.
+        others: The line that starts one process on each node except this one.
+        local_rank: Variables that hold the local rank of a process; the first one that is set counts.
     """
 
     ranks: str
@@ -130,14 +130,14 @@ class Launch(Facts):
 
 
 class Environment(Facts):
-    """What a job's shell needs.
+    """The environment of a job's shell.
 
     Attributes:
-        login_shell: Whether the script is one of a login shell.
+        login_shell: Whether the script runs in a login shell.
         modules: Lines that make Python and libraries available.
-        variables: Variables to be set.
+        variables: Variables to set.
         setup: Further lines.
-        proxies: Variables by which a node reaches the internet; a search needs none of that.
+        proxies: Variables through which a node reaches the internet; a search does not need them.
     """
 
     login_shell: bool = False
@@ -148,12 +148,12 @@ class Environment(Facts):
 
 
 class Directives(Facts):
-    """What a script tells the scheduler.
+    """The directives of a script.
 
     Attributes:
-        lines: Without the scheduler's own word; one whose part of the request is not given is left out.
-        mandatory: Parts of a request without which the scheduler refuses.
-        filesystems: Those that a job needs, as the scheduler wants them.
+        lines: Directives without the scheduler's prefix. A line is left out if the request lacks one of its parts.
+        mandatory: Parts of a request that the scheduler demands.
+        filesystems: Default of the file systems that a job needs, in the scheduler's notation.
     """
 
     lines: tuple[str, ...]
@@ -167,22 +167,22 @@ class Directives(Facts):
 
 
 class Scratch(Facts):
-    """Storage of a node's own.
+    """Local storage of a node.
 
     Attributes:
-        folder: Where it is; ``$USER`` may stand in it.
+        folder: Its folder, which may contain ``$USER``.
     """
 
     folder: Line
 
 
 class RayNetwork(Facts):
-    """What a Ray cluster needs to know.
+    """The network of a Ray cluster.
 
     Attributes:
-        host_suffix: What makes a host's name that of its address on the fast network.
-        interface: The fast network's device, where there is no such name.
-        directives: What the scheduler is told besides.
+        host_suffix: Suffix that turns a host's name into its name on the fast network.
+        interface: The device of the fast network, if there is no such name.
+        directives: Further directives for the scheduler.
     """
 
     host_suffix: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
@@ -198,20 +198,20 @@ class RayNetwork(Facts):
 
 
 class Site(Table):
-    """A site.
+    """A site: the content of its file.
 
     Attributes:
-        name: Its file's name.
-        file: Its file.
-        title: What people call it.
-        scheduler: Which it has.
-        hosts: Patterns of the names of its login nodes, or of its cluster as these call it; ``*`` is a wildcard. If
-            there are none, any machine that has the scheduler's commands is taken for the site.
-        retired: A line of what became of it, where it was switched off.
-        default_queue: Where a job goes that names none; None where the scheduler decides.
-        balsam: What ``deephyper balsam-init --site-type`` calls it, where it knows it.
-        notes: What else to know of every job.
-        sources: Where the facts are stated.
+        name: The name of the file, without its ending.
+        file: The path of the file.
+        title: Name for people.
+        scheduler: The scheduler's kind.
+        hosts: Patterns for the full name of a login node or the name of the cluster; ``*`` is a wildcard. If there
+            are none, any machine with the scheduler's commands is taken for the site.
+        retired: If the site was switched off, a line that says so.
+        default_queue: The queue of a job that names none; None if the scheduler decides.
+        balsam: The name of the site for ``deephyper balsam-init --site-type``, if Balsam knows it.
+        notes: Lines that are printed for every job.
+        sources: The pages that state the facts.
     """
 
     name: str
@@ -246,6 +246,6 @@ class Site(Table):
         return self
 
     def tables(self) -> dict[str, Facts]:
-        """Return the tables of facts by their place in the file."""
+        """Return the tables of facts by their keys in the file."""
         named = {name: value for name, value in self if isinstance(value, Facts)}
         return named | {f"queues.{name}": queue for name, queue in self.queues.items()}

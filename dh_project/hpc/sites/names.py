@@ -1,4 +1,4 @@
-"""Where sites' files are looked for, and the names of all sites; what a Tab asks, and so quick to import."""
+"""The folders of site files, and the names of all sites. Completion imports this module, so it is quick to import."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ PACKAGE = Path(__file__).parent
 
 
 def site_names() -> list[str]:
-    """Return the names of all sites, the user's own among them."""
+    """Return the names of all sites, including the user's own."""
     return sorted({file.stem for folder in site_folders() for file in folder.glob("*.toml")})
 
 
 def site_folders() -> Iterator[Path]:
-    """Yield the folders of sites' files, the user's own first."""
+    """Yield the folders of site files, the user's own first."""
     if own := os.environ.get(FOLDER_VARIABLE):
         yield Path(own).expanduser()
     yield Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "dh_project" / "sites"

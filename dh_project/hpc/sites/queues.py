@@ -1,4 +1,4 @@
-"""A site's queues, and the jobs that they take."""
+"""The queues of a site, and which jobs they take."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dh_project.hpc.sites.tables import REQUESTED, Facts, Line, Table, check_pla
 
 
 class Tier(Table):
-    """A range of nodes of a queue that has limits of its own.
+    """A size range of a queue, with limits of its own.
 
     Attributes:
-        name: The queue to which the scheduler sends such jobs, where it does.
+        name: The execution queue to which the scheduler sends such jobs, if it does.
         min_nodes: Fewest nodes.
         max_nodes: Most nodes.
-        max_minutes: Longest time.
+        max_minutes: Longest walltime.
     """
 
     name: Line | None = None
@@ -30,22 +30,22 @@ class Tier(Table):
 
 
 class Queue(Facts):
-    """A queue (Slurm: partition or QOS). A limit that is not given is not known, and nothing is refused for it.
+    """A queue (in Slurm a partition or QOS). A limit that is not given is not known, and is not checked.
 
     Attributes:
         min_nodes: Fewest nodes of a job.
         max_nodes: Most nodes.
         min_minutes: Shortest time.
-        max_minutes: Longest time.
+        max_minutes: Longest walltime.
         tiers: Limits by size, where time depends on that; a job that fits none is taken by none.
         jobs_per_user: Jobs of one user, queued or running.
-        running_per_user: Jobs of one user that run.
+        running_per_user: Running jobs of one user.
         jobs_per_project: Jobs of one project, queued or running.
         chains: Whether jobs that wait for one another are allowed.
         preemptable: Whether a job may be killed without warning.
-        by_request: Whether one has to ask the site for it.
-        directives: What a script says instead of the site's own directive of a queue.
-        note: What else to know, in a few words.
+        by_request: Whether users must ask the site for access.
+        directives: Directives that replace the site's own directive for the queue.
+        note: Anything else to know, in a few words.
     """
 
     min_nodes: PositiveInt = 1
@@ -72,22 +72,22 @@ class Queue(Facts):
         return self
 
     def tier(self, nodes: int) -> Tier | None:
-        """Return the tier of a number of nodes."""
+        """Return the size range that holds a number of nodes."""
         return next((tier for tier in self.tiers if tier.min_nodes <= nodes <= tier.max_nodes), None)
 
     def takes_nodes(self, nodes: int) -> bool:
-        """Return whether there are jobs of this size."""
+        """Return whether the queue takes jobs of this size."""
         inside = self.min_nodes <= nodes and (self.max_nodes is None or nodes <= self.max_nodes)
         return inside and (not self.tiers or self.tier(nodes) is not None)
 
     def longest(self, nodes: int) -> int | None:
-        """Return the most minutes of a job of this size; None where that is not known."""
+        """Return the longest walltime in minutes of a job of this size; None if it is not known."""
         tier = self.tier(nodes)
         limits = (self.max_minutes, tier.max_minutes if tier else None)
         return min((limit for limit in limits if limit is not None), default=None)
 
     def takes(self, nodes: int, minutes: int) -> bool:
-        """Return whether it takes such a job."""
+        """Return whether the queue takes a job of this size and walltime."""
         longest = self.longest(nodes)
         return (
             self.takes_nodes(nodes)

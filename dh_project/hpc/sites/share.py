@@ -1,4 +1,4 @@
-"""How a job's nodes are shared: ranks on a node, cores and GPUs of each, and the trials that all nodes hold."""
+"""Share of a node: ranks on each node of a batch job, and the cores and GPUs of each rank."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """How a node is shared among ranks; a part is None where the job has to count its cores.
+    """The share that each rank has of a node. A field is None if the job has to count the node's cores first.
 
     Attributes:
-        ranks: Ranks on a node.
-        cores: Cores of each.
-        threads: Hardware threads of each.
+        ranks: Ranks that the launcher starts on a node.
+        cores: Cores of each rank.
+        threads: Hardware threads of each rank.
         cpus_per_task: Value of ``--num-cpus-per-task`` for the search: cores of a trial's process.
-        core_lists: The cores of each rank, none of them on two sockets, as ``1-8:9-16``.
-        gpus: The devices of each rank, as ``3,2``; none where it has none.
+        core_lists: Cores of each rank, never on two sockets, as ``1-8:9-16``.
+        gpus: GPUs of each rank, as ``3,2``. Empty if the ranks have none.
         gpus_per_task: Value of ``--num-gpus-per-task`` for the search. None if the search finds the number itself.
     """
 
@@ -47,7 +47,7 @@ class Share:
 
     @classmethod
     def of(cls, site: Site, program: Program) -> Share:
-        """Share a node.
+        """Return the share of each rank of a program on a site's nodes.
 
         Raises:
             UserError: If it does not have as many GPUs or cores.
@@ -89,7 +89,7 @@ class Share:
 
 
 def trials(site: Site, program: Program, share: Share, nodes: int) -> str:
-    """Return how many trials the nodes of a job hold at a time, for Bash.
+    """Return the number of trials that the nodes of a job hold at a time, as a Bash expression.
 
     Raises:
         UserError: If they hold none.
@@ -135,10 +135,10 @@ def _gpu_share(site: Site, program: Program) -> tuple[float, float | None]:
 
 
 def _check_launcher(site: Site, share: float, ranks: int) -> None:
-    """Check that a launcher that shows each rank one GPU is told where it is to be otherwise.
+    """Check that the site has a launch line for this share, if its launcher shows each rank one GPU.
 
     Raises:
-        UserError: It is not.
+        UserError: If it has none.
     """
     shows_one = site.gpu is not None and site.gpu.variable == "launcher"
     if shows_one and share != 1 and str(ranks) not in site.launch.bindings:
@@ -149,7 +149,7 @@ def _check_launcher(site: Site, share: float, ranks: int) -> None:
 
 
 def _ranges(cores: list[int]) -> str:
-    """Return cores in their order, as ``1-51,53-103``."""
+    """Return ascending core numbers as text: ``1-51,53-103``."""
     firsts = [core for core in cores if core - 1 not in cores]
     lasts = [core for core in cores if core + 1 not in cores]
     return ",".join(

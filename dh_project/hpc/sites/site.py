@@ -1,8 +1,8 @@
-"""Where a site's file is found, how one builds on another, and what is said of a bad one.
+"""Finds and reads site files, and explains the first mistake in one.
 
-A site is a TOML file. ``load_site`` takes a path that ends in ``.toml``, or a name, which is looked for in the folder
-``$DH_PROJECT_SITES``, in ``~/.config/dh_project/sites`` and in this package. A file with ``base = "polaris"`` holds
-only what differs.
+A site is a TOML file. ``load_site`` takes a path that ends in ``.toml``, or a name. It looks for the name in the
+folder ``$DH_PROJECT_SITES``, in ``~/.config/dh_project/sites`` and in this package. A file with ``base = "polaris"``
+holds only the differences from that site.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dh_project.hpc.sites.names import site_folders, site_names
 
 
 def load_site(name: str) -> Site:
-    """Return a site.
+    """Return the site with a name, or in a file.
 
     Args:
-        name: Of a site, or the path of a file that ends in ``.toml``.
+        name: Name of a site, or the path of a file that ends in ``.toml``.
 
     Raises:
         UserError: There is no such site, or its file has an unknown or missing key or a wrong value.
@@ -32,7 +32,7 @@ def load_site(name: str) -> Site:
     content = _with_base(file, passed=())
     for key in ("name", "file"):
         if key in content:
-            raise UserError(f"{file}: unknown key {key!r}; a site is called by its file's name")
+            raise UserError(f"{file}: unknown key {key!r}; the name of a site is that of its file")
     try:
         return Site.model_validate({**content, "name": file.stem, "file": file})
     except ValidationError as error:
@@ -40,15 +40,15 @@ def load_site(name: str) -> Site:
 
 
 def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Path:
-    """Return a site's file, other than those that were passed on the way to it.
+    """Return the file of a site, skipping the files that build on it.
 
     Args:
-        name: Of a site, or the path of a file.
-        passed: Files that build on it.
-        folder: Where a relative path begins.
+        name: Name of a site, or the path of a file.
+        passed: Files that build on the wanted one.
+        folder: Folder that a relative path starts from.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such file.
     """
     if name.endswith(".toml"):
         path = (folder or Path()) / Path(name).expanduser()
@@ -65,7 +65,7 @@ def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Pa
 
 
 def _with_base(file: Path, passed: tuple[Path, ...]) -> dict[str, Any]:
-    """Return a file's content, with that of the site on which it builds."""
+    """Return the content of a file, merged over the content of the site that it builds on."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -86,7 +86,7 @@ def _with_base(file: Path, passed: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return a table over another one: what is in it counts, table by table."""
+    """Return two tables merged, recursively; the values of ``above`` win."""
     merged = dict(below)
     for key, value in above.items():
         lower = merged.get(key)
@@ -95,7 +95,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mistake(error: ValidationError) -> str:
-    """Return a line of the first mistake in a file."""
+    """Return a line about the first mistake in a file."""
     wrong = error.errors()[0]
     *place, last = wrong["loc"] or ("",)
     key = one_line(".".join(str(part) for part in wrong["loc"]))
@@ -109,7 +109,7 @@ def _mistake(error: ValidationError) -> str:
 
 
 def _keys(place: list[Any]) -> list[str]:
-    """Return the keys that are valid at a place in a site's file."""
+    """Return the valid keys at a place in a site file."""
     kind: Any = Site
     for part in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

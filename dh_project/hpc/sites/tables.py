@@ -1,4 +1,4 @@
-"""What the tables of a site's file have in common: they cannot be changed, and name where their facts are stated."""
+"""Base classes for the tables of a site file: they are frozen, and name the sources of their facts."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 REQUESTED = ("project", "name", "queue", "nodes", "walltime", "filesystems")
-"""What a directive may hold in braces: the parts of a request."""
+"""Placeholders that a directive may hold: the parts of a request."""
 
 
 def one_line_only(text: str) -> str:
-    """Return a text that is one line; raise ``ValueError`` where it is several."""
+    """Return a text, or raise ``ValueError`` if it has several lines."""
     if text.splitlines() not in ([], [text]):
         raise ValueError(f"{text!r} has several lines; give one")
     return text
 
 
 Line = Annotated[str, AfterValidator(one_line_only)]
-"""A text that is printed on one line: a second one would be a command in a script."""
+"""A text of one line: a second line would be a command in a script."""
 
 
 def placeholders(text: str) -> set[str]:
-    """Return the names in braces of a text.
+    """Return the names of the placeholders in a text.
 
     Raises:
         ValueError: A brace is not closed.
@@ -34,7 +34,7 @@ def placeholders(text: str) -> set[str]:
 
 
 def check_placeholders(lines: Iterable[str], known: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` where a line holds more in braces than known names, or a line break."""
+    """Raise ``ValueError`` if a line has an unknown placeholder, a format in a placeholder, or a line break."""
     for line in map(one_line_only, lines):
         for _, name, form, conversion in string.Formatter().parse(line):
             if name is not None and name not in known:
@@ -44,7 +44,7 @@ def check_placeholders(lines: Iterable[str], known: tuple[str, ...]) -> None:
 
 
 class Table(BaseModel):
-    """A table of a site's file, which has known keys alone, and cannot be changed once it is read."""
+    """A table of a site file. Unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,18 +53,18 @@ class Facts(Table):
     """A table of facts.
 
     Attributes:
-        sources: Names of the sources that state them.
+        sources: Names of the sources that state the facts.
     """
 
     sources: tuple[str, ...] = ()
 
 
 class Source(Table):
-    """Where facts are stated.
+    """A source of facts.
 
     Attributes:
-        page: A repository and a file in it, or an address.
-        stated: When that was last changed, as it was read.
+        page: A file in a repository, or a web address.
+        stated: Date of the page's last change when it was read.
     """
 
     page: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from dh_project.common.errors import UserError, unknown
 from dh_project.search.searchers.settings import AMBSSettings
 
 if TYPE_CHECKING:
@@ -13,14 +15,42 @@ if TYPE_CHECKING:
 SEARCHERS = ("ambs", "random")
 
 
-def create_searcher(
-    name: str, problem: HpProblem, seed: int, settings: AMBSSettings | None = None
-) -> Searcher:
-    """Return a searcher; ``settings`` are those of ``ambs``."""
+def check_searcher(name: str, settings: Mapping[str, Any]) -> AMBSSettings | None:
+    """Check the name of a searcher and its settings, and return those of ``ambs``.
+
+    Raises:
+        UserError: The searcher or a setting is unknown, or a value is out of range.
+    """
+    if name not in SEARCHERS:
+        raise unknown("searcher", name, SEARCHERS)
     if name == "ambs":
+        return AMBSSettings.checked(**settings)
+    if settings:
+        raise UserError(
+            f"{next(iter(settings))}: random search has no model; leave it out, or search with ambs"
+        )
+    return None
+
+
+def create_searcher(
+    name: str, problem: HpProblem, seed: int, settings: Mapping[str, Any] | None = None
+) -> Searcher:
+    """Return a searcher.
+
+    Args:
+        name: ``ambs`` or ``random``.
+        problem: The space.
+        seed: Seed of the proposals.
+        settings: Those of ``ambs``, by name (:class:`AMBSSettings`).
+
+    Raises:
+        UserError: The searcher or a setting is unknown, or a value is out of range.
+    """
+    checked = check_searcher(name, settings or {})
+    if checked is not None:
         from dh_project.search.searchers.ambs import AMBS
 
-        return AMBS(problem, seed, settings or AMBSSettings())
+        return AMBS(problem, seed, checked)
     from dh_project.search.searchers.random import RandomSearcher
 
     return RandomSearcher(problem, seed)

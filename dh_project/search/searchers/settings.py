@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from dh_project.common.errors import UserError, unknown
 
@@ -39,12 +39,21 @@ class AMBSSettings:
     n_jobs: int = 1
 
     @classmethod
-    def checked(cls, surrogate_model: str, acq_func: str, **numbers: float) -> AMBSSettings:
+    def checked(cls, surrogate_model: str = "auto", acq_func: str = "UCBd", **numbers: float) -> AMBSSettings:
         """Return settings, old names translated.
 
         Raises:
             UserError: A name is unknown, DeepHyper cannot build the surrogate any more, or a number is out of range.
         """
+        names = [each.name for each in fields(cls)]
+        for name, value in numbers.items():
+            if name not in names:
+                raise unknown("setting of ambs", name, names)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(f"{name}={value!r}: give a number")
+        for name in ("n_initial_points", "n_jobs"):
+            if (number := numbers.get(name, 1)) < 1 or number != int(number):
+                raise UserError(f"{name}={number}: give a whole number from 1 on")
         if surrogate_model in ("GBRT", "HGBRT"):
             raise UserError(
                 f"--surrogate-model {surrogate_model}: DeepHyper 0.13 cannot build it any more; use ET or RF"

@@ -1,4 +1,4 @@
-"""A site on a real server that no agent serves, so that its jobs stand where a test puts them."""
+"""A site on a real server without an agent, so that jobs stay in the state that a test sets."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +15,7 @@ from dh_project.hpc.balsam.client.models import (
 
 
 class AgentlessSite:
-    """Makes jobs, batch jobs and launchers' sessions.
+    """Creates jobs, batch jobs and sessions of launchers.
 
     Attributes:
         path: Its folder.
@@ -32,11 +32,11 @@ class AgentlessSite:
         self.apps = {name: self._make_app(name) for name in ("search", "trial", "other")}
 
     def remove(self) -> None:
-        """Take the site and all of its jobs from the server."""
+        """Delete the site and all of its jobs from the server."""
         self.client._request("DELETE", f"/sites/{self.id}")
 
     def job(self, kind: str, state: JobState = JobState.PREPROCESSED, data=None, **tags: str) -> BalsamJob:
-        """Make a job of a search, of a trial, or of another's app."""
+        """Create a job of a search, of a trial, or of another app."""
         ours = {"workflow": self.workflow, "kind": kind, "user": "ada"} if kind != "other" else {}
         workdir = f"{self.workflow}/{uuid4().hex[:6]}"
         request = JobRequest(app_id=self.apps[kind], workdir=workdir, tags={**ours, **tags}, data=data or {})
@@ -83,7 +83,7 @@ class AgentlessSite:
         return {job["id"] for job in self._post(f"/sessions/{session}", wish)}
 
     def folder(self, job: BalsamJob) -> Path:
-        """Return where a job runs."""
+        """Return a job's folder."""
         return self.path / "data" / job.workdir
 
     def _post(self, path: str, content: object):

@@ -1,4 +1,4 @@
-"""A real Balsam for the tests: a folder of ``balsam-init``, with its own server and site."""
+"""A real Balsam for the tests: a Balsam folder with its own server and site."""
 
 import subprocess
 import sys
@@ -16,20 +16,20 @@ pytest.register_assert_rewrite("dh_project.testing.evaluator")
 
 @pytest.fixture
 def installation(balsam_folder) -> Installation:
-    """The folder's paths."""
+    """The paths of the Balsam folder."""
     return Installation(balsam_folder)
 
 
 @pytest.fixture
 def client(balsam_folder) -> Iterator[BalsamClient]:
-    """Speaks with the folder's server."""
+    """A client of the folder's server."""
     with BalsamClient.of(Installation(balsam_folder), patience=20.0) as client:
         yield client
 
 
 @pytest.fixture
 def another_folder(balsam_folder, tmp_path) -> Iterator[Path]:
-    """A folder to be made, with Balsam's environment in it already: installing takes half a minute."""
+    """An unfinished Balsam folder that already has Balsam's environment, whose installation takes half a minute."""
     folder = tmp_path / "another"
     folder.mkdir()
     (folder / "balsam-init.log").touch()
@@ -41,7 +41,7 @@ def another_folder(balsam_folder, tmp_path) -> Iterator[Path]:
 
 @pytest.fixture
 def command():
-    """Runs a command as a process of its own; gives its exit status, and what it said."""
+    """Return a function that runs a command as a process, and returns its result."""
 
     def run(*words, given=""):
         return subprocess.run(

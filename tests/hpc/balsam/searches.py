@@ -1,4 +1,4 @@
-"""Searches of a real site, as users submit them: a process for each command, and what became of the search."""
+"""Searches at a real site, submitted as users do: a process for each command, and the results of the search."""
 
 import os
 import re
@@ -21,16 +21,16 @@ from dh_project.results.paths import SearchPaths
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 SMALL = ("-p", SAMPLES / "small_problem.py", "-r", SAMPLES / "small_run.py")
-"""A run function that sleeps for ``seconds`` and tells ``-abs(x - 3) * scale``."""
+"""A run function that sleeps for ``seconds`` and returns ``-abs(x - 3) * scale``."""
 
 CGCNN = ("-p", "dh_project.cgcnn_mp.problem.Problem", "-r", "dh_project.cgcnn_mp.model_run.run")
 
 LONGEST = 240.0
-"""Seconds; a search of these tests that takes longer is stuck."""
+"""Time limit in seconds; a search of these tests that takes longer is stuck."""
 
 
 def environment_of(installation):
-    """Return the variables that ``activate`` sets, beside the present ones."""
+    """Return the environment of this process, with the variables that ``activate`` sets."""
     return {
         **os.environ,
         FOLDER_VARIABLE: str(installation.folder),
@@ -41,7 +41,7 @@ def environment_of(installation):
 
 
 def deephyper(installation, *words, wanted=0, cwd=None):
-    """Run a command of ``deephyper`` and return what it printed."""
+    """Run a command of ``deephyper`` and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "dh_project.cli.main", *map(str, words)],
         env=environment_of(installation),
@@ -55,7 +55,7 @@ def deephyper(installation, *words, wanted=0, cwd=None):
 
 
 def words(process):
-    """Return a process's command line; nothing of one that has ended meanwhile."""
+    """Return a process's command line; empty if it has ended meanwhile."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -81,18 +81,18 @@ class SubmittedSearch:
         )
 
     def history(self):
-        """Return what is known of the search so far."""
+        """Return the history of the search so far."""
         return History.replay(scan(self.paths.journal)[0])
 
     def jobs(self, kind="trial"):
-        """Return the search's jobs, as the server knows them."""
+        """Return the search's jobs from the server."""
         return self.client.jobs(tags={"workflow": self.workflow, "kind": kind})
 
     def batch_jobs(self):
         return self.client.batch_jobs(tags={"workflow": self.workflow})
 
     def wait_for(self, is_so, what):
-        """Wait until something is so, and say where things stand if it never is."""
+        """Wait until a condition is true; fail with the states of all jobs if it never is."""
         limit = time.monotonic() + LONGEST
         while not is_so():
             assert time.monotonic() < limit, f"{what} never came; {self.state()}"
@@ -102,7 +102,7 @@ class SubmittedSearch:
         self.wait_for(lambda: len(self.history().ended) >= count, f"the end of {count} trials")
 
     def wait_until_over(self):
-        """Wait until the driver has said that the search is over, and return its history."""
+        """Wait until the driver has written that the search is over, and return the history."""
         self.wait_for((self.folder / "over").exists, "the end of the search")
         return self.history()
 
@@ -116,7 +116,7 @@ class SubmittedSearch:
         ]
 
     def kill_the_launcher(self):
-        """Kill the batch job that runs, with all of Balsam's processes in it, as a node that dies does."""
+        """Kill the running batch job with all of Balsam's processes in it, as the death of a node does."""
         (running,) = [batch for batch in self.batch_jobs() if batch.state == "running"]
         script = psutil.Process(running.scheduler_id)
         launchers = [

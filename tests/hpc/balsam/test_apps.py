@@ -1,4 +1,4 @@
-"""Jobs of a site's two apps, in batch jobs of this machine."""
+"""Jobs of the two apps of a site, in batch jobs of this machine."""
 
 import time
 
@@ -22,7 +22,7 @@ def site_id(installation):
 
 @pytest.fixture
 def submit(client, site_id):
-    """Makes jobs, of each an app and a command, and a batch job for them; deletes it at the end."""
+    """Creates jobs with an app and a command, and a batch job for them, which is deleted at the end."""
     apps = {app.name: app.id for app in client.apps(site_id)}
     batch_jobs = []
 

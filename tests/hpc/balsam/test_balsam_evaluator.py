@@ -16,7 +16,7 @@ WORKFLOW = "contract"
 
 
 class TestBalsamEvaluator(EvaluatorContract):
-    """The driver is this process, and no job; a batch job in mpi mode runs the trials."""
+    """The driver is this process, not a job; a batch job in mpi mode runs the trials."""
 
     rounds = 2
 

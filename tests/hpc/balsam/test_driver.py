@@ -1,4 +1,4 @@
-"""A search's own job ends as Balsam has to know it: over for good, interrupted from outside, or to go on."""
+"""The exit of a search's own job tells Balsam whether the search is over, was interrupted, or continues."""
 
 import json
 import os
@@ -21,13 +21,13 @@ PATIENCE = 60.0
 
 
 class Job:
-    """A driver in a folder, with its output where Balsam writes it."""
+    """A driver in a folder, with its output in Balsam's output file."""
 
     def __init__(self, folder, samples):
         self.folder, self.samples = folder, samples
 
     def told(self, run="run", problem="small_problem.py", kwargs=(), max_evals=3, **more):
-        """Tell the driver what to search, with processes in the place of jobs."""
+        """Write the driver's submission, with processes instead of jobs."""
         target = f"small_run.{run}" if run != "run" else str(self.samples / "small_run.py")
         options = {"--problem": [str(self.samples / problem)], "--run": [target]}
         options |= {"--run-kwargs": list(kwargs)} if kwargs else {}
@@ -83,7 +83,7 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path, samples):
-    """Return a driver that is not told anything yet."""
+    """Return a driver without a submission."""
     folder = tmp_path / "job"
     folder.mkdir()
     return Job(folder, samples)
@@ -180,7 +180,7 @@ def test_an_order_to_end_is_final_whenever_it_comes(job, when):
 
 
 def test_the_driver_before_may_take_a_moment_to_end(job):
-    """Its launcher died, and it saves what its trials have."""
+    """The launcher of the earlier driver died, and it saves the state of its trials."""
     before = DriverLock(job.told(max_evals=1).paths)
     process = job.start()
     job.wait_for(lambda: "another search is running" in job.said, process)

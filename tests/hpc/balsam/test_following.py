@@ -1,4 +1,4 @@
-"""A journal that grows is read each record once, and never in the middle of one."""
+"""Each record of a growing journal is read once, when it is complete."""
 
 from dh_project.hpc.balsam.jobs.following import JournalTail
 from dh_project.results.history import Identity
@@ -9,7 +9,7 @@ from dh_project.trial.trial import State, Trial
 
 
 def lines_of(count):
-    """Return a journal's lines: a search of which so many trials have ended."""
+    """Return the journal lines of a search with this number of ended trials."""
     records = [search(Identity("p.Problem", {}, "r.run", {}, 42))]
     for number in range(count):
         records.append(start(1.0, Trial(number, {"x": 1.0}, "random"), 1))

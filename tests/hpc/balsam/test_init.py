@@ -100,7 +100,7 @@ def test_another_user_does_not_get_into_the_database(installation):
     words = "import psycopg2, sys; psycopg2.connect(f'postgresql://postgres@/balsam?host={sys.argv[1]}')"
     modes = {path: path.stat().st_mode for path in (socket, socket / ".s.PGSQL.5432")}
     try:
-        for path in modes:  # the folder alone keeps others out; the database itself must too
+        for path in modes:  # the folder keeps other users out, and the database must too
             path.chmod(0o777)
         told = subprocess.run(
             [installation.python, "-c", words, socket], user=65533, group=65533, extra_groups=[], text=True,
@@ -130,7 +130,7 @@ def test_the_agent_outlives_its_server(balsam_folder, installation, client):
     agent, site_id = services.agent.process(), installation.describe().site_id
     before = {process.pid for process in agent.children()}
     services.server.stop()
-    time.sleep(5)  # more than a turn of the agent's
+    time.sleep(5)  # longer than a cycle of the agent
     services.server.start()
     wait_for(lambda: is_heard_of_anew(client, site_id))
     assert services.agent.process() == agent
@@ -142,7 +142,7 @@ def test_the_agent_outlives_its_token(installation, client):
     agent, site_id = services.agent.process(), installation.describe().site_id
     settings = services.server.settings
     services.server.stop()
-    another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are void
+    another = settings.model_copy(update={"secret": settings.secret[::-1]})  # all tokens are invalid
     write_private(installation.private / "server.json", another.model_dump_json())
     services.server.start()
     wait_for(lambda: is_heard_of_anew(client, site_id))
@@ -271,7 +271,7 @@ def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
     assert made.returncode == 0, made.stderr
     assert "pass word" not in made.stdout
     assert not (another_folder / "private" / "login.json").exists()
-    again = command("balsam-init", another_folder)  # the token is good
+    again = command("balsam-init", another_folder)  # the token is valid
     assert again.returncode == 0, again.stderr
 
 

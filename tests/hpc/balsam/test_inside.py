@@ -1,4 +1,4 @@
-"""What Balsam's own interpreter runs of this package."""
+"""The modules of this package that Balsam's own interpreter runs."""
 
 import json
 import subprocess

@@ -28,7 +28,7 @@ DIRECTIVES = {
 
 @pytest.fixture(scope="module")
 def template_of(balsam_folder):
-    """Gives a system's template, made of what Balsam ships."""
+    """Return a function that makes a system's template from the one that Balsam ships."""
 
     def template(site_type):
         if site_type == LOCAL:

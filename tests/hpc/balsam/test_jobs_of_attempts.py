@@ -1,4 +1,4 @@
-"""The jobs that the evaluator makes and takes up, on a real server; the test plays the launcher."""
+"""The jobs that the evaluator creates and adopts on a real server; the test acts as the launcher."""
 
 import sys
 import time
@@ -27,7 +27,7 @@ END = {"state": "done", "objective": 0.5, "reason": None, "cause": None, "facts"
 
 
 class Launcher:
-    """An evaluator, its attempts, and what a launcher does with their jobs."""
+    """An evaluator, its attempts, and the actions of a launcher on their jobs."""
 
     def __init__(self, client, folder):
         self.client, self.site = client, AgentlessSite(client, folder / "site")
@@ -50,12 +50,12 @@ class Launcher:
         return Assignment(trial, 1, {"x": 1.0}, str(self.place.search.trial(trial, 1)))
 
     def make(self, state=JobState.AWAITING_PARENTS):
-        """Make a job as a session before did."""
+        """Create a job as an earlier session did."""
         [job] = self.client.create_jobs([self.place.request(self.context, self.assignment())])
         return job if state is job.state else self.site.put(job, state)
 
     def start(self):
-        """Start an attempt, and return its job when launchers may take it."""
+        """Start an attempt, and return its job when launchers can take it."""
         self.evaluator.start(self.assignment())
         tags = self.place.tags_of_trials()
         self.wait_for(lambda: self.client.jobs(tags, states=[JobState.PREPROCESSED]))

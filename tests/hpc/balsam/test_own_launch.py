@@ -1,4 +1,4 @@
-"""The worked examples of a run function's own launch."""
+"""The documented examples of a run function's own launch."""
 
 import json
 import os
@@ -29,7 +29,7 @@ exec "$@"
 
 @pytest.fixture
 def run_job(tmp_path):
-    """Return a function that runs the trial of an example as its job would, and gives its result."""
+    """Return a function that runs the trial of an example as its job would, and returns the result."""
 
     def run(example, point, **environment):
         target = str(EXAMPLES / f"{example}.py")

@@ -1,4 +1,4 @@
-"""Where trials run is asked of the server when a session begins."""
+"""The place of trials is read from the server when a session begins."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_user_is_told_in_a_line_that_the_server_does_not_answer(monkeypatch):
 
 
 def test_a_driver_whose_server_does_not_answer_has_made_no_mistake(monkeypatch):
-    """A mistake would end its search for good."""
+    """Otherwise a mistake would end its search for good."""
     monkeypatch.setenv("BALSAM_JOB_ID", "7")
     with pytest.raises(Unavailable):
         find_place("dh_project.testing.runs.run", EvaluatorSettings())

@@ -1,4 +1,4 @@
-"""What a dead launcher held is freed before the next one starts; and batch jobs follow each other, one ahead."""
+"""Jobs of a dead launcher are freed before the next one starts; and each batch job submits the next one."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def freed(site, after=None):
 
 
 def can_be_taken(site):
-    """Return the jobs that a launcher gets that starts now."""
+    """Return the jobs that a newly started launcher gets."""
     return site.take(site.batch_job(BatchState.RUNNING, 999))
 
 
@@ -67,7 +67,7 @@ def test_what_it_had_taken_and_not_started_can_be_taken_again(site, waiting):
 
 
 def test_what_is_freed_is_in_no_launchers_reach_before_it_is_free(site):
-    """One that takes it between two steps would run it without holding it."""
+    """A launcher that takes the job between two steps would run it without holding it."""
     trial = site.trial(1)
     site.take(site.batch_job(BatchState.RUNNING, 70))
     assert freed(site, after=70) == {trial.id}
@@ -104,7 +104,7 @@ def test_jobs_that_have_ended_or_wait_for_a_launcher_are_left_alone(site):
 
 @pytest.fixture
 def running(site):
-    """Return a search's job that runs in a batch job, and that."""
+    """Return the job of a search and the batch job in which it runs."""
     search = site.job("search")
     present = site.batch_job(BatchState.RUNNING, 70)
     site.take(present)
@@ -120,7 +120,7 @@ def ahead(site, present):
 
 
 def submitted(site, running, last):
-    """Start a chain and wait until it is settled; return the batch jobs that it made."""
+    """Start a chain, wait for its thread, and return the batch jobs that it made."""
     search, present = running
     links = chain(site, search, last)
     links.start()
@@ -150,7 +150,7 @@ def test_only_one_is_ahead_however_often_the_driver_starts(site, running):
 def test_at_the_end_those_that_wait_are_taken_out_of_the_queue(site, running):
     links, [following] = submitted(site, running, 3)
     site.move(following, BatchState.QUEUED, 71)
-    other = AgentlessSite.batch_job(site, BatchState.RUNNING, 72)  # of the same workflow, and at work
+    other = AgentlessSite.batch_job(site, BatchState.RUNNING, 72)  # of the same workflow, and running
     assert [each.id for each in links.end(10.0)] == [following.id]
     states = {each.id: each.state for each in batch_jobs_of(site.client, site.id, site.workflow)}
     assert states[following.id] is BatchState.PENDING_DELETION
@@ -165,7 +165,7 @@ def test_one_that_a_scheduler_counts_as_running_while_it_waits_is_taken_out_too(
 
 
 def test_one_that_the_agent_has_not_submitted_yet_is_not_asked_to_be_deleted(site, running):
-    """The agent's scheduler service would die of it."""
+    """Otherwise the agent's scheduler service would crash."""
     links, [following] = submitted(site, running, 3)
     links.end(10.0)
     assert site.client.batch_jobs(ids=[following.id])[0].state is BatchState.FINISHED

@@ -22,7 +22,7 @@ def states(history):
 
 
 def expired(installation, token):
-    """Return a token as the server gives it out, that was good until a minute ago."""
+    """Return a token of the server that expired a minute ago."""
     payload = token.text.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     expires = datetime.now(UTC) - timedelta(minutes=1)
@@ -87,7 +87,7 @@ def test_a_search_whose_launcher_is_killed_goes_on_in_the_next_batch_job(install
 def test_a_search_that_is_over_can_be_gone_on_with_at_once(installation):
     search = SubmittedSearch(installation, "more", "--max-evals", 1)
     search.wait_until_over()
-    search.submit("--resume", "--max-evals", 2)  # while its driver is just leaving
+    search.submit("--resume", "--max-evals", 2)  # while its driver is ending
     assert states(search.wait_until_over()) == [State.DONE] * 2
 
 
@@ -115,7 +115,7 @@ def test_two_searches_at_once_are_not_mixed_up(installation):
 
 
 def test_a_search_goes_on_in_a_chain_of_batch_jobs(installation):
-    """A batch job of three minutes gives its jobs one; the search takes longer."""
+    """A batch job of three minutes has one minute for jobs; the search takes longer."""
     options = ("--max-evals", 12, "--run-kwargs", "seconds=7", "--chain", 3, "--margin", 12)
     search = SubmittedSearch(installation, "chained", *options, minutes=3)
     history = search.wait_until_over()

@@ -1,4 +1,4 @@
-"""A site's settings are read whole or refused in one line, and its data places stand for their paths."""
+"""The settings of a site are read or refused in one line, and names of data stand for their paths."""
 
 import pytest
 

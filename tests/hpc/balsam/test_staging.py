@@ -1,4 +1,4 @@
-"""Input data stands in a work directory once for each content, whole; results come back whole."""
+"""Input data is copied to a work directory completely and once for each content; results are copied back."""
 
 import pytest
 

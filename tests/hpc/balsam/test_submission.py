@@ -1,4 +1,4 @@
-"""What a driver is told is kept whole, and what a site does not give is refused in one line."""
+"""A submission is read as it was written, and requests that a site does not take are refused in one line."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -125,7 +125,7 @@ def test_what_a_queue_gives_is_taken():
         ),
         ({"nodes": 101}, "no queue takes 101 nodes for 30 minutes"),
         ({"project": "gld"}, "-A gld: not a project of site here (did you mean 'gold'?); it has: gold, iron"),
-        ({"project": ""}, "-A: site here demands a project that pays; it has: gold, iron"),
+        ({"project": ""}, "-A: site here needs a project that pays; it has: gold, iron"),
     ],
 )
 def test_what_a_site_does_not_give(what, said):

@@ -1,4 +1,4 @@
-"""Submitting to a real site: what is refused leaves nothing behind, and what is not finished is taken back."""
+"""Submitting to a real site: a refused submission leaves nothing behind, and an unfinished one is undone."""
 
 import signal
 import subprocess
@@ -21,7 +21,7 @@ BATCH = ("-t", 10, "-q", "local", "-n", 1, "-A", "local", "-j", "serial", "--max
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_running(client):
-    """Take the workflows' batch jobs away after each test: their launchers are idle for a minute."""
+    """Delete the workflows' batch jobs after each test: their launchers would idle for a minute."""
     yield
     for batch_job in client.batch_jobs(states=[BatchState.QUEUED, BatchState.RUNNING]):
         if batch_job.filter_tags.get("workflow", "").startswith("submitting"):
@@ -30,14 +30,14 @@ def nothing_is_left_running(client):
 
 @pytest.fixture
 def settings(installation):
-    """Return a function that writes the site's settings, which go after the test."""
+    """Return a function that writes the site's settings, which are removed after the test."""
     yield installation.settings_file.write_text
     installation.settings_file.unlink(missing_ok=True)
 
 
 @pytest.fixture
 def refused(installation, client):
-    """Return a function that submits what is refused, and gives the line."""
+    """Return a function that runs a refused submission, and returns the error line."""
 
     def present():
         folders = sorted(str(path) for path in installation.data.glob("submitting*/*"))
@@ -84,7 +84,7 @@ def test_a_data_place_that_is_gone(refused, settings, tmp_path):
 
 
 def test_what_the_sites_agent_refuses_is_told_and_taken_back(installation, client):
-    """The server believes in a queue that the agent does not know."""
+    """The server lists a queue that the agent does not know."""
     number = installation.describe().site_id
     [site] = [site for site in client.sites() if site.id == number]
     queues = site.allowed_queues

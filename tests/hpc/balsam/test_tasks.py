@@ -1,4 +1,4 @@
-"""``tasks show``, ``kill`` and ``retry`` with a real server, on a site whose launchers are the test itself."""
+"""``tasks show``, ``kill`` and ``retry`` with a real server; the test acts as the launchers of the site."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def site(client, tmp_path):
 
 @pytest.fixture
 def tasks(installation, capsys):
-    """Return a function that runs ``deephyper tasks`` and gives its exit status, output and errors."""
+    """Return a function that runs ``deephyper tasks`` and returns its exit status, output and errors."""
 
     def tasks(*words):
         capsys.readouterr()
@@ -109,7 +109,7 @@ def test_a_token_that_the_server_does_not_know_is_one_line(installation, tmp_pat
     copy.write_description(installation.describe())
     copy.token_file.write_text(installation.token_file.read_text().replace("token: ", "token: x"))
     assert main(["sites", "--site", str(copy.folder)]) == 2
-    assert "the token has run out; log in with" in capsys.readouterr().err
+    assert "the token has expired; log in with" in capsys.readouterr().err
 
 
 # ---- kill
@@ -150,14 +150,14 @@ def test_an_end_that_a_worker_told_is_not_written_over(client, site):
 
 def test_a_job_that_a_launcher_took_meanwhile_is_told_to_end_when_it_starts(client, site):
     job = site.trial(0)
-    site.take(site.batch_job(BatchState.RUNNING, 13))  # after it was read
+    site.take(site.batch_job(BatchState.RUNNING, 13))  # after ``kill`` has read it
     assert only(killer(client).kill([job])).verdict is Verdict.DONE
     assert [order["do"] for order in Orders(site.folder(job)).new()] == ["kill"]
 
 
 def test_a_job_that_ended_meanwhile_stays_as_it_ended(client, site):
     job = site.trial(0)
-    site.put(job, JobState.JOB_FINISHED)  # after it was read
+    site.put(job, JobState.JOB_FINISHED)  # after ``kill`` has read it
     assert only(killer(client).kill([job])).verdict is Verdict.NOTHING
     assert client.job(job.id).state is JobState.JOB_FINISHED
 
@@ -212,7 +212,7 @@ def test_a_workflow_is_killed_from_its_search_down_to_its_batch_jobs(client, sit
     assert {job.state for job in client.jobs({"workflow": site.workflow})} == {JobState.FAILED}
     assert client.batch_jobs(ids=[queued.id])[0].state is BatchState.PENDING_DELETION
     status, _, errors = tasks("kill", "--workflow", site.workflow)
-    assert (status, "all of it has ended" in errors) == (2, True)
+    assert (status, "all its jobs have ended" in errors) == (2, True)
 
 
 def test_a_batch_job_that_runs_is_deleted_after_the_jobs_in_it_have_ended(client, site):
@@ -220,7 +220,7 @@ def test_a_batch_job_that_runs_is_deleted_after_the_jobs_in_it_have_ended(client
     site.take(batch_job)
     site.put(search, JobState.RUNNING)
     outcomes = Killer(client, "ada", ending=60.0).kill_workflow(site.workflow)
-    assert "told to end" in next(outcomes).line
+    assert "ordered to end" in next(outcomes).line
     obeying = Timer(1.0, site.put, [search, JobState.FAILED])
     obeying.start()
     assert next(outcomes).line == f"batch job {batch_job.id} (running): deleted"

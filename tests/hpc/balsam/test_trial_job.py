@@ -1,4 +1,4 @@
-"""The program of a trial's job, run as a launcher runs it, with no server to tell of it."""
+"""The program of a trial's job, run as a launcher runs it, without a server."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from dh_project.trial.trial import State
 
 
 class JobOfTrial:
-    """Starts a trial's job in a folder, and waits for what it does."""
+    """Starts a trial's job in a folder, and waits for its effects."""
 
     def __init__(self, folder, do, spec=None, resources=None):
         self.folder, self.trial = folder / "job", folder / "trial"

@@ -1,4 +1,4 @@
-"""What jobs say of themselves, as events; the jobs are as the server's answers hold them."""
+"""Events from the data of jobs, which are built as in the server's answers."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the tests of sites share: commands on PATH that stand for what this machine does not have."""
+"""Fixtures of the tests of batch jobs: fakes on PATH of commands that this machine does not have."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def command_on_path(tmp_path, monkeypatch):
-    """Return a function that puts a fake command on PATH, with the Bash that it runs; its words go to a file."""
+    """Return a function that puts a fake on PATH, which runs Bash code and writes its arguments to a file."""
     folder = tmp_path / "commands"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

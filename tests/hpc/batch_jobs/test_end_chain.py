@@ -1,4 +1,4 @@
-"""When a job takes those after it out of the queue."""
+"""A job takes the later jobs of its chain out of the queue if the search is over."""
 
 import pytest
 

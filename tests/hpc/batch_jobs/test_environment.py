@@ -1,4 +1,4 @@
-"""Which Python environment a job activates."""
+"""The Python environment that a job activates."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def conda(tmp_path, monkeypatch, command_on_path):
-    """A fake conda, for there is none here, with the environments base and dh; both are virtual ones in truth."""
+    """A fake conda with the environments base and dh, which are virtual environments; there is no conda here."""
     base = tmp_path / "conda"
     for folder in (base, base / "envs" / "dh"):
         venv.create(folder, with_pip=False)
@@ -92,7 +92,7 @@ def test_one_that_is_not_made_yet_is_told_with_the_command_that_makes_it(conda, 
         ("dhh", "did you mean 'dh'?"),
         ("environment.yml", "No such file or directory"),
         ("nameless.yml", "does not say the environment's name"),
-        ("broken.yml", "this is no YAML"),
+        ("broken.yml", "this is not YAML"),
         ("empty", "neither a virtual environment"),
     ],
 )

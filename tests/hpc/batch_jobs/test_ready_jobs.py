@@ -35,7 +35,7 @@ def test_what_the_scripts_ask_for_is_taken(site):
 def test_bash_and_shellcheck_take_it_and_it_may_be_run(file):
     subprocess.run(["bash", "-n", file], check=True)
     shellcheck = Path(sys.executable).parent / "shellcheck"
-    # SC1091: the environment that a user makes is not there
+    # SC1091: the user's environment does not exist here
     checked = subprocess.run([shellcheck, "--exclude=SC1091", file], capture_output=True, text=True)
     assert checked.stdout == ""
     assert os.access(file, os.X_OK)

@@ -1,4 +1,4 @@
-"""The batch jobs of a search, on record."""
+"""The record of a search's batch jobs."""
 
 import json
 

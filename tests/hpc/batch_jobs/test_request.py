@@ -7,7 +7,7 @@ from dh_project.hpc.sites.site import load_site
 
 SITES = {name: load_site(name) for name in ("polaris", "aurora", "theta", "frontier", "perlmutter", "pbs")}
 
-# site, queue, nodes, minutes: the edges of each limit, one that is taken and its neighbour that is not
+# site, queue, nodes, minutes: requests at both sides of each limit
 TAKEN = [
     ("polaris", "debug", 1, 5),
     ("polaris", "debug", 2, 60),
@@ -102,7 +102,7 @@ def test_queues_for_which_one_has_to_ask_are_not_proposed():
 
 def test_a_request_that_no_queue_takes_is_told_what_would_do():
     line = refusal("polaris", 12, 181, "prod", "X")
-    assert "at most 180 minutes for 12 nodes (there it is small), not 181" in line
+    assert "at most 180 minutes for 12 nodes (execution queue small), not 181" in line
     assert "no queue takes 12 nodes for 181 minutes" in line
     assert "12 nodes fit prod 5 to 180 minutes" in line
     assert "181 minutes fit prod 25 to 496 nodes" in line
@@ -112,7 +112,7 @@ def test_a_request_that_only_a_queue_by_request_takes_is_told_so():
     line = refusal("polaris", 56, 3, "demand", "X")
     assert "at least 5 minutes" in line
     line = refusal("aurora", 20, 480, "capacity", "X")
-    assert "visualization would, at the site's leave" in line
+    assert "visualization would, if the site gives you access" in line
 
 
 def test_a_queue_to_which_jobs_are_sent_takes_none_itself():
@@ -149,7 +149,7 @@ def test_no_nodes_and_no_time_are_refused(nodes, minutes, word):
         {"name": "a;b"},
         {"filesystems": "home eagle"},
         {"name": "1st"},
-        {"name": "a/b"},  # what a job prints goes to a file of that name
+        {"name": "a/b"},  # the output file of a job has its name
     ],
 )
 def test_what_would_break_a_directive_is_refused(what):
@@ -169,7 +169,7 @@ def test_a_queue_that_kills_without_warning_is_told():
 
 def test_a_queue_by_request_is_told():
     notes = check_request(SITES["polaris"], Request(4, 30, "demand", "X"))
-    assert any("has to ask the site" in note for note in notes)
+    assert any("ask the site for access" in note for note in notes)
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,35 @@ def test_what_a_site_says_of_every_job_is_told():
         assert any("CGCNN uses no Intel GPU" in note for note in notes)
 
 
+def changed(facts, **change):
+    return facts.model_copy(update=change)
+
+
 def test_a_queue_without_chains_takes_one_job():
-    check_request(SITES["frontier"], Request(1, 60, "debug", "X"))
-    assert "queue debug takes 1 job" in refusal("frontier", 1, 60, "debug", "X", jobs=2)
+    site = SITES["frontier"]
+    unlimited = changed(site.queues["batch"], jobs_per_user=None, jobs_per_project=None)
+    chained, unchained = (
+        changed(site, queues={"batch": changed(unlimited, chains=chains)}) for chains in (True, False)
+    )
+    check_request(chained, Request(1, 60, "batch", "X", jobs=2))
+    check_request(unchained, Request(1, 60, "batch", "X"))
+    with pytest.raises(UserError, match="queue batch takes no jobs that wait for one another"):
+        check_request(unchained, Request(1, 60, "batch", "X", jobs=2))
+
+
+@pytest.mark.parametrize(("site", "queue", "most"), [("frontier", "debug", 1), ("frontier", "batch", 100)])
+def test_no_more_jobs_are_taken_than_a_user_may_have(site, queue, most):
+    check_request(SITES[site], Request(1, 60, queue, "X", jobs=most))
+    assert f"queue {queue} takes {most} job" in refusal(site, 1, 60, queue, "X", jobs=most + 1)
+
+
+def test_no_more_jobs_are_taken_than_a_project_may_have():
+    site = SITES["frontier"]
+    queue = changed(site.queues["batch"], jobs_per_user=None, jobs_per_project=2)
+    site = changed(site, queues={"batch": queue})
+    check_request(site, Request(1, 60, "batch", "X", jobs=2))
+    with pytest.raises(UserError, match="queue batch takes 2 jobs of a project at a time, not 3"):
+        check_request(site, Request(1, 60, "batch", "X", jobs=3))
 
 
 def test_the_default_queue_is_the_sites():

@@ -1,4 +1,4 @@
-"""What a scheduler's commands are told, and what is made of their answers."""
+"""The commands of a scheduler: their arguments, and how their output is read."""
 
 import shlex
 
@@ -39,8 +39,8 @@ def test_a_job_is_submitted_from_its_scripts_folder(command_on_path, script, tmp
     [
         ("echo; echo 'qsub: no such queue' >&2; echo more >&2; exit 1", "qsub: no such queue"),
         ("echo 'Request rejected.'; exit 3", "qsub: Request rejected."),
-        ("exit 4", "qsub: exit status 4, and no word why"),
-        ("true", "named no job"),
+        ("exit 4", "qsub: exit status 4, without a message"),
+        ("true", "printed no job id"),
     ],
 )
 def test_a_refusal_is_one_line(command_on_path, script, body, said):
@@ -55,7 +55,7 @@ def test_a_command_that_hangs_is_not_waited_for(command_on_path, script, monkeyp
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
     command_on_path("sbatch", "exec sleep 600")
     with pytest.raises(
-        UserError, match=r"no answer within 0\.2 s; it may have done it all the same: look with squeue"
+        UserError, match=r"no answer within 0\.2 s; it may have worked all the same: look with squeue"
     ):
         scheduler_of("slurm", "alps").submit(script)
 

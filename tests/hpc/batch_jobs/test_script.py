@@ -100,7 +100,7 @@ def script(site, evaluator="mpi", request=None, words=SEARCH, **program):
 
 
 def block(text):
-    """The lines after the first, as long as they are directives."""
+    """Return the directives, which follow the first line."""
     lines = text.splitlines()[1:]
     end = next(number for number, line in enumerate(lines) if not line.startswith(PREFIXES))
     assert not any(line.startswith(PREFIXES) for line in lines[end:])
@@ -224,7 +224,7 @@ def test_scratch_is_used_where_there_is_some_and_it_is_wanted():
     ],
 )
 def test_what_the_script_gives_itself_may_not_be_given(option):
-    with pytest.raises(UserError, match=f"{option.partition('=')[0]}: the job's script gives this itself"):
+    with pytest.raises(UserError, match=f"{option.partition('=')[0]}: the job's script sets this option"):
         script("polaris", words=[*SEARCH, option])
 
 
@@ -325,11 +325,11 @@ def test_a_rank_that_is_not_told_its_place_says_so():
         ["bash", "-c", line, "affinity", "true"], env={"PATH": os.environ["PATH"]}, capture_output=True
     )
     assert ended.returncode != 0
-    assert b"no variable tells the rank its place on the node" in ended.stderr
+    assert b"no variable holds the local rank" in ended.stderr
 
 
-# What follows runs scripts here. The launcher and the program are fakes, for there is no such site: the launcher
-# starts the ranks of one node one after the other and tells them their place, the program says what it was given.
+# The following tests run scripts here. The launcher and the program are fakes, because there is no such site. The
+# launcher starts the ranks of one node one after the other and sets their local rank; the program prints its input.
 
 LAUNCHER = """\
 #!/bin/bash
@@ -358,7 +358,7 @@ exit "${ENDS_WITH:-0}"
 
 
 def run_here(folder, text, nodes=2, **environment):
-    """Run a script of PBS in a folder; return its exit status and what the fakes said."""
+    """Run a PBS script in a folder; return its exit status and the output of the fakes."""
     programs = folder / "bin"
     programs.mkdir()
     fakes = {"mpiexec": LAUNCHER, "deephyper": PROGRAM, "module": "#!/bin/bash\n", "conda": "#!/bin/bash\n"}
@@ -382,7 +382,7 @@ def run_here(folder, text, nodes=2, **environment):
     return ended, log.splitlines()
 
 
-# a login shell would read what this machine's administrator wrote
+# a login shell would read this machine's profile
 POLARIS = SITES["polaris"].model_copy(
     update={"environment": SITES["polaris"].environment.model_copy(update={"login_shell": False})}
 )
@@ -501,7 +501,7 @@ def test_a_job_whose_cluster_does_not_come_up_ends_in_time_and_says_how_many_are
     text = render(SITES["pbs"], Request(3, 30), Program(SEARCH, "ray", patience=5))
     ended, log = run_here(tmp_path, small(text, port), nodes=3)
     assert ended.returncode == 1
-    assert re.search("[012] of 3 nodes are there after 5 s", ended.stderr)
+    assert re.search("[012] of 3 nodes have joined after 5 s", ended.stderr)
     assert not any(line.startswith("program") for line in log)
     assert not still_there(port)
 
@@ -512,7 +512,7 @@ def counting(text, folder):
 
 
 def small(text, port):
-    """A script whose Ray takes little of this machine, and a port that is free."""
+    """A script whose Ray uses few resources and a free port."""
     text = text.replace("port=6379", f"port={port}")
     return text.replace(
         "(--disable-usage-stats)", "(--disable-usage-stats --num-cpus=1 --num-gpus=0)"
@@ -528,7 +528,7 @@ def free_port():
 
 
 def still_there(port):
-    """Whether a process of the cluster is still there a little later; they end by themselves."""
+    """Return whether a process of the cluster is still alive some seconds later; they end by themselves."""
     import time
 
     import psutil

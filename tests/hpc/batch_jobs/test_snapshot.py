@@ -1,4 +1,4 @@
-"""What a copy of the user's folder holds, and what it refuses."""
+"""Copies of the user's folder: which files are copied, and which folders are refused."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def copied(project):
-    """Return a function that copies, and gives what is in the copy."""
+    """Return a function that makes a copy and returns its content."""
 
     def copied(results=project / "results"):
         target = results / "code"

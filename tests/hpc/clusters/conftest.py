@@ -1,4 +1,4 @@
-"""Batch systems for the tests: a real Slurm, and fakes of PBS's commands."""
+"""Schedulers for the tests: a real Slurm, and fakes of PBS's commands."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from search_record import FAKE_PBS
 
 @pytest.fixture
 def deephyper(tmp_path):
-    """Returns a function that runs a command as a process of its own, in an empty folder; gives what it said."""
+    """Return a function that runs a command as a process in an empty folder, and returns its result."""
     folder = tmp_path / "project"
     folder.mkdir()
 
@@ -42,7 +42,7 @@ def own_sites(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pbs(tmp_path, monkeypatch):
-    """Fakes of PBS's commands on PATH, and the jobs that they have; all of these end with the test."""
+    """Fakes of PBS's commands on PATH, and their jobs, which end with the test."""
     monkeypatch.setenv("PATH", f"{FAKE_PBS}{os.pathsep}{os.environ['PATH']}")
     pbs = FakePBS(tmp_path / "pbs")
     monkeypatch.setenv("FAKE_PBS_HOME", str(pbs.folder))
@@ -58,19 +58,19 @@ class FakePBS:
         folder.mkdir()
 
     def jobs(self):
-        """Return what is known of each job, by its id."""
+        """Return the record of each job by its id."""
         jobs = [json.loads(path.read_text()) for path in self.folder.glob("*.json")]
         return {job["id"]: job for job in jobs}
 
     def stop(self):
-        """End the jobs that wait or run."""
+        """End the waiting and running jobs."""
         for job in sorted(self.jobs(), reverse=True):
             subprocess.run(["qdel", job], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session")
 def slurm():
-    """A running Slurm of one node with two cores, whose commands this process and its children reach."""
+    """A running Slurm of one node with two cores; its commands are on PATH."""
     if missing := missing_programs():
         pytest.skip(f"{', '.join(missing)} missing; Debian's packages slurm-wlm and munge have them")
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # short, for the sockets in it

@@ -1,7 +1,7 @@
 """A real Slurm for the tests: munged, slurmctld and slurmd on loopback, with a folder and ports of their own.
 
-Debian's packages ``slurm-wlm`` and ``munge`` bring the programs; nothing of the system's own set-up is used, and
-no root is needed where the user submits for itself alone.
+Debian's packages ``slurm-wlm`` and ``munge`` have the programs. The configuration of the system is not used, and root
+is not needed, because the user submits only its own jobs.
 """
 
 import os
@@ -59,7 +59,7 @@ def missing_programs():
 
 
 def search_path():
-    """Return where programs are; daemons are where a user's PATH may not lead."""
+    """Return a PATH with the folders of the daemons, which a user's PATH may lack."""
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -68,7 +68,7 @@ class RealSlurm:
 
     Args:
         folder: An empty folder whose path is short, for sockets.
-        cores: That Slurm believes the node has.
+        cores: Number of cores in Slurm's configuration of the node.
     """
 
     def __init__(self, folder: Path, cores: int) -> None:
@@ -92,7 +92,7 @@ class RealSlurm:
                 ports=_free_ports(2),
                 cores=self.cores,
                 partition=PARTITION,
-                # MPICH names the memory that ranks share after the job: another Slurm's may have left some behind
+                # MPICH names shared memory after the job id: a job of another Slurm may have left some behind
                 first_job=os.getpid(),
             )
         )
@@ -113,17 +113,17 @@ class RealSlurm:
         self._wait(lambda: self.ask("sinfo", "-h", "-o", "%t") == "idle", "an idle node")
 
     def environment(self):
-        """Return what the environment of a command needs to speak with this Slurm."""
+        """Return the variables with which a command reaches this Slurm."""
         return {"SLURM_CONF": str(self.configuration)}
 
     def ask(self, *words):
-        """Return what a command of Slurm says; an empty text where it fails."""
+        """Return the output of a Slurm command; empty if it fails."""
         return subprocess.run(
             words, env=os.environ | self.environment(), capture_output=True, text=True, check=False
         ).stdout.strip()
 
     def jobs(self):
-        """Return the state of each job that Slurm knows, ended ones too, by its id."""
+        """Return the state of each job that Slurm knows, including ended ones, by its id."""
         said = self.ask("squeue", "--noheader", "--states=all", "--format=%i %T")
         return dict(line.split() for line in said.splitlines())
 

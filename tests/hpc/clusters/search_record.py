@@ -1,4 +1,4 @@
-"""What the tests of batch systems look at: the record of a search that several jobs had a part in."""
+"""For the tests of schedulers: the record of a search that ran in several jobs."""
 
 import csv
 import time
@@ -10,10 +10,10 @@ from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
 
 FAKE_PBS = Path(__file__).parent / "fake_pbs"
-"""The folder of the fakes of PBS's commands."""
+"""The folder with fakes of PBS's commands."""
 
 FINAL = {"done", "stopped", "failed", "timeout", "memory", "cancelled"}
-"""States of an attempt after which there is no other."""
+"""States of an attempt after which the trial is not repeated."""
 
 
 def wait_until(condition, what, limit):
@@ -26,14 +26,14 @@ def wait_until(condition, what, limit):
 
 
 class SearchRecord:
-    """What a search left in its folder."""
+    """The folder of a search."""
 
     def __init__(self, folder):
         self.paths = SearchPaths(folder)
 
     @property
     def jobs(self):
-        """The jobs that were submitted, by id."""
+        """The ids of the submitted jobs."""
         return [job.job for job in recorded_jobs(self.paths.folder)]
 
     def of_kind(self, kind):
@@ -47,10 +47,10 @@ class SearchRecord:
 
     @property
     def times_ended(self):
-        """How often each trial ended for good."""
+        """How often each trial has a final end; 1 is right."""
         return Counter(record["trial"] for record in self.of_kind("end") if record["state"] in FINAL)
 
     def printed(self):
-        """Return what all jobs printed."""
+        """Return the output of all jobs."""
         files = [*self.paths.folder.glob("*.out"), *self.paths.folder.glob("*.o[0-9]*")]
         return "\n".join(f"{file.name}:\n{file.read_text(errors='replace')}" for file in sorted(files))

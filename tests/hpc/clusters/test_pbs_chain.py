@@ -1,6 +1,6 @@
-"""The real script of Polaris, through fakes of PBS's commands: this machine has neither PBS nor four GPUs.
+"""The script of Polaris, with fakes of PBS's commands: this machine has neither PBS nor four GPUs.
 
-The site file of the test changes only what cannot be had here: the machine's modules, its launcher and its disk.
+The site file of the test changes only the modules, the launcher and the disk, which do not exist here.
 """
 
 import os
@@ -38,7 +38,7 @@ def words(site, tmp_path, samples):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_each_rank_has_its_device_and_the_search_goes_on_from_job_to_job(pbs, deephyper, words, tmp_path):
-    """Of each job's five minutes sixteen seconds are for trials; 32 of two seconds on four ranks take 17."""
+    """Each job of five minutes has 16 s for trials; 32 trials of two seconds on four ranks take 17 s."""
     submitted = deephyper(
         *words, "--chain", 5, "--margin", 284, "--max-evals", 32, "--run-kwargs", "seconds=2"
     )
@@ -63,7 +63,7 @@ def test_each_rank_has_its_device_and_the_search_goes_on_from_job_to_job(pbs, de
 
 @pytest.mark.slow
 def test_a_job_runs_what_was_copied(pbs, deephyper, words, tmp_path, samples):
-    """Modules by name, too, although the folder of the command may be found by its packages' installation."""
+    """This holds for modules that are imported by name, too."""
     pack = tmp_path / "project" / "pack"
     pack.mkdir()
     (pack / "run.py").write_text(
@@ -87,7 +87,7 @@ def test_a_job_runs_what_was_copied(pbs, deephyper, words, tmp_path, samples):
 
 
 def test_a_job_that_the_scheduler_would_refuse_is_not_on_record(pbs, deephyper, words, own_sites, tmp_path):
-    """As where a site changes what it wants, and the site's file does not know."""
+    """For example, a site has changed its rules and the site file is outdated."""
     lines = ["-A {project}", "-l select={nodes}", "-l walltime={walltime}"]
     (own_sites / "mine.toml").write_text(f'base = "polaris"\n[directives]\nlines = {lines}\n')
     refused = deephyper(*words, "--max-evals", 4)

@@ -1,4 +1,4 @@
-"""A search that is longer than its jobs may be, on a real Slurm."""
+"""A search that needs several jobs, on a real Slurm."""
 
 import json
 
@@ -19,8 +19,8 @@ cores = 2
 [launch]
 ranks = "mpiexec -n {{ranks}} --ppn {{ranks_per_node}}"
 """
-# MPICH's wheel (5.0.2) starts by its own mpiexec here, which asks Slurm for the nodes: by srun --mpi=pmi2 two ranks
-# hung or broke in MPI_Init in 5 of 210 starts, by mpiexec in none of 260.
+# MPICH's wheel (5.0.2) uses its own mpiexec here, which asks Slurm for the nodes: with srun --mpi=pmi2 two ranks hung
+# or failed in MPI_Init in 5 of 210 starts, with mpiexec in none of 260.
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def site(own_sites):
 
 @pytest.fixture
 def words(site, tmp_path, samples):
-    """A search that is to be submitted."""
+    """The command line that submits a search."""
     return (
         *("submit", site, "--nodes", 1, "--queue", PARTITION, "--log-dir", tmp_path / "search"),
         *("--problem", samples / "small_problem.py", "--run", samples / "small_run.py"),
@@ -42,7 +42,7 @@ def words(site, tmp_path, samples):
 def test_it_goes_on_from_job_to_job_and_the_jobs_that_it_does_not_need_leave(
     slurm, words, deephyper, tmp_path
 ):
-    """Sixty trials of 2.1 s on two ranks take 63 s, and of each job's minute half is for them."""
+    """Sixty trials of 2.1 s on two ranks take 63 s, and each job of one minute has about 30 s for trials."""
     submitted = deephyper(
         *(*words, "--minutes", 1, "--margin", 30, "--chain", 8),
         *("--max-evals", 60, "--run-kwargs", "seconds=2.1"),

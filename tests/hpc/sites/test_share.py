@@ -1,4 +1,4 @@
-"""How a node is shared: what a script tells its ranks, and that the search in the job takes it."""
+"""How a node is shared: the settings in a script, and that the search in the job accepts them."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def script(site, nodes=1, evaluator="mpi", ranks_per_node=None, over=1, **shape)
 
 
 def of_bash(line, **variables):
-    """Return what a line of Bash prints."""
+    """Return the output of a line of Bash."""
     told = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in variables.items()}}
     return subprocess.run(
         ["bash", "-uc", line], env=told, capture_output=True, text=True, check=True
@@ -43,7 +43,7 @@ def ranks_per_node(text):
 
 
 def shown(text):
-    """Return the GPUs that each local rank of a script is shown."""
+    """Return the GPUs that each local rank of a script sees."""
     line = re.search(r"^affinity=.*$", text, re.MULTILINE)
     if line is None:
         return [""] * ranks_per_node(text)
@@ -56,7 +56,7 @@ def shown(text):
 
 
 def told(text, nodes):
-    """Return what the search of a script is told of its trials."""
+    """Return the options about trials in the search command of a script."""
     each = ranks_per_node(text)
     number = re.search(r'--num-workers "(.+?)" ', text)
     count = of_bash(f"echo {number[1]}", nodes=nodes, ranks_per_node=each, ranks=nodes * each)

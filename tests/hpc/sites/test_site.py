@@ -9,7 +9,7 @@ PACKAGED = sorted(file.stem for file in PACKAGE.glob("*.toml"))
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A folder of one's own sites; nothing of this machine's is seen."""
+    """A folder for the user's own site files; those of this machine are hidden."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     place = tmp_path / "own"
     place.mkdir()
@@ -144,14 +144,14 @@ BAD = {
     ),
     "more reserved cores than there are": (
         "[node]\ncores = 4\nsockets = 2\nreserved_cores = [2, 3]\n",
-        "node: reserved_cores [2, 3] leave none of a socket for jobs",
+        "node: reserved_cores [2, 3] leave no core of a socket for jobs",
     ),
     "a reserved core that is none": (
         "[node]\ncores = 4\nreserved_cores = [4]\n",
         "node: reserved_cores [4] are not all of 0 to 3",
     ),
     "cores beyond count": ("[node]\ncores = 99999999999\n", "node.cores: Input should be less than"),
-    "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are no multiple of"),
+    "sockets of different sizes": ("[node]\ncores = 5\nsockets = 2\n", "node: cores 5 are not a multiple of"),
     "GPUs beyond count": ("[gpu]\ncount = 99999999999\n", "gpu.count: Input should be less than"),
     "a wrong order of GPUs": (
         "[gpu]\ncount = 2\norder = [0, 2]\n",
@@ -199,7 +199,7 @@ BAD = {
     ),
     "a network that is a command": ('[ray]\ninterface = "a; b"\n', "ray.interface: "),
     "a brace that is open": ("[directives]\nlines = ['-l {nodes']\n", "directives: "),
-    "its own name": ("name = 'x'\n", "unknown key 'name'; a site is called by its file's name"),
+    "its own name": ("name = 'x'\n", "unknown key 'name'; the name of a site is that of its file"),
     "no TOML": ("a b\n", "cannot be read as TOML"),
     "an unknown base": ("base = 'polrais'\n", "base: unknown site 'polrais' (did you mean 'polaris'?)"),
     "a base that is no name": ("base = 3\n", "base: give the name of a site, or a path"),

@@ -1,13 +1,23 @@
 import sys
 
+import numpy as np
 import pytest
 
 from dh_project import HpProblem
 from dh_project.common.errors import UserError
-from dh_project.search.searchers.ambs import AMBS
+from dh_project.search.searchers.ambs import AMBS, ANYWHERE, NEARBY, PARENTS
+from dh_project.search.searchers.base import TOO_NEAR
+from dh_project.search.searchers.cube import distances
 from dh_project.search.searchers.random import RandomSearcher
 from dh_project.search.searchers.settings import AMBSSettings
-from dh_project.testing.searcher import SearcherContract, conditional_problem, done, history, mixed_problem
+from dh_project.testing.searcher import (
+    SearcherContract,
+    conditional_problem,
+    done,
+    history,
+    mixed_problem,
+    running,
+)
 from dh_project.trial.trial import State, Trial
 
 
@@ -143,3 +153,76 @@ def test_a_model_that_fails_gives_random_points_and_a_warning(monkeypatch, caplo
 def test_deephyper_is_imported_without_mpi4py():
     AMBS(mixed_problem(), 1, AMBSSettings())
     assert "mpi4py.MPI" not in sys.modules
+
+
+def nearest(problem, points, target):
+    """Return the least distance of points to a target, in shares of the ranges."""
+    rows = np.array([problem.vector(point) for point in [target, *points]])
+    return np.abs(rows[1:] - rows[0]).max(axis=1).min()
+
+
+def test_candidates_are_drawn_around_the_best_trials():
+    problem = HpProblem()
+    problem.add_dim("x", (0.0, 1.0))
+    problem.add_dim("y", (0.0, 1.0))
+    searcher = AMBS(problem, 1, AMBSSettings())
+    points = [problem.sample(number) for number in range(60)]
+    ended = [
+        Trial(n, p, "any", 1, State.DONE, -abs(p["x"] - 0.9) - abs(p["y"] - 0.9))
+        for n, p in enumerate(points)
+    ]
+    ended[5].objective = None
+    ended[5].state = State.FAILED
+    drawn = searcher._drawn(3, searcher.cube.vectors(points), [trial.objective for trial in ended], [])
+    anywhere, nearby = drawn[:ANYWHERE], drawn[ANYWHERE:]
+    assert len(nearby) > NEARBY / 2
+    best = sorted((t for t in ended if t.objective is not None), key=lambda trial: -trial.objective)[:PARENTS]
+    to_best = distances(nearby, searcher.cube.vectors([trial.point for trial in best]))
+    assert (
+        np.median(to_best)
+        < 0.05
+        < np.median(distances(anywhere, searcher.cube.vectors([t.point for t in best])))
+    )
+
+
+def test_candidates_are_neither_near_to_a_pending_point_nor_one_that_is_known():
+    problem = HpProblem()
+    problem.add_dim("choice", list("abcdefgh"))
+    problem.add_dim("order", [1, 2, 3, 4])
+    searcher, points = AMBS(problem, 1, AMBSSettings()), [problem.sample(number) for number in range(9)]
+    ended, pending = points[:6], running(points[6:])
+    rows = searcher.cube.vectors(ended)
+    drawn = searcher._drawn(0, rows, [float(n) for n in range(6)], pending)
+    assert distances(drawn, rows).min() >= TOO_NEAR
+    assert distances(drawn, searcher.cube.vectors(points[6:])).min() >= TOO_NEAR
+
+
+def test_a_warm_start_takes_the_place_of_random_points():
+    problem = HpProblem()
+    problem.add_dim("x", (0.0, 1.0))
+    problem.add_dim("y", (0.0, 1.0))
+    points = [problem.sample(number) for number in range(40)]
+    known = [
+        Trial(
+            -1 - n, p, "warm start", state=State.DONE, objective=-((p["x"] - 0.2) ** 2) - (p["y"] - 0.7) ** 2
+        )
+        for n, p in enumerate(points)
+    ]
+    proposed = AMBS(problem, 1, AMBSSettings()).propose(9, 3, known, [])
+    assert nearest(problem, proposed, {"x": 0.2, "y": 0.7}) < 0.05
+
+
+def test_points_are_random_until_there_are_enough_trials_for_a_model():
+    problem = mixed_problem()
+    searcher, random = AMBS(problem, 1, AMBSSettings(n_initial_points=10)), RandomSearcher(problem, 1)
+    nine, ten = history(problem, 9), history(problem, 10)
+    assert searcher.propose(3, 2, nine, []) == random.propose(3, 2, [], [])
+    assert searcher.propose(3, 2, ten, []) != random.propose(3, 2, [], [])
+
+
+def test_points_are_random_while_all_trials_fail():
+    problem = mixed_problem()
+    ended = [Trial(n, problem.sample(n), "any", 1, State.FAILED) for n in range(30)]
+    assert AMBS(problem, 1, AMBSSettings()).propose(3, 2, ended, []) == RandomSearcher(problem, 1).propose(
+        3, 2, [], []
+    )

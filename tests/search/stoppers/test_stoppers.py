@@ -4,7 +4,8 @@ from dh_project.common.errors import UserError
 from dh_project.search.stoppers import create_stopper
 from dh_project.search.stoppers.bandit import BanditStopper
 from dh_project.search.stoppers.median import MOST_COMPARED, MedianStopper
-from dh_project.testing.stopper import StopperContract, show
+from dh_project.testing.stopper import StopperContract, show, tell
+from dh_project.trial.trial import State, Trial
 
 OWN = """
 from dh_project.search.stoppers.base import Stopper
@@ -64,6 +65,22 @@ def test_the_median_s_work_does_not_grow_with_the_search():
     for number in range(2 * MOST_COMPARED):
         show(stopper, number, [float(number)])
     assert len(stopper._averages[1]) == MOST_COMPARED
+
+
+@pytest.mark.parametrize(("own", "goes_on"), [(2.0, True), (1.9, False)])
+def test_the_median_is_neither_the_best_nor_the_worst_of_the_others(own, goes_on):
+    assert show(after(MedianStopper(fewest=3), 0.0, 9.0, 2.0), 0, [own]) == [goes_on]
+
+
+def test_the_median_counts_a_trial_not_among_its_others_when_it_reports_a_step_again():
+    stopper, trial = after(MedianStopper(fewest=2), 0.0), Trial(0, {}, "any", 1, State.RUNNING)
+    tell(stopper, trial, 1, -9.0)
+    trial.attempt = 2
+    assert tell(stopper, trial, 1, -9.0)
+
+
+def test_the_bandit_compares_with_the_best_of_all_others():
+    assert show(after(BanditStopper(slack_amount=0.5), -9.0, -1.0, -9.5, -8.0), 0, [-2.0]) == [False]
 
 
 @pytest.mark.parametrize(("own", "goes_on"), [(-1.2, True), (-1.21, False), (-0.9, True)])

@@ -1,7 +1,7 @@
-"""Balsam's REST interface over httpx, with Balsam's own models in this package's words.
+"""A client of Balsam's REST interface, over httpx.
 
-Every request has a time limit, one that does not get through is tried again for as long as the caller's patience
-lasts, and a token that has run out is renewed once. Nothing of Balsam is imported: it cannot share an environment
+Every request has a time limit. A request that does not get through is repeated for as long as the caller's patience
+lasts, and an expired token is renewed once. Nothing of Balsam is imported, because Balsam cannot share an environment
 with DeepHyper.
 """
 
@@ -33,39 +33,39 @@ from dh_project.hpc.balsam.install.installation import Installation
 TIME_LIMIT = httpx.Timeout(60.0, connect=10.0)
 
 PAGE = 2000
-"""Jobs of one answer."""
+"""Jobs in one answer."""
 
 MOST_IN_BULK = 1000
-"""Jobs of one request; Balsam takes 5000, but answers other requests only between two."""
+"""Jobs in one request. Balsam takes 5000, but answers no other request meanwhile."""
 
 
 IDS_OF_A_REQUEST = 500
-"""Jobs that a request's address names."""
+"""Largest number of job ids in the address of a request."""
 
 
 class ServerError(Exception):
-    """The server did not do what it was asked for."""
+    """The server did not do what was asked."""
 
 
 class Unavailable(ServerError):
-    """The server does not answer, or answers that it cannot; it may do so later."""
+    """The server does not answer, or answers that it cannot now; the same request may succeed later."""
 
 
 class Unauthorized(ServerError):
-    """The server does not take the token, and there is no way to another but the user's login."""
+    """The server does not accept the token, and only a login by the user gives another."""
 
 
 class Refused(ServerError):
-    """The server says no, and would say so again."""
+    """The server refuses the request, and would refuse it again."""
 
 
 class BalsamClient:
-    """Speaks with one server; may be used by several threads.
+    """A client of one server. Several threads may use it.
 
     Args:
-        token_file: Where the token is.
-        login_file: Where the login is by which it is renewed; need not exist.
-        patience: Seconds for which a request that does not get through is tried again.
+        token_file: File that holds the token.
+        login_file: File that holds the login for renewing the token; it need not exist.
+        patience: Seconds for which a request that does not get through is repeated.
     """
 
     def __init__(self, token_file: Path, login_file: Path, patience: float = 0.0) -> None:
@@ -75,7 +75,7 @@ class BalsamClient:
 
     @classmethod
     def of(cls, installation: Installation, patience: float = 0.0) -> BalsamClient:
-        """Return a client of the server of a folder of ``balsam-init``."""
+        """Return a client of the server of a Balsam folder."""
         return cls(installation.token_file, installation.login_file, patience)
 
     @property
@@ -124,7 +124,7 @@ class BalsamClient:
         states: Collection[BatchState] = (),
         ids: Collection[int] = (),
     ) -> list[BalsamBatchJob]:
-        """Return batch jobs that meet all conditions given, in the order of their making."""
+        """Return batch jobs that meet all given conditions, the oldest first."""
         query = {
             "site_id": site_id,
             "filter_tags": _pairs(tags),
@@ -138,10 +138,10 @@ class BalsamClient:
         return BalsamBatchJob.model_validate(self._request("POST", "/batch-jobs/", json=request.model_dump()))
 
     def delete_batch_job(self, batch_job_id: int) -> None:
-        """Ask the site's agent to take a batch job out of the queue, or to end it.
+        """Ask the site's agent to take a batch job out of the queue, or to end it if it runs.
 
-        One that is not in the queue yet is marked finished instead: to be asked to delete what has no number in the
-        queue ends the agent's scheduler service.
+        A batch job that is not in the queue yet is marked as finished instead: the agent's scheduler service would
+        crash if it were asked to delete a job that has no number in the queue.
         """
         [batch_job] = self.batch_jobs(ids=[batch_job_id])
         state = BatchState.FINISHED if batch_job.scheduler_id is None else BatchState.PENDING_DELETION
@@ -161,7 +161,7 @@ class BalsamClient:
         site_id: int | None = None,
         updated_after: datetime | None = None,
     ) -> list[BalsamJob]:
-        """Return the jobs that meet all conditions given, by their numbers."""
+        """Return the jobs that meet all given conditions, by ascending id."""
         return list(self.iterate_jobs(tags, ids, states, site_id, updated_after))
 
     def iterate_jobs(
@@ -173,7 +173,7 @@ class BalsamClient:
         updated_after: datetime | None = None,
         ordering: str | None = None,
     ) -> Iterator[BalsamJob]:
-        """Yield jobs, page by page as they are wanted."""
+        """Yield jobs, and request a further page only when it is needed."""
         query = {
             "tags": _pairs(tags),
             "id": list(ids),
@@ -185,7 +185,7 @@ class BalsamClient:
         return (BalsamJob.model_validate(each) for each in self._pages("/jobs/", query))
 
     def create_jobs(self, requests: Sequence[JobRequest]) -> list[BalsamJob]:
-        """Make jobs, in as few requests as may be; one that is tried again may make some of them twice."""
+        """Create jobs in as few requests as possible. A request that is repeated may create some of them twice."""
         jobs: list[BalsamJob] = []
         for first in range(0, len(requests), MOST_IN_BULK):
             bodies = [request.body() for request in requests[first : first + MOST_IN_BULK]]
@@ -197,15 +197,15 @@ class BalsamClient:
         self._request("PUT", f"/jobs/{job_id}", json=fields)
 
     def update_jobs(self, ids: Collection[int], states: Collection[JobState] = (), **fields: Any) -> int:
-        """Change jobs, all in the same way: Balsam's update of several in different ways loses fields.
+        """Change several jobs in the same way. Balsam loses fields if one request changes jobs in different ways.
 
         Args:
-            ids: Which.
+            ids: Ids of the jobs.
             states: Only those that are in one of these states when the server changes them.
-            fields: What changes.
+            fields: The new values.
 
         Returns:
-            How many were changed.
+            The number of changed jobs.
         """
         changed, wanted = 0, list(ids)
         for first in range(0, len(wanted), IDS_OF_A_REQUEST):
@@ -215,12 +215,12 @@ class BalsamClient:
         return changed
 
     def delete_job(self, job_id: int, states: Collection[JobState] = ()) -> None:
-        """Delete a job, unless a launcher has taken it (:meth:`jobs` tells), or it is in none of the states given."""
+        """Delete a job, unless a launcher has taken it (see :meth:`jobs`) or it is in none of the given states."""
         query = _query({"id": [job_id], "state": [str(state) for state in states]})
         self._request("DELETE", "/jobs/", params=query)
 
     def events(self, job_id: int) -> list[JobEvent]:
-        """Return what happened to a job, the latest first."""
+        """Return the events of a job, the latest first."""
         return [JobEvent.model_validate(each) for each in self._pages("/events/", {"job_id": [job_id]})]
 
     # ---- requests
@@ -236,12 +236,12 @@ class BalsamClient:
                 return
 
     def _request(self, method: str, path: str, **content: Any) -> Any:
-        """Return what the server answers.
+        """Send a request and return the content of the answer.
 
         Raises:
-            Unavailable: It does not, and patience is at its end.
-            Unauthorized: The token has run out, and the user must log in.
-            Refused: It says no.
+            Unavailable: The server does not answer within the caller's patience.
+            Unauthorized: The token has expired, and the user must log in.
+            Refused: The server refuses the request.
         """
         again = Retrying(
             retry=retry_if_exception_type(Unavailable),
@@ -257,7 +257,7 @@ class BalsamClient:
             token = renew(self._token_file, self._login_file, self._token)
             if token is None:
                 raise Unauthorized(
-                    f"{self.url}: the token has run out; log in with: deephyper balsam-init "
+                    f"{self.url}: the token has expired; log in with: deephyper balsam-init "
                     f"{self._token_file.parent.parent}"
                 )
             self._token = token
@@ -272,7 +272,7 @@ class BalsamClient:
         try:
             return answer.json() if answer.content else None
         except ValueError:
-            raise Refused(f"{self.url}: this is no Balsam server: {one_line(answer.text)[:100]}") from None
+            raise Refused(f"{self.url}: this is not a Balsam server: {one_line(answer.text)[:100]}") from None
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -284,7 +284,7 @@ class BalsamClient:
 
 
 class RefusalsAreMistakes:
-    """For commands: turns what a server did not do into one line for the user."""
+    """For commands: turns errors of the server into one line for the user."""
 
     def __enter__(self) -> None:
         return None
@@ -303,7 +303,7 @@ def _pairs(tags: Mapping[str, str] | None) -> list[str]:
 
 
 def _query(conditions: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return conditions as a query's names and values; what is None or empty is no condition."""
+    """Return the parameters of a query; None and empty values are no conditions."""
     query: list[tuple[str, Any]] = []
     for name, value in conditions.items():
         values: Iterable[Any] = value if isinstance(value, list) else [] if value is None else [value]

@@ -1,4 +1,4 @@
-"""The token by which a Balsam server knows the user, and its renewal."""
+"""The token that authenticates the user at a Balsam server, and its renewal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dh_project.common.file_lock import file_lock
 from dh_project.common.files import replacing
 
 LOGIN_SECONDS = 15.0
-"""A server that does not answer a login for so long is down."""
+"""Time limit of a login; a server that needs longer is held to be down."""
 
 CLIENT_CLASS = "dh_project_client.PatientClient"
-"""Of Balsam's own programs; in its environment, for any kind of token."""
+"""The client class of Balsam's own programs, in Balsam's environment, for any kind of token."""
 
 RETRIES = 2
-"""Of Balsam's own client: its default waits for half an hour, with every answer that is no."""
+"""Retries of Balsam's own client. Its default repeats every refused request for half an hour."""
 
 
 class Login(BaseModel):
-    """Name and password on a server of one's own."""
+    """Name and password at the user's own server."""
 
     username: str
     password: str
@@ -39,9 +39,9 @@ class Token:
 
     Attributes:
         url: Address of the server.
-        text: What is sent.
-        expires: When it ends.
-        client_class: How Balsam's own client logs in there.
+        text: The token itself.
+        expires: Time of expiry.
+        client_class: The class by which Balsam's own client logs in.
     """
 
     url: str
@@ -50,7 +50,7 @@ class Token:
     client_class: str = CLIENT_CLASS
 
     def seconds_left(self) -> float:
-        """Return for how long it is good; a day where the file does not say."""
+        """Return the seconds until the token expires; a day if the file does not say."""
         return 86400.0 if self.expires is None else (self.expires - datetime.now(UTC)).total_seconds()
 
 
@@ -58,7 +58,7 @@ def read_token(path: Path) -> Token:
     """Return the token in a file that Balsam's own client reads too.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no token.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -82,12 +82,12 @@ def read_token(path: Path) -> Token:
 
 
 def write_token(path: Path, token: Token) -> None:
-    """Write a token where Balsam's own client reads it; nobody else may read it."""
+    """Write a token in the format of Balsam's own client. Only the user may read the file."""
     content = {
         "api_root": token.url,
         "client_class": token.client_class,
         "token": token.text,
-        # Balsam's client compares it with a date that knows no zone
+        # Balsam's client compares it with a date without a time zone
         "token_expiry": token.expires.astimezone(UTC).replace(tzinfo=None) if token.expires else None,
         "connect_timeout": 6.2,
         "read_timeout": 120.0,
@@ -97,7 +97,7 @@ def write_token(path: Path, token: Token) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file, whole, that nobody else may read at any time."""
+    """Write a file, completely or not at all, that only the user can read at any time."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
         replacing(path) as aside,
@@ -110,7 +110,7 @@ def log_in(url: str, login: Login) -> Token:
     """Ask a server for a token.
 
     Raises:
-        UserError: The server is not there, is no Balsam server, or does not know the name or the password.
+        UserError: The server does not answer, is no Balsam server, or rejects the name or the password.
     """
     try:
         answer = httpx.post(f"{url}/auth/password/login", data=login.model_dump(), timeout=LOGIN_SECONDS)
@@ -126,18 +126,18 @@ def log_in(url: str, login: Login) -> Token:
         return Token(url, content["access_token"], expires if expires.tzinfo else expires.replace(tzinfo=UTC))
     except (httpx.HTTPError, KeyError, TypeError, ValueError):
         raise UserError(
-            f"{url}: this is no Balsam server with passwords (it answered {answer.status_code})"
+            f"{url}: this is not a Balsam server with passwords (it answered {answer.status_code})"
         ) from None
 
 
 def renew(token_file: Path, login_file: Path, refused: Token) -> Token | None:
-    """Return another token in the place of one that was refused; None where the user has to log in.
+    """Return a token that replaces a refused one; None if the user has to log in.
 
-    The file may hold a newer one already, for several processes share it; else the login that is kept gets one.
+    Several processes share the file, so it may already hold a newer token. Otherwise the stored login gets one.
 
     Args:
-        token_file: Where tokens are kept.
-        login_file: Where the login is.
+        token_file: File that holds the token.
+        login_file: File that holds the login.
         refused: The token that was refused.
     """
     with suppress(UserError), file_lock(token_file.with_name(".renewing")):

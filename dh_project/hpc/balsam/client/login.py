@@ -1,4 +1,4 @@
-"""Logging in to a server of others: the login is not kept, only its token."""
+"""Logging in to a hosted server: only the token is stored, not the login."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dh_project.hpc.balsam.install.installation import Installation
 PASSWORD, DEVICE = "LoginMethod.password", "LoginMethod.oauth_device"
 
 LONG_ENOUGH = 3600.0
-"""Seconds that a token must still be good for, to be taken as it is."""
+"""Seconds for which a stored token must still be valid to be used."""
 
 
 def check_url(url: str) -> str:
-    """Return a server's address as it is used.
+    """Return the address of a server in its normal form.
 
     Raises:
-        UserError: It is none.
+        UserError: The text is no address.
     """
     try:
         parts = httpx.URL(url)
@@ -36,10 +36,10 @@ def check_url(url: str) -> str:
 
 
 def asks_for_password(url: str) -> bool:
-    """Say whether a server wants a password, and not a login with a browser.
+    """Return whether a server wants a password, and not a login with a browser.
 
     Raises:
-        UserError: No Balsam server answers there, or it offers no login that Balsam's client knows.
+        UserError: No Balsam server answers there, or it offers no known kind of login.
     """
     try:
         answer = httpx.get(f"{url}/auth/how", timeout=15.0, follow_redirects=True).raise_for_status()
@@ -58,7 +58,7 @@ def asks_for_password(url: str) -> bool:
 
 
 def is_logged_in(installation: Installation, url: str) -> bool:
-    """Say whether there is a token that this server takes, for a while yet."""
+    """Return whether there is a token that this server accepts and that is valid for a while."""
     try:
         token = read_token(installation.token_file)
         if token.url != url or token.seconds_left() < LONG_ENOUGH:
@@ -71,7 +71,7 @@ def is_logged_in(installation: Installation, url: str) -> bool:
 
 
 def ask_for_token(url: str, user: str | None, password_from_stdin: bool) -> Token:
-    """Ask for name and password, and return the token that a server gives for them.
+    """Ask the user for name and password, and return the token that a server gives for them.
 
     Args:
         url: Address of the server.
@@ -102,10 +102,10 @@ def _password(from_stdin: bool) -> str:
 
 
 def log_in_by_device(installation: Installation, url: str) -> None:
-    """Let Balsam's own program log in: it shows an address at which the user does.
+    """Log in with Balsam's own program, which shows an address that the user opens in a browser.
 
     Raises:
-        UserError: It fails.
+        UserError: The login fails.
     """
     installation.private.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What Balsam's REST interface speaks of, as far as it is used here (the schemas of Balsam 0.7.0a24)."""
+"""The objects of Balsam's REST interface, as far as they are used here (the schemas of Balsam 0.7.0a24)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dh_project.hpc.sites.queues import Queue
 
 
 class JobState(StrEnum):
-    """Where a Balsam job stands."""
+    """State of a Balsam job."""
 
     CREATED = "CREATED"
     AWAITING_PARENTS = "AWAITING_PARENTS"
@@ -34,7 +34,7 @@ class JobState(StrEnum):
 
 
 class BatchState(StrEnum):
-    """Where a batch job stands in the queue."""
+    """State of a batch job that was made through Balsam."""
 
     PENDING_SUBMISSION = "pending_submission"
     QUEUED = "queued"
@@ -45,16 +45,16 @@ class BatchState(StrEnum):
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it is still to run, or runs."""
+        """Whether the batch job waits or runs."""
         return self in AHEAD
 
 
 AHEAD = (BatchState.PENDING_SUBMISSION, BatchState.QUEUED, BatchState.RUNNING)
-"""States of a batch job that is still to run, or runs."""
+"""States of a batch job that waits or runs."""
 
 
 class JobResources(BaseModel):
-    """What a job takes, in Balsam's words."""
+    """Resources of a job, in Balsam's words."""
 
     num_nodes: int = 1
     ranks_per_node: int = 1
@@ -67,15 +67,15 @@ class JobResources(BaseModel):
 
 
 class JobRequest(JobResources):
-    """A job to be made.
+    """A job to create.
 
     Attributes:
         app_id: The app that it runs.
-        workdir: Its folder, below the site's ``data``; at most 256 characters.
-        tags: By which jobs are found; a launcher takes those that have all of its own.
-        data: What it starts with of its ``data``.
+        workdir: Its folder below the site's ``data``; at most 256 characters.
+        tags: Tags by which jobs are found; a launcher takes the jobs that have all of its own tags.
+        data: Initial value of its ``data``.
         parameters: The app's parameters.
-        parent_ids: It waits for these to finish, unless its state is set by hand.
+        parent_ids: Jobs that must finish before this one, unless its state is set explicitly.
     """
 
     app_id: int
@@ -86,13 +86,13 @@ class JobRequest(JobResources):
     parent_ids: list[int] = Field(default_factory=list)
 
     def body(self) -> dict[str, Any]:
-        """Return what is sent; Balsam wants the parameters of its apps pickled."""
+        """Return the body of the request. Balsam demands that the parameters of its apps are pickled."""
         pickled = base64.b64encode(pickle.dumps(self.parameters, protocol=4)).decode()
         return {**self.model_dump(), "transfers": {}, "serialized_parameters": pickled}
 
 
 def _with_zone(date: Any) -> Any:
-    """Read a date without a zone as one of UTC: the server tells the zone of some, and means that by all."""
+    """Add UTC to a date without a time zone: the server means UTC everywhere, but does not always say so."""
     if isinstance(date, str):
         date = datetime.fromisoformat(date)
     return date.replace(tzinfo=UTC) if isinstance(date, datetime) and date.tzinfo is None else date
@@ -102,7 +102,7 @@ Date = Annotated[AwareDatetime, BeforeValidator(_with_zone)]
 
 
 class BalsamJob(JobResources):
-    """A job."""
+    """A Balsam job: it runs an app in a batch job."""
 
     id: int
     app_id: int
@@ -145,7 +145,7 @@ def queues_of(limits: Mapping[str, Mapping[str, Any]]) -> dict[str, Queue]:
 
 
 class BalsamSite(BaseModel):
-    """A site of a Balsam server. Its agent reports queues and projects when it starts, and contacts the server often.
+    """A site of a Balsam server. Its agent reports queues and projects to the server when it starts.
 
     Attributes:
         path: The site's folder, on the machine of its agent.
@@ -170,7 +170,7 @@ class BalsamSite(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """A batch job to be made: an allocation in which a launcher runs jobs."""
+    """A batch job to create, in which a launcher runs Balsam jobs."""
 
     site_id: int
     num_nodes: int
@@ -184,7 +184,7 @@ class BatchRequest(BaseModel):
 
 
 class BalsamBatchJob(BatchRequest):
-    """A batch job."""
+    """A batch job that was made through Balsam."""
 
     id: int
     state: BatchState

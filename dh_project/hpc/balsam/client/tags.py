@@ -1,23 +1,23 @@
-"""The tags by which this package's jobs are found on a server, and the names of its apps."""
+"""The tags on this package's Balsam jobs, and the names of its apps."""
 
 from __future__ import annotations
 
 WORKFLOW = "workflow"
-"""The search's name, on all of its jobs; a batch job's launcher runs the jobs that carry it."""
+"""Name of the search, on all of its jobs. The launcher of a batch job runs the jobs that have this tag."""
 
 KIND = "kind"
-"""``search`` for a driver, ``trial`` for a trial's attempt; each is run by the app of that name."""
+"""``search`` for the driver, ``trial`` for an attempt at a trial; the app of that name runs the job."""
 
 SEARCH, TRIAL = "search", "trial"
 
 NUMBER, ATTEMPT = "number", "attempt"
-"""Which trial, and which attempt at it."""
+"""Number of the trial and of the attempt."""
 
 RUN = "run"
-"""Tells the jobs of one search's folder from those of another of the same name."""
+"""Random id of a search's folder; it distinguishes searches of the same name."""
 
 USER, NAME = "user", "name"
-"""Who submitted it, and what it is called in lists."""
+"""The user who submitted the job, and its name in lists."""
 
 RETRY = "retry"
-"""On a trial's job: the user wants another attempt."""
+"""Set on a trial's job if the user wants another attempt."""

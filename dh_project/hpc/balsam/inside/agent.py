@@ -1,7 +1,7 @@
-"""Balsam's site agent, which goes on where Balsam's own stays half dead.
+"""Balsam's site agent, with restarts: it does not stay half dead when one of its processes dies.
 
-One of its processes that dies takes a part of the work with it, and nobody notices. Here the agent starts anew then,
-and a scheduler that cannot be asked once is asked again.
+In Balsam's own agent, the work of a dead process is not done any more, and nobody notices. This agent starts all
+processes anew instead, and asks a scheduler again that did not answer once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from balsam.util import SigHandler
 logger = logging.getLogger("balsam.site.service.dh_project")
 
 SET_PARENT_DEATH_SIGNAL = 1
-"""``PR_SET_PDEATHSIG`` of Linux."""
+"""Linux: ``PR_SET_PDEATHSIG``."""
 
 PAUSE = 5.0
-"""Seconds before a new start."""
+"""Seconds before a restart."""
 
 
 class PersistentScheduler(SchedulerService):
-    """Tries again at the next turn what fails at this one."""
+    """A scheduler service that repeats a failed step in its next cycle."""
 
     def run_cycle(self) -> None:
         """Submit, follow and delete batch jobs."""
@@ -39,10 +39,10 @@ class PersistentScheduler(SchedulerService):
             self._forget_what_was_never_submitted()
             super().run_cycle()
         except Exception:
-            logger.exception("the batch jobs could not be looked after; trying again")
+            logger.exception("a step of the scheduler service failed; trying again")
 
     def _forget_what_was_never_submitted(self) -> None:
-        """End batch jobs that were deleted before they were submitted: Balsam's own dies of them."""
+        """Finish batch jobs that were deleted before their submission: Balsam's own service crashes at them."""
         jobs = self.client.BatchJob.objects
         for job in jobs.filter(site_id=self.site_id, state="pending_deletion"):
             if job.scheduler_id is None:
@@ -52,7 +52,7 @@ class PersistentScheduler(SchedulerService):
 
 
 def main() -> None:
-    """Run until a signal comes."""
+    """Run the agent until a signal comes."""
     if sys.platform == "linux":
         os.register_at_fork(after_in_child=_end_with_parent)
     multiprocessing.set_start_method("fork", force=True)
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _serve(config: SiteConfig) -> bool:
-    """Run the services; return whether a signal ended them, and not their own death."""
+    """Run the services; return whether a signal ended them, and not a crash."""
     signals = SigHandler()
     config.enable_logging(basename="service")
     config.update_site_from_config()
@@ -78,7 +78,7 @@ def _serve(config: SiteConfig) -> bool:
     while not signals.wait_until_exit(timeout=1.0):
         dead = [process.name for process in processes if not process.is_alive()]
         if dead:
-            logger.error("%s died; the agent starts anew", ", ".join(dead))
+            logger.error("%s died; restarting the agent", ", ".join(dead))
             break
     is_over = signals.is_set()
     for service in services:
@@ -90,7 +90,7 @@ def _serve(config: SiteConfig) -> bool:
 
 
 def _end_with_parent() -> None:
-    """Ask for a signal when the parent dies: an agent's orphans would work on beside a new agent's."""
+    """Ask for a signal when the parent dies: orphans of an agent would work beside those of a new agent."""
     ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 

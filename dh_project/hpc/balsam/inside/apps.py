@@ -1,7 +1,7 @@
-"""Register the two apps of a site; a version of this file is in their descriptions.
+"""Registers the two apps of a site. Their descriptions hold a hash of this file.
 
-Balsam stores a class by value where it is of the program that runs, so nothing of this file is needed later. Their
-commands are their jobs' own, so that an app holds no path; an ``exec`` before them would not pass ``mpiexec``.
+Balsam pickles a class of the running program by value, so this file is not needed later. The command is a parameter
+of each job, so that an app holds no path. It has no ``exec`` before it, which ``mpiexec`` would not pass on.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ SITE, VERSION = int(sys.argv[1]), sys.argv[2]
 
 
 class search(ApplicationDefinition):
-    """The driver of a search: runs again after a crash, in this batch job or a later one."""
+    """The driver of a search. It runs again after a crash, in this batch job or a later one."""
 
     site = SITE
     command_template = "/bin/bash -c {{ command }}"
 
     def handle_error(self) -> None:
-        """Run it again, unless it said that it is over, or has crashed too often."""
+        """Run the driver again, unless its search is over or it has crashed too often."""
         from pathlib import Path
 
         from balsam.schemas import JobState
@@ -36,7 +36,7 @@ class search(ApplicationDefinition):
         self.job.state = JobState.restart_ready
 
     def handle_timeout(self) -> None:
-        """Run it again in the next batch job, unless its launcher ended between its last word and its exit."""
+        """Run the driver again in the next batch job, unless its search is over."""
         from pathlib import Path
 
         from balsam.schemas import JobState
@@ -46,20 +46,20 @@ class search(ApplicationDefinition):
 
 
 class trial(ApplicationDefinition):
-    """An attempt at a trial: its driver decides about another, so that Balsam starts none."""
+    """An attempt at a trial. Balsam never repeats it: the driver decides about another attempt."""
 
     site = SITE
     command_template = "/bin/bash -c {{ command }}"
 
     def handle_timeout(self) -> None:
-        """Leave it at that."""
+        """Do not run the attempt again."""
         from balsam.schemas import JobState
 
         self.job.state = JobState.failed
 
 
 def main() -> None:
-    """Register them, and print their numbers."""
+    """Register the apps, and print their ids."""
     apps: list[Any] = [search, trial]
     for app in apps:
         app.__doc__ = f"{app.__doc__} [{VERSION}]"

@@ -1,4 +1,4 @@
-"""Say whether this environment is whole: import what Balsam needs, and print the versions."""
+"""Checks this environment: imports the packages that Balsam needs, and prints the versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEEDED = (
 
 
 def main() -> None:
-    """Print the versions."""
+    """Import the packages, and print the versions."""
     for name in NEEDED:
         import_module(name)
     mpiexec = Path(sys.prefix) / "bin" / "mpiexec"

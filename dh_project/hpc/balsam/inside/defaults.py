@@ -1,7 +1,7 @@
-"""Print what Balsam ships for a system: its settings, its job template, and what its nodes hold.
+"""Prints Balsam's defaults for a system: settings, job template, and the resources of a node.
 
-Reads from standard input, as JSON: ``system``, the folder's name among Balsam's defaults, and ``changed``, what of
-the settings is another.
+Standard input is JSON: ``system`` is the name of a folder of Balsam's defaults, ``changed`` holds the settings that
+differ from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from balsam.config.config import import_string
 
 
 def main() -> None:
-    """Print it."""
+    """Print the defaults."""
     asked = json.load(sys.stdin)
     all_shipped = site_builder.load_default_configs()
     folder = next(folder for folder in all_shipped if folder.name == asked["system"])

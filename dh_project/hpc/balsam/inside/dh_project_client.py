@@ -1,7 +1,7 @@
-"""Balsam's client for its agent and launchers, which outlives a server's restart and a token's end.
+"""A client for Balsam's agent and launchers that survives a restart of the server and the expiry of a token.
 
-Balsam's own gives up after some seconds where it may give up at all, and its process dies with it; and it sends
-updates of jobs in one request from which the server drops what not all of them have.
+Balsam's own client gives up after some seconds, and its process ends. It also updates several jobs in one request,
+from which the server drops the fields that not all of the jobs have.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from balsam.util import SigHandler
 logger = logging.getLogger("balsam.client.dh_project")
 
 PATIENCE = 3600.0
-"""Seconds for which a server that does not answer is asked again."""
+"""Seconds for which requests are repeated if the server does not answer."""
 
 SHORT_PATIENCE = 20.0
-"""Seconds for one that fails (code 500), and for a process that is to end."""
+"""Seconds for which requests are repeated if the server fails (code 500), or if the process should end."""
 
 LONGEST_WAIT = 15.0
 
 AWAY = (502, 503, 504)
-"""What stands before a server answers where that is away."""
+"""Codes with which a proxy answers if the server is down."""
 
 UNAUTHORIZED, SERVER_ERROR = 401, 500
 
 
 class PatientClient(BasicAuthRequestsClient):
-    """Asks again where the server is away, and once more with a newer token; what is refused is refused at once."""
+    """Repeats requests if the server is down, and once more with a newer token. Other errors are raised at once."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.token: str | None
-        if _login_file().exists():  # the token will be renewed
+        if _login_file().exists():  # the token can be renewed
             self._authenticated = self.token is not None
             self.expires_in = timedelta(days=3650)
 
@@ -56,9 +56,9 @@ class PatientClient(BasicAuthRequestsClient):
         data: Any = None,
         authenticating: bool = False,
     ) -> Any:
-        """Return what the server answers."""
+        """Return the content of the server's answer."""
         if not self._authenticated and not authenticating:
-            raise NotAuthenticatedError("the token has run out; log in with: deephyper balsam-init")
+            raise NotAuthenticatedError("the token has expired; log in with: deephyper balsam-init")
         address = f"{self.api_root.rstrip('/')}/{url.lstrip('/')}"
         began, tries, refused = time.monotonic(), 0, False
         while True:
@@ -86,7 +86,7 @@ class PatientClient(BasicAuthRequestsClient):
             return None
 
     def bulk_patch(self, url: str, list_data: list[Any]) -> Any:
-        """Update several; the server keeps all of it where they have the same fields."""
+        """Update several objects. The server keeps all fields if all items of a request have the same ones."""
         if url.strip("/") != "jobs":
             return super().bulk_patch(url, list_data)
         alike: dict[frozenset[str], list[Any]] = defaultdict(list)
@@ -95,7 +95,7 @@ class PatientClient(BasicAuthRequestsClient):
         return sum(self._patch_jobs(url, items) for items in alike.values())
 
     def _patch_jobs(self, url: str, items: list[Any]) -> int:
-        """Update jobs, and return how many; one that the server refuses does not hold up the others."""
+        """Update jobs, and return how many; a refused job does not hold up the others."""
         try:
             return int(super().bulk_patch(url, items))
         except requests.HTTPError as error:
@@ -106,10 +106,10 @@ class PatientClient(BasicAuthRequestsClient):
 
     @staticmethod
     def _wait(error: Exception, began: float, patience: float, tries: int) -> None:
-        """Wait for the next try.
+        """Wait before the next try.
 
         Raises:
-            TimeoutError: Patience is at its end.
+            TimeoutError: The patience is used up.
         """
         limit = min(patience, SHORT_PATIENCE) if SigHandler.is_set() else patience
         if time.monotonic() - began > limit:
@@ -118,7 +118,7 @@ class PatientClient(BasicAuthRequestsClient):
         time.sleep(min(LONGEST_WAIT, 0.5 * 2 ** min(tries, 10)) * random.uniform(0.5, 1.0))
 
     def _take_newer_token(self) -> bool:
-        """Take the token that another process has renewed, or renew it; return whether there is one."""
+        """Read a token that another process has renewed, or renew it; return whether there is a new one."""
         kept = yaml.safe_load(_token_file().read_text())["token"]
         token = kept if kept != self.token else self._log_in()
         if token is None:
@@ -145,5 +145,5 @@ def _token_file() -> Path:
 
 
 def _login_file() -> Path:
-    """Return where the login to a server of one's own is kept: beside the token."""
+    """Return the file of the login at the user's own server, which lies beside the token."""
     return _token_file().with_name("login.json")

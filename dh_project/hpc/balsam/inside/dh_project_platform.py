@@ -1,4 +1,4 @@
-"""What Balsam's settings name for a site on this machine: its node, how jobs are started on it, and its scheduler."""
+"""Classes that Balsam's settings name for a site on this machine: its node, its launch commands, its scheduler."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from balsam.schemas import SchedulerJobStatus
 from balsam.site.launcher import serial_mode
 
 HOST = "localhost"
-"""The machine's name for Balsam and MPI: its own may be unknown to its resolver."""
+"""Name of the machine for Balsam and MPI; the resolver may not know its real name."""
 
 SERIAL_MODE = Path(serial_mode.__file__)
 
 SOCKET_VARIABLE = "DH_PROJECT_SERIAL_MODE_SOCKET"
-"""Where the two halves of serial mode meet."""
+"""Variable that holds the socket file through which master and worker of serial mode speak."""
 
 LONGEST_FOLDER = 60
-"""Characters of a folder in which a folder of a socket file may be."""
+"""Longest path of a folder that can hold the folder of a socket file."""
 
 COMMAND = ("bash",)
 SCRIPT = "qlaunch"
-"""How batch scripts are run, and what their names begin with."""
+"""Prefix of the names of batch scripts."""
 
 PATIENCE = 20.0
-"""Seconds that a batch job has to end in order."""
+"""Seconds that a batch job has to end after a SIGTERM."""
 
 
 PACKAGE = Path(__file__).parents[3]
-"""dh_project, which this environment cannot import; those of its files that need nothing else are run here."""
+"""Folder of dh_project, which this environment cannot import; files of it that import nothing are run by path."""
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
+    """Return how many cores this process may use."""
     cores: int = runpy.run_path(str(PACKAGE / "common" / "cores.py"))["available_cores"]()
     return cores
 
 
 def gpus() -> list[int | str]:
-    """Return the GPUs, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    """Return the GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         read: list[int | str] = runpy.run_path(str(PACKAGE / "trial" / "gpus.py"))["gpus_named_by"](named)
@@ -66,19 +66,19 @@ def gpus() -> list[int | str]:
 
 
 class LocalNode(DefaultNode):
-    """This machine, with one core more than it has: a search's driver takes one, and mostly sleeps."""
+    """This machine, with one extra core for the driver of a search, which mostly sleeps."""
 
     cpu_ids: ClassVar[list[int]] = list(range(usable_cores() + 1))
     gpu_ids: ClassVar[list[int | str]] = gpus()
 
     @classmethod
     def get_job_nodelist(cls) -> list[LocalNode]:
-        """Return the one node."""
+        """Return this machine as the only node."""
         return [cls(HOST, HOST)]
 
 
 class LocalRun(LocalAppRun):
-    """A job of serial mode, which the operating system puts onto cores as it sees fit."""
+    """A job of serial mode; the operating system chooses its cores."""
 
     def _pre_popen(self) -> None:
         pass
@@ -88,7 +88,7 @@ class LocalRun(LocalAppRun):
 
 
 class LocalMPIRun(MPICHRun):
-    """A job of mpi mode, by the MPI of this environment; its variables come by inheritance, not on a command line."""
+    """A job of mpi mode, with the MPI of this environment. It inherits its variables; they are not options."""
 
     def _build_cmdline(self) -> str:
         if self._is_serial_mode():
@@ -114,21 +114,21 @@ class LocalMPIRun(MPICHRun):
             self._envs[SOCKET_VARIABLE] = f"{_short_folder()}/master"
 
     def _is_serial_mode(self) -> bool:
-        """Say whether this starts serial mode itself: one process here, which needs no MPI.
+        """Return whether this starts serial mode itself: one process on this machine, which needs no MPI.
 
-        Balsam's listens to the network, on a port that is the same for all launchers; ours on a file of its own.
+        Balsam's serial mode listens on a network port that is the same for all launchers; ours on a socket file.
         """
         return str(SERIAL_MODE) in self._cmdline
 
 
 class LocalScheduler(LocalProcessScheduler):
-    """Batch jobs as processes of this machine, told from the user's other processes."""
+    """Batch jobs as processes of this machine, distinguished from the user's other processes."""
 
     _told: ClassVar[dict[int, float]] = {}
 
     @classmethod
     def submit(cls, script_path: str | Path, *_: Any, **__: Any) -> int:
-        """Start a script, and return its number."""
+        """Start a script, and return its pid."""
         script = Path(script_path).resolve()
         with script.with_suffix(".output").open("wb") as output:
             started = subprocess.Popen(
@@ -144,7 +144,7 @@ class LocalScheduler(LocalProcessScheduler):
 
     @classmethod
     def get_statuses(cls, *_: Any, **__: Any) -> dict[int, SchedulerJobStatus]:
-        """Return the batch jobs that run."""
+        """Return the running batch jobs."""
         cls._subprocesses = [started for started in cls._subprocesses if started.poll() is None]
         running = {
             process.pid: SchedulerJobStatus(
@@ -166,12 +166,12 @@ class LocalScheduler(LocalProcessScheduler):
 
     @classmethod
     def delete_job(cls, scheduler_id: int) -> str:
-        """Tell a batch job to end, and kill what is left of it some turns later; wait for none of that."""
+        """Ask a batch job to end, and kill its remaining processes some cycles later, without waiting."""
         told = cls._told.setdefault(scheduler_id, time.monotonic())
         with suppress(psutil.Error):
             script = psutil.Process(scheduler_id)
             if _is_batch_job(script) and time.monotonic() - told < PATIENCE:
-                script.terminate()  # it tells its launcher, which tells its jobs
+                script.terminate()  # the script ends its launcher, which ends its jobs
             elif _is_batch_job(script):
                 for process in [*script.children(recursive=True), script]:
                     with suppress(psutil.Error):
@@ -180,7 +180,7 @@ class LocalScheduler(LocalProcessScheduler):
 
 
 def _short_folder() -> str:
-    """Return a new folder for a socket file, whose path has to be short."""
+    """Return a new folder with a short path, for a socket file."""
     folder = None if len(tempfile.gettempdir()) < LONGEST_FOLDER else "/tmp"
     return tempfile.mkdtemp(prefix="dh_project_", dir=folder)
 

@@ -1,4 +1,4 @@
-"""Balsam's serial mode on one machine: its two halves meet on a socket file that nobody else can reach."""
+"""Balsam's serial mode on one machine: master and worker speak through a socket file that no other user can reach."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ FILE = Path(os.environ[SOCKET_VARIABLE])
 
 
 class OwnSocket(zmq.Socket):
-    """A socket at that file, whatever address it is given."""
+    """A socket at that file, whatever address is given."""
 
     def bind(self, address: str) -> Any:
-        """Listen at the file."""
+        """Listen on the socket file."""
         return super().bind(f"ipc://{FILE}")
 
     def connect(self, address: str) -> Any:
-        """Speak to who listens there."""
+        """Connect to the socket file."""
         return super().connect(f"ipc://{FILE}")
 
 
 def main() -> None:
-    """Run a half of serial mode, as the command line says."""
+    """Run the master or the worker of serial mode, as the command line says."""
     multiprocessing.set_start_method("fork", force=True)
-    zmq.Context._socket_class = OwnSocket
-    socket.gethostname = lambda: HOST  # by which Balsam tells where its master runs
+    zmq.Context._socket_class = OwnSocket  # type: ignore[misc]
+    socket.gethostname = lambda: HOST  # Balsam finds its master by this name
     try:
         entry_point()
     finally:

@@ -1,7 +1,7 @@
-"""Balsam's server as it is run: an answer without a content (204) has none.
+"""Balsam's server, corrected: an answer with code 204 has no content.
 
-The versions of FastAPI and Starlette that it needs send one, which HTTP forbids: each deletion would end in an error
-in the log, and in a connection that is closed.
+The versions of FastAPI and Starlette that it needs send a content, which HTTP forbids. Without this correction, each
+deletion would log an error and close the connection.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Become one of the programs of PostgreSQL's wheel: ``python postgres.py PROGRAM ARGUMENTS``.
+"""Runs a program of PostgreSQL's wheel in place of this process: ``python postgres.py PROGRAM ARGUMENTS``.
 
-With ``--client-name`` as the program, print as whom the database sees this user.
+With ``--client-name`` as the program, it prints the name by which the database knows this user.
 
-PostgreSQL refuses to run as root. There it gets a user namespace, in which root's own number is another user's:
-it stays root to all others, and no account is made. Where the machine allows no namespaces it runs as an account of
-its own, ``pgserver``.
+PostgreSQL refuses to run as root. For root it runs in a user namespace in which root has the number of another user;
+outside of the namespace it is still root, and no account is made. If the machine allows no namespaces, it runs as an
+account of its own, ``pgserver``.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from itertools import pairwise
 from pathlib import Path
 
 NEW_USER_NAMESPACE = 0x10000000
-"""``CLONE_NEWUSER`` of Linux."""
+"""Linux: ``CLONE_NEWUSER``."""
 
 OVERFLOW = 65534
-"""As whom a namespace shows all whom it does not know."""
+"""The user id that a namespace shows for users that it does not know."""
 
 ACCOUNT = "pgserver"
 
 
 def main() -> None:
-    """Become the program."""
+    """Run the program in place of this process."""
     program, *arguments = sys.argv[1:]
     if program == "--client-name":
         print(json.dumps({"name": _client_name()}))
@@ -50,7 +50,7 @@ def _client_name() -> str:
 
 
 def _enter_namespace() -> bool:
-    """Become another user by name, in a namespace of this process; return whether that is possible."""
+    """Enter a user namespace in which this process is not root; return whether that is possible."""
     group = os.getegid()
     if sys.platform != "linux" or ctypes.CDLL(None).unshare(NEW_USER_NAMESPACE) != 0:
         return False
@@ -76,7 +76,7 @@ def _other_user() -> pwd.struct_passwd:
 
 
 def _become_account(arguments: list[str], path: Path) -> None:
-    """Become the account, which is made where there is none; the folder of ``-D`` and ``-k`` become its own."""
+    """Switch to the account, which is created if needed and becomes the owner of the folders of ``-D`` and ``-k``."""
     try:
         account = pwd.getpwnam(ACCOUNT)
     except KeyError:

@@ -1,4 +1,4 @@
-"""Make Balsam's database, its tables, and its user; does nothing where they are there.
+"""Creates Balsam's database, its tables and its user, unless they exist.
 
 Balsam's wheel lacks the files of its own migration, and one index of its tables is rendered wrongly.
 """
@@ -21,14 +21,14 @@ DATABASE = "balsam"
 
 INDEXES = {
     "ix_jobs_tags": "jobs USING gin (tags jsonb_path_ops)",
-    # without these, to delete a job is to read all events of all jobs
+    # without these indexes, deleting a job reads all events of all jobs
     "ix_log_events_job_id": "log_events (job_id)",
     "ix_transfer_items_job_id": "transfer_items (job_id)",
 }
 
 
 def main() -> None:
-    """Make what is missing; the user's name and password come from standard input."""
+    """Create what is missing. The user's name and password come from standard input."""
     login = json.load(sys.stdin)
     _make_database(settings.database_url.replace(f"/{DATABASE}?", "/postgres?"))
     _make_tables()

@@ -1,4 +1,4 @@
-"""A site's agent: submits its batch jobs, and moves its jobs on before and after they run."""
+"""The agent of a site: it submits batch jobs, and moves jobs through the states before and after they run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "agent"
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 
 PROGRAMS = ("inside/agent.py", "balsam.site.service.main")
-"""How an agent's command ends: ours, and Balsam's own."""
+"""Last words of an agent's command line: this package's agent, and Balsam's own."""
 
 
 class Agent:
@@ -28,7 +28,7 @@ class Agent:
 
     Args:
         installation: The folder.
-        daemons: Its processes.
+        daemons: The processes of the folder.
     """
 
     def __init__(self, installation: Installation, daemons: Daemons) -> None:
@@ -37,14 +37,14 @@ class Agent:
         self._log = installation.site / "log" / "agent.log"
 
     def process(self) -> psutil.Process | None:
-        """Return its process, where it runs."""
+        """Return the agent's process, if it runs."""
         return self._daemons.process(NAME)
 
     def start(self, site_id: int, client: BalsamClient) -> bool:
-        """Start it, and wait until the server hears of it; return whether it had to be started.
+        """Start the agent and wait until the server hears of it; return whether it had to be started.
 
         Raises:
-            UserError: It does not start, or runs on another host.
+            UserError: The agent does not start, or runs on another host.
         """
         if self.process() is not None:
             return False
@@ -67,14 +67,14 @@ class Agent:
         return True
 
     def stop(self) -> bool:
-        """End it, in order; return whether it ran."""
+        """Stop the agent; return whether it ran."""
         was_there = self._daemons.stop(NAME, signal.SIGTERM, STOP_SECONDS)
         with suppress(UserError):
             self._remove_number_of_the_dead()
         return was_there
 
     def _remove_number_of_the_dead(self) -> None:
-        """Remove the file by which Balsam knows an agent that runs, where that one is dead."""
+        """Remove the file by which Balsam knows a running agent, if that agent is dead."""
         try:
             host, number = self._number_file.read_text().split()[:2]
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class Agent:
             host, number = socket.gethostname(), "0"
         if host != socket.gethostname():
             raise UserError(
-                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file where "
+                f"{self._number_file}: the site's agent runs on {host}; stop it there, or remove this file if "
                 "that machine is gone"
             )
         with suppress(psutil.Error, ValueError):
@@ -96,10 +96,10 @@ class Agent:
 
 
 def site_by_id(client: BalsamClient, site_id: int) -> BalsamSite:
-    """Return a site.
+    """Return the site with an id.
 
     Raises:
-        UserError: The server knows none of that number.
+        UserError: The server knows no such site.
     """
     found = next((site for site in client.sites() if site.id == site_id), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""The apps of a site, through which all jobs run: ``search`` and ``trial``."""
+"""The two apps of a site, ``search`` and ``trial``, through which all jobs run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PROGRAM = "apps.py"
 
 
 def register_apps(installation: Installation, client: BalsamClient, site_id: int) -> bool:
-    """Make sure that the site has this version's apps; a request where it has, else some seconds.
+    """Make sure that the site has the apps of this version. This takes some seconds if it has not.
 
     Returns:
-        Whether an app that was there is another now; agents and launchers that run know the old one.
+        Whether an existing app was replaced. Running agents and launchers still know the old one.
     """
     version = _version(installation)
     present = {app.name: app.description for app in client.apps(site_id)}
@@ -27,6 +27,6 @@ def register_apps(installation: Installation, client: BalsamClient, site_id: int
 
 
 def _version(installation: Installation) -> str:
-    """Return what the apps are known by: their source, and the Python that reads them."""
+    """Return the version of the apps: a hash of their source and of the Python that reads them."""
     content = (INSIDE / PROGRAM).read_bytes() + python_version(installation).encode()
     return hashlib.sha256(content).hexdigest()[:12]

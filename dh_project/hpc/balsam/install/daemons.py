@@ -1,4 +1,4 @@
-"""Processes that go on when a command ends, known by name; one is known again by its number, its start, its host."""
+"""Background processes that outlive a command. Each has a name, and is identified by its pid, start time and host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dh_project.common.errors import UserError, one_line
 from dh_project.common.files import write_whole
 
 SAME_START = 2.0
-"""Seconds by which two readings of one process's start may differ, where the clock was set in between."""
+"""Seconds by which two readings of a process's start may differ, if the clock was set in between."""
 
 POLL_SECONDS = 0.1
 
@@ -25,12 +25,12 @@ KILL_SECONDS = 5.0
 
 
 class Mark(BaseModel):
-    """By what a process is known again.
+    """The identity of a process.
 
     Attributes:
-        host: Where it runs.
-        pid: Its number, which another process may have later.
-        created: When it started.
+        host: Its host.
+        pid: Its pid, which another process may have later.
+        created: Its start in seconds since 1970.
     """
 
     host: str
@@ -42,17 +42,17 @@ MARKS = TypeAdapter(dict[str, Mark])
 
 
 class Daemons:
-    """The processes of one folder.
+    """The background processes of one folder.
 
     Args:
-        file: Where their marks are kept.
+        file: File that holds their identities.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def process(self, name: str) -> psutil.Process | None:
-        """Return the process of a name, where it lives on this host."""
+        """Return the process with a name, if it is alive on this host."""
         mark = self._marks().get(name)
         if mark is None or mark.host != socket.gethostname():
             return None
@@ -65,7 +65,7 @@ class Daemons:
             return None
 
     def elsewhere(self) -> str | None:
-        """Return the other host on which a process was started and not stopped."""
+        """Return another host on which a process was started and not stopped, if there is one."""
         return next((mark.host for mark in self._marks().values() if mark.host != socket.gethostname()), None)
 
     def start(
@@ -76,10 +76,10 @@ class Daemons:
         folder: Path,
         log: Path,
     ) -> psutil.Process:
-        """Start a process in a session of its own; what it says on standard error goes to a log.
+        """Start a process in a session of its own, with its standard error in a log.
 
         Raises:
-            UserError: It cannot be started.
+            UserError: The process cannot be started.
         """
         with log.open("ab") as file:
             log.chmod(0o600)
@@ -103,10 +103,10 @@ class Daemons:
     def wait(
         self, process: psutil.Process, is_ready: Callable[[], bool], what: str, log: Path, seconds: float
     ) -> None:
-        """Wait until a process that was started is ready.
+        """Wait until a started process is ready.
 
         Raises:
-            UserError: It ended, or is not ready in time.
+            UserError: The process ended, or is not ready in time.
         """
         limit = time.monotonic() + seconds
         while not is_ready():
@@ -117,14 +117,14 @@ class Daemons:
             time.sleep(POLL_SECONDS)
 
     def stop(self, name: str, number: signal.Signals, seconds: float) -> bool:
-        """End a process, and kill it where it does not; return whether it ran."""
+        """End a process, and kill it if it does not end; return whether it ran."""
         process = self.process(name)
         if process is not None:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
             if not _ends(
                 process, seconds
-            ):  # those below end by themselves; batch jobs among them are to go on
+            ):  # its children end by themselves; batch jobs among them must not be killed
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
                 _ends(process, KILL_SECONDS)
@@ -143,7 +143,7 @@ class Daemons:
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log that says something."""
+    """Return the last line of a log that is not empty."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4000))
@@ -154,7 +154,7 @@ def last_line(log: Path) -> str:
 
 
 def _ends(process: psutil.Process, seconds: float) -> bool:
-    """Wait for a process's end, whoever its parent is; return whether it came."""
+    """Wait for the end of a process, which need not be a child; return whether it ended."""
     limit = time.monotonic() + seconds
     while _lives(process):
         if time.monotonic() > limit:

@@ -1,4 +1,4 @@
-"""PostgreSQL on a socket file that nobody else can reach: the database of a server of one's own."""
+"""The database of the user's own server: PostgreSQL on a socket file that no other user can reach."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dh_project.hpc.balsam.install.installation import Installation
 NAME = "database"
 
 LONGEST_SOCKET = 103
-"""Bytes of a socket file's path, on every system (Linux takes 107)."""
+"""Longest path of a socket file in bytes, on every system (Linux takes 107)."""
 
 SOCKET = ".s.PGSQL.5432"
 
@@ -40,11 +40,11 @@ synchronous_commit = off
 class Database:
     """The database of a folder.
 
-    The system itself says who connects (``peer``), so that there is no password to keep, and only this user gets in.
+    The operating system identifies who connects (``peer``), so there is no password, and only this user has access.
 
     Args:
         installation: The folder.
-        daemons: Its processes.
+        daemons: The processes of the folder.
     """
 
     def __init__(self, installation: Installation, daemons: Daemons) -> None:
@@ -54,18 +54,18 @@ class Database:
 
     @property
     def url(self) -> str:
-        """Address of Balsam's database in it."""
+        """Address of Balsam's database."""
         return f"postgresql://postgres@/balsam?host={self._socket_folder()}"
 
     def process(self) -> psutil.Process | None:
-        """Return its process, where it runs."""
+        """Return the database's process, if it runs."""
         return self._daemons.process(NAME)
 
     def start(self) -> bool:
-        """Start it, and make it where there is none; return whether it had to be started.
+        """Start the database, and create it if there is none; return whether it had to be started.
 
         Raises:
-            UserError: It does not start.
+            UserError: The database does not start.
         """
         if self.process() is not None:
             return False
@@ -81,7 +81,7 @@ class Database:
         return True
 
     def stop(self) -> bool:
-        """End it, in order; return whether it ran."""
+        """Shut the database down; return whether it ran."""
         return self._daemons.stop(NAME, signal.SIGINT, STOP_SECONDS)
 
     def _make(self) -> None:
@@ -106,7 +106,7 @@ class Database:
         return [self._at.python, "-P", INSIDE / "postgres.py", name]
 
     def _socket_folder(self) -> Path:
-        """Return a folder that only this user may enter, with a path that is short enough for a socket file."""
+        """Return a folder that only this user can enter, with a path short enough for a socket file."""
         folder = self._at.server / "socket"
         if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
             key = hashlib.sha256(os.fsencode(self._at.folder)).hexdigest()[:12]
@@ -123,7 +123,7 @@ class Database:
 
 
 def _is_ready(lock: Path, pid: int) -> bool:
-    """Say whether the database says so itself: the last line of its lock file."""
+    """Return whether the last line of the database's lock file says that it is ready."""
     try:
         lines = lock.read_text().split()
     except OSError:
@@ -132,7 +132,7 @@ def _is_ready(lock: Path, pid: int) -> bool:
 
 
 def _remove_lock_of_the_dead(lock: Path) -> None:
-    """Remove a lock file whose number another program has by now: PostgreSQL would take that one for itself."""
+    """Remove a lock file whose pid another program has by now: PostgreSQL would take that program for itself."""
     with suppress(OSError, ValueError, IndexError):
         number = int(lock.read_text().split()[0])
         try:

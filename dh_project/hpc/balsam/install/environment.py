@@ -1,4 +1,4 @@
-"""Balsam's own virtual environment: Balsam cannot share one with DeepHyper."""
+"""Balsam's own virtual environment, because Balsam cannot share one with DeepHyper."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BALSAM = "0.7.0a24"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 INSIDE = Path(__file__).parents[1] / "inside"
-"""Programs for the environment's interpreter."""
+"""Folder of programs for the environment's interpreter."""
 
 LOADED_BY_BALSAM = (
     "dh_project_client.py",
@@ -31,7 +31,7 @@ LOADED_BY_BALSAM = (
     "dh_project_serial_mode.py",
     "dh_project_server.py",
 )
-"""What of them Balsam itself loads: put beside its packages."""
+"""Files that Balsam itself imports; they are copied beside its packages."""
 
 PYTHONS = ((3, 11), (3, 12))
 """Versions of Python that Balsam's pinned requirements have wheels for."""
@@ -40,7 +40,7 @@ OF_PYTHON = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 
 
 def fault(installation: Installation) -> str | None:
-    """Return what is wrong with the environment; None where nothing is. This looks, and starts nothing."""
+    """Return what is wrong with the environment, or None. This check only looks at files."""
     if not os.access(installation.python, os.X_OK):
         return "its interpreter is missing"
     try:
@@ -62,7 +62,7 @@ def require_environment(installation: Installation) -> None:
     """Make sure that Balsam's environment is whole.
 
     Raises:
-        UserError: It is not.
+        UserError: Something is missing or outdated.
     """
     wrong = fault(installation)
     if wrong:
@@ -73,20 +73,20 @@ def require_environment(installation: Installation) -> None:
 
 
 def require_its_packages(installation: Installation) -> None:
-    """Make sure that the environment holds all that Balsam imports; takes a second or two.
+    """Make sure that all packages that Balsam needs can be imported. This takes a second or two.
 
     Raises:
-        UserError: It does not.
+        UserError: A package is missing.
     """
     if not works(installation):
         raise UserError(
-            f"{installation.environment}: something that Balsam needs is missing in its environment; mend it with: "
+            f"{installation.environment}: a package that Balsam needs is missing in its environment; mend it with: "
             f"deephyper balsam-init {installation.folder}"
         )
 
 
 def works(installation: Installation) -> bool:
-    """Say whether all that Balsam needs can be imported in its environment; takes a second or two."""
+    """Return whether all packages that Balsam needs can be imported. This takes a second or two."""
     if fault(installation):
         return False
     try:
@@ -96,7 +96,7 @@ def works(installation: Installation) -> bool:
 
 
 def refresh(installation: Installation) -> bool:
-    """Put this version's own programs into an environment that is there; return whether they were others."""
+    """Copy this version's own files into an existing environment; return whether any file changed."""
     is_there = _stamp_file(installation).exists() and (_packages(installation) / "balsam").exists()
     outdated = _outdated(installation) if is_there else []
     for name in outdated:
@@ -105,7 +105,7 @@ def refresh(installation: Installation) -> bool:
 
 
 def make_environment(installation: Installation, python: Path, tell: Callable[[str], None]) -> None:
-    """Make the environment, in the place of a broken one.
+    """Make the environment, replacing a broken one.
 
     Args:
         installation: The folder.
@@ -153,8 +153,8 @@ def python_version(installation: Installation) -> str:
 def variables(installation: Installation, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment in which Balsam's own programs run.
 
-    Nothing of another Balsam that the user may have set up gets in. ``PYTHONPATH`` stays, for the jobs; the
-    environment itself keeps it off Balsam (``dh_project_isolation.pth``).
+    Variables of another Balsam that the user may have set up are removed. ``PYTHONPATH`` stays, for the jobs; the
+    environment itself keeps it away from Balsam (``dh_project_isolation.pth``).
     """
     kept = {
         name: value
@@ -177,13 +177,13 @@ def run_inside(
     given: Any = None,
     more: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run one of the programs ``inside`` with Balsam's interpreter, and return the JSON that it prints last.
+    """Run a program of the folder ``inside`` with Balsam's interpreter, and return the JSON in its last line.
 
     Args:
         installation: The folder.
         program: The program's file.
-        *arguments: What all users of the machine may see.
-        given: What it reads as JSON from standard input.
+        *arguments: Its arguments, which other users of the machine can see.
+        given: Content of its standard input, as JSON.
         more: Variables for its environment.
 
     Raises:
@@ -207,10 +207,10 @@ def run_inside(
 def run_logged(
     command: Sequence[str | Path], environment: Mapping[str, str], log: Path, failure: str
 ) -> None:
-    """Run a command whose output goes to a log.
+    """Run a command with its output in a log.
 
     Raises:
-        UserError: It fails; the line begins with ``failure``.
+        UserError: The command fails. The line begins with ``failure``.
     """
     with log.open("ab") as file:
         file.write(f"\n$ {' '.join(map(str, command))}\n".encode())
@@ -227,14 +227,14 @@ def run_logged(
         except OSError as error:
             raise UserError(f"{command[0]}: cannot be run ({error.strerror})") from None
     if done.returncode != 0:
-        raise UserError(f"{failure}: {last_line(log)}; the whole is in {log}")
+        raise UserError(f"{failure}: {last_line(log)}; the whole output is in {log}")
 
 
 def find_python(named: Path | None) -> Path:
-    """Return the interpreter to make the environment with: the one that is named, or this one, or another.
+    """Return the interpreter to make the environment with: the named one, this process's, or another on ``PATH``.
 
     Raises:
-        UserError: There is none of a version that Balsam's requirements have wheels for.
+        UserError: There is none with a version that Balsam's requirements have wheels for.
     """
     if named is not None:
         return _checked_python(named)
@@ -261,7 +261,7 @@ def _checked_python(python: Path) -> Path:
         version = tuple(map(int, said.stdout.split()))
     except (OSError, subprocess.CalledProcessError, ValueError):
         raise UserError(
-            f"--python {python}: this is no Python that runs; name an interpreter's file"
+            f"--python {python}: this is not a working Python; name the file of an interpreter"
         ) from None
     if version not in PYTHONS:
         raise UserError(
@@ -275,7 +275,7 @@ def _requirements_digest() -> str:
 
 
 def _outdated(installation: Installation) -> list[str]:
-    """Return which of the files that Balsam loads are not this version's."""
+    """Return which of the files that Balsam imports are missing or not of this version."""
     packages = _packages(installation)
     return [
         name
@@ -285,7 +285,7 @@ def _outdated(installation: Installation) -> list[str]:
 
 
 def _packages(installation: Installation) -> Path:
-    """Return the environment's folder of packages; a path that is nowhere where there is none."""
+    """Return the environment's folder of packages; a path that does not exist if there is none."""
     found = installation.environment.glob("lib/python3*/site-packages")
     return next(found, installation.environment / "lib")
 

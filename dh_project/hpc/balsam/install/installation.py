@@ -1,4 +1,4 @@
-"""The folder that ``deephyper balsam-init`` makes: what lies where in it, and what it says of itself."""
+"""A Balsam folder, which ``deephyper balsam-init`` makes: its paths and its description."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
 
 TOKEN_NAME, LOGIN_NAME = "client.yml", "login.json"
-"""In the private folder: the token, as Balsam's own client reads it, and the login that renews it."""
+"""In the private folder: the token, in the format of Balsam's own client, and the login that renews it."""
 
 FOLDER_VARIABLE = "DH_PROJECT_BALSAM"
-"""What ``activate`` sets: the folder of ``balsam-init``."""
+"""Variable that ``activate`` sets to the Balsam folder."""
 
 
 class NodeKind(BaseModel):
-    """What a site's compute nodes hold, as its launchers count it.
+    """Resources of a site's compute nodes, as its launchers count them.
 
     Attributes:
-        cores: Cores that jobs are given, the search's own driver among them.
-        gpus: GPUs.
+        cores: Cores for jobs, including the driver of a search.
+        gpus: Number of GPUs.
         packs: Whether several jobs of mpi mode may share a node.
     """
 
@@ -33,17 +33,17 @@ class NodeKind(BaseModel):
 
 
 class Description(BaseModel):
-    """``installation.json``: what was set up.
+    """The content of ``installation.json``: what was set up.
 
     Attributes:
-        schema_version: Of this file.
+        schema_version: Version of the file's format.
         balsam: Version of Balsam in the environment.
         site_type: ``local``, or a system that Balsam ships settings for.
         site_name: The site's name on the server.
-        site_id: Its number there.
+        site_id: The site's id on the server.
         url: Address of the server.
-        owns_server: Whether the server is this folder's own.
-        node: What its compute nodes hold.
+        owns_server: Whether the server belongs to this folder.
+        node: Resources of the site's compute nodes.
     """
 
     schema_version: int = 1
@@ -58,18 +58,18 @@ class Description(BaseModel):
 
 @dataclass(frozen=True)
 class Installation:
-    """Every path of a folder of ``balsam-init``; nothing else builds their names."""
+    """Every path of a Balsam folder; nothing else builds their names."""
 
     folder: Path
 
     @property
     def description_file(self) -> Path:
-        """What was set up; it is written last, so that a folder without it is unfinished."""
+        """The description. It is written last, so a folder without it is unfinished."""
         return self.folder / "installation.json"
 
     @property
     def activate(self) -> Path:
-        """To be sourced by a shell."""
+        """Script that a shell sources to activate the folder."""
         return self.folder / "activate"
 
     @property
@@ -79,22 +79,22 @@ class Installation:
 
     @property
     def python(self) -> Path:
-        """The interpreter in it."""
+        """The interpreter of that environment."""
         return self.environment / "bin" / "python"
 
     @property
     def private(self) -> Path:
-        """What only the user may read."""
+        """Folder of files that only the user can read."""
         return self.folder / "private"
 
     @property
     def token_file(self) -> Path:
-        """The token, as Balsam's own client reads it."""
+        """The token, in the format of Balsam's own client."""
         return self.private / TOKEN_NAME
 
     @property
     def login_file(self) -> Path:
-        """Name and password on a server of one's own, by which a token is renewed; a hosted server has none here."""
+        """Name and password at the folder's own server, for renewing the token. A hosted server has no such file."""
         return self.private / LOGIN_NAME
 
     @property
@@ -104,30 +104,30 @@ class Installation:
 
     @property
     def site(self) -> Path:
-        """The site, as Balsam lays it out: ``settings.yml``, ``job-template.sh``, ``data``, ``log``, ``qsubmit``."""
+        """The site in Balsam's layout: ``settings.yml``, ``job-template.sh``, ``data``, ``log``, ``qsubmit``."""
         return self.folder / "site"
 
     @property
     def data(self) -> Path:
-        """Where jobs run."""
+        """Folder in which jobs run."""
         return self.site / "data"
 
     @property
     def settings_file(self) -> Path:
-        """Settings of the site that this package reads: image, work directory, data places, outputs."""
+        """Settings of the site that this package reads: image, work directory, data folders, outputs."""
         return self.folder / "dh_project.toml"
 
     def describe(self) -> Description:
-        """Return what was set up.
+        """Return the description.
 
         Raises:
-            UserError: This is no such folder, or an unfinished one.
+            UserError: The folder is no Balsam folder, or is unfinished.
         """
         try:
             return Description.model_validate_json(self.description_file.read_text())
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
-                f"{self.folder}: this is no Balsam folder that is complete; make or mend it with: "
+                f"{self.folder}: this is not a complete Balsam folder; make or mend it with: "
                 f"deephyper balsam-init {self.folder}"
             ) from None
         except ValidationError as error:
@@ -138,7 +138,7 @@ class Installation:
             ) from None
 
     def write_description(self, description: Description) -> None:
-        """Say what was set up."""
+        """Write the description."""
         write_whole(self.description_file, description.model_dump_json(indent=1) + "\n")
 
 
@@ -148,10 +148,10 @@ def has_active_installation() -> bool:
 
 
 def active_installation(folder: Path | None = None) -> Installation:
-    """Return the folder that is named, or else the one that is activated.
+    """Return the named Balsam folder, or else the activated one.
 
     Raises:
-        UserError: None is, or it is not complete.
+        UserError: No folder is named or activated, or it is not complete.
     """
     if folder is None:
         named = os.environ.get(FOLDER_VARIABLE)

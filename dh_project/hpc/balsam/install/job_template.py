@@ -1,8 +1,8 @@
-"""The template of a site's batch scripts: this machine's own, and those of named systems with what they lack.
+"""The template of a site's batch scripts: that of this machine, and the shipped ones of named systems, corrected.
 
-Before the launcher starts, a script says when the launcher will end (``DH_PROJECT_JOB_ENDS``, in seconds of the
-epoch) and frees the jobs of the workflow that a dead launcher left. ``optional_params.after`` names the batch job
-that it waits for.
+Before the launcher starts, a script sets ``DH_PROJECT_JOB_ENDS`` to the end of the launcher, in seconds since 1970,
+and frees the jobs of the workflow that a dead launcher held. ``optional_params.after`` names the batch job that it
+waits for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEPENDENCIES = {
     "#BSUB": '-w "ended({after})"',
     "#COBALT": "--dependencies {after}",
 }
-"""What a scheduler is told of the batch job before."""
+"""Directives by which a batch job waits for another one, by scheduler."""
 
 AFTER = '{{ optional_params["after"] }}'
 
@@ -48,7 +48,7 @@ wait "$launcher" || wait "$launcher"  # a signal ends the first one
 MINUTES = (
     '{% if job_mode == "mpi" %}{{ [1, wall_time_min - 4] | max }}{% else %}{{ wall_time_min - 2 }}{% endif %}'
 )
-"""After which a launcher ends its jobs: Balsam's keeps back two minutes, and in mpi mode two more."""
+"""Minutes after which a launcher ends its jobs: it keeps back two minutes, and two more in mpi mode."""
 
 
 def local_template(installation: Installation) -> str:
@@ -57,12 +57,12 @@ def local_template(installation: Installation) -> str:
 
 
 def mended_template(shipped: str, installation: Installation) -> str:
-    """Return a template that Balsam ships, with what it lacks."""
+    """Return a template that Balsam ships, with the missing lines added."""
     return _with_dependency(_with_beginning(_with_walltime(shipped), installation))
 
 
 def _with_walltime(template: str) -> str:
-    """Mend the walltime of PBS, which has the minutes of all hours after its hours."""
+    """Correct the walltime of PBS: the shipped template writes all minutes after the hours."""
     right = "walltime={{ wall_time_min // 60 }}:{{ '%02d' % (wall_time_min % 60) }}:00"
     return re.sub(r"walltime=\{\{.*\}\}:\{\{.*\}\}:00", lambda _: right, template)
 

@@ -1,4 +1,4 @@
-"""Command lines of this package's own programs, for jobs and scripts that start elsewhere."""
+"""Command lines of this package's own programs, for jobs and scripts that start in other folders."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PR_SET_PDEATHSIG = 1
 def program(module: str, python: str | None = None) -> list[str]:
     """Return the command that calls ``main()`` of a module, from any working directory.
 
-    With ``python -P`` no file of the working directory can hide a module; the folder of this package comes last,
-    for a clone that is not installed.
+    With ``python -P`` no file of the working directory can hide a module. The folder of this package is added last,
+    for a checkout that is not installed.
 
     Args:
         module: The module.
@@ -27,6 +27,6 @@ def program(module: str, python: str | None = None) -> list[str]:
 
 
 def die_with_the_parent() -> None:
-    """Have a SIGTERM come when the launcher above dies, which would otherwise leave this process on its node."""
+    """Ask for a SIGTERM when the launcher dies; otherwise this process would stay on its node."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

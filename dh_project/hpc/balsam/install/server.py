@@ -1,4 +1,4 @@
-"""A server of one's own: Balsam's server on the loopback interface, before a database on a socket file."""
+"""The user's own server: Balsam's server on the loopback interface, with a database on a socket file."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ HOST = "127.0.0.1"
 START_SECONDS, STOP_SECONDS = 60.0, 20.0
 
 TOKEN_HOURS = 720.0
-"""How long tokens are good, where nothing else is said."""
+"""Default lifetime of tokens."""
 
 NO_REDIS = {"unix_socket_path": "/dev/null/redis", "retry": None}
-"""For Balsam's server, which tells every change to a Redis where there is one.
+"""Settings that keep Balsam's server from reporting every change to a Redis server.
 
-It would look for it in ``/tmp``, where another user may listen, and try for four seconds at each change.
+It would look for its socket in ``/tmp``, where another user may listen, and try for four seconds at each change.
 """
 
 
 class ServerSettings(BaseModel):
-    """What only the server may know.
+    """Settings that only the server may know.
 
     Attributes:
-        port: Where it listens.
-        secret: Signs its tokens.
-        token_hours: How long these are good.
+        port: Port on which it listens.
+        secret: Key that signs its tokens.
+        token_hours: Lifetime of its tokens.
     """
 
     port: int
@@ -60,7 +60,7 @@ class OwnServer:
 
     Args:
         installation: The folder.
-        daemons: Its processes.
+        daemons: The processes of the folder.
     """
 
     def __init__(self, installation: Installation, daemons: Daemons) -> None:
@@ -71,10 +71,10 @@ class OwnServer:
 
     @property
     def settings(self) -> ServerSettings:
-        """What only the server may know.
+        """Settings that only the server may know.
 
         Raises:
-            UserError: It is missing.
+            UserError: The file is missing.
         """
         found = self._settings()
         if found is None:
@@ -82,20 +82,20 @@ class OwnServer:
         return found
 
     def check_port(self, port: int) -> None:
-        """Make sure that a port is free, or this server's.
+        """Make sure that a port is free or belongs to this server.
 
         Raises:
-            UserError: It is another program's.
+            UserError: Another program listens there.
         """
         old = self._settings()
         if (old is None or old.port != port) and not _is_free(port):
             raise UserError(f"--port {port}: another program listens there; give another, or leave it out")
 
     def configure(self, port: int | None, token_hours: float | None) -> bool:
-        """Settle port, secret and life of tokens; what is settled stays, unless another is asked for.
+        """Choose port, secret and lifetime of tokens. Earlier choices stay unless others are asked for.
 
         Returns:
-            Whether anything is another now; a server that ran is stopped then.
+            Whether a setting changed; a running server is stopped then.
 
         Raises:
             UserError: The port is another program's.
@@ -114,21 +114,21 @@ class OwnServer:
         return True
 
     def process(self) -> psutil.Process | None:
-        """Return its process, where it runs."""
+        """Return the server's process, if it runs."""
         return self._daemons.process(NAME)
 
     def start(self) -> bool:
-        """Start it, on a database that runs; return whether it had to be started.
+        """Start the server; its database must run. Return whether it had to be started.
 
         Raises:
-            UserError: Its port is another program's, or it does not start.
+            UserError: Another program listens on its port, or the server does not start.
         """
         settings = self.settings
         if self.process() is not None:
             return False
         if not _is_free(settings.port):
             raise UserError(
-                f"port {settings.port}: another program listens where this Balsam server should; end that one, or "
+                f"port {settings.port}: another program listens on the port of this Balsam server; end it, or "
                 f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
             )
         words: list[str | Path] = [
@@ -141,20 +141,20 @@ class OwnServer:
         return True
 
     def stop(self) -> bool:
-        """End it; return whether it ran."""
+        """Stop the server; return whether it ran."""
         return self._daemons.stop(NAME, signal.SIGTERM, STOP_SECONDS)
 
     def prepare(self) -> None:
-        """Make the tables and the user of a database that runs, where they are missing."""
+        """Create the tables and the user in a running database, if they are missing."""
         login = self._login() or Login(username=getpass.getuser(), password=secrets.token_urlsafe(32))
         run_inside(self._at, "tables.py", given=login.model_dump(), more=self._variables())
         write_private(self._at.login_file, login.model_dump_json() + "\n")
 
     def renew_token(self) -> None:
-        """Get a token with the login that is kept.
+        """Get a token with the stored login.
 
         Raises:
-            UserError: The login is missing, or the server does not take it.
+            UserError: The login is missing, or the server rejects it.
         """
         login = self._login()
         if login is None:
@@ -190,7 +190,7 @@ class OwnServer:
 
 
 def answers(url: str) -> bool:
-    """Say whether a Balsam server answers at an address."""
+    """Return whether a Balsam server answers at an address."""
     try:
         answer = httpx.get(f"{url}/auth/how", timeout=5.0)
         return answer.is_success and isinstance(answer.json(), list)

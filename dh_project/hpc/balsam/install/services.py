@@ -1,4 +1,4 @@
-"""What runs for a folder of ``balsam-init``, its database, its server, its site's agent: starting and stopping it."""
+"""Starts and stops the services of a Balsam folder: its database, its server, and the agent of its site."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from dh_project.hpc.balsam.install.installation import Description, Installation
 from dh_project.hpc.balsam.install.server import OwnServer, answers
 
 END_OF_BATCH_JOBS = 90.0
-"""Seconds to wait for batch jobs that are to be deleted."""
+"""Seconds to wait until deleted batch jobs have ended."""
 
 Tell = Callable[[str], None]
 
 
 def silently(line: str) -> None:
-    """Tell nothing."""
+    """Print nothing."""
 
 
 class Services:
-    """What runs for a folder.
+    """The services of a Balsam folder.
 
     Args:
         installation: The folder.
@@ -48,15 +48,15 @@ class Services:
         return self._daemons.elsewhere()
 
     def start_server(self, tell: Tell) -> None:
-        """Start the database and the server of one's own, where they do not run."""
+        """Start the folder's own database and server, unless they run."""
         tell(f"database  {_done(self.server.database.start())}")
         tell(f"server    {_done(self.server.start())}: {self.server.settings.url}")
 
     def start(self, description: Description, tell: Tell) -> None:
-        """Start what does not run, and wait until each answers.
+        """Start the services that do not run, and wait until each answers.
 
         Raises:
-            UserError: Something does not start, or runs on another host.
+            UserError: A service does not start, or runs on another host.
         """
         self.refuse_other_hosts()
         if refresh(self.at):
@@ -66,7 +66,7 @@ class Services:
         try:
             self._start_all(description, tell)
         except UserError:
-            require_its_packages(self.at)  # where that is why, it is said how to mend it
+            require_its_packages(self.at)  # if that is the reason, this says how to mend it
             raise
 
     def _start_all(self, description: Description, tell: Tell) -> None:
@@ -77,7 +77,7 @@ class Services:
             raise UserError(f"{description.url}: no Balsam server answers there; ask those who run it")
         elif read_token(self.at.token_file).seconds_left() <= 0:
             raise UserError(
-                f"{description.url}: the token has run out; log in with: deephyper balsam-init {self.at.folder}"
+                f"{description.url}: the token has expired; log in with: deephyper balsam-init {self.at.folder}"
             )
         with RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
             if register_apps(self.at, client, description.site_id) and self.agent.stop():
@@ -86,7 +86,7 @@ class Services:
         tell(f"agent     {_done(started)}: site {description.site_name} ({description.site_type})")
 
     def stop(self, tell: Tell) -> None:
-        """End agent, server and database, in this order; batch jobs that run go on."""
+        """Stop agent, server and database, in this order. Running batch jobs continue."""
         for name, service in (
             ("agent", self.agent),
             ("server", self.server),
@@ -95,7 +95,7 @@ class Services:
             tell(f"{name:9} {'stopped' if service.stop() else 'was not running'}")
 
     def running_batch_jobs(self, description: Description) -> int:
-        """Return how many batch jobs run; 0 where the server cannot be asked."""
+        """Return how many batch jobs run; 0 if the server does not answer."""
         with suppress(UserError), RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
             return len(client.batch_jobs(description.site_id, states=[BatchState.RUNNING]))
         return 0
@@ -104,7 +104,7 @@ class Services:
         """Delete the site's batch jobs, and wait until its agent has ended them.
 
         Raises:
-            UserError: The agent does not run, or they do not end.
+            UserError: The agent does not run, or the batch jobs do not end.
         """
         with RefusalsAreMistakes(), BalsamClient.of(self.at) as client:
             ahead = client.batch_jobs(description.site_id, states=AHEAD)
@@ -126,21 +126,21 @@ class Services:
             tell(f"ended     {count(len(ahead), 'batch job')}")
 
     def refuse_other_hosts(self) -> None:
-        """Make sure that nothing of the folder runs on another host.
+        """Make sure that no service of the folder runs on another host.
 
         Raises:
-            UserError: Something does.
+            UserError: A service runs there.
         """
         host = self.elsewhere()
         if host:
             raise UserError(
                 f"{self.at.folder}: it was started on {host}; go on there, or stop it there first (deephyper "
-                f"balsam-stop); where that machine is gone, remove {self.at.server / 'processes.json'}"
+                f"balsam-stop); if that machine is gone, remove {self.at.server / 'processes.json'}"
             )
 
 
 def count(number: int, what: str) -> str:
-    """Return a number of things, in words."""
+    """Return a number with its noun."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
@@ -150,10 +150,10 @@ def _done(started: bool) -> str:
 
 @contextmanager
 def at_work(installation: Installation) -> Iterator[None]:
-    """Keep other commands from starting and stopping things in a folder.
+    """Keep other commands from starting and stopping services of a folder.
 
     Raises:
-        UserError: One is at it.
+        UserError: Another command does so now.
     """
     try:
         lock = file_lock(installation.folder / ".lock", wait=False)

@@ -1,4 +1,4 @@
-"""Making a folder of ``balsam-init``, or what is missing of one."""
+"""Makes a Balsam folder, or the missing parts of one (``deephyper balsam-init``)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from dh_project.hpc.balsam.install.services import Services, Tell, at_work, sile
 from dh_project.hpc.balsam.install.site import LOCAL, RETIRED, check_site_type, make_site
 
 ALLOWED_IN_PATHS = re.compile(r"[\w./+,=:@%~-]+")
-"""Balsam's launchers write paths into command lines as they are."""
+"""Characters of paths: Balsam's launchers write paths into command lines without quotes."""
 
 ALLOWED_IN_PROJECTS = re.compile(r"\w[\w.+:@-]*", re.ASCII)
-"""A project's name becomes a word of batch scripts."""
+"""Characters of project names, which become words of batch scripts."""
 
 SHORTEST_TOKEN = 0.01
-"""Hours; every process renews its token, but not at each step."""
+"""Shortest lifetime of a token in hours: processes renew their tokens, but not before each request."""
 
 ACTIVATE = """\
 # To be sourced by a shell: . {file}
@@ -58,17 +58,17 @@ export PATH
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asks for; None where what is there stays, or a default is taken.
+    """The options of ``balsam-init``. None keeps the earlier choice, or takes the default.
 
     Attributes:
-        server: Address of a server of others; None for one of the folder's own.
+        server: Address of a hosted server; None for a server of the folder's own.
         site_type: ``local``, or a named system.
         site_name: The site's name on the server.
-        projects: To which batch jobs may be charged.
-        port: Where a server of one's own listens.
-        token_hours: How long its tokens are good.
-        user: Name at a server of others.
-        password_from_stdin: Read the password there from standard input.
+        projects: Projects that can pay for batch jobs.
+        port: Port of the folder's own server.
+        token_hours: Lifetime of its tokens.
+        user: User name at a hosted server.
+        password_from_stdin: Read the password at a hosted server from standard input.
         python: Interpreter to make Balsam's environment with.
     """
 
@@ -84,7 +84,7 @@ class Wishes:
 
 
 def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Description:
-    """Make a folder, or mend what is broken in it, and start what runs for it.
+    """Make a Balsam folder, or mend the broken parts of one, and start its services.
 
     Args:
         installation: The folder.
@@ -97,7 +97,7 @@ def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Descriptio
     before = _present(installation)
     wishes = _settled(installation, wishes, before)
     services = Services(installation)
-    # what may be wrong is looked at first, before a minute is spent or a file written
+    # check everything first, before spending a minute or writing a file
     if wishes.port is not None:
         services.server.check_port(wishes.port)
     log_in = _way_to_log_in(installation, wishes)
@@ -119,7 +119,7 @@ def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Descriptio
 
 
 def _way_to_log_in(installation: Installation, wishes: Wishes) -> Callable[[], None]:
-    """Return what logs in to a server of others; a password is asked for, and tried, at once."""
+    """Return a function that logs in to a hosted server. A password is asked for and tried at once."""
     url = wishes.server
     if url is None or is_logged_in(installation, url):
         return lambda: None
@@ -147,7 +147,7 @@ def _mend_environment(
 
 
 def _prepare_server(services: Services, wishes: Wishes) -> None:
-    """Start the server of one's own, with its tables and its user, and get a token of it."""
+    """Start the folder's own server, create its tables and its user, and get a token."""
     if services.server.configure(wishes.port, wishes.token_hours):
         services.agent.stop()
     services.server.database.start()
@@ -164,7 +164,7 @@ def _make_site(installation: Installation, services: Services, wishes: Wishes, t
     if site.changed:
         services.agent.stop()
     if site_type in RETIRED:
-        tell(f"note      {site_type} was switched off; its settings are here for what was kept of it")
+        tell(f"note      {site_type} was switched off; its settings are kept for old data")
     if site_type != LOCAL and wishes.server is None:
         tell(f"note      the compute nodes of {site_type} must be able to reach {url}; else use --server URL")
     for name in site.kept:
@@ -181,7 +181,7 @@ def _make_site(installation: Installation, services: Services, wishes: Wishes, t
 
 
 def _present(installation: Installation) -> Description | None:
-    """Return what was set up in the folder; None where nothing was, or not all.
+    """Return the description of a folder; None if it is empty or unfinished.
 
     Raises:
         UserError: The folder is something else.
@@ -189,26 +189,26 @@ def _present(installation: Installation) -> Description | None:
     folder = installation.folder
     if not ALLOWED_IN_PATHS.fullmatch(str(folder)):
         raise UserError(
-            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or signs of a shell; choose "
-            "another"
+            f"{folder}: Balsam's launchers cannot work in a folder whose path has spaces or special characters of a "
+            "shell; choose another"
         )
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: this is a file; name a folder that is new or empty")
+        raise UserError(f"{folder}: this is a file; name a new or empty folder")
     if installation.description_file.exists():
         try:
             return installation.describe()
         except UserError:
             return None
     if folder.exists() and any(folder.iterdir()) and not _log(installation).exists():
-        raise UserError(f"{folder}: this holds other things; name a folder that is new or empty")
+        raise UserError(f"{folder}: this folder is not empty; name a new or empty folder")
     return None
 
 
 def _settled(installation: Installation, wishes: Wishes, before: Description | None) -> Wishes:
-    """Return the wishes with what is there where nothing is said.
+    """Return the options, with the earlier choices filled in.
 
     Raises:
-        UserError: They are not possible, or at odds with what is there.
+        UserError: An option is impossible, or contradicts the folder.
     """
     site_type = wishes.site_type or (before.site_type if before else LOCAL)
     check_site_type(site_type)
@@ -235,11 +235,11 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
         for option, value in (("--port", wishes.port), ("--token-hours", wishes.token_hours)):
             if value is not None:
                 raise UserError(
-                    f"{option} {value}: this is for a server of one's own, and --server names another's"
+                    f"{option} {value}: this option is for the folder's own server, and --server names a hosted one"
                 )
     elif wishes.user or wishes.password_from_stdin:
         raise UserError(
-            "--user and --password-stdin: a server of one's own asks for no login; leave them out"
+            "--user and --password-stdin: the folder's own server asks for no login; leave them out"
         )
     if wishes.token_hours is not None and wishes.token_hours < SHORTEST_TOKEN:
         raise UserError(f"--token-hours {wishes.token_hours:g}: too short; give at least {SHORTEST_TOKEN:g}")
@@ -259,5 +259,5 @@ def _write_activate(installation: Installation) -> None:
 
 
 def _log(installation: Installation) -> Path:
-    """The log of the installation: the first file that is written, by which an unfinished folder is known."""
+    """Return the log of the installation. It is the first file written, and marks an unfinished folder."""
     return installation.folder / "balsam-init.log"

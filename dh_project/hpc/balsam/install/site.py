@@ -1,4 +1,4 @@
-"""A site: its place on the server, its settings and job template, and its folders."""
+"""Makes a site: its entry on the server, its settings and job template, and its folders."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SYSTEMS = {
     "thetagpu": "alcf_thetagpu",
     "cooley": "alcf_cooley",
 }
-"""Types of sites, and what Balsam calls its settings for each."""
+"""Types of sites, with the name of Balsam's settings for each."""
 
 RETIRED = ("theta", "cooley", "summit")
-"""Systems that were switched off."""
+"""Systems that have been switched off."""
 
 LOCAL_PLATFORM = {
     "title": "This machine",
@@ -47,20 +47,20 @@ LOCAL_PLATFORM = {
 }
 
 LONGEST_NAME = 100
-"""Characters of a site's name, on Balsam's server."""
+"""Longest name of a site on Balsam's server."""
 
 SETTINGS, TEMPLATE, NUMBER = "settings.yml", "job-template.sh", ".balsam-site"
 
 
 class MadeSite(NamedTuple):
-    """A site.
+    """A site that was made or updated.
 
     Attributes:
-        id: Its number on the server.
-        name: Its name there.
-        node: What its nodes hold.
-        kept: Files that the user has edited, and that were left as they are.
-        changed: Whether other files are not what they were; an agent that runs knows the old ones.
+        id: Its id on the server.
+        name: Its name on the server.
+        node: Resources of its nodes.
+        kept: Files that the user has edited, which are left unchanged.
+        changed: Whether other files changed; a running agent still knows the old ones.
     """
 
     id: int
@@ -71,17 +71,17 @@ class MadeSite(NamedTuple):
 
 
 def check_site_type(site_type: str) -> None:
-    """Make sure that there is such a type.
+    """Check a type of site.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such type.
     """
     if site_type not in SYSTEMS:
         raise unknown("site type", site_type, SYSTEMS)
 
 
 def default_name(installation: Installation) -> str:
-    """Return a site's name where none is given: that of the folder, and of this machine."""
+    """Return the default name of a site: the name of the folder and of this machine."""
     return f"{installation.folder.name}-{socket.gethostname().partition('.')[0]}"[:LONGEST_NAME]
 
 
@@ -92,7 +92,7 @@ def make_site(
     projects: Sequence[str],
     client: BalsamClient,
 ) -> MadeSite:
-    """Make the site, or what is missing of it.
+    """Make the site, or the missing parts of it.
 
     Args:
         installation: The folder.
@@ -121,7 +121,7 @@ def make_site(
         installation, "defaults.py", given={"system": SYSTEMS[site_type], "changed": platform}
     )
     node = NodeKind.model_validate(shipped["node"])
-    if site_type == "perlmutter-cpu":  # Balsam has one class for both kinds of node
+    if site_type == "perlmutter-cpu":  # Balsam has the same class for both kinds of node
         node.gpus = 0
     template = (
         local_template(installation)
@@ -141,7 +141,7 @@ def _changed_settings(text: str, site_type: str, projects: Sequence[str]) -> str
     settings: dict[str, Any] = yaml.safe_load(text)
     settings["filter_tags"] = {}
     settings.update(transfers=None, elastic_queue=None, queue_maintainer=None, file_cleaner=None)
-    # with the 64 that Balsam ships, one node of several takes all jobs that wait
+    # with Balsam's default of 64, one node would take all waiting jobs
     settings["launcher"]["serial_mode_prefetch_per_rank"] = 1
     settings["processing"]["num_workers"] = 1
     scheduler = settings["scheduler"]
@@ -166,7 +166,7 @@ def _present_projects(installation: Installation) -> list[str]:
 
 
 def _write_unless_edited(folder: Path, files: Mapping[str, str]) -> tuple[list[str], bool]:
-    """Write files, but none that the user has edited; return those, and whether any is new or another."""
+    """Write files except those that the user has edited; return the latter, and whether any file changed."""
     record = folder / ".dh_project.json"
     try:
         written: dict[str, str] = json.loads(record.read_text())

@@ -1,4 +1,4 @@
-"""How a folder of ``balsam-init`` is: each of its parts, and whether it is well."""
+"""The status of a Balsam folder: whether each of its parts works."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dh_project.hpc.balsam.tasks.job_table import shown_span
 
 
 class Part(NamedTuple):
-    """A part of the folder.
+    """The status of one part.
 
     Attributes:
-        name: What it is.
-        well: Whether it is as it should be.
-        words: How it is.
+        name: Name of the part.
+        well: Whether it works.
+        words: Its status in words.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 
 def parts(installation: Installation, description: Description) -> Iterator[Part]:
-    """Yield the parts of a folder."""
+    """Yield the status of each part of a folder."""
     services = Services(installation)
     yield Part("folder", True, str(installation.folder))
     wrong = fault(installation)
@@ -77,7 +77,7 @@ def _token(installation: Installation) -> Part:
     except UserError as error:
         return Part("token", False, str(error))
     if token.expires is None:
-        return Part("token", True, "good, without an end")
+        return Part("token", True, "valid, without expiry")
     left = token.seconds_left()
     if left <= 0:
         return Part("token", False, f"ran out on {token.expires:%Y-%m-%d %H:%M} UTC")

@@ -61,7 +61,9 @@ def check_margin(minutes: int, job_mode: str, margin: float | None) -> None:
     Raises:
         UserError: It does not, so the driver would only wait for the end of the batch job.
     """
-    ahead = 2 * LAUNCHER_MINUTES if job_mode == "mpi" else LAUNCHER_MINUTES  # in mpi mode it goes off twice
+    ahead = (
+        2 * LAUNCHER_MINUTES if job_mode == "mpi" else LAUNCHER_MINUTES
+    )  # in mpi mode Balsam subtracts it twice
     seconds = 60 * max(1, minutes - ahead)
     if margin is not None and margin >= seconds:
         raise UserError(
@@ -85,7 +87,7 @@ def check_balsam_request(site: BalsamSite, request: BalsamRequest, chain: int) -
         check_queue(f"site {site.name}", queues, request.queue or "", request)
     if not request.project:
         known = f"; it has: {', '.join(projects)}" if projects else ""
-        raise UserError(f"-A: site {site.name} demands a project that pays{known}")
+        raise UserError(f"-A: site {site.name} needs a project that pays{known}")
     if projects and request.project not in projects:
         raise UserError(
             f"-A {request.project}: not a project of site {site.name}{did_you_mean(request.project, projects)}; it "
@@ -111,4 +113,4 @@ def _rules(site: BalsamSite) -> tuple[dict[str, Queue], list[str], dict[str, str
         queues = queues_of(rules["allowed_queues"])
         return queues, list(rules["allowed_projects"]), dict(rules["optional_batch_job_params"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        return {}, [], {}  # the agent judges
+        return {}, [], {}  # the agent will check the request

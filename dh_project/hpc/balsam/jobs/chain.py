@@ -1,7 +1,7 @@
-"""The batch jobs of one search: each driver submits the next one, and the last one ends what is left of them.
+"""The batch jobs of one search: each driver submits the next one, and the last driver deletes the rest.
 
-Balsam's launchers run the jobs that carry a workflow's tag, so that a search goes on in whatever batch job of its
-workflow starts next.
+Balsam's launchers run the jobs that have a workflow's tag, so a search continues in the next batch job of its
+workflow that starts.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from dh_project.hpc.balsam.client.models import BalsamBatchJob, BatchRequest, Ba
 from dh_project.hpc.balsam.jobs.deletion import delete_batch_jobs
 
 AFTER = "after"
-"""Parameter of the site's job template: the scheduler's number of the batch job that is to end first."""
+"""Parameter of the site's job template: the scheduler's number of the batch job that must end first."""
 
 SECONDS_BETWEEN = 5.0
-"""Between two tries, where the server is down or the present batch job is not known to it yet."""
+"""Interval between two tries, if the server is down or does not know the present batch job yet."""
 
 log = logging.getLogger(__name__)
 
 
 def batch_jobs_of(client: BalsamClient, site_id: int, workflow: str) -> list[BalsamBatchJob]:
-    """Return a workflow's batch jobs, in the order of their making."""
+    """Return a workflow's batch jobs, the oldest first."""
     return sorted(client.batch_jobs(site_id, {tags.WORKFLOW: workflow}), key=lambda batch_job: batch_job.id)
 
 
 def present_one(
     client: BalsamClient, job_id: int, batch_jobs: Sequence[BalsamBatchJob]
 ) -> BalsamBatchJob | None:
-    """Return the batch job in which a job runs; None where the server does not know yet."""
+    """Return the batch job in which a job runs; None if the server does not know it yet."""
     number = client.job(job_id).batch_job_id
     found = [each for each in batch_jobs if each.id == number and each.state is not BatchState.FINISHED]
     return found[0] if found else None
 
 
 def waits_for(batch_job: BalsamBatchJob, other: BalsamBatchJob) -> bool:
-    """Say whether one begins when the other ends."""
+    """Return whether a batch job starts when the other one ends."""
     return other.scheduler_id is not None and batch_job.optional_params.get(AFTER) == str(other.scheduler_id)
 
 
 class Chain:
-    """Submits the next batch job of a search, in the background, and tries again while the server is down.
+    """Submits the next batch job of a search in the background, and repeats that while the server is down.
 
     Args:
-        client: Of the server.
-        site_id: The site.
+        client: Client of the server.
+        site_id: Id of the site.
         workflow: The search's name.
-        job_id: The driver's own job.
+        job_id: Id of the driver's own job.
         last: How many batch jobs the workflow may have.
     """
 
@@ -61,23 +61,23 @@ class Chain:
         self._thread = threading.Thread(target=self._go_on, name="chain", daemon=True)
 
     def start(self) -> None:
-        """Submit the next one as soon as it can be, where there is to be one."""
+        """Begin to submit the next batch job, if the search may have more than one."""
         if self._last > 1:
             self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait until that is settled, at most so long."""
+        """Wait until the next batch job is submitted, at most some seconds."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
     def end(self, patience: float) -> list[BalsamBatchJob]:
-        """Take the batch jobs that are still ahead out of the queue, for the search is over; return them.
+        """The search is over: delete the batch jobs that have not started yet, and return them.
 
         Args:
-            patience: Seconds for which a server that is down is waited for.
+            patience: Seconds to wait for a server that is down.
 
         Raises:
-            Unavailable: It stays down; they start, find nothing to do, and end.
+            Unavailable: The server stays down. The batch jobs will start, find nothing to do, and end.
         """
         self._over.set()
         self.join(SECONDS_BETWEEN)
@@ -85,7 +85,7 @@ class Chain:
         return list({each.id: each for each in delete_batch_jobs(self._client, self._ahead)}.values())
 
     def _ahead(self) -> list[BalsamBatchJob]:
-        """Return the workflow's batch jobs that wait, in the queue or in a script, for this one's end."""
+        """Return the workflow's batch jobs that wait in the queue, or in their script for the end of this one."""
         batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
         present = present_one(self._client, self._job_id, batch_jobs)
         return [
@@ -112,7 +112,7 @@ class Chain:
             self._over.wait(SECONDS_BETWEEN)
 
     def _submit_next(self) -> bool:
-        """Submit the next batch job, where none is ahead; say whether that is settled."""
+        """Submit the next batch job if none waits; return whether nothing is left to do."""
         batch_jobs = batch_jobs_of(self._client, self._site_id, self._workflow)
         if len([each for each in batch_jobs if each.state is not BatchState.SUBMIT_FAILED]) >= self._last:
             return True

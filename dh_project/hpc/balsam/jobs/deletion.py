@@ -1,4 +1,4 @@
-"""Takes batch jobs of a workflow out of the scheduler's queue."""
+"""Deletes the batch jobs of a workflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dh_project.hpc.balsam.client.client import BalsamClient
 from dh_project.hpc.balsam.client.models import BalsamBatchJob, BatchState
 
 ROUNDS = 5
-"""A batch job that the site's agent submits at this moment comes back into the queue, so that it is deleted again."""
+"""Number of tries: a batch job that the site's agent submits at this moment comes back into the queue."""
 
 SECONDS_BETWEEN = 1.0
 
@@ -22,7 +22,7 @@ def delete_batch_jobs(
     """Delete batch jobs until none is left, the running ones last, and yield each.
 
     Args:
-        client: Speaks with the server.
+        client: Client of the server.
         find: Returns the batch jobs that are still to be deleted.
         before_running: Is called before a running batch job is deleted.
     """

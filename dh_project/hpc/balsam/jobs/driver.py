@@ -1,4 +1,4 @@
-"""The search's own job: runs ``deephyper hps`` in its folder, from one batch job to the next.
+"""The search's own job: runs the search in its folder, from one batch job to the next.
 
 Balsam starts it again, in the next batch job, where its launcher ended or it crashed and left no file ``over``. So a
 driver whose time has run out stays until the launcher ends it; one that is through leaves that file, takes the batch
@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import psutil
 
@@ -26,11 +27,14 @@ from dh_project.hpc.balsam.install.programs import die_with_the_parent
 from dh_project.hpc.balsam.jobs.chain import Chain
 from dh_project.hpc.balsam.jobs.orders import Orders
 from dh_project.hpc.balsam.jobs.staging import bring_back
-from dh_project.hpc.balsam.jobs.submission import OUTPUT, Over, Submission
+from dh_project.hpc.balsam.jobs.submission import Over, Submission
 from dh_project.results.driver_lock import DriverLock
-from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
+from dh_project.results.search_results import exit_status
 from dh_project.search.limits import Limits
+from dh_project.search.progress import Lines
+from dh_project.search.session import run_search
+from dh_project.search.summary import print_summary
 from dh_project.trial.ranks import forget_ranks
 
 ENDS_VARIABLE = "DH_PROJECT_JOB_ENDS"
@@ -119,9 +123,7 @@ class Driver:
         return UNSUCCESSFUL if outcome.status else 0
 
     def _session(self) -> Outcome:
-        from dh_project.cli.main import main
-
-        arguments = [*self.submission.arguments(), "--log-dir", "."]
+        settings = replace(self.submission.settings(), folder=Path())
         ends = os.environ.get(ENDS_VARIABLE)
         if ends is not None:
             left = float(ends) - time.time()
@@ -131,22 +133,21 @@ class Driver:
                     "time", f"{left:.0f} s are left of the batch job, {margin:.0f} of them the margin", 0
                 )
             walltime = float(ends) - psutil.Process().create_time()
-            arguments += ["--walltime", f"{walltime:.1f}", "--margin", f"{margin:.1f}"]
+            settings = replace(settings, walltime=walltime, margin=margin)
         if not self._is_free():
             return Outcome("crash", "the driver before, of a launcher that died, keeps the folder", 1)
-        before = self._endings()
         try:
-            status = main(arguments)
-        except SystemExit as leaving:  # an option of hps is wrong
-            status = leaving.code if isinstance(leaving.code, int) else 2
+            found = run_search(settings, observer=Lines())
+        except (UserError, OSError) as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return Outcome("refused", one_line(error), 2 if isinstance(error, UserError) else 1)
         except Exception as error:
             traceback.print_exc()
             return Outcome("crash", f"{type(error).__name__}: {one_line(error)}", 1)
-        endings = self._endings()[len(before) :]
-        if endings:
-            (self.folder / CRASHES).unlink(missing_ok=True)  # those before were no hindrance
-            return Outcome(endings[-1]["ending"], endings[-1]["reason"], status)
-        return Outcome("signal" if status == 130 else "none", self._last_words(), status)
+        print_summary(found, settings.max_evals)
+        (self.folder / CRASHES).unlink(missing_ok=True)  # those before were no hindrance
+        assert found.ending is not None
+        return Outcome(found.ending.kind, found.ending.reason, exit_status(found))
 
     def _is_free(self) -> bool:
         """Wait until a driver before, whose launcher died, has let go; say whether it has."""
@@ -163,23 +164,6 @@ class Driver:
                 time.sleep(1.0)
             else:
                 return True
-
-    def _endings(self) -> list[dict[str, Any]]:
-        """Return how the sessions so far ended."""
-        try:
-            return [record for record in scan(self.paths.journal)[0] if record["kind"] == "close"]
-        except (OSError, UserError):  # the search itself says what is wrong with it
-            return []
-
-    def _last_words(self) -> str:
-        """Return the last line that the search printed, to where Balsam writes its output."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        try:
-            lines = (self.folder / OUTPUT).read_text(errors="replace").split("\n")
-        except OSError:
-            lines = []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word")
 
     def _obey(self) -> None:
         """End the search where the user orders that."""

@@ -1,4 +1,4 @@
-"""Following a search that was submitted: its batch jobs, its own job, and each trial's end."""
+"""Follows a submitted search: its batch jobs, its own job, and the end of each trial."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from dh_project.results.paths import SearchPaths
 from dh_project.search.observer import Observer
 
 READ_SECONDS = 1.0
-"""Between two looks at the journal."""
+"""Interval at which the journal is read."""
 
 ASK_SECONDS = 3.0
-"""Between two questions to the server."""
+"""Interval at which the server is asked."""
 
 SETTLE_SECONDS = 30.0
-"""For which nothing may be ahead before the search is held to be interrupted: an agent may be slow."""
+"""A search without a waiting or running batch job for this time is interrupted. An agent may need some seconds."""
 
 LAUNCHER_SECONDS = 120.0
-"""After which a launcher that runs is held to be unable to take the search."""
+"""Time after which the user is told that a running launcher has not taken the search."""
 
 OVER_STATES = (JobState.JOB_FINISHED, JobState.FAILED)
 
 
 class JournalTail:
-    """Reads a journal that grows, each record once.
+    """Reads a growing journal, each record once.
 
     Args:
-        path: Its file, which may not be there yet.
+        path: Its file, which need not exist yet.
 
     Attributes:
-        history: What the records so far tell.
+        history: The history of the records so far.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,12 +47,12 @@ class JournalTail:
         self.history = History()
 
     def read(self) -> None:
-        """Take what is new, as far as it is whole."""
+        """Read the new records that are complete."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
                 lines = file.read().splitlines(keepends=True)
-        except OSError:  # none yet, or the file system is away
+        except OSError:  # no journal yet, or the file system is away
             return
         for line in lines:
             record = decode(line)
@@ -63,17 +63,17 @@ class JournalTail:
 
 
 class Follower:
-    """Tells how a search goes, until it is over or nothing is ahead of it.
+    """Prints the progress of a search until it is over or has no batch job left.
 
     Args:
         target: The site.
         workflow: The search's name.
         job: The search's own job.
         tell: Prints a line.
-        observer: Is shown each trial that ends.
+        observer: Is called at the end of each trial.
 
     Attributes:
-        job: The search's own job, as the server told of it last.
+        job: The search's own job as the server described it last.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class Follower:
 
     @property
     def history(self) -> History:
-        """What is known of the search."""
+        """The history of the search so far."""
         return self._tail.history
 
     def pass_over(self) -> None:
-        """Leave out the trials that have ended already."""
+        """Do not show the trials that have ended already."""
         self._tail.read()
         self._shown = len(self.history.ended)
 
     def follow(self) -> Over | None:
-        """Follow to the end; return how the search ended, or None where it was interrupted."""
+        """Follow the search to its end; return how it ended, or None if it was interrupted."""
         ask_at = 0.0
         while True:
             self._show_trials()
@@ -119,14 +119,14 @@ class Follower:
         self._shown = len(self.history.ended)
 
     def _ask(self) -> bool:
-        """Ask the server how the jobs stand, and tell what has changed; say whether nothing is ahead."""
+        """Ask the server for the jobs' states and print the changes; return whether the search is interrupted."""
         client = self._target.client
         try:
             batch_jobs = batch_jobs_of(client, self._target.site.id, self._workflow)
             self.job = client.job(self.job.id)
             [site] = [site for site in client.sites() if site.id == self._target.site.id]
         except (ServerError, ValueError) as error:
-            self._say("server", f"{error}; the search goes on without")
+            self._say("server", f"{error}; the search continues")
             return False
         self._said.pop("server", None)
         for batch_job in batch_jobs:
@@ -150,7 +150,7 @@ class Follower:
         self._say(f"batch job {batch_job.id}", text)
 
     def _tell_untaken(self, batch_jobs: list[BalsamBatchJob]) -> None:
-        """Tell where a launcher runs and does not take the search."""
+        """Tell the user if a launcher runs and does not take the search."""
         runs = any(each.state is BatchState.RUNNING for each in batch_jobs)
         if not runs or self.job.state is JobState.RUNNING or self.job.state in OVER_STATES:
             self._untaken_since = None
@@ -165,7 +165,7 @@ class Follower:
             )
 
     def _is_idle(self, batch_jobs: list[BalsamBatchJob]) -> bool:
-        """Say whether the search is not over and yet nothing takes it, for longer than an agent needs."""
+        """Return whether no batch job has run or waited for the search for longer than an agent needs."""
         is_ahead = any(each.state.is_ahead for each in batch_jobs)
         if is_ahead and self.job.state not in OVER_STATES:
             self._idle_since = None
@@ -176,7 +176,7 @@ class Follower:
         return has_failed or time.monotonic() - self._idle_since > SETTLE_SECONDS
 
     def _say(self, of: str, text: str) -> None:
-        """Tell a line once, and again only when something else has been told of the same thing."""
+        """Print a line about a thing, unless it is the same as the last line about it."""
         if self._said.get(of) != text:
             self._said[of] = text
             self._tell(text)

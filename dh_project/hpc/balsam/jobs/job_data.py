@@ -1,7 +1,7 @@
-"""What a trial's job says of itself in its ``data`` on the server: its last reports, and its end.
+"""The ``data`` of a trial's job on the server: the last reports of the trial, and its end.
 
-The job's own worker writes it, one job a request, and always all of it. Balsam's way for results is not used: its
-update of several jobs at once loses them.
+The job itself writes all of it in each request, and each request updates one job. Balsam's own way for results is not
+used, because its update of several jobs in one request loses fields.
 """
 
 from __future__ import annotations
@@ -17,45 +17,51 @@ if TYPE_CHECKING:
 log = logging.getLogger("dh_project")
 
 MOST_REPORTS = 100
-"""So many of the last ones are told; a trial that reports more often than it is asked loses those between."""
+"""Number of reports in the data. If a trial reports more between two requests, the older ones are lost."""
 
 SECONDS_BETWEEN, TRIALS_A_SECOND = 1.0, 20
-"""Reports of a trial are sent at most so often; those of many trials so many a second, all together."""
+"""Shortest interval between two requests of a trial, and most requests of all trials per second."""
 
 LAST_PATIENCE = 60.0
-"""Seconds for which the end is tried to be told; after that its file has to do."""
+"""Seconds for which sending the end is tried; after that, only the result file tells it."""
 
 
 class JobData:
-    """Tells the server of one job, in a thread, whatever the server does.
+    """Sends the data of one job to the server, in a thread of its own.
 
     Args:
-        connect: Returns what speaks with the server; None where there is none to speak with.
-        job_id: The job.
-        trials: How many trials tell the server of themselves at the same time.
+        connect: Returns a client of the server; None if the server cannot be reached.
+        job_id: Id of the job.
+        trials: Number of trials that send data at the same time.
     """
 
     def __init__(self, connect: Callable[[], BalsamClient | None], job_id: int, trials: int = 1) -> None:
         self._connect, self._job_id = connect, job_id
         self._pause = max(SECONDS_BETWEEN, trials / TRIALS_A_SECOND)
-        self._reports: tuple[int, list[tuple[int, float]]] = (0, [])  # all there were, and the last of them
+        self._reports: tuple[int, list[tuple[int, float]]] = (
+            0,
+            [],
+        )  # the number of all reports, and the last ones
         self._end: dict[str, Any] | None = None
         self._news = threading.Event()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
 
     def begin(self) -> None:
-        """Begin to tell, which takes the time of some imports; before that, what is to be told is kept."""
+        """Start the thread. Reports from before are kept. The imports of the client take some time."""
         self._thread.start()
 
     def report(self, step: int, objective: float) -> None:
         """Add a report."""
         number, last = self._reports
-        self._reports = (number + 1, [*last, (step, objective)][-MOST_REPORTS:])  # at once: a thread reads it
+        self._reports = (
+            number + 1,
+            [*last, (step, objective)][-MOST_REPORTS:],
+        )  # one assignment: a thread reads it
         self._news.set()
 
     def end(self, end: dict[str, Any]) -> None:
-        """Tell the end, and wait until the server knows it or patience ends."""
+        """Send the end, and wait until the server has it or the patience is used up."""
         self._end = end
         if self._thread.ident is None:
             self.begin()
@@ -64,7 +70,7 @@ class JobData:
         self._thread.join(LAST_PATIENCE + 5)
 
     def content(self) -> dict[str, Any]:
-        """Return what there is to tell: ``first`` is the number of the first report in it."""
+        """Return the data; ``first`` is the number of the first report in it."""
         number, last = self._reports
         data: dict[str, Any] = {"first": number - len(last), "reports": last}
         return data if self._end is None else {**data, "end": self._end}
@@ -83,6 +89,6 @@ class JobData:
             except ServerError as error:
                 log.warning("%s", error)
                 if not isinstance(error, Refused):
-                    self._news.set()  # with the next round
+                    self._news.set()  # try again in the next round
             if not is_last:
                 self._is_over.wait(self._pause)

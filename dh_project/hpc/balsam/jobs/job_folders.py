@@ -1,4 +1,4 @@
-"""Where jobs run, as far as this machine sees it."""
+"""The folders of jobs, if this machine sees them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dh_project.hpc.balsam.client.models import BalsamJob, BalsamSite
 
 
 class JobFolders:
-    """Finds the folders of jobs; asks the server for sites and apps once.
+    """Finds the folders of jobs. It asks the server for sites and apps once.
 
     Args:
-        client: Speaks with the server.
+        client: Client of the server.
     """
 
     def __init__(self, client: BalsamClient) -> None:
@@ -28,6 +28,6 @@ class JobFolders:
         return self._sites[job.app_id]
 
     def of(self, job: BalsamJob) -> Path | None:
-        """Return a job's folder, which need not exist yet; None where its site lies on another machine."""
+        """Return a job's folder, which need not exist yet; None if its site is on another machine."""
         data = Path(self.site_of(job).path) / "data"
         return data / job.workdir if data.is_dir() else None

@@ -1,4 +1,4 @@
-"""How a trial's job is launched: as this package does, or as a run function's ``balsamjob_spec`` wants it."""
+"""Launch of a trial's job: the default one, or the one in a run function's ``balsamjob_spec``."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from dh_project.trial.attempt import Assignment, RunContext
 
 @dataclass(frozen=True)
 class BalsamJobSpec:
-    """The launch that a run function asks for, by an attribute.
+    """The launch that a run function asks for, as its attribute ``balsamjob_spec``. The names are Balsam's.
 
-    Data-parallel, for instance, so that each of two ranks calls ``run(point)``::
+    Example:
+        A data-parallel trial: Balsam's launcher starts two ranks, and each calls ``run(point)``::
 
-        run.balsamjob_spec = BalsamJobSpec(ranks_per_node=2)
+            run.balsamjob_spec = BalsamJobSpec(ranks_per_node=2)
 
     Attributes:
-        command: Shell text around the worker's own command, ``{worker}``; ``{image}`` is the image, quoted.
-            A container: ``apptainer exec --nv {image} {worker}``. Several processes by torch's own launcher:
+        command: Shell text that contains the worker's command as ``{worker}`` and may contain the quoted image as
+            ``{image}``. In a container: ``apptainer exec --nv {image} {worker}``. With torch's launcher:
             ``torchrun --standalone --nproc-per-node 2 --no-python {worker}``.
-        image: Container image; the site's where None.
-        python: Interpreter that runs the worker; None for ``python3`` of an image, and else for this environment's.
+        image: Container image. None means the site's.
+        python: Interpreter of the worker. None means ``python3`` if there is an image, else this environment's.
         num_nodes: Nodes of one trial.
-        ranks_per_node: Processes that Balsam's launcher starts on each of them; each calls the run function.
-        threads_per_rank: Cores of each; None for an even share.
-        gpus_per_rank: GPUs of each; None for one where there are GPUs.
-        processes: How many processes ``command`` itself starts of the worker.
-        environment: Variables of the job.
+        ranks_per_node: Processes of the trial that Balsam's launcher starts on each of its nodes.
+        threads_per_rank: Cores of each process. None means an even share of the node.
+        gpus_per_rank: GPUs of each process. None means one if there are GPUs.
+        processes: Number of worker processes that ``command`` itself starts.
+        environment: Environment variables of the job.
     """
 
     command: str = "exec {worker}"
@@ -48,10 +49,10 @@ class BalsamJobSpec:
 
 
 def job_spec_of(run: Callable[..., Any], image: str | None = None) -> BalsamJobSpec:
-    """Return the launch that a run function asks for, with the site's image where it names none.
+    """Return the launch that a run function asks for, with the site's image if it names none.
 
     Raises:
-        UserError: It asks with something else, or its command is no template.
+        UserError: If its ``balsamjob_spec`` is of another type, or has an invalid command.
     """
     spec = getattr(run, "balsamjob_spec", None)
     if spec is None:
@@ -85,8 +86,8 @@ def trial_command(
         spec: The launch.
         context: What all trials share.
         assignment: The attempt.
-        resources: What its job takes.
-        trials: How many run at the same time.
+        resources: Resources of its job.
+        trials: Number of trials that run at the same time.
     """
     payload = {
         "context": asdict(context),

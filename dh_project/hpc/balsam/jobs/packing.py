@@ -1,10 +1,13 @@
-"""How many trials the nodes of a batch job hold beside the search's driver, and what each takes.
+"""Packing: how many trials the nodes of a Balsam batch job hold beside the search's driver, and what each takes.
 
-Balsam's launchers count a node's room in shares (``1 / node_packing_count``), cores and GPUs. The driver takes one
-core and next to no share. In serial mode a node that is full to 1.001 is full, so trials take ``1 / n`` each. In mpi
-mode the server hands out jobs while their shares fit into what all nodes have left, without that slack, and the
-last trial would wait for ever; there trials take ``1 / (n + 1)``, and GPUs and cores hold the limit. Where they do
-not, no more trials may be under way than run at a time, for a launcher would start those that wait, too.
+Balsam's launchers count the room on a node in shares (``1 / node_packing_count``), cores and GPUs. The driver takes
+one core and almost no share. Trials take different shares in the two modes:
+
+- In serial mode, the shares on a node may add up to 1.001. Trials take ``1 / n`` each.
+- In mpi mode, the server hands out jobs while their shares fit into the rest of all nodes, without that tolerance, so
+  that the last trial would wait for ever. Trials take ``1 / (n + 1)``, and the cores and GPUs enforce the limit. If
+  they cannot, the search must not have more trials under way than run at a time, because a launcher would start
+  waiting ones too.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from dh_project.hpc.balsam.install.installation import NodeKind
 from dh_project.trial.shape import TrialShape
 
 SHARE_OF_DRIVER = 10_000
-"""The driver's ``node_packing_count``."""
+"""``node_packing_count`` of the driver."""
 
 MPI, SERIAL = "mpi", "serial"
 
@@ -33,10 +36,10 @@ class Packing:
     """What the jobs of a search take.
 
     Attributes:
-        slots: Trials at a time.
-        trial: What a trial's job takes.
-        driver: What the search's own job takes.
-        is_tight: Whether a launcher starts no more trials on a node than the user allows, however many wait.
+        slots: Number of trials that run at a time.
+        trial: Resources of a trial's job.
+        driver: Resources of the search's own job.
+        is_tight: Whether a launcher never starts more trials on a node than the user allows, however many wait.
     """
 
     slots: int
@@ -59,6 +62,16 @@ def pack(
 
     Raises:
         UserError: If a trial does not fit beside the driver, or the mode cannot run it.
+
+    Example:
+        Two nodes with 32 cores and 4 GPUs hold eight trials of one GPU and 7 cores:
+
+        >>> from dh_project.hpc.balsam.install.installation import NodeKind
+        >>> from dh_project.hpc.balsam.jobs.packing import pack
+        >>> from dh_project.trial.shape import TrialShape
+        >>> packing = pack(NodeKind(cores=32, gpus=4), 2, "mpi", TrialShape(cores=None))
+        >>> packing.slots, packing.trial.threads_per_rank
+        (8, 7)
     """
     processes, nodes = shape.processes_per_node, shape.nodes
     if job_mode == SERIAL and shape.processes > 1:

@@ -1,4 +1,4 @@
-"""Where a search's trials run on a Balsam site: which jobs are its own, and what each of them takes."""
+"""The place of a search on a Balsam site: its batch jobs, the tags of its jobs, and the resources of each."""
 
 from __future__ import annotations
 
@@ -27,32 +27,33 @@ from dh_project.trial.shape import TrialShape
 from dh_project.user_code.loading import load_run
 
 SLOTS_A_WAITING_TRIAL = 16
-"""One trial waits for so many slots: more of them would be proposed from older knowledge than need be."""
+"""One trial waits for every so many slots. More waiting trials would be proposed from older results than needed."""
 
 RUN_FILE = ".balsam-run"
-"""Beside the trials' folders, with which ``--fresh`` puts it aside."""
+"""File beside the folders of the trials, so that ``--fresh`` moves it aside together with them."""
 
 STARTING_PATIENCE = 120.0
-"""Seconds for which a server that is away is waited for when a session begins that no user looks at."""
+"""Seconds that a driver which is a job itself waits for a server that does not answer at its start."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where trials run, and what they take.
+    """The place at which trials run, and what they take.
 
     Attributes:
         installation: The Balsam folder.
-        client: Speaks with its server.
-        workflow: The tag that the launchers of the search look for.
-        folder: Where its jobs run, below the site's data folder.
-        search: Where the search stands.
-        packing: What its jobs take.
-        spec: How they are launched.
-        trial_app: Number of the app that runs trials.
-        own_job: The job that the driver is; None for one that is none.
-        own_batch_job: The batch job that it runs in.
-        ahead: Jobs that wait while every slot is busy, for a launcher to start one the moment a slot is free.
-        most: Trials under way that the user allows.
+        client: Client of its server.
+        workflow: Tag of the jobs that the launchers of the search run.
+        folder: Folder of its jobs, below the site's data folder.
+        search: Paths of the search.
+        packing: Resources of its jobs.
+        spec: Launch of a trial's job.
+        trial_app: Id of the app that runs trials.
+        own_job: Id of the job that this driver is, or None if it is not a job.
+        own_batch_job: Id of the batch job in which the driver runs, or None.
+        ahead: Number of jobs that wait while all slots are busy, so that a launcher can start one as soon as a slot
+            is free.
+        most: Most trials under way that the user allows, or None.
     """
 
     installation: Installation
@@ -70,12 +71,12 @@ class Place:
 
     @property
     def num_workers(self) -> int:
-        """Trials under way, those that wait among them."""
+        """Most trials under way, including those that wait."""
         return self.most or self.packing.slots + self.ahead
 
     @cached_property
     def run(self) -> str:
-        """What tells this search's jobs from those of another of the same workflow, or before ``--fresh``."""
+        """Random id that distinguishes this search's jobs from those of other searches, and before ``--fresh``."""
         path = self.search.trials / RUN_FILE
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,15 +84,15 @@ class Place:
         return path.read_text()
 
     def tag_of_workflow(self) -> dict[str, str]:
-        """Return what all jobs and batch jobs of the workflow have."""
+        """Return the tag of all jobs and batch jobs of the workflow."""
         return {tags.WORKFLOW: self.workflow}
 
     def tags_of_trials(self) -> dict[str, str]:
-        """Return what the jobs of this search's trials have, and no others."""
+        """Return the tags that only the jobs of this search's trials have."""
         return {tags.WORKFLOW: self.workflow, tags.RUN: self.run, tags.KIND: tags.TRIAL}
 
     def job_folder(self, assignment: Assignment) -> Path:
-        """Return the folder in which the job of an attempt runs; its trial has one of its own beside."""
+        """Return the folder in which the job of an attempt runs, which differs from the attempt's folder."""
         return self.installation.data / self._workdir(assignment)
 
     def request(self, context: RunContext, assignment: Assignment) -> JobRequest:
@@ -112,8 +113,8 @@ class Place:
                     self.spec, context, assignment, self.packing.trial, self.packing.slots
                 )
             },
-            # a job with a parent rests until it is told otherwise: the site's agent need not see it, which saves
-            # seconds, and cannot put it back into the queue when it runs already
+            # A job with a parent waits until its state is set by hand. The site's agent does not have to handle it,
+            # which saves seconds, and cannot put it back into the queue while it runs.
             parent_ids=[] if self.own_job is None else [self.own_job],
             **self.packing.trial.model_dump(),
         )
@@ -123,15 +124,16 @@ class Place:
 
 
 def find_place(run: str, settings: EvaluatorSettings) -> Place:
-    """Find out where the trials of a search run: in the batch job around this process, or in those of a workflow.
+    """Find the place of a search: the batch job around this process, or a batch job of the search's workflow.
 
     Args:
-        run: Where its run function stands.
-        settings: What the user asks for.
+        run: Name or path of the run function.
+        settings: The shape of a trial, and the workflow.
 
     Raises:
-        UserError: No Balsam folder is active, its server does not answer, or no batch job serves the workflow.
-        Unavailable: The server does not answer a job of its own, which is no mistake; the job may be run again.
+        UserError: If no Balsam folder is active, its server does not answer, or no batch job serves the workflow.
+        Unavailable: If the server does not answer a driver that is a job itself. This is not a mistake of the user,
+            and Balsam may run the job again.
     """
     installation = active_installation()
     description = installation.describe()
@@ -175,7 +177,7 @@ def find_place(run: str, settings: EvaluatorSettings) -> Place:
 
 
 def _batch_job(client: BalsamClient, own: BalsamJob | None, workflow: str) -> BalsamBatchJob:
-    """Return the batch job that the trials run in: the driver's own, or the first one ahead of its workflow."""
+    """Return the batch job in which trials run: the driver's own, or the first of its workflow that has not ended."""
     if own is not None and own.batch_job_id is not None:
         return client.batch_jobs(ids=[own.batch_job_id])[0]
     ahead = [batch for batch in client.batch_jobs(tags={tags.WORKFLOW: workflow}) if batch.state.is_ahead]

@@ -1,8 +1,8 @@
-"""Before a launcher: frees what a launcher before it, which died, left as running or as taken.
+"""Runs before a launcher: frees the jobs that a dead launcher left as running or as taken.
 
-The server itself finds out that a launcher has died after five minutes. Until then the search's own job would not be
-started in the next batch job. A trial's job that ran is never run again: the driver, which comes back, gives the
-trial another attempt.
+The server itself notices a dead launcher only after five minutes. Until then the search's own job would not start in
+the next batch job. The job of a trial that ran is never run again: the driver, once it is back, gives the trial
+another attempt.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, Batch
 from dh_project.hpc.balsam.install.installation import active_installation
 
 LONGEST = 30
-"""Seconds; the batch job waits meanwhile."""
+"""Time limit in seconds; the batch job waits meanwhile."""
 
 HELD = (JobState.RUNNING, JobState.PREPROCESSED, JobState.RESTART_READY)
-"""States that a launcher's jobs may stand in."""
+"""States of the jobs that a launcher has taken."""
 
 
 def release(client: BalsamClient, site_id: int, workflow: str, after: int | None = None) -> list[BalsamJob]:
-    """Free a workflow's jobs whose launcher is no more, and return them as they were.
+    """Free the jobs of a workflow whose launcher is dead, and return them as they were before.
 
     Args:
-        client: Of the server.
+        client: Client of the server.
         site_id: The site.
         workflow: The search's name.
-        after: The scheduler's number of a batch job that has ended, where the site's agent may not know yet.
+        after: The scheduler's number of a batch job that has ended, which the site's agent may not know yet.
     """
     held = [
         job
@@ -49,8 +49,8 @@ def release(client: BalsamClient, site_id: int, workflow: str, after: int | None
             client.update_job(job.id, state=again)
     ran = [job.id for job in trials if job.state is JobState.RUNNING]
     client.update_jobs(ran, [JobState.RUNNING], state=JobState.FAILED)
-    # a change of its state is what frees a job that was taken and not started; by way of one that no launcher takes,
-    # and that a driver puts right which takes the job up
+    # Only a change of state frees a job that was taken but not started. This state is one that no launcher takes; a
+    # driver that adopts the job corrects it.
     taken = [job.id for job in trials if job.state is JobState.PREPROCESSED]
     client.update_jobs(taken, [JobState.PREPROCESSED], state=JobState.AWAITING_PARENTS)
     client.update_jobs(taken, [JobState.AWAITING_PARENTS], state=JobState.PREPROCESSED)
@@ -58,7 +58,7 @@ def release(client: BalsamClient, site_id: int, workflow: str, after: int | None
 
 
 def main() -> NoReturn:
-    """Free the jobs of a workflow at the active site; the batch job goes on whatever comes of it."""
+    """Free the jobs of a workflow at the active site. The batch job continues even if this fails."""
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signal.alarm(LONGEST)
     parser = argparse.ArgumentParser()
@@ -71,7 +71,7 @@ def main() -> NoReturn:
         with BalsamClient.of(installation, patience=LONGEST / 2) as client:
             freed = release(client, installation.describe().site_id, arguments.workflow, arguments.after)
         for job in freed:
-            print(f"job {job.id} ({job.workdir}) was left {job.state} by a launcher that is no more: freed")
+            print(f"job {job.id} ({job.workdir}) was left {job.state} by a dead launcher: freed")
     except Exception as error:
         print(f"jobs of a dead launcher are not freed: {type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(0)

@@ -1,27 +1,27 @@
-"""``dh_project.toml`` in a Balsam folder: where a user's container, work directory, data and outputs are."""
+"""``dh_project.toml`` in a Balsam folder: the user's container, work directory, data folders and outputs."""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
-from dh_project.common.key_values import parse_key_values
 from dh_project.hpc.balsam.install.installation import Installation
 
 
 class SiteSettings(BaseModel):
-    """What a user says of a site; all of it may be left out.
+    """The user's settings of a site. All of them are optional.
 
     Attributes:
         image: Container image in which trials run.
-        work_directory: Where searches run, and where their input data is brought; without it, below the site.
-        outputs: Where each search's results are brought.
-        data: Places of data by name; ``--run-kwargs data=NAME`` means the path.
+        work_directory: Folder in which searches run and to which their input data is copied; by default the site's.
+        outputs: Folder to which the results of each search are copied.
+        data: Paths of data by name; ``--run-kwargs data=NAME`` stands for the path.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,10 +33,10 @@ class SiteSettings(BaseModel):
 
 
 def read_site_settings(installation: Installation) -> SiteSettings:
-    """Return the settings of a Balsam folder; paths in them are meant from there.
+    """Return the settings of a Balsam folder. Relative paths in them start from that folder.
 
     Raises:
-        UserError: The file is no TOML, or a name or a value in it is wrong.
+        UserError: The file is not TOML, or a key or a value in it is wrong.
     """
     file = installation.settings_file
     try:
@@ -66,19 +66,19 @@ def read_site_settings(installation: Installation) -> SiteSettings:
     )
 
 
-def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path) -> dict[str, Path]:
-    """Return the run function's arguments that name a data place, or something that is there, by their names.
+def paths_in(run_kwargs: Mapping[str, Any], settings: SiteSettings, directory: Path) -> dict[str, Path]:
+    """Return the run function's arguments that name data of the settings, or an existing file or folder.
 
     Args:
-        run_kwargs: ``key=value`` words.
-        settings: The site's; a data place comes before a file of the same name.
-        directory: Where relative paths begin.
+        run_kwargs: Constant arguments of the run function.
+        settings: The settings of the site; a name of data comes before a file of the same name.
+        directory: Folder that relative paths start from.
 
     Raises:
         UserError: A data place that is named is not there.
     """
     paths: dict[str, Path] = {}
-    for name, value in parse_key_values(run_kwargs).items():
+    for name, value in run_kwargs.items():
         if not isinstance(value, str) or not value:
             continue
         if (place := settings.data.get(value)) is not None:
@@ -88,20 +88,6 @@ def paths_in(run_kwargs: Sequence[str], settings: SiteSettings, directory: Path)
         elif (path := directory / value).exists():
             paths[name] = Path(path).resolve()
     return paths
-
-
-def with_paths(run_kwargs: Sequence[str], paths: dict[str, Path]) -> list[str]:
-    """Return ``key=value`` words in which these arguments have these paths."""
-    words = []
-    for word in run_kwargs:
-        name = word.partition("=")[0]
-        if name in paths:
-            plain = f"{name}={paths[name]}"
-            is_plain = parse_key_values([plain])[name] == str(paths[name])
-            quoted = str(paths[name]).replace("'", "''")
-            word = plain if is_plain else f"{name}='{quoted}'"
-        words.append(word)
-    return words
 
 
 def _from(home: Path, path: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""Input data brought to a work directory by its content, once; and a search's results brought back."""
+"""Copies input data to a work directory, once for each content, and the results of a search back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dh_project.results.paths import SearchPaths
 
 
 def place_of(source: Path, work: Path) -> Path:
-    """Return where input data stands in a work directory: ``inputs/<sha256>/NAME``, or where it is if that is there.
+    """Return the path of input data in a work directory: ``inputs/<sha256>/NAME``, or ``source`` if it lies there.
 
     Raises:
-        UserError: It cannot be read, or holds nothing.
+        UserError: The data cannot be read, or is empty.
     """
     if source.resolve().is_relative_to(work.resolve()):
         return source
@@ -26,10 +26,10 @@ def place_of(source: Path, work: Path) -> Path:
 
 
 def stage_in(source: Path, place: Path) -> None:
-    """Copy a file or a folder to its place, where no copy is that is whole.
+    """Copy a file or a folder to its place, unless a complete copy is there.
 
-    A copy is read again before it takes its name, and serves every search of the same data. One from which a
-    clean-up of the work directory took files is made anew.
+    A copy is read again before it takes its name, and serves every search of the same data. If a clean-up of the work
+    directory has removed files of it, it is made anew.
 
     Raises:
         UserError: The source cannot be read, or changes meanwhile.
@@ -47,13 +47,13 @@ def stage_in(source: Path, place: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, copy)
         if content_hash(aside) != home.name:
-            raise UserError(f"{source}: it changed while it was copied to {home}; submit again when it rests")
+            raise UserError(f"{source}: it changed while it was copied to {home}; submit again later")
         if place.exists():
             _remove(place)
         try:
             aside.rename(place)
         except OSError:
-            if not place.exists():  # else another submission was faster
+            if not place.exists():  # otherwise another submission was faster
                 raise
         sync_folder(home)
     finally:
@@ -64,7 +64,7 @@ def content_hash(source: Path) -> str:
     """Return the SHA-256 of a file, or of the names and contents of a folder's files.
 
     Raises:
-        UserError: It cannot be read, or holds nothing.
+        UserError: The data cannot be read, or is empty.
     """
     try:
         names = _files(source)
@@ -81,10 +81,10 @@ def content_hash(source: Path) -> str:
 
 
 def bring_back(paths: SearchPaths, outputs: Path) -> None:
-    """Copy what a search found into a folder, each file whole.
+    """Copy the results of a search into a folder, each file completely or not at all.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: A file cannot be written.
     """
     outputs.mkdir(parents=True, exist_ok=True)
     for source in (paths.results, paths.journal, paths.log, paths.folder / "best.json"):
@@ -94,7 +94,7 @@ def bring_back(paths: SearchPaths, outputs: Path) -> None:
 
 
 def _files(source: Path) -> list[Path]:
-    """Return the names of a folder's files from there, sorted; of a file, the one empty name."""
+    """Return the sorted relative paths of a folder's files; for a file, one empty path."""
     if not source.is_dir():
         return [Path()]
     return sorted(_below(source, Path()))
@@ -108,9 +108,7 @@ def _below(folder: Path, name: Path) -> Iterator[Path]:
             elif entry.is_dir(follow_symlinks=False):
                 yield from _below(folder, name / entry.name)
             elif entry.is_dir():
-                raise UserError(
-                    f"{entry.path}: a link to a folder in input data; put the folder itself there"
-                )
+                raise UserError(f"{entry.path}: a link to a folder in input data; replace it by the folder")
 
 
 def _sizes(source: Path) -> dict[Path, int]:

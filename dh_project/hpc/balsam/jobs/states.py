@@ -1,4 +1,4 @@
-"""What a Balsam job's state says of a trial, where its worker has said nothing: one table."""
+"""The state of a trial as derived from the state of its Balsam job, if its worker has not reported an end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dh_project.trial.trial import State
 
 
 class Reading(NamedTuple):
-    """What a state says.
+    """The meaning of a job's state.
 
     Attributes:
         state: The trial's state.
-        reason: Why it ended, in plain words; empty while it has not.
+        reason: Why the trial ended; empty if it has not.
     """
 
     state: State
@@ -36,7 +36,7 @@ READINGS = {
     JobState.RUN_TIMEOUT: Reading(State.LOST, "its launcher ended or died"),
     JobState.RESTART_READY: Reading(State.LOST, "its launcher ended or died"),
 }
-"""A trial's own end comes from its worker; a job that is over without one has lost it."""
+"""The meaning of each state. The end of a trial comes from its worker; a job that ends without one is lost."""
 
 WAITING = [state for state, reading in READINGS.items() if reading.state is State.WAITING]
-"""Of jobs that may be withdrawn; one that has run holds its trial's end."""
+"""States of jobs that can be withdrawn; a job that has run holds the end of its trial."""

@@ -6,12 +6,14 @@ import json
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
+from dh_project.search.settings import SearchSettings
+from dh_project.search.settings_file import from_data
 
 SUBMISSION, OVER, CRASHES = "submission.json", "over", "crashes"
 """In the driver's folder. The app ``search`` lets Balsam start a driver again that ended without ``over``, and counts
@@ -22,8 +24,6 @@ OUTPUT = "job.out"
 
 LONGEST_NAME = 100
 
-Searcher = Literal["ambs", "random"]
-
 
 class Submission(BaseModel):
     """What a driver is told, once by ``balsam-submit`` and again by each ``--resume``.
@@ -31,10 +31,7 @@ class Submission(BaseModel):
     Attributes:
         schema_version: Of this file.
         workflow: The search's name.
-        searcher: Of ``deephyper hps``.
-        evaluator: Of ``deephyper hps``.
-        options: Options of ``deephyper hps``, each with its words.
-        more: Further words for it, as the user gave them.
+        search: The settings of the search, as JSON data (:func:`dh_project.search.settings_file.to_data`).
         margin: Seconds before the batch job's end at which trials are interrupted; None for the usual.
         import_from: The user's working directory, from which modules are imported too.
         last_batch_job: How many batch jobs the workflow may have; the driver submits them, one ahead.
@@ -43,21 +40,19 @@ class Submission(BaseModel):
 
     schema_version: int = 1
     workflow: str
-    searcher: Searcher = "ambs"
-    evaluator: str = "balsam"
-    options: dict[str, list[str]]
-    more: list[str] = Field(default_factory=list)
+    search: dict[str, Any]
     margin: float | None = None
     import_from: str
     last_batch_job: int = 1
     outputs: Path | None = None
 
-    def arguments(self) -> list[str]:
-        """Return the command line of the search, but for the time that it has."""
-        words = ["hps", self.searcher, "--evaluator", self.evaluator]
-        for option, values in self.options.items():
-            words += [option, *values]
-        return [*words, *self.more]
+    def settings(self) -> SearchSettings:
+        """Return the settings of the search, without the time that it has.
+
+        Raises:
+            UserError: A setting is unknown or wrong.
+        """
+        return from_data(self.search)
 
     def write(self, folder: Path) -> None:
         """Tell the driver whose folder this is."""

@@ -1,4 +1,4 @@
-"""Making a search's job and its batch job at a Balsam site; what cannot be finished is taken back."""
+"""Makes a search's job and its batch job at a Balsam site, and undoes both if a step fails."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from dh_project.hpc.balsam.jobs.site_settings import SiteSettings, read_site_set
 from dh_project.hpc.balsam.jobs.submission import CRASHES, OVER, Over, Submission
 
 SECONDS_TO_SUBMIT = 10.0
-"""For which the site's agent is waited for, so that what the scheduler says can be told."""
+"""Time for the site's agent to submit a batch job, so that the scheduler's answer can be shown."""
 
 SECONDS_TO_SETTLE = 10.0
-"""For which a driver that says that its search is over is waited for, and the agent that works at what it left."""
+"""Time for a driver whose search is over to end, and for the agent to handle its job."""
 
 AT_WORK = (JobState.RUN_DONE, JobState.RUN_ERROR, JobState.RUN_TIMEOUT, JobState.POSTPROCESSED)
 """States in which the site's agent decides about a job."""
@@ -47,13 +47,13 @@ AT_WORK = (JobState.RUN_DONE, JobState.RUN_ERROR, JobState.RUN_TIMEOUT, JobState
 
 @dataclass(frozen=True)
 class Target:
-    """Where a search is submitted to.
+    """The site that a search is submitted to.
 
     Attributes:
         installation: The Balsam folder.
-        client: Speaks with its server.
+        client: Client of its server.
         site: The site.
-        settings: What the user says of it.
+        settings: The user's settings of it.
     """
 
     installation: Installation
@@ -62,15 +62,15 @@ class Target:
     settings: SiteSettings
 
     def folder(self, workdir: str) -> Path:
-        """Return where a job of the site runs."""
+        """Return the folder of a job of the site."""
         return self.installation.data / workdir
 
 
 def find_target(where: str | None) -> Target:
-    """Return the site that is meant, after looking whether its environment and its server are there.
+    """Return the site to submit to, after checking its environment and its server.
 
     Args:
-        where: A Balsam folder, or the name of a site on the active one's server; None for the active one.
+        where: A Balsam folder, or a site's name on the activated one's server; None for the activated one.
 
     Raises:
         UserError: There is none, or something of it is broken.
@@ -90,23 +90,23 @@ def find_target(where: str | None) -> Target:
 
 
 def check_is_new(target: Target, workflow: str) -> None:
-    """Check that no jobs of this name are at the site.
+    """Check that the site has no jobs of a workflow.
 
     Raises:
-        UserError: Some are.
+        UserError: It has.
     """
     if next(islice(target.client.iterate_jobs({tags.WORKFLOW: workflow}, site_id=target.site.id), 1), None):
         raise UserError(
             f"There are already jobs matching workflow {workflow}; please remove these, or use a unique workflow "
-            f"name; to go on with it: --resume"
+            f"name; to continue it: --resume"
         )
 
 
 def search_job(target: Target, workflow: str) -> BalsamJob:
-    """Return the job of a search that was submitted.
+    """Return the job of a submitted search.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such search.
     """
     jobs = target.client.jobs({tags.WORKFLOW: workflow, tags.KIND: tags.SEARCH}, site_id=target.site.id)
     if not jobs:
@@ -117,7 +117,7 @@ def search_job(target: Target, workflow: str) -> BalsamJob:
 
 
 def check_is_idle(target: Target, workflow: str, job: BalsamJob) -> None:
-    """Check that a search can be gone on with: it neither runs nor is about to.
+    """Check that a search can be continued: it neither runs nor waits for a batch job.
 
     Raises:
         UserError: It does.
@@ -159,7 +159,7 @@ def new_request(app_id: int, workflow: str, resources: JobResources) -> JobReque
 
 
 def driver_command() -> str:
-    """Return the shell text of a search's job: this interpreter, and what the user has it import."""
+    """Return the shell text of a search's job: this interpreter, with the user's ``PYTHONPATH``."""
     words = program("dh_project.hpc.balsam.jobs.driver")
     if path := os.environ.get("PYTHONPATH"):
         absolute = [str(Path(each).absolute()) for each in path.split(os.pathsep) if each]
@@ -169,7 +169,7 @@ def driver_command() -> str:
 
 @contextmanager
 def making_job(target: Target, request: JobRequest, submission: Submission) -> Iterator[BalsamJob]:
-    """Make a search's folder and its job, and take both back where the block fails.
+    """Make a search's folder and its job; remove both if the block raises.
 
     Raises:
         UserError: Another submission of the same name was faster.
@@ -194,7 +194,7 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
         if real != folder:
             folder.unlink(missing_ok=True)
         shutil.rmtree(real, ignore_errors=True)
-        for parent in {real.parent, folder.parent}:  # the workflow's, where nothing else is in it
+        for parent in {real.parent, folder.parent}:  # the folder of the workflow, if it is empty
             with suppress(OSError):
                 parent.rmdir()
         raise
@@ -202,7 +202,7 @@ def making_job(target: Target, request: JobRequest, submission: Submission) -> I
 
 @contextmanager
 def waking_job(target: Target, job: BalsamJob, submission: Submission) -> Iterator[BalsamJob]:
-    """Let a search's job run again with what is told it now, and undo that where the block fails."""
+    """Let a search's job run again with a new submission; undo that if the block raises."""
     folder = target.folder(job.workdir)
     before = Submission.read(folder)
     over = folder / OVER
@@ -231,10 +231,10 @@ def waking_job(target: Target, job: BalsamJob, submission: Submission) -> Iterat
 def submit(
     target: Target, batch_request: BalsamRequest, workflow: str, is_agent_there: bool
 ) -> BalsamBatchJob:
-    """Make the batch job of a workflow, and wait a little for the site's agent to submit it.
+    """Make the batch job of a workflow, and wait some seconds for the site's agent to submit it.
 
     Raises:
-        UserError: The scheduler does not take it.
+        UserError: The scheduler refuses it.
     """
     client = target.client
     batch_job = client.create_batch_job(batch_request.body(target.site.id, workflow))
@@ -243,7 +243,7 @@ def submit(
         while batch_job.state is BatchState.PENDING_SUBMISSION and time.monotonic() < limit:
             time.sleep(0.5)
             [batch_job] = client.batch_jobs(ids=[batch_job.id])
-    except (Unavailable, Refused):  # it is made, which is what counts
+    except (Unavailable, Refused):  # the batch job exists, and the agent will submit it
         return batch_job
     except BaseException:
         with suppress(Unavailable, Refused):
@@ -255,7 +255,7 @@ def submit(
 
 
 def why_refused(batch_job: BalsamBatchJob) -> str:
-    """Return on one line what the site's agent said of a batch job that it could not submit."""
+    """Return in one line why the site's agent could not submit a batch job."""
     said = (batch_job.status_info or {}).get(
         "error", "the site's agent does not say why; see the log in its site"
     )
@@ -281,7 +281,7 @@ def _installation(where: str | None) -> Installation:
 
 
 def _delete(client: BalsamClient, job_id: int) -> None:
-    """Delete a job; the site's agent may hold it for a moment."""
+    """Delete a job. The site's agent may hold it for a moment, so try several times."""
     with suppress(Unavailable, Refused):
         for _ in range(10):
             client.delete_job(job_id)

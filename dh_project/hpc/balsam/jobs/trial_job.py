@@ -1,8 +1,8 @@
-"""The program of a trial's job: carries one attempt to a worker of its own, and tells the server of it.
+"""The program of a trial's job: runs one attempt in a worker, and reports it to the server.
 
-It starts a worker as every evaluator does, relays its reports and its end to the server, and the orders in its
-folder to the worker. An attempt runs once: where Balsam starts its job again, the earlier run's end is told, or that
-it was lost, and the search decides about another attempt.
+It starts a worker as every evaluator does. It relays the worker's reports and end to the server, and the orders in
+the job's folder to the worker. An attempt runs once: if Balsam starts its job again, this program reports the end of
+the earlier run, or that it was lost, and the search decides about another attempt.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from dh_project.results.adoption import end_in
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.ranks import folder_of, forget_ranks, rank
 from dh_project.trial.trial import State
-from dh_project.worker.outcome import outcome
+from dh_project.worker.attempt_result import without_objective
 from dh_project.worker.worker_process import WorkerProcess
 
 log = logging.getLogger("dh_project")
 
 ORDER_SECONDS = 0.25
-"""So often orders are looked for."""
+"""Interval between two checks for orders."""
 
 STARTED = "started"
-"""In the job's folder: the number of the job that was started there."""
+"""File in the job's folder that holds the number of the job that was started there."""
 
 PATIENCE_SECONDS = 2.0
-"""A trial whose launcher ends has so long to save itself."""
+"""Time in which a trial can save its state when its launcher ends."""
 
 NOT_DONE = 3
-"""Exit status where the trial has no objective; Balsam starts some others (1, 255) again."""
+"""Exit status if the trial has no objective. With some others (1, 255) Balsam would start the job again."""
 
 
 class TrialJob:
     """One run of the program.
 
     Args:
-        payload: What :func:`dh_project.hpc.balsam.jobs.job_spec.trial_command` packed.
+        payload: The payload of :func:`dh_project.hpc.balsam.jobs.job_spec.trial_command`.
         folder: The job's folder.
         job_id: Its number.
-        wake: File descriptor that can be read from once a SIGTERM has come.
+        wake: File descriptor that becomes readable when a SIGTERM comes.
     """
 
     def __init__(self, payload: dict[str, Any], folder: Path, job_id: int, wake: int) -> None:
@@ -71,7 +71,7 @@ class TrialJob:
             return self._follow(number)
         earlier = self._claim()
         if earlier not in (None, self.job_id):
-            log.warning("job %s runs this attempt; this one is a double", earlier)
+            log.warning("job %s runs this attempt; this one is a duplicate", earlier)
             return 0
         data = JobData(_client, self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
@@ -82,7 +82,7 @@ class TrialJob:
         return 0 if is_fine else NOT_DONE
 
     def _claim(self) -> int | None:
-        """Note that the attempt is started here; return the job that did so before, if one has."""
+        """Record that this job starts the attempt; return the job that has started it before, if there is one."""
         path = self.folder / STARTED
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -96,15 +96,18 @@ class TrialJob:
         of = self.assignment
         end = end_in(Path(of.folder), of.trial, of.attempt, of.point)
         if end is None:
-            return {**outcome(State.LOST, "its launcher died, and Balsam started its job again"), "facts": {}}
+            return {
+                **without_objective(State.LOST, "its launcher died, and Balsam started its job again"),
+                "facts": {},
+            }
         told = asdict(end)
         return {name: told[name] for name in ("state", "objective", "reason", "cause", "facts")}
 
     def _attempt(self, data: JobData) -> dict[str, Any]:
-        """Run the attempt in a worker and return its end, told to the server or not."""
+        """Run the attempt in a worker and return its end."""
         orders = self.orders.new()
         if early := [order for order in orders if order["do"] == "kill"]:
-            return {**outcome(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
+            return {**without_objective(State(early[0]["state"]), early[0]["reason"]), "facts": {}}
         trial, attempt = self.assignment.trial, self.assignment.attempt
         worker = WorkerProcess(self.context, self.threads, self.environment)
         selector = selectors.DefaultSelector()
@@ -128,7 +131,7 @@ class TrialJob:
                     messages = worker.read()
                     if messages is None:
                         return {
-                            **outcome(State.LOST, worker.why_it_died()),
+                            **without_objective(State.LOST, worker.why_it_died()),
                             "facts": {},
                             "worker": worker.name,
                         }
@@ -143,9 +146,9 @@ class TrialJob:
             worker.close()
 
     def _follow(self, number: int) -> int:
-        """Run a further rank of the trial: what it reports is not heard, and its end is its exit status.
+        """Run a further rank of the trial. Its reports are ignored, and its exit status tells its end.
 
-        A SIGTERM ends it at once, and its worker with it: only the first rank has something to save.
+        A SIGTERM ends it at once, and its worker with it: only the first rank has a state to save.
         """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         folder = folder_of(self.assignment.folder, number)
@@ -162,7 +165,7 @@ class TrialJob:
 
 
 def _client() -> Any:
-    """Return a client of the server; None where there is no token, for then the result's file has to do."""
+    """Return a client of the server; None if there is no token: then only the result file tells the end."""
     from dh_project.common.errors import UserError
     from dh_project.hpc.balsam.client.client import BalsamClient
     from dh_project.hpc.balsam.install.installation import LOGIN_NAME
@@ -170,21 +173,23 @@ def _client() -> Any:
     token = Path(os.environ.get("BALSAM_CLIENT_PATH", ""))
     with suppress(UserError, OSError):
         return BalsamClient(token, token.with_name(LOGIN_NAME))
-    log.warning("BALSAM_CLIENT_PATH=%s: no token; the server hears nothing of this job", token)
+    log.warning("BALSAM_CLIENT_PATH=%s: no token; the server will get no data of this job", token)
     return None
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Let the signal do nothing but wake the selector."""
+    """Do nothing: the signal only wakes the selector."""
 
 
 def main() -> None:
-    """Run the attempt that the command line holds."""
+    """Run the attempt on the command line."""
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
     payload = json.loads(sys.argv[1])
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)  # one that comes before the worker is there waits
+    signal.set_wakeup_fd(
+        waker, warn_on_full_buffer=False
+    )  # a signal that comes before the worker exists waits
     signal.signal(signal.SIGTERM, _ignore)
     die_with_the_parent()
     if payload["processes"] == 1:

@@ -1,4 +1,4 @@
-"""From what the server says of a search's jobs to the events of its trials."""
+"""Turns the server's data about a search's jobs into events of its trials."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from dh_project.trial.events import Ended, Event, Reported, Retried
 from dh_project.trial.trial import State
 
 OUTPUT = "job.out"
-"""What a job prints, in its folder."""
+"""File in a job's folder with the output of the job."""
 
 GRACE_SECONDS = 5.0
-"""After a job is over without a word of its worker, for its file to be seen."""
+"""Time to wait for the result file if a job is over and its worker has reported no end."""
 
 
 @dataclass
 class Attempt:
-    """An attempt under way.
+    """A running or waiting attempt.
 
     Attributes:
         assignment: The attempt.
-        folder: Where its job runs.
-        job_id: Its job; None until the server has one.
-        batch_job_id: The batch job whose launcher took it; None before.
-        state: Where it stands.
-        heard: How many of its reports were heard.
-        over_since: When its job was first seen to be over without a word; None where it is not.
-        over: How it was then.
+        folder: Folder of its job.
+        job_id: Its job; None until the server has made one.
+        batch_job_id: The batch job whose launcher took its job; None before.
+        state: Its state.
+        heard: Number of its reports that were passed on.
+        over_since: Time at which its job was first seen to be over without a reported end; None otherwise.
+        over: Why the job was over then.
     """
 
     assignment: Assignment
@@ -49,7 +49,7 @@ class Attempt:
 
 
 class Attempts:
-    """The attempts of a search that are under way as jobs, by their trials."""
+    """The attempts of a search that wait or run as jobs, by trial."""
 
     def __init__(self) -> None:
         self._by_trial: dict[int, Attempt] = {}
@@ -62,15 +62,15 @@ class Attempts:
         return len(self._by_trial)
 
     def get(self, trial: int) -> Attempt | None:
-        """Return a trial's attempt, if one is under way."""
+        """Return a trial's attempt, if it has one now."""
         return self._by_trial.get(trial)
 
     def add(self, attempt: Attempt) -> None:
-        """Take up an attempt."""
+        """Add an attempt."""
         self._by_trial[attempt.assignment.trial] = attempt
 
     def of(self, job: BalsamJob) -> Attempt | None:
-        """Return the attempt that a job runs, if it is under way; a double of its job is not its job."""
+        """Return the attempt that a job runs, if there is one. A duplicate of its job is not its job."""
         if job.tags.get(tags.KIND) != tags.TRIAL:
             return None
         number, attempt = key_of(job)
@@ -80,7 +80,7 @@ class Attempts:
         return found
 
     def end(self, ended: Ended) -> list[Event]:
-        """Let an attempt be over, unless it is already."""
+        """Remove an attempt and return its end; return nothing if it is over already."""
         found = self._by_trial.get(ended.trial)
         if found is None or found.assignment.attempt != ended.attempt:
             return []
@@ -88,7 +88,7 @@ class Attempts:
         return [ended]
 
     def lose(self, attempt: Attempt, why: str) -> list[Event]:
-        """Let an attempt be over that nothing more is heard of: by its own result where it left one, else as lost."""
+        """End an attempt that will not report any more: by its result file if there is one, else as lost."""
         of = attempt.assignment
         end = end_in(Path(of.folder), of.trial, of.attempt, of.point, _worker(attempt))
         reason = why + last_words(attempt.folder)
@@ -97,13 +97,13 @@ class Attempts:
         )
 
     def lose_silent(self) -> list[Event]:
-        """Let the attempts be over whose jobs have been for some time; of a job that rests nothing is heard again."""
+        """End the attempts whose jobs have been over for some time: such a job reports nothing more."""
         limit = time.monotonic() - GRACE_SECONDS
         silent = [each for each in self if each.over_since is not None and each.over_since < limit]
         return [event for attempt in silent for event in self.lose(attempt, attempt.over)]
 
     def read_results(self) -> list[Event]:
-        """Return the ends that workers wrote into their folders, for when the server does not answer."""
+        """Return the ends in the result files of workers. This is used if the server does not answer."""
         events: list[Event] = []
         for attempt in list(self._by_trial.values()):
             of = attempt.assignment
@@ -112,7 +112,7 @@ class Attempts:
         return events
 
     def hear(self, job: BalsamJob) -> list[Event]:
-        """Return what a job says that has not been heard."""
+        """Return the new events in a job's data."""
         if job.tags.get(tags.RETRY) and job.tags.get(tags.KIND) == tags.TRIAL:
             return self._retry(job)
         attempt = self.of(job)
@@ -144,28 +144,28 @@ class Attempts:
 
 
 def is_alive(job: BalsamJob, finished: set[int]) -> bool:
-    """Say whether a job's end is to be had: told already, or to come from a launcher that is not known to be gone."""
+    """Return whether a job has reported its end, or can still do so: its launcher is not known to be dead."""
     if (job.data or {}).get("end"):
         return True
-    if job.state in WAITING:  # also where a launcher that is gone had taken it, and not started it
+    if job.state in WAITING:  # also if a dead launcher had taken it and not started it
         return True
     return job.state is JobState.RUNNING and job.batch_job_id not in finished
 
 
 def last_words(folder: Path) -> str:
-    """Return the last line that a job printed, as the rest of a sentence; empty where it printed nothing."""
+    """Return the last line that a job printed, as the end of a sentence; empty if it printed nothing."""
     try:
         lines = (folder / OUTPUT).read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
+    return f"; its last output: {one_line(lines[-1])[:200]}" if lines else ""
 
 
 def key_of(job: BalsamJob) -> tuple[int, int]:
-    """Return the trial and the attempt that a job is of."""
+    """Return the numbers of a job's trial and attempt."""
     return int(job.tags[tags.NUMBER]), int(job.tags[tags.ATTEMPT])
 
 
 def _worker(attempt: Attempt, end: dict[str, str] | None = None) -> str:
-    """Return who ran an attempt: host and process, and the job."""
+    """Return the name of an attempt's worker: host, process, and job."""
     return f"{(end or {}).get('worker') or 'balsam'} (Balsam job {attempt.job_id})"

@@ -1,4 +1,4 @@
-"""Finding the jobs of a server: by number, user, workflow, state, age and name."""
+"""Finds the jobs of a server by number, user, workflow, state, age and name."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from dh_project.hpc.balsam.client.models import BalsamJob, JobState
 from dh_project.hpc.balsam.tasks.description import kind_of, name_of
 
 RECENT = 2000
-"""Jobs, the newest, among which a workflow is looked for that is nearly called as was said."""
+"""Number of newest jobs among which a workflow with a similar name is looked for."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions on jobs, all of which are to be met; None, or an empty tuple, is no condition.
+    """Conditions on jobs, all of which must be met. None and an empty tuple are no conditions.
 
     Attributes:
-        ids: Numbers.
-        user: Who submitted them.
-        workflow: The search that they belong to.
+        ids: The jobs' numbers.
+        user: The user who submitted them.
+        workflow: Name of their search.
         states: Balsam's states.
-        days: How many days ago, at most, they last changed.
+        days: They changed within this number of days.
         first: The lowest number.
         last: The highest number.
-        name: Pattern of the shell's kind for their names.
+        name: Pattern for their names, with the wildcards of a shell.
     """
 
     ids: tuple[int, ...] = ()
@@ -48,17 +48,17 @@ class Filters:
         return {name: value for name, value in wanted.items() if value is not None}
 
     def accept(self, job: BalsamJob) -> bool:
-        """Return whether a job meets the conditions that a server does not know."""
+        """Return whether a job meets the conditions that the server cannot check."""
         return (self.last is None or job.id <= self.last) and (
             self.name is None or fnmatchcase(name_of(job), self.name)
         )
 
 
 def parse_states(names: Sequence[str]) -> tuple[JobState, ...]:
-    """Return states by their names, in capitals or not.
+    """Return states by their names, in upper or lower case.
 
     Raises:
-        UserError: One is none.
+        UserError: A name is unknown.
     """
     states = []
     for name in names:
@@ -70,10 +70,10 @@ def parse_states(names: Sequence[str]) -> tuple[JobState, ...]:
 
 
 def find(client: BalsamClient, filters: Filters, limit: int) -> list[BalsamJob]:
-    """Return the newest jobs that meet the conditions, the newest first, no more than the limit.
+    """Return at most ``limit`` jobs that meet the conditions, the newest first.
 
-    What the server can sort out, it does; the rest is sorted out as its pages come, and no more are asked for than
-    it takes.
+    The server checks the conditions that it knows. The others are checked here, page by page, until there are enough
+    jobs.
     """
     after = datetime.now(UTC) - timedelta(days=filters.days) if filters.days is not None else None
     jobs: list[BalsamJob] = []
@@ -84,7 +84,7 @@ def find(client: BalsamClient, filters: Filters, limit: int) -> list[BalsamJob]:
         if len(jobs) >= limit or (filters.first is not None and job.id < filters.first):
             break
         if latest is not None and job.id >= latest:
-            continue  # jobs made meanwhile push earlier ones onto the next page, too
+            continue  # new jobs push earlier ones onto the next page, so they come twice
         latest = job.id
         if filters.accept(job):
             jobs.append(job)
@@ -92,10 +92,10 @@ def find(client: BalsamClient, filters: Filters, limit: int) -> list[BalsamJob]:
 
 
 def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[BalsamJob]:
-    """Return the jobs of these numbers, in this order.
+    """Return the jobs with these numbers, in this order.
 
     Raises:
-        UserError: The server does not have one of them.
+        UserError: The server does not have all of them.
     """
     found = {job.id: job for job in client.jobs(ids=ids)}
     missing = [str(number) for number in ids if number not in found]
@@ -107,7 +107,7 @@ def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[BalsamJob]:
 
 
 def jobs_of_workflow(client: BalsamClient, workflow: str) -> list[BalsamJob]:
-    """Return all jobs of a workflow, its search first.
+    """Return all jobs of a workflow, the search's own job first.
 
     Raises:
         UserError: There are none.

@@ -1,4 +1,4 @@
-"""Jobs as rows of a table, and one job whole."""
+"""Jobs as rows of a table, and all data of one job."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Row = dict[str, Any]
 
 
 def shown_time(moment: datetime) -> str:
-    """Return a time as tables have it, UTC."""
+    """Return a time in UTC in the format of tables."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shown_span(seconds: float) -> str:
-    """Return a span of time as people read it, in one unit."""
+    """Return a span of time for people, in one unit."""
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"
@@ -33,7 +33,7 @@ def _tag(name: str) -> Callable[[BalsamJob], str | None]:
 
 
 def _end(name: str) -> Callable[[BalsamJob], Any]:
-    """Return what reads a fact of how a trial ended, as its worker told it."""
+    """Return a function that reads a field of a trial's end."""
     return lambda job: end_of(job).get(name)
 
 
@@ -65,16 +65,16 @@ COLUMNS: dict[str, Callable[[BalsamJob], Any]] = {
     "gpus_per_rank": lambda job: job.gpus_per_rank,
     "return_code": lambda job: job.return_code,
 }
-"""All columns, and how a job's cell is found; ``trial`` is number/attempt."""
+"""All columns, each with the function that returns a job's cell; ``trial`` is number/attempt."""
 
 DEFAULT_COLUMNS = ("id", "state", "workflow", "kind", "name", "trial", "batch_job", "last_update")
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """Return columns by their names, with commas between.
+    """Return columns by their names, which are separated by commas.
 
     Raises:
-        UserError: One is none.
+        UserError: A name is unknown.
     """
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
@@ -84,12 +84,12 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def rows(jobs: Iterable[BalsamJob], columns: Sequence[str] = DEFAULT_COLUMNS) -> list[Row]:
-    """Return a row a job."""
+    """Return one row for each job."""
     return [{name: COLUMNS[name](job) for name in columns} for job in jobs]
 
 
 def whole(client: BalsamClient, job: BalsamJob) -> dict[str, Any]:
-    """Return all that is known of a job: resources, tags, data, and what happened to it, the first thing first."""
+    """Return all data of a job: resources, tags, data, and its events, the oldest first."""
     events = [
         {
             "time": shown_time(event.timestamp),

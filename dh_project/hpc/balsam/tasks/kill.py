@@ -1,4 +1,4 @@
-"""``tasks kill``: jobs that wait are failed on the server, running ones are ordered to end."""
+"""``tasks kill``: waiting jobs are set to failed on the server, running jobs are ordered to end."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from dh_project.hpc.balsam.jobs.orders import give_order, kill_order
 from dh_project.hpc.balsam.tasks.description import ENDED, OURS, Said, Verdict, kind_of, titled
 from dh_project.hpc.balsam.tasks.finding import jobs_of_workflow
 from dh_project.trial.trial import State
-from dh_project.worker.outcome import outcome
+from dh_project.worker.attempt_result import without_objective
 
 HELD_SECONDS = 10.0
-"""How long it is waited for a job that the site's agent is just handling."""
+"""Time to wait for a job that the site's agent handles at the moment."""
 
 ENDING_SECONDS = 40.0
-"""How long it is waited for ordered jobs to end before their batch job is taken from under them."""
+"""Time for ordered jobs to end before their batch job is deleted."""
 
 PERIOD = 0.5
 
 AGENT_HANDLES = frozenset({JobState.READY, JobState.STAGED_IN, JobState.RUN_ERROR, JobState.RUN_TIMEOUT})
-"""In these states the site's agent may hold an older copy of a job, and put its state over ours."""
+"""States in which the site's agent may hold an older copy of a job, and overwrite our change of its state."""
 
 
 class Killer:
     """Kills jobs.
 
     Args:
-        client: Speaks with the server.
-        user: Who wants it, told in the jobs' events.
-        held: Seconds for which it is waited for a job that is being handled.
-        ending: Seconds for which it is waited for jobs to end before their batch job is deleted.
+        client: Client of the server.
+        user: The user's name for the jobs' events.
+        held: Seconds to wait for a job that the agent handles.
+        ending: Seconds for jobs to end before their batch job is deleted.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Killer:
         self._batch_jobs: dict[int, BalsamBatchJob] = {}
 
     def kill(self, jobs: Iterable[BalsamJob]) -> Iterator[Said]:
-        """Kill jobs one after the other, and say what became of each."""
+        """Kill jobs one after the other, and yield the result for each."""
         for job in jobs:
             yield self._kill(job)
 
     def kill_workflow(self, workflow: str) -> Iterator[Said]:
-        """Kill a search: its own job, so that it starts no more, then its trials, then its batch jobs.
+        """Kill a search: its own job first, so that it starts no more trials, then its trials, then its batch jobs.
 
-        A batch job that runs is deleted once the jobs in it have ended as they were told: a driver closes its
-        results, and Balsam would set up what it kills to be run again.
+        A running batch job is deleted when the jobs in it have ended as ordered: a driver has to close its results,
+        and Balsam would run jobs again that end with their launcher.
 
         Raises:
             UserError: There is no such workflow.
@@ -65,16 +65,14 @@ class Killer:
         for said in self._kill_in_turn(workflow):
             yield said
         if said is None:
-            yield Said(Verdict.NOTHING, f"workflow {workflow}: all of it has ended")
+            yield Said(Verdict.NOTHING, f"workflow {workflow}: all its jobs have ended")
 
     def _kill_in_turn(self, workflow: str) -> Iterator[Said]:
         jobs = [job for job in jobs_of_workflow(self._client, workflow) if job.state not in ENDED]
         yield from self.kill(jobs)
         yield from self._delete_batch_jobs(workflow)
         told = {job.id for job in jobs}
-        for job in jobs_of_workflow(
-            self._client, workflow
-        ):  # some were made meanwhile, or set up to run again
+        for job in jobs_of_workflow(self._client, workflow):  # some may be new, or set up to run again
             if job.state not in ENDED and job.state is not JobState.RUNNING:
                 said = self._kill(job)
                 if job.id not in told or said.verdict is Verdict.REFUSED:
@@ -108,7 +106,7 @@ class Killer:
             time.sleep(PERIOD)
             found = self._client.jobs(ids=[job.id])
             if not found:
-                return Said(Verdict.DONE, f"{titled(job)}: deleted meanwhile, by its search")
+                return Said(Verdict.DONE, f"{titled(job)}: its search has deleted it meanwhile")
             job = found[0]
 
     def _is_run(self, job: BalsamJob) -> bool:
@@ -126,14 +124,14 @@ class Killer:
         return None if number is None else self._batch_jobs.get(number)
 
     def _fail(self, job: BalsamJob) -> bool:
-        """Set a job that nobody runs to FAILED; where it went on meanwhile, it is left as it is.
+        """Set a job that no launcher runs to FAILED. If its state changed meanwhile, leave it unchanged.
 
-        A trial is given the end that its worker would have written, so that its search knows it for cancelled.
+        A trial gets the end that its worker would have reported, so that its search records it as cancelled.
         """
         fields: dict[str, Any] = {"state": JobState.FAILED, "state_data": {"message": self._reason}}
         if kind_of(job) == tags.TRIAL:
-            end = {**outcome(State.CANCELLED, self._reason), "facts": {}}
-            fields["data"] = {"end": end, **(job.data or {})}  # an end that its worker has told stays
+            end = {**without_objective(State.CANCELLED, self._reason), "facts": {}}
+            fields["data"] = {"end": end, **(job.data or {})}  # an end that its worker has reported stays
         if not self._client.update_jobs([job.id], states=[job.state], **fields):
             return False
         after = self._client.jobs(ids=[job.id])
@@ -141,11 +139,11 @@ class Killer:
             each.state is not JobState.FAILED or each.batch_job_id != job.batch_job_id for each in after
         )
         if taken or job.state in AGENT_HANDLES:
-            self._order(job)  # whoever has taken it and starts it nevertheless ends it at once
+            self._order(job)  # if a launcher has taken it and starts it, it ends at once
         return True
 
     def _order(self, job: BalsamJob) -> bool:
-        """Order a job to end, where it is ours and its folder is here."""
+        """Order a job to end, if this package made it and this machine sees its folder; return whether it did."""
         folder = self._folders.of(job) if kind_of(job) in OURS else None
         if folder is None:
             return False
@@ -161,7 +159,7 @@ class Killer:
         if kind_of(job) not in OURS:
             return Said(
                 Verdict.REFUSED,
-                f"{titled(job)}: runs, and Balsam cannot stop a running job of another's app; delete its batch job"
+                f"{titled(job)}: runs, and Balsam cannot stop a running job of another app; delete its batch job"
                 f"{instead}",
             )
         if not self._order(job):
@@ -170,7 +168,7 @@ class Killer:
                 f"{titled(job)}: runs below {self._folders.site_of(job).path}, which this machine does not see; "
                 f"kill it there, or delete its batch job{instead}",
             )
-        return Said(Verdict.DONE, f"{titled(job)}: told to end")
+        return Said(Verdict.DONE, f"{titled(job)}: ordered to end")
 
     def _wait_until_none_runs(self, workflow: str) -> None:
         deadline = time.monotonic() + self._ending
@@ -187,5 +185,5 @@ def _said_of_held(job: BalsamJob, is_ordered: bool) -> Said:
         return Said(Verdict.DONE, f"{titled(job)}: a launcher holds it; it ends as soon as it starts")
     return Said(
         Verdict.REFUSED,
-        f"{titled(job)}: a launcher or the site's agent holds it; say the same again in a moment",
+        f"{titled(job)}: a launcher or the site's agent holds it; try again in a moment",
     )

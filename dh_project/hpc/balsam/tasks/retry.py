@@ -1,4 +1,4 @@
-"""``tasks retry``: a search goes on, a trial without an objective gets another attempt."""
+"""``tasks retry``: a search continues, a trial without an objective gets another attempt."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dh_project.hpc.balsam.jobs.submission import CRASHES, OVER
 from dh_project.hpc.balsam.tasks.description import ENDED, Said, Verdict, end_of, kind_of, titled
 
 MAY_RUN_AGAIN = (JobState.FAILED, JobState.JOB_FINISHED, JobState.RESTART_READY)
-"""A search in one of these runs nowhere."""
+"""States of the job of a search that does not run."""
 
 
 class Retrier:
     """Sets jobs up to run again.
 
     Args:
-        client: Speaks with the server.
+        client: Client of the server.
     """
 
     def __init__(self, client: BalsamClient) -> None:
@@ -29,7 +29,7 @@ class Retrier:
         self._folders = JobFolders(client)
 
     def retry(self, jobs: Iterable[BalsamJob]) -> Iterator[Said]:
-        """Retry jobs one after the other, and say what became of each."""
+        """Retry jobs one after the other, and yield the result for each."""
         ways = {tags.SEARCH: self._retry_search, tags.TRIAL: self._retry_trial}
         for job in jobs:
             yield ways.get(kind_of(job), self._retry_other)(job)
@@ -43,14 +43,14 @@ class Retrier:
             return _refused(
                 job, f"its folder is below {where}, which this machine does not see; retry it there"
             )
-        for name in (OVER, CRASHES, ORDERS):  # an order to the last run would end the next one, too
+        for name in (OVER, CRASHES, ORDERS):  # an order to the last run would end the next one too
             (folder / name).unlink(missing_ok=True)
         if not self._restart(job):
-            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+            return _refused(job, "its state has changed meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: goes on{self._where_it_goes_on(job)}")
 
     def _where_it_goes_on(self, job: BalsamJob) -> str:
-        """Return which batch job takes a search up, or the command that submits one like the last."""
+        """Return which batch job continues a search, or the command that submits one like the last."""
         workflow = job.tags.get(tags.WORKFLOW, "")
         batch_jobs = self._client.batch_jobs(tags={tags.WORKFLOW: workflow})
         ahead = [batch_job for batch_job in batch_jobs if batch_job.state.is_ahead]
@@ -73,9 +73,9 @@ class Retrier:
                 )
             if attempt.state not in ENDED and not end_of(attempt):
                 return _refused(job, f"the trial has not ended ({attempt.state}{where})")
-        last = attempts[-1]  # the one that its search knows
+        last = attempts[-1]  # the attempt that its search knows
         if tags.RETRY in last.tags:
-            return Said(Verdict.DONE, f"{titled(last)}: another attempt is asked for already")
+            return Said(Verdict.DONE, f"{titled(last)}: another attempt has been requested already")
         self._client.update_job(last.id, tags={**last.tags, tags.RETRY: "1"})
         return Said(
             Verdict.DONE, f"{titled(last)}: its search starts another attempt{self._if_search_is_over(job)}"
@@ -88,7 +88,7 @@ class Retrier:
         return sorted(jobs, key=lambda each: int(each.tags[tags.ATTEMPT]))
 
     def _if_search_is_over(self, job: BalsamJob) -> str:
-        """Return what is to be done besides, where nobody is there to start another attempt."""
+        """If the search is over, return the command that continues it, as the end of a sentence."""
         searches = self._client.jobs({tags.WORKFLOW: job.tags[tags.WORKFLOW], tags.KIND: tags.SEARCH})
         is_over = bool(searches) and searches[-1].state in ENDED
         return f" when it goes on: deephyper tasks retry {searches[-1].id}" if is_over else ""
@@ -97,11 +97,11 @@ class Retrier:
         if job.state is not JobState.FAILED:
             return _refused(job, f"has not failed ({job.state})")
         if not self._restart(job):
-            return _refused(job, "went on meanwhile; look with: deephyper tasks show")
+            return _refused(job, "its state has changed meanwhile; look with: deephyper tasks show")
         return Said(Verdict.DONE, f"{titled(job)}: runs again in the next batch job that takes it")
 
     def _restart(self, job: BalsamJob) -> bool:
-        """Set a job to be run again; false where its state is not what it was."""
+        """Set a job to run again; return false if its state has changed meanwhile."""
         if job.state is JobState.RESTART_READY:
             return True
         said = {"message": "retried by the user"}

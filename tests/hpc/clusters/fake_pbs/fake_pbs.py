@@ -1,8 +1,8 @@
-"""A fake of PBS, which cannot be had here: what the fakes of ``qsub``, ``qstat`` and ``qdel`` share.
+"""A fake of PBS, which cannot be installed here: the code that the fakes of ``qsub``, ``qstat`` and ``qdel`` share.
 
-It does what its users' manual says of the few things that a search asks of it: a script is checked and copied when it
-is submitted, waits for the job that it depends on, runs with a job's own environment and not the submitter's, and is
-killed at its walltime. Jobs are JSON files in the folder ``$FAKE_PBS_HOME``.
+It follows the user's manual for the few features that a search needs. A script is checked and copied at submission,
+waits for the job that it depends on, runs in a job's environment and not the submitter's, and is killed at its
+walltime. Jobs are JSON files in the folder ``$FAKE_PBS_HOME``.
 """
 
 import fcntl
@@ -22,13 +22,13 @@ MANDATORY = ("-A", "walltime", "filesystems", "select")
 
 
 def refuse(text):
-    """Leave as a command of PBS that refuses."""
+    """Exit as a PBS command that refuses."""
     sys.exit(text)
 
 
 @contextmanager
 def locked():
-    """Hold all jobs."""
+    """Lock all jobs."""
     with (HOME / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -52,7 +52,7 @@ def write(job):
 
 
 def change(job, **values):
-    """Change what is known of a job, and return it."""
+    """Change a job's record, and return it."""
     with locked():
         known = read(job) | values
         write(known)
@@ -110,7 +110,7 @@ def seconds(walltime):
 
 
 def submit(words):
-    """Take a script, and start what runs it; print the job's id."""
+    """Accept a script, start the process that runs it, and print the job's id."""
     *own, path = words
     script = Path(path).read_text()
     given, resources = options(directives(script))
@@ -152,7 +152,7 @@ def submit(words):
 
 
 def run(name):
-    """Wait for the job that is to end first, run the script, and note how it ended."""
+    """Wait for the job that must end first, run the script, and record its exit status."""
     job = read(name)
     while job["after"] and read(job["after"])["state"] != "F":
         time.sleep(0.1)

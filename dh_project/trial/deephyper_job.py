@@ -1,4 +1,4 @@
-"""What a run function is called with: the point, or, where it is written for today's DeepHyper, a job."""
+"""The argument of a run function: the point, or a job if the function is written for a current DeepHyper."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Any
 from dh_project.trial.reporting import report
 
 
-class Job(dict[str, Any]):
-    """The point as the job of today's DeepHyper, for run functions that take one: ``run(job)``.
+class DeepHyperJob(dict[str, Any]):
+    """A point with the attributes of DeepHyper's ``RunningJob``, for run functions that take one: ``run(job)``.
+
+    Example:
+        >>> from dh_project.trial.deephyper_job import DeepHyperJob
+        >>> job = DeepHyperJob({"lr": 0.1}, trial=3)
+        >>> job["lr"], job.parameters, job.id
+        (0.1, {'lr': 0.1}, '0.3')
 
     Args:
         point: The hyperparameters.
@@ -32,7 +38,7 @@ class Job(dict[str, Any]):
         self._going_on = report(int(budget), objective)
 
     def stopped(self) -> bool:
-        """Say whether the last record was answered with a stop."""
+        """Return whether the last report was answered with a stop."""
         return not self._going_on
 
     def __missing__(self, name: str) -> Any:
@@ -42,10 +48,10 @@ class Job(dict[str, Any]):
 
 
 def argument_for(run: Callable[..., Any], point: Mapping[str, Any], trial: int = 0) -> dict[str, Any]:
-    """Return what a run function takes: a job by ``run(job)`` and ``run(x: RunningJob)``, else the point."""
+    """Return a job for ``run(job)`` and ``run(x: RunningJob)``, and the point for all other run functions."""
     try:
         first = next(iter(inspect.signature(run).parameters.values()), None)
     except (TypeError, ValueError):  # some builtins have no signature
         first = None
     takes_a_job = first is not None and (first.name == "job" or "RunningJob" in str(first.annotation))
-    return Job(point, trial) if takes_a_job else dict(point)
+    return DeepHyperJob(point, trial) if takes_a_job else dict(point)

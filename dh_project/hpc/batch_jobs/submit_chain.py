@@ -1,4 +1,4 @@
-"""Submitting a search's script: once, or as a chain of jobs each of which starts when the one before has ended."""
+"""Submits the script of a search: once, or as a chain of jobs that each start when the one before has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def jobs_ahead(scheduler: Scheduler, folder: Path) -> list[str]:
     """Return the search's jobs that wait or run, in the order of their submission.
 
     Raises:
-        UserError: The scheduler does not say, or the file that has the jobs is damaged.
+        UserError: The scheduler does not answer, or the record of the jobs is damaged.
     """
     jobs = [job.job for job in recorded_jobs(folder) if job.site == scheduler.site]
     return scheduler.ahead(jobs) if jobs else []
@@ -40,17 +40,17 @@ def planned_commands(site: Site, folder: Path, count: int) -> list[str]:
 def submit_chain(
     scheduler: Scheduler, folder: Path, script: str, job: BatchJob, count: int
 ) -> Iterator[BatchJob]:
-    """Write the script into the search's folder, and submit it so many times; each job is on record as it is yielded.
+    """Write the script into the folder of the search and submit it; each job is recorded before it is yielded.
 
     Args:
-        scheduler: Of the site.
-        folder: The search's own, which is there.
-        script: The whole text.
-        job: What the jobs have in common; the first waits for its ``after``.
+        scheduler: The scheduler of the site.
+        folder: The folder of the search, which must exist.
+        script: The text of the job script.
+        job: The fields that all jobs share; the first job waits for its ``after``.
         count: How many jobs.
 
     Raises:
-        UserError: The scheduler refuses one; the line says which are submitted, and how the others are.
+        UserError: The scheduler refuses a job. The line says which are submitted, and how to submit the rest.
         OSError: The folder cannot be written to.
     """
     path = folder / SCRIPT

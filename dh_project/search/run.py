@@ -1,0 +1,118 @@
+"""``dh.search``: a search from a script, IPython or a notebook."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from dh_project.common.errors import UserError
+from dh_project.problem import HpProblem
+from dh_project.results.search_results import SearchResults
+from dh_project.search.observer import Observer
+from dh_project.search.session import run_search
+from dh_project.search.settings import SearchSettings
+
+PYTHON_NAMES = {
+    "log-dir": "folder",
+    "num-cpus-per-task": "trial.cores",
+    "num-gpus-per-task": "trial.gpus",
+    "ranks-per-trial": "trial.processes",
+    "nodes-per-trial": "trial.nodes",
+}
+"""Options of the command line that have another name here."""
+
+
+def search(
+    problem: HpProblem | str,
+    run: Callable[..., Any] | str,
+    *,
+    folder: Path | str = ".",
+    fresh: bool = False,
+    progress: bool | Observer = True,
+    **settings: Any,
+) -> SearchResults:
+    """Search for the hyperparameters that maximise a run function, or continue a search.
+
+    Everything that finishes is on disk. If the program is killed, the same call continues where the search stopped.
+    Ctrl-C, or a SIGTERM from a batch system, lets running trials save what they have, then ends the program as usual.
+
+    Args:
+        problem: The space of hyperparameters with its starting points, or its import path.
+        run: ``run(point)`` returns the objective. A function (a notebook's too, if it can be sent to workers), a
+            class, or an import path (``package.module.run``, ``run.py:run``).
+        folder: Where the search leaves its journal, ``results.csv`` and the trials' folders.
+        fresh: Whether to begin anew; an earlier search in the folder is put aside, not deleted.
+        progress: Whether to show progress, or an observer of your own.
+        **settings: Any other field of :class:`SearchSettings`: ``max_evals=50``, ``evaluator="process"``, ``trial=
+            dh.TrialShape(gpus=1)``, ...
+
+    Returns:
+        What was found, over all sessions of the search.
+
+    Raises:
+        UserError: A setting, the problem, the run function or the folder cannot be used.
+        KeyboardInterrupt: After Ctrl-C, when all is saved.
+        SystemExit: After SIGTERM, when all is saved.
+
+    Example:
+        >>> import dh_project as dh
+        >>> problem = dh.HpProblem()
+        >>> _ = problem.add_dim("x", (-10.0, 10.0))
+        >>> found = dh.search(problem, run, folder="parabola", max_evals=20)  # doctest: +SKIP
+        >>> found.best.point  # doctest: +SKIP
+        {'x': 0.02}
+    """
+    observer = {True: None, False: Observer()}[progress] if isinstance(progress, bool) else progress
+    try:
+        given = SearchSettings.of({"problem": problem, "run": run, "folder": Path(folder), **settings})
+        found = run_search(given, fresh, observer)
+    except UserError as error:
+        raise UserError(in_python(str(error))) from None
+    if found.ending is not None and found.ending.kind == "signal":
+        _end_as_the_signal(found)
+    return found
+
+
+def _end_as_the_signal(found: SearchResults) -> None:
+    """Let a signal that the search took note of have its usual effect."""
+    assert found.ending is not None
+    said = f"{found.ending.reason}; the same call continues the search in {found.folder}"
+    if signal.SIGTERM.name in found.ending.reason:
+        raise SystemExit(128 + signal.SIGTERM)
+    raise KeyboardInterrupt(said)
+
+
+def in_python(message: str) -> str:
+    """Return a message in which options of the command line have the names of settings."""
+
+    def name(match: re.Match[str]) -> str:
+        return PYTHON_NAMES.get(match[1], match[1].replace("-", "_"))
+
+    return re.sub(r"(?<![\w-])--([a-z][a-z-]+)", name, message)
+
+
+search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [
+        *(
+            each
+            for each in inspect.signature(search).parameters.values()
+            if each.kind is not each.VAR_KEYWORD
+        ),
+        *(
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default={} if each.default is MISSING else each.default,
+                annotation=each.type,
+            )
+            for each in fields(SearchSettings)
+            if each.name not in ("problem", "run", "folder")
+        ),
+    ],
+    return_annotation=SearchResults,
+)

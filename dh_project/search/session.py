@@ -1,0 +1,306 @@
+"""One session of a search: from its settings to its results. Every way into a search ends here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dh_project.common.errors import UserError
+from dh_project.evaluators import create_evaluator, evaluator_name
+from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.problem import HpProblem
+from dh_project.results import records
+from dh_project.results.archive import set_aside, unfinished
+from dh_project.results.csv_file import ResultsFile
+from dh_project.results.ending import Ending
+from dh_project.results.history import History, Identity, check_same_search
+from dh_project.results.journal import Journal, scan
+from dh_project.results.paths import SearchPaths
+from dh_project.results.search_results import SearchResults, exit_status, results_of
+from dh_project.search.limits import limits_of, seconds_to_report
+from dh_project.search.log import log_level, logging_to
+from dh_project.search.loop import Search
+from dh_project.search.observer import Observer
+from dh_project.search.progress import progress
+from dh_project.search.searchers import create_searcher
+from dh_project.search.settings import SearchSettings
+from dh_project.search.stoppers import create_stopper
+from dh_project.search.warm_start import Source, read_source
+from dh_project.trial.attempt import RunContext
+from dh_project.trial.scratch import checked_place, checked_scratch, offered
+from dh_project.user_code.loading import absolute_target, check_run_kwargs, prepare_run
+from dh_project.user_code.problems import as_problem, load_problem
+from dh_project.user_code.projects import full_name
+from dh_project.user_code.run_function import RunFunction
+
+SEED = 42
+
+
+@dataclass(frozen=True)
+class LoadedSearch:
+    """A search whose problem and run function are loaded.
+
+    Attributes:
+        problem: The space and its starting points.
+        run: The run function.
+        identity: Which search it is.
+    """
+
+    problem: HpProblem
+    run: RunFunction
+    identity: Identity
+
+
+def run_search(
+    settings: SearchSettings, fresh: bool = False, observer: Observer | None = None
+) -> SearchResults:
+    """Run a search, or continue the one in its folder.
+
+    In an MPI job every rank calls this function. Rank 0 searches; the others carry its trials, and leave the program
+    when the search ends.
+
+    Args:
+        settings: Everything that defines the search.
+        fresh: Whether to begin anew and to put aside what is in the folder.
+        observer: Is shown what happens. None shows it as suits standard output.
+
+    Returns:
+        What the search found, over all of its sessions.
+
+    Raises:
+        UserError: A setting, the problem, the run function or the folder cannot be used.
+        OSError: The journal or ``results.csv`` cannot be written.
+        SystemExit: On the other ranks of an MPI job.
+    """
+    if evaluator_name(settings.evaluator) != "mpi":
+        return _run_session(settings, fresh, observer)
+    from dh_project.evaluators.mpi_carrier import carry
+    from dh_project.evaluators.mpi_world import World
+
+    with World() as world:
+        if world.rank:
+            world.status = carry(world)
+        else:
+            results = _run_session(settings, fresh, observer, is_of_ranks=True)
+            world.status = exit_status(results)
+    if world.rank:
+        sys.exit(world.status)
+    return results
+
+
+def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
+    """Load the problem and the run function, and check the arguments that the function gets.
+
+    Args:
+        settings: Everything that defines the search.
+        history: What earlier sessions left in its folder.
+
+    Raises:
+        UserError: One of them cannot be loaded, or the function does not take its arguments.
+    """
+    import_from_working_directory()
+    if isinstance(settings.problem, str):
+        target: str | None = full_name(settings.problem, "Problem")
+        problem, target = load_problem(str(target)), absolute_target(str(target))
+    else:
+        problem, target = as_problem(settings.problem), None
+    run = RunFunction.of(settings.run)
+    check_run_kwargs(run.name, run.function, settings.run_kwargs, problem.hyperparameter_names)
+    earlier = history.identity.seed if history.identity else SEED
+    identity = Identity(
+        problem=target,
+        space=problem.to_json(),
+        run=run.name,
+        run_kwargs=dict(settings.run_kwargs),
+        seed=earlier if settings.seed is None else settings.seed,
+    )
+    return LoadedSearch(problem, run, identity)
+
+
+def import_from_working_directory() -> None:
+    """Let modules of the working directory be imported, after installed ones of the same name."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+
+
+def earlier_sessions(paths: SearchPaths, fresh: bool = False) -> History:
+    """Return what earlier sessions left in a folder, which need not exist; nothing for a fresh start.
+
+    Raises:
+        UserError: The folder is a file or a broken link, its journal is damaged, or a fresh start was interrupted.
+    """
+    if paths.folder.is_symlink() and not paths.folder.exists():
+        raise UserError(
+            f"--log-dir {paths.folder}: a link that leads nowhere; make its target, or name a folder"
+        )
+    if paths.folder.exists() and not paths.folder.is_dir():
+        raise UserError(f"--log-dir {paths.folder}: this is a file; name a folder")
+    if fresh:
+        return History()
+    if (part := unfinished(paths)) is not None:
+        raise UserError(f"{part}: --fresh was interrupted here; give it again, or move what is in there back")
+    return History.replay(scan(paths.journal)[0])
+
+
+def read_sources(
+    settings: SearchSettings, history: History, problem: HpProblem, fresh: bool = False
+) -> tuple[Source, ...]:
+    """Read the results of other searches that this one has not learnt yet.
+
+    Raises:
+        UserError: A file cannot be read, or it holds the search's own results.
+    """
+    results = SearchPaths(settings.folder).results
+    files = dict.fromkeys(path.resolve() for path in settings.warm_start)
+    new = [path for path in files if str(path) not in history.sources]
+    if results.resolve() in new and not fresh:
+        raise UserError(f"--warm-start {results}: these are the search's own results; it knows them")
+    return tuple(read_source(path, problem) for path in new)
+
+
+def what_is_done(settings: SearchSettings, history: History) -> str | None:
+    """Say which limit earlier sessions have used up; None if there is work left."""
+    if settings.max_evals is not None and len(history.ended) >= settings.max_evals:
+        return f"all {len(history.ended)} trials have ended already"
+    needed = seconds_to_report(history.first_signs)
+    if settings.timeout is not None and history.elapsed + needed >= settings.timeout:
+        return f"the time limit of {settings.timeout:g} s is used up; give a larger --timeout"
+    return None
+
+
+def _run_session(
+    settings: SearchSettings, fresh: bool, observer: Observer | None, is_of_ranks: bool = False
+) -> SearchResults:
+    """Check everything, then make what a session needs, run it, and take it down."""
+    evaluator = evaluator_name(settings.evaluator)
+    level, limits = log_level(), limits_of(settings)
+    stopper = create_stopper(settings.stopper, settings.stopper_settings) if settings.stopper else None
+    paths = SearchPaths(settings.folder)
+    history = earlier_sessions(paths, fresh)
+    loaded = load_search(settings, history)
+    check_same_search(paths, history, loaded.identity)  # the loop checks again, under the lock
+    sources = read_sources(settings, history, loaded.problem, fresh)
+    searcher = create_searcher(
+        settings.searcher, loaded.problem, loaded.identity.seed, settings.searcher_settings
+    )
+    with ExitStack() as stack:
+        if observer is None:
+            observer = stack.enter_context(progress(limits, is_of_ranks))
+        done = what_is_done(settings, history)
+        if done is not None and evaluator != "balsam":  # whose trials may be wanted again
+            observer.note(f"{paths.folder.resolve()}: {done}")
+            _complete_results(paths, loaded.problem, dict(settings.labels), observer)
+            return results_of(paths.folder, history, Ending("complete", "nothing was left to do"))
+        scratch = _scratch(settings, evaluator)
+        with offered(scratch if evaluator != "balsam" else ""):
+            if loaded.run.target:
+                prepare_run(loaded.run.target, settings.run_kwargs)
+        target = stack.enter_context(_sent(loaded.run, paths.folder))
+        context = RunContext(
+            target,
+            dict(settings.run_kwargs),
+            str(Path.cwd()),
+            [path for path in sys.path if path],
+            scratch=scratch,
+        )
+        trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
+        observer.note(trials.in_words())
+        with _writing(paths.folder):
+            paths.folder.mkdir(parents=True, exist_ok=True)
+            aside = set_aside(paths) if fresh else None
+            stack.enter_context(logging_to(paths.log, level))
+        if aside is not None:
+            observer.note(f"the earlier search was put aside: {aside}")
+        for source in sources:
+            outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
+            observer.note(f"learns from {len(source.results)} trials of {source.path}{outside}")
+        search = Search(
+            paths,
+            loaded.identity,
+            loaded.problem,
+            searcher,
+            trials,
+            limits,
+            observer,
+            stopper,
+            sources,
+            settings.labels,
+        )
+        ending = search.run()
+    if search.left_running:
+        observer.note(f"{len(search.left_running)} trials go on as jobs; the same command adopts them")
+    return results_of(paths.folder, search.history, ending)
+
+
+def evaluator_settings(settings: SearchSettings) -> EvaluatorSettings:
+    """Return what the evaluator is told."""
+    return EvaluatorSettings(
+        shape=settings.trial,
+        num_workers=settings.num_workers,
+        folder=settings.folder,
+        **settings.evaluator_settings,
+    )
+
+
+def _scratch(settings: SearchSettings, evaluator: str) -> str:
+    """Return the nodes' scratch folder, empty for none. If trials run on other machines it is not looked at.
+
+    Raises:
+        UserError: It cannot be used.
+    """
+    if settings.scratch is None:
+        return ""
+    check = checked_place if evaluator == "balsam" else checked_scratch
+    return str(check(settings.scratch, settings.folder))
+
+
+@contextmanager
+def _sent(run: RunFunction, folder: Path) -> Iterator[str]:
+    """Yield what workers load; a function that is sent to them lies in the search's folder meanwhile."""
+    if run.target:
+        yield run.target
+        return
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        target = run.send(folder)
+    try:
+        yield target
+    finally:
+        Path(target).unlink(missing_ok=True)
+        with suppress(OSError):  # nothing stays if the search did not start
+            folder.rmdir()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn an error of the file system into the user's.
+
+    Raises:
+        UserError: The folder cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--log-dir {folder}: cannot be written to: {error.strerror}") from None
+
+
+def _complete_results(
+    paths: SearchPaths, problem: HpProblem, labels: dict[str, str], observer: Observer
+) -> None:
+    """Write the results of a search that has ended, unless another driver is at work.
+
+    A driver that was killed may not have written them, or the search has other labels now.
+    """
+    try:
+        with suppress(UserError), Journal(paths) as journal:
+            history = History.replay(journal.records)
+            if history.labels != history.labels | labels:
+                journal.append(renamed := records.session(history.elapsed, {"labels": labels}))
+                journal.commit()
+                history.apply(renamed)
+            ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(history.ended)
+    except OSError as error:
+        observer.note(f"{paths.results}: cannot be written: {error.strerror}")

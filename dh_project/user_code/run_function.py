@@ -1,0 +1,137 @@
+"""A run function as a search is given it: by name, or as an object that workers import or are sent."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dh_project.common.errors import UserError, one_line
+from dh_project.common.files import replacing
+from dh_project.user_code.importing import PICKLED
+from dh_project.user_code.loading import absolute_target, load_run
+from dh_project.user_code.projects import full_name
+from dh_project.user_code.trainables import as_run
+
+IN_A_FILE = "write it into a file (%%writefile run.py in a notebook) and give its name: run='run.py:{name}'"
+
+
+@dataclass(frozen=True)
+class RunFunction:
+    """How workers get a run function.
+
+    Attributes:
+        name: What the journal calls it: its import path or file; for a function of ``__main__``, its name and a
+            hash of its source, so that two notebooks are two searches.
+        target: What workers load; empty if the function is sent to them.
+        function: The function itself, as a trial calls it.
+        pickled: The function by value, if it is sent.
+
+    Example:
+        >>> RunFunction.of("dh_project.cgcnn_mp.model_run.run").target
+        'dh_project.cgcnn_mp.model_run.run'
+    """
+
+    name: str
+    target: str
+    function: Callable[..., Any]
+    pickled: bytes = b""
+
+    @classmethod
+    def of(cls, run: Callable[..., Any] | str) -> RunFunction:
+        """Find a run function.
+
+        Args:
+            run: An import path, a file (``run.py`` or ``run.py:name``), a function, a class trainable or a
+                LightningModule.
+
+        Raises:
+            UserError: There is none, it cannot be called, or workers can neither import it nor be sent it.
+        """
+        if isinstance(run, str):
+            given = full_name(run, "run")
+            target = absolute_target(given)
+            return cls(target, target, load_run(given))
+        name = _name(run)
+        if run.__module__ != "__main__" and _is_importable(run):
+            target = f"{run.__module__}.{name}"
+            return cls(target, target, load_run(target))
+        function = as_run(run)
+        digest = hashlib.sha256(_source(run)).hexdigest()[:16]
+        return cls(f"{run.__module__}.{name}#{digest}", "", function, _pickled(function, name))
+
+    def send(self, folder: Path) -> str:
+        """Return what workers load, after writing the function into a folder if it is sent.
+
+        Raises:
+            OSError: The folder cannot be written to.
+        """
+        if not self.pickled:
+            return self.target
+        path = folder.absolute() / f".{self.name.rpartition('#')[2]}{PICKLED}"
+        with replacing(path) as aside:
+            aside.write_bytes(self.pickled)
+        return str(path)
+
+
+def _name(run: Any) -> str:
+    """Return the name of a function or class.
+
+    Raises:
+        UserError: It has none by which two searches could be told apart.
+    """
+    if inspect.ismethod(run):
+        raise UserError(
+            f"run: {run.__qualname__} is a method, which takes its object along; write a function: def run(point)"
+        )
+    name = getattr(run, "__qualname__", None)
+    if name is None or not hasattr(run, "__module__"):
+        raise UserError(
+            f"run: a {type(run).__name__} is no function; give def run(point), or its import path; constant "
+            "arguments go into run_kwargs"
+        )
+    if name.endswith("<lambda>"):
+        raise UserError("run: a lambda has no name to tell searches apart; write a function: def run(point)")
+    return str(name)
+
+
+def _is_importable(run: Any) -> bool:
+    """Say whether importing the module of a function or class, and looking its name up, gives the same object."""
+    if "<locals>" in run.__qualname__ or "." in run.__qualname__:
+        return False
+    try:
+        return getattr(importlib.import_module(run.__module__), run.__qualname__, None) is run
+    except ImportError:
+        return False
+
+
+def _source(run: Any) -> bytes:
+    """Return what tells a function from another one of its name: its source, or else its compiled code."""
+    try:
+        return inspect.getsource(run).encode()
+    except (OSError, TypeError):
+        code = getattr(run, "__code__", None)
+        return repr((code.co_code, code.co_consts, code.co_names)).encode() if code else b""
+
+
+def _pickled(function: Callable[..., Any], name: str) -> bytes:
+    """Return a function by value, after a look at whether it can be read back.
+
+    Raises:
+        UserError: Something that it refers to cannot be sent.
+    """
+    import cloudpickle
+
+    try:
+        content: bytes = cloudpickle.dumps(function)
+        pickle.loads(content)
+    except Exception as error:
+        raise UserError(
+            f"run: {name} cannot be sent to workers: {one_line(error)}; {IN_A_FILE.format(name=name)}"
+        ) from None
+    return content
