@@ -150,7 +150,7 @@ def test_a_class_that_cannot_be_trained_is_refused(model, name, said):
         ("Descent", {"metric": "loss"}, "mode=max or mode=min"),
         ("Descent", {"mode": "minimum"}, r"did you mean 'min'"),
         ("Descent", {"begin": 3}, "takes no such argument"),
-        ("Endless", {}, "not said how many steps"),
+        ("Endless", {}, "Endless has no number of steps"),
     ],
 )
 def test_wrong_run_kwargs_are_refused_before_any_trial(model, name, run_kwargs, said):
