@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 from dh_project.common.errors import UserError
+from dh_project.common.files import creating
 
 LEFT = r"^(__pycache__|build)$|\.egg-info$"
 """Names of files that a build or an import leaves in a folder."""
@@ -30,26 +26,18 @@ def write_tree(target: Path, files: Mapping[str, str]) -> None:
         UserError: The folder exists.
         OSError: A file cannot be written. Nothing is left behind, and the error names ``target``.
     """
-    asides = f".{target.name}.{socket.gethostname()}."
-    aside = target.with_name(f"{asides}{os.getpid()}")
-    for left in target.parent.glob(f"{asides}*"):
-        writer = left.name.removeprefix(asides)
-        if writer.isdecimal() and not psutil.pid_exists(int(writer)):  # its writer was killed
-            shutil.rmtree(left, ignore_errors=True)
     try:
-        for name, text in files.items():
-            path = aside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            if path.suffix == ".sh":
-                path.chmod(0o755)
-        if target.exists():
-            raise UserError(f"{target} already exists; choose another name")
-        aside.rename(target)
+        with creating(target) as aside:
+            for name, text in files.items():
+                path = aside / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                if path.suffix == ".sh":
+                    path.chmod(0o755)
     except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename == str(target):
+            raise UserError(f"{target} already exists; choose another name") from None
         raise OSError(error.errno, error.strerror, str(target)) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def files_in(folder: Path) -> list[str]:
