@@ -88,7 +88,7 @@ class Template:
             )
 
     def read_options(self, words: Sequence[str]) -> dict[str, Any]:
-        """Return the value of each option, from words ``key=value``.
+        """Return the value of each option, from words ``key=value``; ``none`` stands for the default.
 
         Raises:
             UserError: An option is unknown or invalid.
@@ -101,6 +101,7 @@ class Template:
                     f"{name}: the template {self.name} has no such option{did_you_mean(name, self.options)}; "
                     f"valid: {valid}"
                 )
+        given = {name: value for name, value in given.items() if value is not None}
         read = {
             name: self._path(name, str(value)) for name, value in given.items() if self.options[name].is_path
         }
