@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.common.none import is_none
 
 FOLLOWING_SECONDS = 2.0
 """How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
@@ -120,6 +121,11 @@ def positive_float(text: str) -> float:
             f"{text} is no number above 0" + (" and below 1e12" if value > 0 else "")
         )
     return value
+
+
+def or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader of an option that takes ``none`` and ``null`` for None, and leaves other texts to ``read``."""
+    return lambda text: None if is_none(text) else read(text)
 
 
 def duration(text: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from dh_project.common.errors import UserError
+from dh_project.common.none import is_none
 
 
 def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
@@ -31,6 +32,8 @@ def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
 
 def _scalar(word: str, text: str) -> Any:
     """Read a value; one that JSON has no form for (a date, say) stays the text it is."""
+    if is_none(text):
+        return None
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

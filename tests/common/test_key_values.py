@@ -39,3 +39,12 @@ def test_a_path_that_begins_like_a_number_stays_text():
 def test_what_is_no_key_value_pair_is_refused(words):
     with pytest.raises(UserError):
         parse_key_values(words)
+
+
+@pytest.mark.parametrize("text", ["none", "None", "null", "Null", "NONE"])
+def test_none_and_null_are_none(text):
+    assert parse_key_values([f"patience={text}"]) == {"patience": None}
+
+
+def test_a_quoted_none_is_a_text():
+    assert parse_key_values(["label='none'"]) == {"label": "none"}
