@@ -208,6 +208,10 @@ def _run_session(
         )
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
+        if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
+            observer.note(
+                "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
+            )
         with _writing(paths.folder):
             paths.folder.mkdir(parents=True, exist_ok=True)
             aside = set_aside(paths) if fresh else None
