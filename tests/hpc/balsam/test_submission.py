@@ -22,12 +22,8 @@ from dh_project.hpc.balsam.jobs.submitting import Target, driver_command, making
 
 
 def submission(**more):
-    options = {
-        "--problem": ["a.Problem"],
-        "--run-kwargs": ["epochs=2", "names=[a, b]"],
-        "--max-evals": ["-1"],
-    }
-    return Submission(workflow="demo", options=options, import_from="/home/me", **more)
+    search = {"problem": "a.Problem", "run": "a.run", "run_kwargs": {"epochs": 2}, "max_evals": 9}
+    return Submission(workflow="demo", search=search, import_from="/home/me", **more)
 
 
 def site(**more):
@@ -56,17 +52,14 @@ def refusal(call, *arguments):
 
 
 def test_a_driver_reads_what_it_was_told(tmp_path):
-    told = submission(more=["--seed", "3"], margin=5.0, last_batch_job=3, outputs=tmp_path)
+    told = submission(margin=5.0, last_batch_job=3, outputs=tmp_path)
     told.write(tmp_path)
     assert Submission.read(tmp_path) == told
 
 
-def test_the_options_of_hps_are_in_their_order_and_the_users_own_come_last():
-    words = submission(more=["--seed", "3"]).arguments()
-    assert words[:4] == ["hps", "ambs", "--evaluator", "balsam"]
-    assert words[4:] == [
-        "--problem", "a.Problem", "--run-kwargs", "epochs=2", "names=[a, b]", "--max-evals", "-1", "--seed", "3"
-    ]  # fmt: skip
+def test_the_settings_of_the_search_are_those_that_were_submitted():
+    settings = submission().settings()
+    assert (settings.run, settings.run_kwargs, settings.max_evals) == ("a.run", {"epochs": 2}, 9)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"workflow": 3}'])
