@@ -57,6 +57,7 @@ setup(
         "dh_project.hpc.batch_jobs": ["templates/*.j2"],
     },
     install_requires=[
+        "annotated-types",
         "argcomplete>=3.5",
         "cloudpickle",
         "ConfigSpace>=1.2",

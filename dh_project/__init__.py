@@ -17,13 +17,17 @@ Searches:
     ``UserError``
 
 Inside a run function:
-    ``report``, ``record``, ``trial_folder``, ``home_folder``, ``previous_folder``, ``scratch_folder``
+    ``report``, ``record``, ``trial_folder``, ``previous_folder``, ``home_folder``, ``scratch_folder``,
+    ``CheckpointTimer``
 
 Parts of your own:
     ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
 
-Scripts that train one point outside a search:
-    ``default_config``, ``best_config``, ``best_configuration``, ``results_file``, ``parse_key_values``,
+Files and trials of a search:
+    ``find_file``, ``find_origin``, ``best_configuration``
+
+Running one point outside a search:
+    ``run_baseline``, ``run_best``, ``load_run``, ``is_same_run``, ``parse_key_values``, ``is_none``,
     ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
 
 Tools that the problem package uses, and that yours may use too:
@@ -43,21 +47,24 @@ if TYPE_CHECKING:
     from dh_project.common.exit_status import exit_status as exit_status
     from dh_project.common.file_lock import file_lock as file_lock
     from dh_project.common.key_values import parse_key_values as parse_key_values
+    from dh_project.common.none import is_none as is_none
     from dh_project.evaluators.base import Evaluator as Evaluator
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.results.reading import best_configuration as best_configuration
     from dh_project.results.search_results import SearchResults as SearchResults
     from dh_project.results.search_results import open_search as open_search
+    from dh_project.results.trial_files import find_file as find_file
+    from dh_project.results.trial_files import find_origin as find_origin
     from dh_project.search.observer import Observer as Observer
     from dh_project.search.run import search as search
     from dh_project.search.searchers.base import Searcher as Searcher
     from dh_project.search.settings import SearchSettings as SearchSettings
     from dh_project.search.stoppers.base import Stopper as Stopper
-    from dh_project.training.rerun import best_config as best_config
-    from dh_project.training.rerun import default_config as default_config
-    from dh_project.training.rerun import results_file as results_file
+    from dh_project.training.scripts import run_baseline as run_baseline
+    from dh_project.training.scripts import run_best as run_best
     from dh_project.trial import ranks as ranks
     from dh_project.trial import scratch as scratch
+    from dh_project.trial.checkpoint_timer import CheckpointTimer as CheckpointTimer
     from dh_project.trial.reporting import Connection as Connection
     from dh_project.trial.reporting import connect as connect
     from dh_project.trial.reporting import home_folder as home_folder
@@ -68,11 +75,14 @@ if TYPE_CHECKING:
     from dh_project.trial.reporting import trial_folder as trial_folder
     from dh_project.trial.shape import TrialShape as TrialShape
     from dh_project.trial.trial import Trial as Trial
+    from dh_project.user_code.loading import is_same_run as is_same_run
+    from dh_project.user_code.loading import load_run as load_run
     from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CheckpointTimer": "dh_project.trial.checkpoint_timer",
     "Connection": "dh_project.trial.reporting",
     "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
@@ -85,21 +95,25 @@ _HOMES = {
     "Trial": "dh_project.trial.trial",
     "TrialShape": "dh_project.trial.shape",
     "UserError": "dh_project.common.errors",
-    "available_cores": "dh_project.common.cores",
     "as_run": "dh_project.user_code.trainables",
-    "best_config": "dh_project.training.rerun",
+    "available_cores": "dh_project.common.cores",
     "best_configuration": "dh_project.results.reading",
     "connect": "dh_project.trial.reporting",
-    "default_config": "dh_project.training.rerun",
     "exit_status": "dh_project.common.exit_status",
     "file_lock": "dh_project.common.file_lock",
+    "find_file": "dh_project.results.trial_files",
+    "find_origin": "dh_project.results.trial_files",
     "home_folder": "dh_project.trial.reporting",
+    "is_none": "dh_project.common.none",
+    "is_same_run": "dh_project.user_code.loading",
+    "load_run": "dh_project.user_code.loading",
     "open_search": "dh_project.results.search_results",
     "parse_key_values": "dh_project.common.key_values",
     "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
-    "results_file": "dh_project.training.rerun",
+    "run_baseline": "dh_project.training.scripts",
+    "run_best": "dh_project.training.scripts",
     "scratch_folder": "dh_project.trial.reporting",
     "search": "dh_project.search.run",
     "trial_folder": "dh_project.trial.reporting",

@@ -1,4 +1,4 @@
-"""A training epoch, crystals a second in one thread: forward, backward and optimizer step over a shuffled set.
+"""Measures a training epoch, in crystals per second in one thread: forward, backward and optimizer step.
 
     python benchmarks/cgcnn/epoch.py --original CLONE
 
@@ -28,7 +28,7 @@ RATE = 0.01
 def measure(
     folder: Path, original: Path | None, optimizer: str, rounds: int, peers: Collection[str] = PEERS
 ) -> tuple[dict[str, Timed], list[str]]:
-    """Time one epoch of each that is here, after a first; the lines say what of ours is not."""
+    """Time one epoch of each installed contestant, after a first one; return lines for ours that are missing."""
     torch.set_num_threads(1)
     found, crystals, missing = contestants(folder, original, peers)
     labels = crystals.labels

@@ -227,7 +227,7 @@ def name_of(device: torch.device) -> str:
 
 
 def main() -> int:
-    """Measure and print the tables; return the exit status, 2 where there is no GPU."""
+    """Measure and print the tables; return the exit status, 2 if there is no GPU."""
     made = parser(__doc__)
     made.add_argument(
         "--device", default="cuda", help="cuda, cuda:1 …; cpu for a dry run that measures nothing"

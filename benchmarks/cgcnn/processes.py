@@ -73,13 +73,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process took.
+    """Time, memory and result of a process.
 
     Attributes:
         seconds: Wall time, from its start to its end.
         cpu_seconds: CPU time.
         peak: Largest resident memory, MiB.
-        test_mae: Test MAE of the best epoch, in the label's unit; NaN where it trained nothing.
+        test_mae: Test MAE of the best epoch, in the label's unit; NaN if it trained nothing.
     """
 
     seconds: float

@@ -20,16 +20,16 @@ CRYSTALS, MOST_ATOMS = 3000, 20
 
 
 def default_data() -> str:
-    """Return the Materials Project crystals where they are here, else the set that ships."""
+    """Return the Materials Project crystals if they are on this machine, else the data set that ships."""
     return str(ARCHIVE) if ARCHIVE.exists() else SHIPPED
 
 
 def crystal_folder(data: str, crystals: int | None = None) -> Path:
-    """Return a folder with ``id_prop.csv``, ``atom_init.json`` and a CIF file a crystal.
+    """Return a folder with ``id_prop.csv``, ``atom_init.json`` and a CIF file for each crystal.
 
     Args:
-        data: ``"flla"``, a folder, or an archive; where its ``labels.csv`` says ``natoms``, crystals of more
-            than ``MOST_ATOMS`` are passed over.
+        data: ``"flla"``, a folder, or an archive. If its ``labels.csv`` has a column ``natoms``, crystals with more
+            than ``MOST_ATOMS`` atoms are skipped.
         crystals: How many; None: all of flla, the first ``CRYSTALS`` of others.
     """
     if crystals is None:

@@ -49,12 +49,12 @@ class Timed:
 def interleaved(
     ways: Mapping[str, Callable[[], object]], items: Mapping[str, int] | int, rounds: int
 ) -> dict[str, Timed]:
-    """Time each way once a round; each round begins with another one.
+    """Time each function once in each round. Each round starts with another one.
 
     Args:
-        ways: What to do, by name; it has been done once before, where that costs more.
-        items: How many things one call does.
-        rounds: How often.
+        ways: The functions by name. They have been called once before, if the first call takes longer.
+        items: Number of items that one call processes.
+        rounds: Number of rounds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
@@ -92,7 +92,7 @@ def print_speeds(
 
 
 def print_table(title: str, table: Table, missing: Sequence[str] = ()) -> None:
-    """Print a table under its title and the machine's name, and what was left out of it."""
+    """Print a table with its title, the machine's name, and the contestants that are missing."""
     console = Console(width=110, highlight=False)
     console.print(f"\n{title}\n{describe_machine()}\n")
     console.print(table)

@@ -1,8 +1,7 @@
 """Crystals and their labels as training, validation and test sets of graphs.
 
-``python -m dh_project.cgcnn_mp.load_data [data] [key=value ...]`` shows what they hold. The first call for a data
-set builds its graphs into a cache, later ones map them in a fraction of a second: call ``load_data`` once before
-a search.
+``python -m dh_project.cgcnn_mp.load_data [data] [key=value ...]`` describes the sets. The first call for a data set
+builds its graphs and keeps them in the cache folder. Later calls map them in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -60,6 +59,8 @@ def load_data(
         >>> train, valid, test = load_data("flla", progress=False)
         >>> len(train), len(valid), len(test)
         (2363, 787, 788)
+        >>> train.labels.shape
+        torch.Size([2363, 1])
     """
     chosen = DataSettings.of(data=data, label=label, **settings)
     return split_graphs(label_graphs(chosen, progress=progress), chosen)
@@ -89,7 +90,7 @@ def split_graphs(
 
 
 def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
-    """Return sizes, shapes, label statistics and a few crystals of the sets, and what was left out."""
+    """Return a description of the sets: sizes, shapes, label statistics, a few crystals, crystals left out."""
     graphs = data_set.graphs
     found = f"{len(graphs):,} graphs, {int(graphs.atom_counts.sum()):,} atoms, neighbours within {graphs.radius:g} Å"
     lines = [f"data: {data_set.source} ({found})", f"label: {', '.join(graphs.label_names)}"]
@@ -127,10 +128,13 @@ def _crystal_line(graphs: CrystalGraphs, row: int) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Show a data set; return the exit status, 2 for data that cannot be used.
+    """Print a description of a data set.
 
     Args:
-        words: The data set, and ``key=value`` for arguments of ``load_data``; None for the process's own.
+        words: The data set, and fields of ``DataSettings`` as ``key=value``; None: the arguments of this process.
+
+    Returns:
+        The exit status: 2 if the data cannot be used.
     """
     try:
         print(_shown(sys.argv[1:] if words is None else words))
@@ -141,7 +145,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _shown(words: Sequence[str]) -> str:
-    """Return what the command prints."""
+    """Return the text that the command prints."""
     options = dh.parse_key_values([word for word in words if "=" in word])
     places = [word for word in words if "=" not in word]
     if len(places) > 1:

@@ -1,10 +1,10 @@
-"""Predicting crystals by a checkpoint: what ``deephyper predict`` does.
+"""Predicts crystals with a trained network; ``deephyper predict`` calls it.
 
-Graphs are made as the checkpoint says: its neighbours an atom, its radius, its element features. The original's
-checkpoints tell the radius (their 41 Gaussians reach to 8 Å) and not the other two: 12 neighbours, the default of its
-code, are assumed, and element features are those of the data, as in its ``predict.py``. Of equally far neighbours
-those are kept for them that its code keeps, which goes by the order of atoms (where ours go by their surroundings):
-in cubic SrTiO3 this is worth 0.1 eV/atom.
+Graphs are built with the settings in the checkpoint: neighbours of each atom, radius and element features. A
+checkpoint of the original code contains the radius (its 41 Gaussians reach to 8 Å), but not the other two. For it, 12
+neighbours are assumed, the default of that code, and the element features come from the data, as in its
+``predict.py``. Ties are those of its code too (``ties="pymatgen"``): for cubic SrTiO3 they change the prediction by
+0.1 eV/atom.
 """
 
 from __future__ import annotations
@@ -39,18 +39,19 @@ from dh_project.cgcnn_mp.training.checkpoint import (
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a checkpoint says of crystals.
+    """The predictions of a checkpoint for C crystals.
 
     Attributes:
-        checkpoint: The file.
-        data: Where the crystals came from, as messages call it.
-        graphs: What the graphs were made with, in words.
-        ids: Of the C crystals.
-        values: float64 (C, targets), in the labels' units; of a classification the probability of class 1.
-        classification: Whether it is one.
-        labels: float64 (C, targets), NaN where there is none; None where the data has no such labels.
-        label_names: Of the targets; one is called ``prediction`` where neither checkpoint nor data names it.
-        left_out: Id to reason, of the crystals that cannot be predicted.
+        checkpoint: The checkpoint file.
+        data: Name of the data in messages.
+        graphs: Description of the graph settings.
+        ids: Ids of the C crystals.
+        values: float64 (C, targets), in the units of the labels; for a classification the probability of class 1.
+        classification: Whether the network is a classification.
+        labels: float64 (C, targets), with NaN for a missing label; None if the data has no such labels.
+        label_names: Names of the targets; ``prediction`` if neither the checkpoint nor the data names a single
+            target.
+        left_out: Id to reason, for the crystals that cannot be predicted.
     """
 
     checkpoint: Path
@@ -64,9 +65,9 @@ class Predictions:
     left_out: dict[str, str]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a crystal: id, prediction, and where there are labels label and error.
+        """Return one row for each crystal: id, prediction, and, if the data has labels, label and error.
 
-        Columns of several targets are called ``prediction:<name>`` and so on. A classification has no error.
+        If there are several targets, the columns are ``prediction:<name>`` and so on. A classification has no error.
         """
         return [
             {"id": identifier, **dict(self._cells(position))} for position, identifier in enumerate(self.ids)
@@ -79,13 +80,13 @@ class Predictions:
             yield f"prediction{ending}", value
             if self.labels is not None:
                 label = self.labels[position, target].item()
-                is_there = label == label  # NaN is not
+                is_there = label == label  # False for NaN
                 yield f"label{ending}", label if is_there else ""
                 if not self.classification:
                     yield f"error{ending}", value - label if is_there else ""
 
     def metrics(self) -> dict[str, tuple[int, dict[str, float]]]:
-        """Return, by target, how many crystals have a label, and what ``measure`` says of those."""
+        """Return, for each target, the number of crystals with a label, and their metrics."""
         found = {}
         for target, name in enumerate(self.label_names if self.labels is not None else ()):
             assert self.labels is not None
@@ -113,25 +114,31 @@ def predict(
     """Predict crystals.
 
     Args:
-        checkpoint: Ours, or the original's (``.pth.tar``).
-        data: What ``load_data`` takes, a CIF file, or a folder of CIF files.
-        label: Which labels of the data to compare with, one a target; None: those that the checkpoint was trained
-            on where the data has them, else the data's first.
-        max_num_nbr: Neighbours an atom; None: the checkpoint's. It must be that where the checkpoint tells.
-        radius: Cutoff radius, Å; the same.
-        ties: Which of equally far neighbours are kept, as ``load_data`` says; None: the checkpoint's, and of the
-            original's those of its code. The same.
+        checkpoint: A checkpoint of this package, or of the original code (``.pth.tar``).
+        data: A data set as for ``load_data``, a CIF file, or a folder of CIF files.
+        label: Labels of the data to compare with, one for each target. None: the labels that the network was trained
+            on, if the data has them, else the first label of the data.
+        max_num_nbr: Neighbours of each atom. None: as in the checkpoint. If the checkpoint contains another value,
+            this is an error.
+        radius: Cutoff radius, Å; as ``max_num_nbr``.
+        ties: Rule for choosing among equally far neighbours, see ``DataSettings``; as ``max_num_nbr``.
         device: ``auto``, ``cpu``, ``cuda``, …
-        batch_size: Crystals at a time; None: as many as suit the device.
+        batch_size: Crystals in each batch. None: a size that suits the device.
         threads: CPU threads.
-        cache_folder: Where graphs are kept.
+        cache_folder: Folder in which prepared graphs are kept; see ``DataSettings``.
         progress: Whether to show on standard error that graphs are being built.
 
     Raises:
         OSError: The checkpoint cannot be opened.
-        CheckpointError: It is none, or it was trained on other graphs than are asked for.
-        DataError: The data cannot be read, or no crystal of it can be predicted.
-        ValueError: The device is not here.
+        CheckpointError: The file is not a checkpoint, or the network was trained with other graph settings.
+        DataError: The data cannot be read, or no crystal can be predicted.
+        ValueError: This machine does not have the device.
+
+    Example::
+
+        found = predict(Path("default_config/best.pt"), "crystals")
+        for row in found.rows():
+            print(row["id"], row["prediction"])
     """
     where = find_device(device)
     trained = load_trained(checkpoint)
@@ -156,7 +163,7 @@ def predict(
     if trained.network.classification and has_labels and not _are_classes(crystals.labels):
         if label is not None:
             raise DataError(f"the checkpoint tells class 0 from 1, and label {label} has other values")
-        has_labels = False  # the data's own label is of something else
+        has_labels = False  # the label of the data is another quantity
     names = found.graphs.label_names if has_labels else trained.label_names
     targets = trained.targets
     if len(names) != targets:
@@ -175,14 +182,18 @@ def predict(
 
 
 def _are_classes(labels: Tensor) -> bool:
-    """Say whether all labels that there are are 0 or 1."""
+    """Return whether all labels, except missing ones, are 0 or 1."""
     return bool(((labels == 0) | (labels == 1) | labels.isnan()).all())
 
 
 def _graph_settings(
     checkpoint: Path, trained: TrainedNetwork, max_num_nbr: int | None, radius: float | None, ties: str | None
 ) -> tuple[int, float, str]:
-    """Return neighbours an atom, radius and ties; what is asked for must be what the checkpoint tells."""
+    """Return max_num_nbr, radius and ties. An argument must agree with the checkpoint.
+
+    Raises:
+        CheckpointError: An argument differs from the checkpoint.
+    """
     if ties not in (None, *TIES):
         raise DataError(dh.errors.unknown_name("ties", str(ties), TIES))
     if trained.graphs is not None and max_num_nbr not in (None, trained.graphs.max_num_nbr):
@@ -205,9 +216,9 @@ def _graph_settings(
 
 
 def _labels(source: Source, trained: TrainedNetwork, label: str | Sequence[str] | None) -> Any:
-    """Return the labels to compare with: those asked for, else those trained on, else the data's first.
+    """Return the labels to compare with: those that the user names, those of the training, or the data's first.
 
-    None where there are none, or the data's first is by its name another one than was trained on.
+    Return None if there are none, or if the name of the data's first label differs from that of the training.
     """
     tables = source.tables()
     if label is not None:
@@ -225,10 +236,10 @@ def _labels(source: Source, trained: TrainedNetwork, label: str | Sequence[str] 
 
 
 class _Described:
-    """A source whose elements are described as the checkpoint's were.
+    """A source with the element features of the checkpoint.
 
     Raises:
-        CheckpointError: The data describes them in its own, other way.
+        CheckpointError: The data has its own element features, and they differ from those of the checkpoint.
     """
 
     def __init__(self, source: Source, checkpoint: Path, trained: TrainedNetwork) -> None:
@@ -236,15 +247,15 @@ class _Described:
         self._tables = _described(source, checkpoint, trained)
 
     def fingerprint(self) -> str:
-        """Return that of the source."""
+        """Return the fingerprint of the source."""
         return self._source.fingerprint()
 
     def tables(self) -> Tables:
-        """Return the source's tables, with the checkpoint's element features."""
+        """Return the tables of the source, with the element features of the checkpoint."""
         return self._tables
 
     def structures(self) -> Iterator[tuple[str, Written]]:
-        """Yield those of the source."""
+        """Yield the structures of the source."""
         return self._source.structures()
 
 
@@ -267,5 +278,5 @@ def _described(source: Source, checkpoint: Path, trained: TrainedNetwork) -> Tab
 
 
 def _by_number(table: Tensor) -> dict[int, list[float]]:
-    """Return features by atomic number, of the elements that have any."""
+    """Return the features by atomic number, for the elements that have some."""
     return {number: row for number, row in enumerate(table.tolist(), start=1) if any(row)}

@@ -1,4 +1,4 @@
-"""The model behind ``predict`` and ``train``: named by its path, and imported when a command runs, not before."""
+"""The model of ``predict`` and ``train``, which is imported only when a command runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ MODEL = "dh_project.cgcnn_mp"
 
 
 def import_part(name: str) -> ModuleType:
-    """Return a module of the model."""
+    """Import and return a module of the model."""
     return import_module(f"{MODEL}.{name}")
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell what the model refuses (data, a setting, a file, a batch too large) as a user's mistake, in one line.
+    """Turn errors of the model (data, a setting, a file, a batch too large) into one-line mistakes of the user.
 
     Raises:
-        UserError: In its place.
+        UserError: The block raised such an error.
     """
     try:
         yield
@@ -32,7 +32,7 @@ def refusals() -> Iterator[None]:
     except ValueError as error:
         raise UserError(one_line(error)) from error
     except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for this
+        if type(error).__name__ != "OutOfMemoryError":  # compared by name, so that torch is not imported
             raise
         raise UserError(
             f"the GPU's memory is full: take a smaller --batch-size ({one_line(error)})"

@@ -1,4 +1,4 @@
-"""``deephyper predict``: what a trained network says of crystals, as a CSV table."""
+"""``deephyper predict``: predictions of a trained network for crystals, as a CSV table."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.cli.model import import_part, refusals
-from dh_project.cli.parser import positive_float, positive_int
+from dh_project.cli.parser import or_none, positive_float, positive_int
 
 DESCRIPTION = """\
-Predict crystals by a trained CGCNN.
+Predict properties of crystals with a trained CGCNN.
 
-The table goes to standard output, or to a file by -o: id, prediction, and where the data has labels label and error
-(prediction less label). A classification's prediction is the probability of class 1. Columns of several targets are
-called prediction:<name> and so on. All else is told on standard error: how many were predicted, how well, and which
-crystals were left out and why; they are no failure as long as one crystal could be predicted.
+The table goes to standard output, or to a file with -o. Its columns are id and prediction, and if the data has
+labels, label and error (prediction minus label). For a classification, the prediction is the probability of class 1.
+With several targets, columns are called prediction:<name> and so on. Standard error shows how many crystals were
+predicted, how well, and which were left out and why. The command fails only if no crystal can be predicted.
 """
 
 EPILOG = """\
-CHECKPOINT is a file, a web address of one, a training's folder (its best epoch), or a trial of a search: SEARCH:7,
-SEARCH:best (that of the best objective), SEARCH:last (that which ended last). Of a trial it is the last epoch's, or
-what is named behind it: SEARCH:7:best, SEARCH:best:best, SEARCH:7:FILE.
-Files of the original CGCNN (.pth.tar) do not tell their graphs' neighbours an atom: 12, its default, are assumed, and
-its radius follows from its number of Gaussians (41: 8 Å). Elements are described by the data's atom_init.json, or the
-paper's table where there is none.
+CHECKPOINT is a file, a web address, a training folder, or a trial of a search: SEARCH:7, SEARCH:best (the best
+objective), SEARCH:last (the trial that ended last). A folder and a trial stand for the weights of the best epoch.
+Name another file with SEARCH:7:last (the last epoch) or SEARCH:7:FILE.
+Files of the original CGCNN (.pth.tar) do not contain the number of neighbours: its default, 12, is assumed. The
+radius follows from the number of Gaussians (41: 8 Å). Elements are described by the atom_init.json of the data, or by
+the table of the paper if there is none.
 
 examples:
-  deephyper predict search:best:best my_crystals -o predictions.csv
+  deephyper predict search:best my_crystals -o predictions.csv
   deephyper predict https://example.org/formation-energy.pth.tar NaCl.cif
   deephyper predict formation-energy-per-atom.pth.tar NaCl.cif
 """
@@ -38,7 +38,7 @@ def add_command(commands: Any) -> None:
     """Add ``predict`` to the commands."""
     parser = commands.add_parser(
         "predict",
-        help="predict crystals by a checkpoint, ours or the original CGCNN's",
+        help="predict crystals with a checkpoint, ours or the original CGCNN's",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -46,42 +46,54 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help="best.pt, model.pth.tar, https://…, SEARCH:7, SEARCH:best:best",
+        help="best.pt, model.pth.tar, https://…, SEARCH:7, SEARCH:best",
     )
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="a CIF file, a folder of some, or a data set: a folder with id_prop.csv, a tar file of one, flla",
+        help="a CIF file, a folder of CIF files, or a data set: a folder with id_prop.csv, a tar file of one, flla",
     )
     output = parser.add_argument_group("the table")
-    output.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the table")
+    output.add_argument("-o", "--output", type=Path, metavar="FILE", help="file for the table")
     output.add_argument(
-        "--label", metavar="NAME", help="label to compare with, several with commas (those of the training)"
+        "--label",
+        type=or_none(str),
+        metavar="NAME",
+        help="label to compare with; several with commas (those of the training)",
     )
     graphs = parser.add_argument_group("graphs")
     graphs.add_argument(
-        "--max-num-nbr", type=positive_int, metavar="N", help="neighbours an atom (the checkpoint's)"
+        "--max-num-nbr",
+        type=or_none(positive_int),
+        metavar="N",
+        help="neighbours of each atom (the checkpoint's)",
     )
     graphs.add_argument(
-        "--radius", type=positive_float, metavar="R", help="cutoff radius, Å (the checkpoint's)"
+        "--radius", type=or_none(positive_float), metavar="R", help="cutoff radius, Å (the checkpoint's)"
     )
     graphs.add_argument(
         "--ties",
+        type=or_none(str),
         metavar="T",
-        help="which of equally far neighbours are kept where the count cuts: environment, or pymatgen as the "
-        "original code does (the checkpoint's; of the original's files pymatgen)",
+        help="which of equally distant neighbours are kept: environment, or pymatgen as the original code does "
+        "(the checkpoint's; for files of the original pymatgen)",
     )
-    where = parser.add_argument_group("where to compute")
+    where = parser.add_argument_group("device")
     where.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
     where.add_argument(
-        "--batch-size", type=positive_int, metavar="N", help="crystals at a time (what suits the device)"
+        "--batch-size",
+        type=or_none(positive_int),
+        metavar="N",
+        help="crystals per batch (chosen by device)",
     )
     where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="CPU threads (1)")
-    graphs.add_argument("--cache-folder", type=Path, metavar="DIR", help="where graphs are kept")
+    graphs.add_argument(
+        "--cache-folder", type=or_none(Path), metavar="DIR", help="folder for prepared graphs"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict, write the table, and tell how it went."""
+    """Predict, write the table, and print a summary."""
     output = arguments.output
     with refusals():
         checkpoint = import_part("training.checkpoint_path").find_checkpoint(arguments.checkpoint)
@@ -106,10 +118,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_output(output: Path) -> None:
-    """See to it that a mistaken place is told before the work is done.
+    """Check the output file before the predictions are made.
 
     Raises:
-        ValueError: No file can be written there.
+        ValueError: The file cannot be written.
     """
     if output.is_dir():
         raise ValueError(f"-o {output}: this is a folder; name a file")
@@ -118,7 +130,7 @@ def _check_output(output: Path) -> None:
 
 
 def _write(output: Path | None, rows: list[dict[str, Any]]) -> None:
-    """Write the table to a file, whole or not at all, or to standard output as long as somebody reads.
+    """Write the table atomically to a file, or to standard output until the reader closes it.
 
     Raises:
         OSError: The file cannot be written.
@@ -139,7 +151,7 @@ def _write(output: Path | None, rows: list[dict[str, Any]]) -> None:
 
 
 def _tell(predictions: Any, metrics: dict[str, tuple[int, dict[str, float]]], output: Path | None) -> None:
-    """Say on standard error what was predicted, how well, and what was left out."""
+    """Print on standard error how many crystals were predicted, how well, and which were left out."""
     left_out = predictions.left_out
     lines = [
         f"checkpoint  {predictions.checkpoint}",

@@ -1,19 +1,16 @@
-"""``deephyper train``: train one configuration, without any search."""
+"""``deephyper train``: train one configuration without a search."""
 
 from __future__ import annotations
 
 import argparse
-import ast
-import os
 import shlex
 import sys
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.model import MODEL, import_part, refusals
+from dh_project.cli.model import import_part, refusals
 from dh_project.cli.parser import Parser, natural
 from dh_project.common.console import tell
 from dh_project.common.errors import UserError
@@ -21,11 +18,11 @@ from dh_project.common.errors import UserError
 FOLDER = "training"
 
 DESCRIPTION = """\
-Train one configuration of CGCNN, without any search.
+Train one configuration of CGCNN without a search.
 
-It leaves in the folder: best.pt and last.pt (weights of the best epoch, state after the last one), history.csv,
-metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json,
-which is a --config too.
+Files in the folder: best.pt (weights of the best epoch), last.pt (state after the last epoch), history.csv,
+metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json
+(the given settings, for --config).
 """
 
 EPILOG = """\
@@ -36,16 +33,16 @@ examples:
   deephyper train --folder longer --resume search:best --epochs 300
   deephyper train --folder runs --timestamp
 
-Its weights for the original CGCNN's programs:
+To convert the weights for the programs of the original CGCNN:
   python -m dh_project.cgcnn_mp.training.original_checkpoint training weights.pth.tar
 """
 
 
 def add_command(commands: Any) -> None:
-    """Add ``train`` to the commands; what the model can be told is added when the command is given."""
+    """Add ``train`` to the commands; the options of the model are added when the command is parsed."""
     parser = commands.add_parser(
         "train",
-        help="train one configuration, without any search",
+        help="train one configuration without a search",
         description=DESCRIPTION,
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
@@ -61,76 +58,59 @@ def add_command(commands: Any) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="a JSON object of what the options below name, a search's best.json or results.csv; options win over it",
+        help="settings: a JSON object, or best.json or results.csv of a search; options replace them",
     )
+    training.add_argument("--folder", type=Path, metavar="DIR", help=f"folder for the files ({FOLDER})")
     training.add_argument(
-        "--folder", type=Path, metavar="DIR", help=f"where to leave the training ({FOLDER})"
-    )
-    training.add_argument(
-        "--timestamp", action="store_true", help="leave it in a new folder of DIR, named by date and time"
+        "--timestamp", action="store_true", help="train into a new folder in DIR, named by date and time"
     )
     training.add_argument(
         "--resume",
         nargs="?",
         const=True,
         metavar="CHECKPOINT",
-        help="go on from the folder's last epoch, with its settings; or from a checkpoint's, into the folder",
+        help="resume the training in the folder, or that of a checkpoint into the folder",
     )
     training.add_argument(
         "--different-seeds",
         type=at_least_two,
         metavar="N",
-        help="train with N seeds, into DIR/seed-0 and so on; mean and standard deviation of the metrics at the end",
+        help="train with N seeds, into DIR/seed-0 and so on, and print mean and standard deviation",
     )
-    parser.complete = add_names if "_ARGCOMPLETE" in os.environ else add_options
+    parser.complete = add_options
 
 
 def at_least_two(text: str) -> int:
-    """Read a number of repetitions."""
+    """Read a number of seeds."""
     number = natural(text)
     if number < 2:
-        raise argparse.ArgumentTypeError(f"{text} seeds tell no deviation; give at least 2")
+        raise argparse.ArgumentTypeError(f"{text} seed has no standard deviation; give at least 2")
     return number
 
 
 def add_options(parser: Parser) -> None:
-    """Add an option for each hyperparameter and each argument of the model's run function."""
+    """Add an option for each setting of a training."""
     configuration = import_part("training.configuration")
-    for name, option in configuration.options().items():
-        group = "hyperparameters" if name in configuration.ORIGINAL else "how to train"
+    for name, default in configuration.DEFAULTS.items():
         if name == "data":
             continue
-        flag, text = f"--{name.replace('_', '-')}", option.text.rstrip(".").replace("%", "%%")
-        help_text = f"{text} ({_shown(option.default)})"
-        if option.kinds == (bool,):
-            parser.group(group).add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
+        flag, group = f"--{name.replace('_', '-')}", parser.group(_group(configuration, name))
+        text = configuration.explanations()[name].rstrip(".").replace("%", "%%")
+        help_text = f"{text} ({_shown(default)})"
+        if isinstance(default, bool):
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=help_text)
         else:
-            read = partial(_read, option)
-            parser.group(group).add_argument(flag, type=read, metavar=name[0].upper(), help=help_text)
+            read, choices = partial(_read, configuration, name), configuration.choices(name)
+            group.add_argument(flag, type=read, choices=choices, metavar=name[0].upper(), help=help_text)
 
 
-def add_names(parser: Parser) -> None:
-    """Add these options by name alone, for a Tab: they are read in the source, for importing it takes torch."""
-    spec = find_spec(f"{MODEL}.model_run")
-    assert spec is not None
-    assert spec.origin is not None
-    code = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
-    values = {ast.unparse(part.target): part.value for part in code if isinstance(part, ast.AnnAssign)}
-    names = list(ast.literal_eval(values["ORIGINAL"] or "{}"))
-    run = next(part for part in code if isinstance(part, ast.FunctionDef) and part.name == "run")
-    is_flag = {
-        argument.arg: ast.unparse(argument.annotation or argument) == "bool"
-        for argument in run.args.kwonlyargs
-    }
-    for name in dict.fromkeys([*names, *is_flag]):
-        if name not in ("data", "folder"):
-            action = argparse.BooleanOptionalAction if is_flag.get(name) else "store"
-            parser.add_argument(f"--{name.replace('_', '-')}", action=action)
+def _group(configuration: Any, name: str) -> str:
+    return "hyperparameters" if name in configuration.HYPERPARAMETERS else "how to train"
 
 
-def _read(option: Any, text: str) -> Any:
+def _read(configuration: Any, name: str, text: str) -> Any:
     try:
-        return option.parse(text)
+        return configuration.read_option(name, text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -142,55 +122,59 @@ def _shown(default: Any) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on with a training, and print what it came to."""
+    """Train, or resume a training, and print its metrics."""
     with refusals():
-        configuration, resuming = import_part("training.configuration"), import_part("training.resuming")
-        given = {name: value for name, value in vars(arguments).items() if name in configuration.options()}
+        settings = import_part("training.configuration").DEFAULTS
+        given = {name: value for name, value in vars(arguments).items() if name in settings}
         if arguments.timestamp:
             arguments.folder = _new_folder(arguments)
         if arguments.config is not None:
-            given = configuration.read_configuration(arguments.config) | given
-        start = resuming.go_on if arguments.resume is True else resuming.begin
+            read_configuration = import_part("training.configuration_files").read_configuration
+            given = read_configuration(arguments.config) | given
+        training = import_part("training.start_or_resume")
+        start = training.resume if arguments.resume is True else training.start
         if isinstance(arguments.resume, str):
-            start = partial(resuming.go_on_from, arguments.resume)
+            start = partial(training.resume_from, arguments.resume)
         if arguments.different_seeds is not None:
-            start = partial(_repeat, arguments)
+            start = partial(_train_with_seeds, arguments)
         try:
             start(arguments.folder, given, say=tell)
         except FloatingPointError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print(_interrupted(arguments, resuming.LAST), file=sys.stderr)
+            print(_interrupted(arguments, training.LAST), file=sys.stderr)
             return 130
     return 0
 
 
 def _new_folder(arguments: argparse.Namespace) -> Path:
-    """Return a folder of this moment; to the microsecond, for jobs that begin together."""
+    """Return a new folder named by the time, to the microsecond, because jobs may start together."""
     if arguments.resume is True:
         raise UserError(
-            "--timestamp: a new folder holds nothing to go on with; name the training's by --folder"
+            "--timestamp: there is nothing to resume in a new folder; name the folder of the training with --folder"
         )
     folder: Path = arguments.folder
     return folder / f"{datetime.now():%Y-%m-%dT%H-%M-%S.%f}"
 
 
-def _repeat(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
+def _train_with_seeds(arguments: argparse.Namespace, folder: Path, given: dict[str, Any], say: Any) -> None:
     """Train with several seeds."""
     if isinstance(arguments.resume, str):
-        raise UserError("--different-seeds: a checkpoint is of one seed; leave it, or --different-seeds, out")
-    repeat = import_part("training.repetitions").repeat
-    repeat(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
+        raise UserError(
+            "--different-seeds: a checkpoint has one seed; leave out the checkpoint or --different-seeds"
+        )
+    train_with_seeds = import_part("training.seeds").train_with_seeds
+    train_with_seeds(folder, given, arguments.different_seeds, resume=arguments.resume is True, say=say)
 
 
 def _interrupted(arguments: argparse.Namespace, last: str) -> str:
-    """Say how to go on."""
+    """Return the message after Ctrl-C, which says how to resume."""
     folder: Path = arguments.folder
     where = "" if folder == Path(FOLDER) else f" --folder {shlex.quote(str(folder))}"
     if arguments.different_seeds is not None:
         seeds = f" --different-seeds {arguments.different_seeds}"
-        return f"interrupted; the seeds that are done are kept, go on with: deephyper train …{where}{seeds} --resume"
+        return f"interrupted; finished seeds are kept. Resume with: deephyper train …{where}{seeds} --resume"
     if not (folder / last).is_file():
-        return "interrupted before the first epoch was done; the same command begins again"
-    return f"interrupted; the epochs that were done are kept, go on with: deephyper train{where} --resume"
+        return "interrupted before the first epoch was finished; the same command starts again"
+    return f"interrupted; finished epochs are kept. Resume with: deephyper train{where} --resume"

@@ -1,12 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Writing files and folders completely or not at all, and durably."""
 
 from __future__ import annotations
 
 import csv
 import errno
+import glob
 import io
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,15 +18,24 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield where to write a file's new content; it takes the old one's place in one step, on disk, at the end.
+    """Yield a temporary path for a file's new content, which replaces the file durably when the block ends.
 
-    The path yielded is in the same folder and holds host and process, so that writers on several nodes never
-    share one; the last to end wins. If the block fails, the old content stays and nothing else is left.
+    The temporary path is in the same folder. Its name contains the host and the process, so that writers on several
+    nodes never share it; the last writer wins. If the block fails, the file keeps its old content.
 
     Raises:
-        OSError: It cannot be written; it names ``path``.
+        OSError: The file cannot be written; the error names ``path``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "settings.json")
+        ...     with replacing(path) as aside:
+        ...         _ = aside.write_text("{}")
+        ...     path.read_text()
+        '{}'
     """
-    aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    aside = _aside(path)
     try:
         yield aside
         with aside.open("rb") as file:
@@ -38,17 +49,68 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def creating(target: Path) -> Iterator[Path]:
+    """Yield a temporary path for a new folder or file, which gets its name in one step when the block ends.
+
+    The block makes the folder or the file at the temporary path, which lies beside ``target``. If the block fails,
+    nothing is left. Remains of killed writers on this machine are removed first.
+
+    Raises:
+        FileExistsError: The target exists at the end of the block; nothing is left of the new one.
+        OSError: The target cannot be written; the error of the file system names the temporary path.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     with creating(Path(folder, "project")) as aside:
+        ...         aside.mkdir()
+        ...         _ = (aside / "README.md").write_text("A project")
+        ...     Path(folder, "project", "README.md").read_text()
+        'A project'
+    """
+    from psutil import pid_exists  # which takes time to import
+
+    aside = _aside(target)
+    for path in target.parent.glob(f"{glob.escape(aside.stem)}.*"):
+        pid = path.name.removeprefix(f"{aside.stem}.")
+        if pid == str(os.getpid()) or (pid.isdecimal() and not pid_exists(int(pid))):
+            remove(path)
+    try:
+        yield aside
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        aside.rename(target)
+        sync_folder(target.parent)
+    finally:
+        remove(aside)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with its content, as far as possible; a missing one is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _aside(path: Path) -> Path:
+    """Return the temporary path of this process for a file or folder, beside it."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+
+
 def is_aside(name: str) -> bool:
-    """Say whether a file of this machine is what ``replacing`` yields: being written, or left by a killed writer."""
+    """Return whether a name is a temporary one of this machine: a file being written, or left by a killed writer."""
     return bool(re.fullmatch(rf"\..+\.{re.escape(socket.gethostname())}\.\d+", name))
 
 
 @contextmanager
 def must_be_written() -> Iterator[None]:
-    """Say, where a file of a search cannot be written, what is lost (nothing) and what to do.
+    """Add advice to the error if a file of a search cannot be written: nothing is lost, and what to do.
 
     Raises:
-        OSError: With these words, and the file's name.
+        OSError: The error of the block, with the advice and the file's name.
     """
     try:
         yield
@@ -59,7 +121,7 @@ def must_be_written() -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """See to it that a folder's entries are on disk, where the file system lets one."""
+    """Wait until a folder's entries are on disk, if the file system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -69,16 +131,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace a CSV file; its columns are in the order of their appearance.
+    """Replace a CSV file. Columns are in the order of their first appearance.
+
+    Args:
+        path: The file.
+        rows: The rows, each a mapping from column names to values. A missing value leaves the cell empty.
 
     Raises:
-        OSError: It cannot be written; the old content stays.
+        OSError: The file cannot be written; it keeps its old content.
     """
     write_whole(path, table_text(rows))
 
 
 def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV, with a header; the columns are in the order of their appearance."""
+    r"""Return rows as CSV text with a header. Columns are in the order of their first appearance.
+
+    >>> table_text([{"epoch": 1}, {"epoch": 2, "mae": 0.5}])
+    'epoch,mae\n1,\n2,0.5\n'
+    """
     columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
@@ -88,10 +158,10 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file's content by a text.
+    """Replace a file's content by a text, in UTF-8.
 
     Raises:
-        OSError: It cannot be written; the old content stays.
+        OSError: The file cannot be written; it keeps its old content.
     """
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")

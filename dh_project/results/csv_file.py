@@ -72,12 +72,14 @@ class ResultsFile:
         self._columns = dict.fromkeys([*(f"p:{name}" for name in names), *LEAD, *labels_last])
         self._text = bytearray()
         self._count = 0
+        self._has_changed = False  # since the last write, in rows before self._count
         self._due = -math.inf
 
     def begin_anew(self) -> None:
-        """Forget the rows, for one of them is to change."""
+        """Forget the rows, because the trial of one of them is attempted again. The next write writes all rows."""
         self._text.clear()
         self._count = 0
+        self._has_changed = True
 
     def write_if_due(self, ended: Sequence[Trial], clock: Callable[[], float]) -> None:
         """Do the same as :meth:`write`, but not so often.
@@ -86,7 +88,7 @@ class ResultsFile:
             OSError: It cannot be written; the old content stays.
         """
         began = clock()
-        if began >= self._due and len(ended) > self._count:
+        if began >= self._due and (len(ended) > self._count or self._has_changed):
             self.write(ended)
             self._due = began + max(SECONDS, (clock() - began) / SHARE)
 
@@ -112,3 +114,4 @@ class ResultsFile:
         with replacing(self.path) as aside, aside.open("wb") as file:
             file.write(header.getvalue().encode(errors="backslashreplace"))
             file.write(self._text)
+        self._has_changed = False

@@ -8,8 +8,6 @@ out, the next writer cuts it off. Anything else that does not check is damage fr
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +15,7 @@ from zlib import crc32
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import sync_folder
+from dh_project.common.json_lines import AppendedFile, read_lines
 from dh_project.results.driver_lock import DriverLock
 from dh_project.results.paths import SearchPaths
 
@@ -57,7 +56,7 @@ def scan(path: Path) -> tuple[list[Record], int]:
     """
     records: list[Record] = []
     sound = 0
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    lines = read_lines(path)
     for number, line in enumerate(lines, start=1):
         record = decode(line)
         if record is None:
@@ -97,8 +96,7 @@ class Journal:
         self._lock = DriverLock(paths)
         try:
             self.records, sound = scan(self.path)
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            os.ftruncate(self._file, sound)
+            self._file = AppendedFile(self.path, sound)
             sync_folder(paths.folder)
         except BaseException:
             self._lock.release()
@@ -118,22 +116,12 @@ class Journal:
         if not self._pending:
             return
         self._lock.check()
-        data = b"".join(self._pending)
-        sound = os.fstat(self._file).st_size
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(self._file, data[written:])
-            os.fsync(self._file)
-        except OSError as error:
-            with suppress(OSError):  # else the next writer cuts it off
-                os.ftruncate(self._file, sound)
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        self._file.append(b"".join(self._pending))
         self._pending.clear()
 
     def close(self) -> None:
         """Free the journal for another writer. What was not committed is dropped."""
-        os.close(self._file)
+        self._file.close()
         self._lock.release()
 
     def __enter__(self) -> Journal:

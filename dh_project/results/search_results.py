@@ -66,7 +66,7 @@ class SearchResults:
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""
-        html: str = self.table().to_html()
+        html: str = self.table()._repr_html_()  # shortened, as pandas does
         return html
 
     def __repr__(self) -> str:

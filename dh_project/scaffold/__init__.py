@@ -1,1 +1,1 @@
-"""Beginning something new: a project, and a problem in it, from templates."""
+"""Making projects and problems from templates."""

@@ -1,4 +1,4 @@
-"""What a project or a problem may be called."""
+"""Valid names of projects and problems."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from urllib.request import url2pathname
 from dh_project.common.errors import UserError
 
 LONGEST = 100
-"""Of a name: file names that are made of it must be shorter than 256 bytes."""
+"""Longest name; file names made from it must be shorter than 256 bytes."""
 
 
 def check_name(name: str, what: str) -> None:
-    """Check that a name can be imported.
+    """Check that Python can import a name.
 
     Args:
         name: The name.
-        what: What is called so.
+        what: ``project`` or ``problem``, for the message.
 
     Raises:
-        UserError: It is no Python identifier, or too long for a file's name.
+        UserError: The name is no Python identifier, or too long for a file name.
     """
     if len(name) > LONGEST:
         raise UserError(f"{what} {name[:LONGEST]!r}…: {len(name)} characters; use {LONGEST} at most")
@@ -35,17 +35,16 @@ def check_name(name: str, what: str) -> None:
             f"{what} {name!r}: Python cannot import this name; use letters, digits and underscores"
         )
     if keyword.iskeyword(name):
-        raise UserError(f"{what} {name!r}: this is a word of Python's own; choose another name")
+        raise UserError(f"{what} {name!r}: this is a keyword of Python; choose another name")
 
 
 def check_is_free(root: Path) -> None:
-    """Check that a project can be installed in a folder, and would neither hide what is nor take its place.
+    """Check that a project can be installed without hiding or replacing an installed module or distribution.
 
-    What an earlier project in this very folder has left, of an installation that was interrupted or of a folder that
-    was removed, is no hindrance.
+    An interrupted installation of this project, or an older project in the same folder, is no obstacle.
 
     Raises:
-        UserError: The name cannot be a distribution's; or a module or a distribution has it.
+        UserError: The name is no valid name of a distribution, or an installed module or distribution has it.
     """
     name = root.name
     if not re.fullmatch("[A-Za-z0-9](\\w*[A-Za-z0-9])?", name, re.ASCII):
@@ -68,9 +67,9 @@ def check_is_free(root: Path) -> None:
 
 
 def is_installed_from(root: Path) -> bool:
-    """Say whether the distribution of a project's name was installed from the project's folder, to the end."""
+    """Return whether the project in a folder is completely installed from that folder."""
     try:
-        origin = distribution(root.name).read_text("direct_url.json")  # pip writes it last but for lists
+        origin = distribution(root.name).read_text("direct_url.json")  # pip writes this file near the end
     except PackageNotFoundError:
         return False
     return origin is not None and Path(url2pathname(urlsplit(json.loads(origin)["url"]).path)) == root
@@ -79,6 +78,6 @@ def is_installed_from(root: Path) -> bool:
 def _finds_elsewhere(name: str, home: Path) -> bool:
     try:
         spec = find_spec(name)
-    except (ImportError, ValueError):  # a module that has no spec, as __main__
+    except (ImportError, ValueError):  # a module without a spec, such as __main__
         return True
     return spec is not None and str(home) not in (spec.submodule_search_locations or ())

@@ -1,4 +1,4 @@
-"""A new problem in a project, from a template."""
+"""Making a problem in a project, from a template."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class NewProblem:
     """A problem that was made.
 
     Attributes:
-        folder: Where it stands.
-        files: The paths in there.
-        problem: What ``--problem`` names it by.
-        run: What ``--run`` names it by.
+        folder: Its folder.
+        files: The paths of its files, relative to the folder.
+        problem: Its name for ``--problem``.
+        run: Its name for ``--run``.
     """
 
     folder: Path
@@ -31,17 +31,22 @@ class NewProblem:
 
 
 def new_problem(project: Project, name: str, template: Template, words: Sequence[str] = ()) -> NewProblem:
-    """Make a problem, whole or not at all.
+    """Make a problem. If this fails, nothing is left behind.
 
     Args:
-        project: Where it is to stand.
-        name: Its name, in the project's package.
-        template: What it begins as.
-        words: ``key=value`` for the template's options.
+        project: The project.
+        name: The name of the problem, in the package of the project.
+        template: The template.
+        words: ``key=value`` for the options of the template.
 
     Raises:
-        UserError: The name cannot be or is taken, the template's needs are not installed, or an option is wrong.
-        OSError: It cannot be written.
+        UserError: The name is invalid or taken, a requirement is not installed, or an option is wrong.
+        OSError: A file cannot be written.
+
+    Example:
+        >>> project = find_project(Path.cwd())  # doctest: +SKIP
+        >>> new_problem(project, "ridge", load_template("sklearn")).run  # doctest: +SKIP
+        'demo.ridge.model_run.run'
     """
     check_name(name, "problem")
     if name == project.package:
@@ -51,7 +56,7 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
     folder = project.home / name
     taken = next((path for path in (folder, folder.with_suffix(".py")) if path.exists()), None)
     if taken is not None:
-        raise UserError(f"problem {name!r}: {taken} is there already; choose another name")
+        raise UserError(f"problem {name!r}: {taken} already exists; choose another name")
     template.check_needs()
     module = f"{project.package}.{name}"
     problem, run = f"{module}.problem.Problem", f"{module}.model_run.{template.run}"

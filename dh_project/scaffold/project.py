@@ -1,4 +1,4 @@
-"""A project: an installed package in which problems stand side by side."""
+"""Projects: installed packages that contain problems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dh_project.scaffold.tree import holds_just, write_tree
 from dh_project.user_code.projects import find_package
 
 SETTINGS, OLD_MARK = "pyproject.toml", ".deephyper"
-"""What marks a project: ``package`` under ``[tool.deephyper]``, or the empty file of old DeepHyper."""
+"""Files that mark a project: ``package`` in ``[tool.deephyper]``, or the empty file of old DeepHyper."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Project:
 
     Attributes:
         root: Its folder.
-        package: The name of its package, the folder in it that holds the problems.
+        package: The name of its package, a folder in ``root`` that contains the problems.
     """
 
     root: Path
@@ -34,21 +34,21 @@ class Project:
 
     @property
     def home(self) -> Path:
-        """Where its problems stand."""
+        """The folder of its problems."""
         return self.root / self.package
 
     def is_importable(self) -> bool:
-        """Say whether Python finds its package, and finds it here."""
+        """Return whether Python imports its package from this folder."""
         spec = find_package(self.package)
         places = spec.submodule_search_locations if spec else None
         return self.home.resolve() in [Path(place).resolve() for place in places or ()]
 
 
 def find_project(folder: Path) -> Project:
-    """Return the project that a folder lies in.
+    """Return the project that contains a folder.
 
     Raises:
-        UserError: It lies in none.
+        UserError: No project contains it.
     """
     for root in (folder.absolute(), *folder.absolute().parents):
         package = _package_of(root)
@@ -60,7 +60,7 @@ def find_project(folder: Path) -> Project:
 
 
 def _package_of(root: Path) -> str | None:
-    """Return the name of the package that a project's mark gives; None where there is no mark."""
+    """Return the package of the project in a folder; None if the folder is no project."""
     settings = root / SETTINGS
     if settings.is_file():
         try:
@@ -73,20 +73,20 @@ def _package_of(root: Path) -> str | None:
 
 
 def start_project(root: Path) -> Project:
-    """Make a project and install it, so that its problems can be imported; all of it or nothing.
+    """Make a project and install it, so that its problems can be imported. If this fails, nothing is left behind.
 
-    One that was made, and not installed because somebody killed this, is installed now.
+    If an earlier call was killed before the installation, the project is installed now.
 
     Raises:
-        UserError: The name cannot be, the folder is there, or the installation failed.
-        OSError: It cannot be written.
+        UserError: The name is invalid, the folder exists, or the installation failed.
+        OSError: A file cannot be written.
     """
     root = root.absolute()
     check_name(root.name, "project")
     files = render([PROJECT], root.name, {"name": root.name})
     was_interrupted = holds_just(root, files) and not is_installed_from(root)
     if not was_interrupted and (root.exists() or root.is_symlink()):
-        raise UserError(f"{root} is there already; choose another name, or go into it")
+        raise UserError(f"{root} already exists; choose another name, or go into it")
     check_is_free(root)
     if not root.parent.is_dir():
         raise UserError(f"there is no folder {root.parent}; make it first")
@@ -105,7 +105,7 @@ def start_project(root: Path) -> Project:
 
 
 def install_command(root: Path) -> list[str]:
-    """Return the command that installs a project where it stands; it needs no network where setuptools is here."""
+    """Return the command that installs a project in place, without network if setuptools is installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     if find_spec("setuptools") is not None:
         command.append("--no-build-isolation")
@@ -113,10 +113,10 @@ def install_command(root: Path) -> list[str]:
 
 
 def install(root: Path) -> None:
-    """Install a project where it stands, into the environment at hand.
+    """Install a project in place, into the current environment.
 
     Raises:
-        UserError: It failed.
+        UserError: The installation failed.
     """
     done = subprocess.run(install_command(root), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -124,5 +124,5 @@ def install(root: Path) -> None:
         errors = [line for line in lines if line.lower().startswith("error")]
         why = one_line((errors or lines or [f"exit status {done.returncode}"])[-1])
         raise UserError(
-            f"the project {root.name} could not be installed, and is not made: {sys.executable} -m pip: {why}"
+            f"the project {root.name} could not be installed, and was removed: {sys.executable} -m pip: {why}"
         )

@@ -1,8 +1,8 @@
 """The templates of problems: a folder each, of Jinja2 files and a description.
 
-A template is ``templates/<name>/``: its files end in ``.j2`` and are rendered without that ending, ``NAME`` in the
-name of a file stands for the problem's, and ``template.toml`` describes it. What every problem has alike lies in
-``shared/``; a file of the same name in the template takes its place.
+A template is the folder ``templates/<name>/``. Its files end in ``.j2``, which is removed from the rendered file.
+``NAME`` in a file name is replaced by the name of the problem. ``template.toml`` describes the template. Files for
+all problems are in ``shared/``; a file of the same name in the template replaces them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DEFAULT = "torch"
 
 @dataclass(frozen=True)
 class Option:
-    """One word ``key=value`` that a template takes.
+    """An option ``key=value`` of a template.
 
     Attributes:
-        default: Its value where it is not given.
-        help: What it is.
-        is_path: Whether it is a file or a folder, which must be there.
-        is_file: Whether that must be a file.
-        holds: A file that it must hold, where it is a folder.
+        default: Its default.
+        help: Its explanation.
+        is_path: Whether it is the path of an existing file or folder.
+        is_file: Whether the path must be a file.
+        holds: Name of a file that the folder must contain.
     """
 
     default: Any
@@ -46,17 +46,17 @@ class Option:
 
 @dataclass(frozen=True)
 class Template:
-    """A kind of problem to begin with.
+    """A template of a problem.
 
     Attributes:
         name: The name of its folder.
-        description: In one line.
-        needs: Modules that must be installed, by the name of their import.
-        extra: The extra of this package that installs them; empty where its own requirements do.
-        base: Another template, whose files it has where it has none of its own.
-        run: The attribute of ``model_run.py`` that ``--run`` names.
-        quick: Arguments of the run function that make it short, for the test.
-        options: What the user may say, by name.
+        description: A description in one line.
+        needs: Modules that must be installed, by import name.
+        extra: The extra of this package that installs them; empty if the package requires them.
+        base: Another template, whose files are used unless this template has files of the same names.
+        run: The attribute of ``model_run.py`` for ``--run``.
+        quick: Arguments of the run function that make it fast, for the test.
+        options: Its options by name.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Template:
 
     @property
     def folders(self) -> list[Path]:
-        """Where its files lie, an earlier folder's before a later one's."""
+        """The folders of its files; files in earlier folders replace those in later ones."""
         return [*(TEMPLATES / name for name in (self.name, self.base) if name), SHARED]
 
     def check_needs(self) -> None:
-        """Check that what it needs is installed.
+        """Check that all required modules are installed.
 
         Raises:
-            UserError: It is not.
+            UserError: A module is not installed.
         """
         missing = [module for module in self.needs if find_spec(module) is None]
         if missing:
@@ -88,10 +88,10 @@ class Template:
             )
 
     def read_options(self, words: Sequence[str]) -> dict[str, Any]:
-        """Return the value of each option, from words ``key=value``.
+        """Return the value of each option, from words ``key=value``; ``none`` stands for the default.
 
         Raises:
-            UserError: One is unknown, or is not what it must be.
+            UserError: An option is unknown or invalid.
         """
         given = parse_key_values(words)
         for name in given:
@@ -101,20 +101,21 @@ class Template:
                     f"{name}: the template {self.name} has no such option{did_you_mean(name, self.options)}; "
                     f"valid: {valid}"
                 )
+        given = {name: value for name, value in given.items() if value is not None}
         read = {
             name: self._path(name, str(value)) for name, value in given.items() if self.options[name].is_path
         }
         return {name: option.default for name, option in self.options.items()} | given | read
 
     def _path(self, name: str, value: str) -> str:
-        """Return a path that means the same from every folder.
+        """Return an absolute path.
 
         Raises:
-            UserError: It is not there, or is not what it must be.
+            UserError: It does not exist, or is not of the right kind.
         """
         path, holds = Path(value).expanduser(), self.options[name].holds
         if not path.exists():
-            raise UserError(f"{name}={value}: there is no such file or folder; name one that is there")
+            raise UserError(f"{name}={value}: there is no such file or folder; name an existing one")
         if self.options[name].is_file and not path.is_file():
             raise UserError(f"{name}={value}: this is no file; name one")
         if holds and path.is_dir() and not (path / holds).is_file():
@@ -123,16 +124,20 @@ class Template:
 
 
 def template_names() -> list[str]:
-    """Return the names of the templates, the default first."""
+    """Return the names of all templates, the default first."""
     names = sorted(path.parent.name for path in TEMPLATES.glob(f"*/{DESCRIPTION}"))
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
 def load_template(name: str) -> Template:
-    """Return a template by its name.
+    """Return a template.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: There is no template of this name.
+
+    Example:
+        >>> load_template("sklearn").needs
+        ['sklearn']
     """
     if name not in template_names():
         raise unknown("template", name, template_names())
@@ -142,7 +147,7 @@ def load_template(name: str) -> Template:
 
 
 def in_python(value: Any) -> str:
-    """Return a value of an option as Python code, in double quotes."""
+    """Return a value as Python code, with texts in double quotes."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
@@ -151,15 +156,15 @@ def in_python(value: Any) -> str:
 
 
 def render(folders: Sequence[Path], name: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Render all files of some folders, of which an earlier one's take the place of a later one's.
+    """Render all files of some folders.
 
     Args:
-        folders: With files that end in ``.j2``.
-        name: What ``NAME`` in their paths stands for.
-        facts: What the files are filled with.
+        folders: Folders with files that end in ``.j2``; files in earlier folders replace those in later ones.
+        name: The text that replaces ``NAME`` in their paths.
+        facts: The variables of the templates.
 
     Returns:
-        The texts, by path; a file that comes out empty is left out.
+        The rendered texts by path, without empty ones.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from dh_project.common.errors import UserError
 
 FORMAT = "%(asctime)s|%(process)d|%(levelname)s|%(name)s] %(message)s"
+
+
+_here: ContextVar[Path | None] = ContextVar("_here", default=None)
+"""The log of the search that runs in this thread."""
+
+_open: list[logging.Handler] = []
+_before: list[Any] = []
+_lock = threading.Lock()
+"""The open logs, what the logger was like before the first of them, and the lock of both."""
 
 
 class QuietFileHandler(logging.FileHandler):
@@ -34,22 +46,31 @@ def log_level() -> str:
 
 @contextmanager
 def logging_to(path: Path, level: str) -> Iterator[None]:
-    """Let this package's log go to a file, and nowhere else.
+    """Let this package's log go to a file, and nowhere else. Searches in several threads have a log each.
 
     Raises:
         OSError: It cannot be written to.
     """
     handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(lambda record: _here.get() in (None, path))
     logger = logging.getLogger("dh_project")
-    before, propagated = logger.level, logger.propagate
-    logger.setLevel(level)
-    logger.addHandler(handler)
-    logger.propagate = False
+    with _lock:
+        if not _open:
+            _before[:] = logger.level, logger.propagate
+        _open.append(handler)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False
+    before = _here.set(path)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        _here.reset(before)
+        with _lock:
+            _open.remove(handler)
+            logger.removeHandler(handler)
+            if not _open:
+                logger.setLevel(_before[0])
+                logger.propagate = _before[1]
         handler.close()
-        logger.setLevel(before)
-        logger.propagate = propagated

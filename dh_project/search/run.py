@@ -6,11 +6,12 @@ import inspect
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
+from dh_project.evaluators.settings import OWNERS
 from dh_project.problem import HpProblem
 from dh_project.results.search_results import SearchResults
 from dh_project.search.observer import Observer
@@ -18,13 +19,17 @@ from dh_project.search.session import run_search
 from dh_project.search.settings import SearchSettings
 
 PYTHON_NAMES = {
+    **{
+        name.replace("_", "-"): name
+        for name in ("fresh", *(each.name for each in fields(SearchSettings)), *OWNERS)
+    },
     "log-dir": "folder",
     "num-cpus-per-task": "trial.cores",
     "num-gpus-per-task": "trial.gpus",
     "ranks-per-trial": "trial.processes",
     "nodes-per-trial": "trial.nodes",
 }
-"""Options of the command line that have another name here."""
+"""Options of the command line, by their names here."""
 
 
 def search(
@@ -67,15 +72,28 @@ def search(
         >>> found.best.point  # doctest: +SKIP
         {'x': 0.02}
     """
-    observer = {True: None, False: Observer()}[progress] if isinstance(progress, bool) else progress
     try:
-        given = SearchSettings.of({"problem": problem, "run": run, "folder": Path(folder), **settings})
-        found = run_search(given, fresh, observer)
+        for name in settings:
+            if (here := PYTHON_NAMES.get(name.replace("_", "-"), name)) != name:
+                raise UserError(f"unknown setting {name!r}: from Python it is {here}")
+        given = SearchSettings.of({"problem": problem, "run": run, "folder": folder, **settings})
+        found = run_search(given, fresh, _observer(progress))
     except UserError as error:
         raise UserError(in_python(str(error))) from None
     if found.ending is not None and found.ending.kind == "signal":
         _end_as_the_signal(found)
     return found
+
+
+def _observer(progress: bool | Observer) -> Observer | None:
+    """Return the observer that is asked for; None for one that suits standard output."""
+    if isinstance(progress, Observer):
+        return progress
+    if not isinstance(progress, bool):
+        raise UserError(
+            f"progress={progress!r}: give True, False, or an object of a class derived from dh.Observer"
+        )
+    return None if progress else Observer()
 
 
 def _end_as_the_signal(found: SearchResults) -> None:
@@ -91,9 +109,14 @@ def in_python(message: str) -> str:
     """Return a message in which options of the command line have the names of settings."""
 
     def name(match: re.Match[str]) -> str:
-        return PYTHON_NAMES.get(match[1], match[1].replace("-", "_"))
+        return PYTHON_NAMES.get(match[1], match[0])
 
     return re.sub(r"(?<![\w-])--([a-z][a-z-]+)", name, message)
+
+
+def _default(setting: Field[Any]) -> Any:
+    """Return what a signature shows as the default of a setting."""
+    return setting.default if setting.default_factory is MISSING else setting.default_factory()
 
 
 search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -107,7 +130,7 @@ search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             inspect.Parameter(
                 each.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default={} if each.default is MISSING else each.default,
+                default=_default(each),
                 annotation=each.type,
             )
             for each in fields(SearchSettings)

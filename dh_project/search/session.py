@@ -31,6 +31,7 @@ from dh_project.search.stoppers import create_stopper
 from dh_project.search.warm_start import Source, read_source
 from dh_project.trial.attempt import RunContext
 from dh_project.trial.scratch import checked_place, checked_scratch, offered
+from dh_project.user_code.importing import PICKLED
 from dh_project.user_code.loading import absolute_target, check_run_kwargs, prepare_run
 from dh_project.user_code.problems import as_problem, load_problem
 from dh_project.user_code.projects import full_name
@@ -108,7 +109,9 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
     else:
         problem, target = as_problem(settings.problem), None
     run = RunFunction.of(settings.run)
-    check_run_kwargs(run.name, run.function, settings.run_kwargs, problem.hyperparameter_names)
+    check_run_kwargs(
+        run.name.partition("#")[0], run.function, settings.run_kwargs, problem.hyperparameter_names
+    )
     earlier = history.identity.seed if history.identity else SEED
     identity = Identity(
         problem=target,
@@ -208,6 +211,10 @@ def _run_session(
         )
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
+        if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
+            observer.note(
+                "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
+            )
         with _writing(paths.folder):
             paths.folder.mkdir(parents=True, exist_ok=True)
             aside = set_aside(paths) if fresh else None
@@ -263,15 +270,23 @@ def _sent(run: RunFunction, folder: Path) -> Iterator[str]:
     if run.target:
         yield run.target
         return
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        target = run.send(folder)
+        target = Path(run.send(folder))
+    sent = target.stat().st_mtime
     try:
-        yield target
+        yield str(target)
+        for older in folder.glob(
+            f".*{PICKLED}"
+        ):  # of sessions that were killed: this one had the folder to itself
+            if older.stat().st_mtime < sent:
+                older.unlink()
     finally:
-        Path(target).unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
         with suppress(OSError):  # nothing stays if the search did not start
-            folder.rmdir()
+            for each in new:
+                each.rmdir()
 
 
 @contextmanager

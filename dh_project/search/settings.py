@@ -5,10 +5,11 @@ The command line, ``dh.search``, a sweep file, a batch script and a Balsam job b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, Strict, TypeAdapter, ValidationError
@@ -36,7 +37,8 @@ class SearchSettings:
         problem: The space: an ``HpProblem``, an import path (``package.module.Problem``) or a file (``problem.py``).
         run: The run function: a function, a class, an import path (``package.module.run``) or a file (``run.py``,
             ``run.py:run``).
-        run_kwargs: Constant keyword arguments of the run function.
+        run_kwargs: Constant keyword arguments of the run function: numbers, texts, paths, lists and tables, which the
+            journal can hold. Paths become texts, and tuples lists.
         folder: Where the search leaves its journal, results and trials.
         seed: Seed of the proposals. None takes the seed of the earlier sessions in the folder, or 42.
         searcher: What proposes points: ``ambs`` or ``random``.
@@ -47,7 +49,7 @@ class SearchSettings:
         evaluator: What carries trials to workers: ``process``, ``ray``, ``mpi`` or ``balsam``.
         evaluator_settings: Settings of the evaluator by name (``EvaluatorSettings``).
         num_workers: Number of trials at a time. None takes all GPUs, or all cores.
-        trial: Processes, cores, GPUs and nodes of one trial.
+        trial: Processes, cores, GPUs and nodes of one trial: a ``TrialShape``, or its fields by name.
         scratch: Folder on each node's own disk, for what trials write while they run. None for none.
         max_evals: Number of trials in all, over all sessions. None for no limit.
         timeout: Seconds of search in all, over all sessions.
@@ -99,6 +101,8 @@ class SearchSettings:
     labels: Mapping[Text, Text] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if _is_table(self.trial):
+            _check_trial(self.trial)
         for name, adapter in _adapters().items():
             value = getattr(self, name)
             try:
@@ -109,6 +113,9 @@ class SearchSettings:
                     "".join(f".{part}" for part in first["loc"] if part in value) if _is_table(value) else ""
                 )
                 raise UserError(f"{name}{inner}={first['input']!r}: {one_line(first['msg'])}") from None
+        for table in TABLES:
+            given = getattr(self, table).items()
+            object.__setattr__(self, table, {name: _plain(f"{table}.{name}", value) for name, value in given})
         self._check_failures()
         self._check_time()
         if self.stopper is None and self.stopper_settings:
@@ -158,6 +165,10 @@ DEFAULT_MARGIN = 60.0
 """Seconds, if a walltime is given without a margin."""
 
 
+TABLES = ("run_kwargs", "searcher_settings", "stopper_settings", "evaluator_settings")
+"""Settings that hold the user's values by name."""
+
+
 @cache
 def _adapters() -> dict[str, TypeAdapter[Any]]:
     """Return what checks the value of each setting."""
@@ -167,3 +178,41 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping)
+
+
+def _check_trial(values: Any) -> None:
+    """Check the names of a trial's shape that is given as a table.
+
+    Raises:
+        UserError: One is unknown.
+    """
+    names = [each.name for each in fields(TrialShape)]
+    for name in values:
+        if name not in names:
+            raise unknown("setting of trial", str(name), names)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value as the journal, and a file of settings, keep it.
+
+    Raises:
+        UserError: JSON has no form for it.
+    """
+    try:
+        return json.loads(json.dumps(value, default=_as_text_or_number), parse_constant=_constant)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: {one_line(error)}; give numbers, texts, lists or tables") from None
+
+
+def _constant(word: str) -> float:
+    if word == "NaN":
+        raise ValueError("NaN equals nothing, so that the search could not be continued")
+    return float(word)
+
+
+def _as_text_or_number(value: Any) -> Any:
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of NumPy or PyTorch
+        return value.item()
+    raise TypeError(f"a value of type {type(value).__name__} cannot be kept in the journal")

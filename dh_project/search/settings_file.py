@@ -25,7 +25,8 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
         >>> to_data(SearchSettings(problem="problem.py", run="run.py", max_evals=50))
         {'problem': 'problem.py', 'run': 'run.py', 'max_evals': 50}
     """
-    for name in ("problem", "run"):
+    always = ("problem", "run")
+    for name in always:
         if not isinstance(value := getattr(settings, name), str):
             raise UserError(
                 f"{name}: a {type(value).__name__} cannot be written to a file; name it by its import path, as in "
@@ -33,7 +34,9 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
             )
     default = SearchSettings(problem="", run="")
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    changed = {
+        name: value for name, value in values.items() if name in always or value != getattr(default, name)
+    }
     data: dict[str, Any] = {name: _plain(value) for name, value in changed.items()}
     if "trial" in data:
         standard = asdict(default.trial)
@@ -44,11 +47,16 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
         data.get("evaluator_settings", {}).pop(name, None)
     if values["max_failures"] is None:
         data["max_failures"] = NO_LIMIT
+    if settings.trial.cores is None:
+        data["trial"]["cores"] = EVEN_SHARE
     return data
 
 
 NO_LIMIT = -1
 """``max_failures`` in a file, for no limit: TOML has no null."""
+
+EVEN_SHARE = 0
+"""``trial.cores`` in a file, for an even share of the node."""
 
 
 def from_data(data: dict[str, Any]) -> SearchSettings:
@@ -65,6 +73,9 @@ def from_data(data: dict[str, Any]) -> SearchSettings:
     """
     if data.get("max_failures") == NO_LIMIT:
         data = {**data, "max_failures": None}
+    trial = data.get("trial")
+    if isinstance(trial, dict) and trial.get("cores") == EVEN_SHARE:
+        data = {**data, "trial": {**trial, "cores": None}}
     return SearchSettings.of(data)
 
 

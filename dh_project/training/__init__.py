@@ -1,1 +1,1 @@
-"""One training of any model outside a search."""
+"""Running one point of any problem outside a search."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
@@ -89,3 +90,27 @@ def absolute_target(target: str) -> str:
     if path is None:
         return target
     return str(path.resolve()) + (f":{attribute}" if attribute else "")
+
+
+def is_same_run(recorded: str, run: str) -> bool:
+    """Return whether a recorded target and a given one name the same run function.
+
+    A search may have recorded the path of the module's file, on this machine or on another one.
+
+    Args:
+        recorded: The target that a search recorded.
+        run: The target that is given now.
+
+    Raises:
+        UserError: The given target cannot be imported.
+    """
+    if recorded == run:
+        return True
+    path, attribute = split_path(recorded)
+    if path is None:
+        return full_name(recorded, "run") == full_name(run, "run")
+    module, name = load_module(full_name(run, "run"))
+    if (attribute or "run") != (name or "run"):
+        return False
+    parts = Path(*module.__name__.split(".")).with_suffix(".py").parts
+    return module.__file__ == str(path) or (len(parts) > 1 and path.parts[-len(parts) :] == parts)

@@ -9,7 +9,9 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
+from uuid import uuid4
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.files import replacing
@@ -66,14 +68,16 @@ class RunFunction:
         return cls(f"{run.__module__}.{name}#{digest}", "", function, _pickled(function, name))
 
     def send(self, folder: Path) -> str:
-        """Return what workers load, after writing the function into a folder if it is sent.
+        """Return what workers load, after writing the function into a new file of a folder if it is sent.
 
         Raises:
             OSError: The folder cannot be written to.
         """
         if not self.pickled:
             return self.target
-        path = folder.absolute() / f".{self.name.rpartition('#')[2]}{PICKLED}"
+        path = (
+            folder.absolute() / f".{uuid4().hex}{PICKLED}"
+        )  # another driver may send its own, and be refused
         with replacing(path) as aside:
             aside.write_bytes(self.pickled)
         return str(path)
@@ -116,7 +120,14 @@ def _source(run: Any) -> bytes:
         return inspect.getsource(run).encode()
     except (OSError, TypeError):
         code = getattr(run, "__code__", None)
-        return repr((code.co_code, code.co_consts, code.co_names)).encode() if code else b""
+        return repr(_in_code(code)).encode() if code else b""
+
+
+def _in_code(value: Any) -> Any:
+    """Return what compiled code says, in a form that is the same in every process."""
+    if isinstance(value, CodeType):
+        return value.co_code, value.co_names, [_in_code(each) for each in value.co_consts]
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 def _pickled(function: Callable[..., Any], name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Cells to make graphs of, and graphs of them taken apart."""
+"""Cells to build graphs from, and functions to inspect these graphs."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def structure_of(cell: Cell) -> Structure:
 
 
 def glass(atoms: int, seed: int = 0) -> Cell:
-    """Random places of one element, 15 Å³ an atom."""
+    """Return a cell with one element at random positions, 15 Å³ for each atom."""
     places = np.random.default_rng(seed).random((atoms, 3))
     return Cell(np.eye(3) * (15 * atoms) ** (1 / 3), np.full(atoms, 14, np.uint8), places)
 
@@ -42,7 +42,7 @@ def neighbour_lists(graphs: GraphArrays, count: int) -> list[list[tuple[int, flo
 
 
 def features(graphs: GraphArrays, count: int, layers: int = 4) -> np.ndarray:
-    """Return what a small network with random weights makes of each class of a crystal, (classes, 3)."""
+    """Return the features of each class of a crystal, (classes, 3), from a small network with random weights."""
     weights = np.random.default_rng(7)
     values = np.sin(np.outer(graphs.elements + 1.0, [0.3, 0.7, 1.1]))
     lists = neighbour_lists(graphs, count)

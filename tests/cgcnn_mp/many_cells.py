@@ -1,4 +1,4 @@
-"""A data set large enough for worker processes, of few crystals; a script imports this quickly."""
+"""A data set that is large enough for worker processes, made of few crystals. It is fast to import."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +21,6 @@ class ManyCells(FolderSource):
 
 
 def prepare_many(folder: Path, cache: Path) -> int:
-    """Build the graphs of many cells in worker processes; return how many there are."""
+    """Build the graphs of many cells in worker processes, and return their number."""
     preparation.WORTH_A_PROCESS["environment"] = 300
     return len(preparation.prepare_graphs(ManyCells(folder), 8.0, 16, cache, progress=False).ids)

@@ -1,8 +1,7 @@
-"""A stand-in for CUDA graphs on a CPU: torch's operators are recorded with their tensors, and repeated on these.
+"""A stand-in for CUDA graphs on a CPU: it records torch's operators with their tensors, and replays them.
 
-As with a CUDA graph, a repetition runs the same operators on the same memory, with the numbers that Python gave
-when they were recorded; whatever Python computed or kept beside is not computed again. What would wait for a GPU,
-and so cannot be in a CUDA graph, is refused.
+Like a CUDA graph, a replay runs the same operators on the same memory, with the Python numbers of the recording.
+Python code is not run again. Operators that would wait for a GPU cannot be part of a CUDA graph, so they are refused.
 """
 
 import torch
@@ -39,7 +38,7 @@ class _Mode(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, arguments=(), options=None):
         options = options or {}
         check_waits_for_nothing(function, arguments, options)
-        as_now = _aliases((arguments, options))  # their shapes may yet be changed in place
+        as_now = _aliases((arguments, options))  # their shapes may still change in place
         result = function(*arguments, **options)
         self.calls.append((function, *as_now, _aliases(result)))
         return result
@@ -50,7 +49,7 @@ def _aliases(values):
 
 
 class OperatorRecorder:
-    """Records as ``CudaRecorder`` does. Recording must not do the action: it does, and takes it back."""
+    """Has the methods of ``CudaRecorder``. A recording must not change tensors, so their changes are undone."""
 
     def __init__(self, state):
         self.state = state  # returns the tensors that an action changes

@@ -1,4 +1,4 @@
-"""Graphs of crystals that never were, whose label their elements and distances decide."""
+"""Random crystal graphs. Their labels are a function of their elements and distances."""
 
 import torch
 
@@ -9,9 +9,9 @@ DISTANCES = 6
 
 
 def random_graphs(crystals=60, neighbours=12, seed=0, symmetric=True):
-    """Return graphs of 1 to 6 classes a crystal, each of whose atoms has so many neighbours.
+    """Return graphs with 1 to 6 classes for each crystal, and the same number of neighbours for each atom.
 
-    Where they are not ``symmetric``, each class is one atom and each edge one neighbour.
+    If they are not ``symmetric``, each class is one atom and each edge one neighbour.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -61,7 +61,7 @@ def random_sets(graphs=None):
 
 
 def unfolded(batch):
-    """Return a batch atom by atom, neighbour by neighbour, as the original takes it.
+    """Return a batch with every atom and every neighbour, as the original network takes it.
 
     Returns:
         Elements (atoms,); for each atom its neighbours and their distances, (atoms, M) each; and for each

@@ -1,4 +1,4 @@
-"""Real processes as the ranks of one trial: what an evaluator gives each, and nothing else."""
+"""Real processes as the ranks of one trial, started as by an evaluator."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ LIMIT = 60
 
 
 class Heard(Connection):
-    """A rank's worker: what it hears goes back to the test, and the first rank's answers are its own."""
+    """The worker of a rank. It returns reports and records to the test, and answers the first rank."""
 
     def __init__(self, folder, predecessors, last_epoch):
         self.folder = self.home = folder

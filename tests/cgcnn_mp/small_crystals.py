@@ -28,7 +28,7 @@ CRYSTALS = {
 
 
 def write_folder(folder: Path, crystals: dict[str, Structure], labels: dict[str, str] | None = None) -> Path:
-    """Write crystals and labels; by default the n-th crystal's label is n."""
+    """Write crystals and labels. By default, the label of the n-th crystal is n."""
     folder.mkdir()
     for identifier, structure in crystals.items():
         structure.to(str(folder / f"{identifier}.cif"), fmt="cif")

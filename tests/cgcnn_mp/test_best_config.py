@@ -1,4 +1,4 @@
-"""The two commands that train one point: the baseline, and the best that a search found."""
+"""The two commands that train one point: the baseline, and the best trial of a search."""
 
 import json
 import sys
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.cgcnn_mp import best_config, default_config
+from dh_project import run_baseline, run_best
+from dh_project.cgcnn_mp import best_config
 from dh_project.cgcnn_mp.model_run import run
-from dh_project.cgcnn_mp.training.retraining import Console
+from dh_project.cgcnn_mp.training.train_in_folder import Console
 
 POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
+PROBLEM = "dh_project.cgcnn_mp.problem.Problem"
 RUN = "dh_project.cgcnn_mp.model_run.run"
 
 
@@ -24,7 +26,7 @@ def quick(folder, tmp_path, monkeypatch):
 
 @pytest.fixture
 def best_json(quick):
-    """Write a ``best.json`` as topk does, of a run that was made; return its objective."""
+    """Return a function that writes a ``best.json`` of a run, as topk does, and returns its objective."""
     objective = run(POINT, **quick, seed=7)
     rerun = {"run": RUN, "run_kwargs": quick, "seed": 7, "threads": 1}
 
@@ -46,13 +48,13 @@ def last_objective(text):
 
 def test_best_config_gives_the_recorded_objective(best_json, capsys):
     objective = best_json()
-    assert best_config.main([]) == 0
+    assert run_best(RUN, []) == 0
     assert last_objective(capsys.readouterr().out) == f"objective: {objective} (recorded: {objective})"
 
 
 def test_best_config_leaves_weights_and_the_training_curve(best_json, tmp_path):
     best_json("mine.json")
-    assert best_config.main(["mine.json"]) == 0
+    assert run_best(RUN, ["mine.json"]) == 0
     picture = tmp_path / "work/best_config/training_curve.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "work/best_config/best.pt").exists()
@@ -60,13 +62,13 @@ def test_best_config_leaves_weights_and_the_training_curve(best_json, tmp_path):
 
 def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path):
     best_json()
-    assert best_config.main([]) == 0
+    assert run_best(RUN, []) == 0
     recorded = json.loads((tmp_path / "work/best_config/config.json").read_text())
     assert recorded["lr"] == POINT["lr"]
     assert recorded["seed"] == 7
 
 
-def test_best_config_goes_on_where_it_was_interrupted(best_json, capsys, monkeypatch):
+def test_best_config_resumes_an_interrupted_training(best_json, capsys, monkeypatch):
     objective = best_json()
 
     def interrupted(self, step, objective):
@@ -76,32 +78,32 @@ def test_best_config_goes_on_where_it_was_interrupted(best_json, capsys, monkeyp
 
     with monkeypatch.context() as patched:
         patched.setattr(Console, "report", interrupted)
-        assert best_config.main([]) == 130
+        assert run_best(RUN, []) == 130
     capsys.readouterr()
-    assert best_config.main([]) == 0
+    assert run_best(RUN, []) == 0
     said = capsys.readouterr().out
     assert "goes on from the last epoch in best_config" in said
     assert "epoch 1" not in said
     assert last_objective(said) == f"objective: {objective} (recorded: {objective})"
 
 
-def test_best_config_of_another_point_begins_anew(best_json, capsys, tmp_path):
+def test_best_config_with_another_seed_starts_from_the_beginning(best_json, capsys, tmp_path):
     best_json()
-    assert best_config.main(["epochs=1"]) == 0
+    assert run_best(RUN, ["epochs=1"]) == 0
     (tmp_path / "work/best_config/metrics.json").unlink()
     capsys.readouterr()
-    assert best_config.main(["epochs=1", "seed=8"]) == 0
+    assert run_best(RUN, ["epochs=1", "seed=8"]) == 0
     assert "goes on" not in capsys.readouterr().out
 
 
 def test_arguments_override_the_recorded_ones(best_json, capsys):
     best_json()
-    assert best_config.main(["epochs=1"]) == 0
+    assert run_best(RUN, ["epochs=1"]) == 0
     assert "epoch 2" not in capsys.readouterr().out
 
 
 def test_the_baseline_is_the_first_starting_point(quick, capsys, tmp_path):
-    assert default_config.main(words(quick | {"epochs": 1})) == 0
+    assert run_baseline(PROBLEM, RUN, words(quick | {"epochs": 1})) == 0
     assert last_objective(capsys.readouterr().out).startswith("objective: -")
     assert (tmp_path / "work/default_config/training_curve.png").exists()
 
@@ -115,22 +117,22 @@ def test_the_baseline_is_the_first_starting_point(quick, capsys, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(quick, given, message, capsys):
-    assert best_config.main(given) == 2
+    assert run_best(RUN, given) == 2
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
 
 
-def test_help_says_what_the_script_takes(capsys, monkeypatch):
+def test_help_prints_the_docstring_of_the_script(capsys, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__doc__", best_config.__doc__)
-    assert best_config.main(["--help"]) == 0
-    assert "train the best point" in capsys.readouterr().out
+    assert run_best(RUN, ["--help"]) == 0
+    assert "train the best trial" in capsys.readouterr().out
 
 
 def test_a_mistaken_argument_is_one_line_and_status_2(best_json, capsys, tmp_path):
     best_json()
     capsys.readouterr()
-    assert best_config.main(["epoch=3"]) == 2
+    assert run_best(RUN, ["epoch=3"]) == 2
     assert "did you mean 'epochs'" in capsys.readouterr().err
     assert not (tmp_path / "work/best_config").exists()
 
@@ -138,13 +140,13 @@ def test_a_mistaken_argument_is_one_line_and_status_2(best_json, capsys, tmp_pat
 @pytest.mark.parametrize("run", ["mine.run", "/somewhere/mine/my_crystals/model_run.py"])
 def test_the_run_function_of_another_model_is_refused(best_json, capsys, run):
     best_json(run=run)
-    assert best_config.main([]) == 2
+    assert run_best(RUN, []) == 2
     assert f"its run function is {run}" in capsys.readouterr().err
 
 
 def test_the_run_function_may_have_been_named_by_its_file_on_another_machine(best_json, capsys):
     best_json(run="/elsewhere/dh_project/cgcnn_mp/model_run.py")
-    assert best_config.main(["epochs=1"]) == 0
+    assert run_best(RUN, ["epochs=1"]) == 0
     assert "objective: " in capsys.readouterr().out
 
 
@@ -153,5 +155,5 @@ def test_divergence_is_one_line_and_status_1(best_json, capsys):
     best = Path("best.json")
     best.write_text(best.read_text().replace('"lr": 0.02', '"lr": 1e30'))
     capsys.readouterr()
-    assert best_config.main([]) == 1
+    assert run_best(RUN, []) == 1
     assert "try a smaller learning rate" in capsys.readouterr().err

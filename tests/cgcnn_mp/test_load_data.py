@@ -1,4 +1,4 @@
-"""Three sets of graphs with labels, and one line for everything that prevents them."""
+"""Training, validation and test sets, and one line for every error."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ def test_the_originals_ties_keep_exactly_what_was_asked_for(folder: Path):
 
 
 def test_fewer_of_the_originals_neighbours_are_its_first_ones(folder: Path, tmp_path: Path):
-    """Any number up to 16 is a slice of one file."""
+    """All numbers up to 16 are cut from the same file."""
     settings = DataSettings(data=folder, max_num_nbr=5, ties="pymatgen", cache_folder=tmp_path / "cache")
     sliced = label_graphs(settings).graphs
     label_graphs(replace(settings, max_num_nbr=12))
@@ -257,7 +257,7 @@ def test_the_command_ends_with_status_2_and_one_line_on_bad_data(tmp_path: Path)
 @needs_shared_archive
 @pytest.mark.slow
 def test_a_slice_of_the_shared_archive_loads(tmp_path: Path):
-    """Every hundredth crystal of mp33k: all are usable, and a later call is quick."""
+    """Every hundredth crystal of mp33k is usable, and a second call is fast."""
     import tarfile
 
     folder = tmp_path / "slice"

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from dh_project.cli import main
 
 SMALL = ["--atom-fea-len", "8", "--h-fea-len", "8", "--n-conv", "1", "--batch-size", "4", "--device", "cpu"]
-"""Options of a training that takes a moment."""
+"""Options of a fast training."""
 
 
 def rock_salt(cation: str, anion: str, edge: float) -> Structure:
@@ -57,5 +57,5 @@ def trained_once(halides: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path: Path) -> Path:
-    """A training of two epochs over the halides, the test's own copy."""
+    """A copy of a training of two epochs over the halides."""
     return Path(shutil.copytree(trained_once, tmp_path / "training"))

@@ -9,7 +9,7 @@ import pytest
 from dh_project.cli.main import main
 from dh_project.hpc.balsam.client.credentials import Token, write_token
 from dh_project.hpc.balsam.install import environment
-from dh_project.hpc.balsam.install.environment import BALSAM, INSIDE, LOADED_BY_BALSAM
+from dh_project.hpc.balsam.install.environment import BALSAM, COPIED
 from dh_project.hpc.balsam.install.installation import FOLDER_VARIABLE, Description, Installation, NodeKind
 
 BATCH = ["-t", "10", "-q", "local", "-n", "1", "-A", "local", "-j", "serial"]
@@ -53,8 +53,8 @@ def installation(tmp_path):
     packages = installation.environment / "lib" / "python3.11" / "site-packages"
     (packages / "balsam").mkdir(parents=True)
     (packages / "balsam" / "__init__.py").touch()
-    for name in LOADED_BY_BALSAM:
-        shutil.copy(INSIDE / name, packages)
+    for name, original in COPIED.items():
+        shutil.copy(original, packages / name)
     installation.python.parent.mkdir()
     installation.python.touch(0o755)
     made = {"balsam": BALSAM, "requirements": environment._requirements_digest()}

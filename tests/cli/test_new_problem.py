@@ -102,16 +102,19 @@ def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
     ("words", "said"),
     [
         (["hps", "a-b"], "problem 'a-b': Python cannot import this name"),
-        (["hps", "import"], "a word of Python's own"),
+        (["hps", "import"], "a keyword of Python"),
         (["hps", "mine"], "problem 'mine': its project has this name"),
-        (["hps", "taken"], "taken.py is there already"),
+        (["hps", "taken"], "taken.py already exists"),
         (
             ["hps", "fresh", "--template", "tocrh"],
             "unknown template 'tocrh' (did you mean 'torch'?); valid: torch, ",
         ),
         (["hps", "fresh", "--with", "data=."], "data: the template torch has no such option; valid: none"),
         (["hps", "fresh", "--template", "cgcnn", "--with", "date=."], "did you mean 'data'"),
-        (["hps", "fresh", "--template", "cgcnn", "--with", "data=none"], "data=none: there is no such file"),
+        (
+            ["hps", "fresh", "--template", "cgcnn", "--with", "data=nowhere"],
+            "data=nowhere: there is no such file",
+        ),
         (["hps", "fresh", "--template", "cgcnn", "--with", "data=."], "data=.: it holds no id_prop.csv"),
         (["hps", "fresh", "--template", "script", "--with", "script"], "not of the form key=value"),
         (

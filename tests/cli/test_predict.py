@@ -31,7 +31,7 @@ halides, trained, trained_once = (
 
 @pytest.fixture
 def predict(tmp_path, monkeypatch, capsys):
-    """Return a function that predicts, and gives the rows that it wrote to standard output and what else it said."""
+    """Return a function that predicts, and returns the rows of standard output, and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def predict(*words):
@@ -132,7 +132,7 @@ def test_crystals_without_a_label_are_predicted_too(predict, trained, halides, t
     assert "(of 10 with the label" in said
 
 
-def test_crystals_that_cannot_be_used_are_told_with_their_reasons(predict, trained, halides, tmp_path):
+def test_unusable_crystals_are_named_with_their_reasons(predict, trained, halides, tmp_path):
     folder = Path(shutil.copytree(halides, tmp_path / "some"))
     (folder / "KF.cif").write_text("rubbish")
     (folder / "RbF.cif").unlink()
@@ -145,7 +145,7 @@ def test_crystals_that_cannot_be_used_are_told_with_their_reasons(predict, train
     assert "NaCl: isolated atom" in said
 
 
-def test_an_element_without_features_is_told(predict, trained, tmp_path):
+def test_an_element_without_features_is_named(predict, trained, tmp_path):
     crystals = {"NaCl": HALIDES["NaCl"], "MdCl": rock_salt("Md", "Cl", 5.5)}
     rows, said = predict(trained, write_cifs(tmp_path / "some", crystals))
     assert [row["id"] for row in rows] == ["NaCl"]
@@ -191,7 +191,7 @@ def test_a_classification_predicts_a_probability_and_tells_the_auc(predict, hali
     assert "accuracy " in said
 
 
-def test_a_label_that_is_no_class_is_not_compared_with(predict, refused, halides, tmp_path):
+def test_labels_other_than_classes_are_not_compared(predict, refused, halides, tmp_path):
     folder = train(halides, tmp_path / "odd", "--label", "odd", "--task", "classification")
     data = Path(shutil.copytree(halides, tmp_path / "energies"))
     (data / "labels.csv").unlink()
@@ -272,7 +272,7 @@ def test_settings_that_are_the_checkpoints_are_taken(predict, trained, halides):
     ("data", "said"),
     [("nowhere", "no data at nowhere"), ("empty", "is empty"), ("fla", "did you mean 'flla'?")],
 )
-def test_data_that_is_not_there_is_one_line(refused, trained, tmp_path, data, said):
+def test_missing_data_is_one_line(refused, trained, tmp_path, data, said):
     (tmp_path / "empty").mkdir()
     assert said in refused(trained, data)
 
@@ -305,7 +305,7 @@ def test_the_checkpoints_own_element_features_describe_bare_crystals(predict, ha
 
 RUN = """
 import shutil
-from dh_project.trial.reporting import trial_folder
+from dh_project import trial_folder
 
 def run(point, weights):
     if point["x"] < 8:
@@ -347,28 +347,29 @@ def search(trained, tmp_path):
 
 
 def test_a_trial_of_a_search_is_a_checkpoint(predict, search, halides):
-    assert "trials/0001/attempt-1/last.pt" in predict(f"{search}:best", halides)[1]
+    assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:best", halides)[1]
     assert "trials/0002/attempt-1/best.pt" in predict(f"{search}:2", halides)[1]
     assert "trials/0002/attempt-1/best.pt" in predict(f"{search}:last", halides)[1]
 
 
 def test_a_file_of_a_trial_can_be_named(predict, refused, search, halides):
+    assert "trials/0001/attempt-1/last.pt" in predict(f"{search}:best:last", halides)[1]
     assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:best:best", halides)[1]
     assert "trials/0001/attempt-1/best.pt" in predict(f"{search}:1:best.pt", halides)[1]
     assert "left no bets.pt (did you mean 'best.pt'?)" in refused(f"{search}:1:bets.pt", halides)
     assert "left no last.pt" in refused(f"{search}:2:last", halides)
 
 
-def test_trials_that_are_not_there_are_told(refused, search, halides):
+def test_missing_trials_are_refused(refused, search, halides):
     assert "has no trial '7'; its trials: 0 to 2, or best, or last" in refused(f"{search}:7", halides)
     assert "is a search: name one of its trials" in refused(search, halides)
     (search / "trials/0001/attempt-1/best.pt").unlink()
     (search / "trials/0001/attempt-1/last.pt").unlink()
     assert "trial 1 of" in (said := refused(f"{search}:best", halides))
-    assert "left no last.pt and no best.pt" in said
+    assert "left no best.pt" in said
 
 
-def test_what_is_no_checkpoint_is_told(refused, trained, halides, tmp_path):
+def test_files_other_than_checkpoints_are_refused(refused, trained, halides, tmp_path):
     assert "there is no checkpoint nowhere.pt" in refused("nowhere.pt", halides)
     assert "did you mean 'best.pt'?" in refused(trained / "bst.pt", halides)
     assert "is no search" in refused(f"{trained}:3", halides)
@@ -401,9 +402,7 @@ def test_a_checkpoint_is_fetched_from_the_web(predict, trained, served, halides,
     assert [path.read_bytes() for path in kept] == [(trained / "best.pt").read_bytes()]
 
 
-def test_what_the_web_does_not_give_is_one_line_and_leaves_nothing(
-    refused, served, halides, tmp_path, monkeypatch
-):
+def test_a_failed_download_is_one_line_and_leaves_nothing(refused, served, halides, tmp_path, monkeypatch):
     monkeypatch.setenv("DH_PROJECT_CACHE", str(tmp_path / "cache"))
     assert "404" in refused(f"{served}/bst.pt", halides)
     assert f"{served}/history.csv is no checkpoint" in refused(f"{served}/history.csv", halides)
@@ -416,7 +415,7 @@ def test_what_the_web_does_not_give_is_one_line_and_leaves_nothing(
     assert not [path for path in (tmp_path / "cache/checkpoints").rglob("*") if path.is_file()]
 
 
-def test_a_newer_schema_is_told(refused, trained, halides, tmp_path):
+def test_a_newer_schema_is_refused(refused, trained, halides, tmp_path):
     contents = torch.load(trained / "best.pt", weights_only=True)
     torch.save({**contents, "schema": 99}, tmp_path / "newer.pt")
     assert "has schema 99 and this program reads up to" in refused(tmp_path / "newer.pt", halides)
@@ -458,7 +457,7 @@ def test_published_weights_predict_six_formation_energies(predict, published, si
     assert "12 neighbours (assumed) within 8 Å" in said
 
 
-def test_which_of_equal_neighbours_are_kept_can_be_told(predict, published, six):
+def test_the_rule_for_equally_distant_neighbours_is_an_option(predict, published, six):
     weights = published / "formation-energy-per-atom.pth.tar"
     ours = by_id(predict(weights, six, "--ties", "environment")[0])
     theirs = by_id(predict(weights, six, "--ties", "pymatgen")[0])

@@ -15,8 +15,12 @@ import torch
 from filelock import FileLock
 from small_trainings import SMALL, train
 
-from dh_project.cgcnn_mp.training.retraining import LOCK
+from dh_project.cgcnn_mp.training.configuration import DEFAULTS
+from dh_project.cgcnn_mp.training.train_in_folder import LOCK
 from dh_project.cli import analytics, main
+from dh_project.scaffold.problem import new_problem
+from dh_project.scaffold.project import Project
+from dh_project.scaffold.template import load_template
 
 halides, trained, trained_once = (
     small_trainings.halides,
@@ -27,7 +31,7 @@ halides, trained, trained_once = (
 
 @pytest.fixture
 def deephyper(tmp_path, monkeypatch, capsys):
-    """Return a function that runs a command line in ``tmp_path`` and gives status, output and errors."""
+    """Return a function that runs a command in ``tmp_path`` and returns status, output and errors."""
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
 
@@ -43,7 +47,7 @@ def deephyper(tmp_path, monkeypatch, capsys):
 
 
 def refused(answer):
-    """Check that an answer is a refusal in one line, and return the line."""
+    """Check that a command was refused in one line, and return the line."""
     status, _, error = answer
     assert status == 2
     assert len(error.strip().splitlines()) == 1
@@ -83,30 +87,28 @@ def test_the_default_folder_is_called_training(deephyper, halides, tmp_path):
     assert (tmp_path / "training" / "best.pt").exists()
 
 
-def test_a_training_by_its_time_stands_beside_others(deephyper, halides, tmp_path):
+def test_each_timestamp_is_a_new_folder(deephyper, halides, tmp_path):
     for _ in range(2):
         words = ("--folder", "runs", "--timestamp", "--epochs", "1")
         assert deephyper("train", halides, *SMALL, *words)[0] == 0
     homes = [path for path in (tmp_path / "runs").iterdir() if (path / "best.pt").exists()]
     assert len(homes) == 2
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}", home.name) for home in homes)
-    assert "nothing to go on with" in refused(deephyper("train", "--timestamp", "--resume"))
+    assert "there is nothing to resume in a new folder" in refused(
+        deephyper("train", "--timestamp", "--resume")
+    )
 
 
-def test_a_folder_that_holds_a_training_is_left_as_it_is(deephyper, halides, trained):
+def test_a_folder_with_a_training_is_refused_and_not_changed(deephyper, halides, trained):
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
     assert "go on with --resume" in refused(deephyper("train", halides, "--folder", trained))
     assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
 
 
 def test_every_argument_of_the_run_function_is_an_option(deephyper):
-
-    from dh_project.cgcnn_mp.model_run import ORIGINAL, run_options
-
     status, said, _ = deephyper("train", "--help")
     assert status == 0
-    names = {*ORIGINAL, *run_options()} - {"data"}
-    assert all(f"--{name.replace('_', '-')}" in said for name in names)
+    assert all(f"--{name.replace('_', '-')}" in said for name in DEFAULTS if name != "data")
 
 
 def test_options_reach_the_training(deephyper, halides, tmp_path):
@@ -169,7 +171,7 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(deephyper, halid
     assert json.loads((trained / "config.json").read_text())["epochs"] == 4
 
 
-def test_a_training_goes_on_from_a_checkpoint_in_another_folder(deephyper, halides, trained, tmp_path):
+def test_a_training_is_resumed_from_a_checkpoint_in_another_folder(deephyper, halides, trained, tmp_path):
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
     words = ("train", "--folder", "longer", "--resume", trained / "last.pt", "--epochs", "4")
     assert deephyper(*words)[0] == 0
@@ -195,6 +197,27 @@ def test_a_trial_of_a_search_is_trained_longer(deephyper, halides, tmp_path):
     assert (tmp_path / "again/history.csv").read_text().count("\n") == 4
 
 
+def test_a_problem_of_ones_own_crystals_is_trained_again_and_longer(
+    deephyper, halides, tmp_path, monkeypatch
+):
+    project = Project(tmp_path / "own", "own")
+    project.home.mkdir(parents=True)
+    (project.home / "__init__.py").touch()
+    new_problem(project, "salts", load_template("cgcnn"), [f"data={halides}"])
+    monkeypatch.syspath_prepend(project.root)
+    words = ["hps", "random", "--evaluator", "process", "--max-evals", "1", "--num-workers", "1"]
+    words += ["--problem", "own.salts.problem.Problem", "--run", "own.salts.model_run.run"]
+    assert deephyper(*words, "--log-dir", "search", "--run-kwargs", "epochs=1", "device=cpu")[0] == 0
+    assert analytics.main(["topk", "search/results.csv", "-o", "best.json"]) == 0
+    assert deephyper("train", "--config", "best.json", "--folder", "again")[0] == 0
+    assert json.loads((tmp_path / "again/config.json").read_text())["data"] == str(halides)
+    assert (tmp_path / "again/history.csv").read_text().split(",")[:6] == (
+        (tmp_path / "search/trials/0000/attempt-1/history.csv").read_text().split(",")[:6]
+    )
+    assert deephyper("train", "--folder", "longer", "--resume", "search:best", "--epochs", "3")[0] == 0
+    assert epochs_of(tmp_path / "longer") == 3
+
+
 def test_fewer_epochs_than_a_checkpoint_has_are_refused(deephyper, trained, tmp_path):
     words = ("train", "--folder", "longer", "--resume", trained)
     said = refused(deephyper(*words, "--epochs", "1"))
@@ -215,7 +238,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_nothing_is_made(
     assert not (tmp_path / "longer").exists()
 
 
-def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp_path):
+def test_several_seeds_print_mean_and_deviation_and_can_be_resumed(deephyper, halides, tmp_path):
     words = ("train", halides, *SMALL, "--epochs", "1", "--folder", "seeds", "--different-seeds", "2")
     status, said, _ = deephyper(*words)
     assert status == 0
@@ -239,39 +262,39 @@ def test_several_seeds_tell_mean_and_deviation_and_go_on(deephyper, halides, tmp
     assert [epochs_of(tmp_path / f"seeds/seed-{seed}") for seed in (0, 1)] == [2, 2]
 
 
-def test_one_seed_is_no_repetition(deephyper):
-    assert "1 seeds tell no deviation; give at least 2" in refused(
+def test_one_seed_is_refused(deephyper):
+    assert "1 seed has no standard deviation; give at least 2" in refused(
         deephyper("train", "--different-seeds", "1")
     )
 
 
-def test_a_training_that_is_done_says_so(deephyper, trained):
+def test_resuming_a_finished_training_is_refused(deephyper, trained):
     said = refused(deephyper("train", "--folder", trained, "--resume"))
     assert "2 epochs are done" in said
     assert "ask for more with --epochs" in said
 
 
-def test_a_training_that_ended_by_patience_says_so(deephyper, halides, tmp_path):
+def test_resuming_a_training_that_ended_by_patience_is_refused(deephyper, halides, tmp_path):
     train(halides, tmp_path / "short", "--lr", "0.1", "--patience", "1", "--epochs", "500")
     said = refused(deephyper("train", "--folder", "short", "--resume"))
     assert "give a --patience above 1" in said
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "training_curve.png"])
-def test_what_comes_after_the_epochs_is_made_up_for(deephyper, trained, name):
+def test_resume_writes_missing_metrics_and_figures(deephyper, trained, name):
     (trained / name).unlink()
     assert deephyper("train", "--folder", trained, "--resume")[0] == 0
     assert (trained / name).exists()
     assert epochs_of(trained) == 2
 
 
-def test_another_setting_than_that_of_then_is_named(deephyper, trained):
+def test_resuming_with_another_setting_names_it(deephyper, trained):
     said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9", "--lr", "0.5"))
     assert "lr was 0.01 and is 0.5 now" in said
     assert epochs_of(trained) == 2
 
 
-def test_nothing_to_resume_is_said(deephyper):
+def test_resuming_without_a_training_is_refused(deephyper):
     assert "there is nothing to resume in training" in refused(deephyper("train", "--resume"))
 
 
@@ -280,9 +303,9 @@ def test_nothing_to_resume_is_said(deephyper):
     [
         (["--epoch", "3"], "did you mean '--epochs'?"),
         (["--epochs", "three"], "epochs is 'three'; it must be a whole number"),
-        (["--epochs", "0"], "epochs is 0"),
-        (["--n-conv", "0"], "n_conv is 0"),
-        (["--lr", "nan"], "lr is 'nan'; it must be a number"),
+        (["--epochs", "0"], "epochs is '0'; it must be greater than or equal to 1"),
+        (["--n-conv", "0"], "n_conv is '0'"),
+        (["--lr", "nan"], "lr is 'nan'; it must be a finite number"),
         (["--milestones", "50,x"], "milestones is 'x'"),
         (["--optim", "Adm"], "did you mean 'Adam'?"),
         (["--label", "dbl"], "unknown label 'dbl'"),
@@ -311,7 +334,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(deephyper, halides, tmp_pa
         ),
     ],
 )
-def test_a_configuration_that_is_not_in_order(deephyper, tmp_path, text, said):
+def test_an_invalid_configuration_is_refused(deephyper, tmp_path, text, said):
     (tmp_path / "c.json").write_text(text)
     assert said in refused(deephyper("train", "--config", "c.json"))
 
@@ -344,14 +367,14 @@ ENDLESS = ["--epochs", "100000", "--patience", "none"]
 
 
 def interrupted(home, *words):
-    """Begin a training in a folder, press Ctrl-C after its first epoch, and return what it says."""
+    """Start a training in a folder, press Ctrl-C after its first epoch, and return its standard error."""
     training = subprocess.Popen(
         [*COMMAND, *words],
         cwd=home.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell that runs the tests in the background lets them ignore it
+        # a shell that runs the tests in the background makes them ignore the signal
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = time.monotonic() + 100
@@ -364,7 +387,7 @@ def interrupted(home, *words):
 
 
 def first_line(home, *words):
-    """Begin a command beside a folder, kill it when it has said a line, and return that."""
+    """Start a command, kill it after its first line, and return that line."""
     again = subprocess.Popen([*COMMAND, *words], cwd=home.parent, stdout=subprocess.PIPE, text=True)
     line = again.stdout.readline()
     again.kill()
@@ -373,11 +396,11 @@ def first_line(home, *words):
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
+def test_ctrl_c_prints_the_command_that_resumes(halides, tmp_path):
     mine = tmp_path / "mine"
     words = [str(halides), *SMALL, *ENDLESS, "--folder", "mine"]
     assert interrupted(mine, *words).strip().splitlines() == [
-        "interrupted; the epochs that were done are kept, go on with: deephyper train --folder mine --resume"
+        "interrupted; finished epochs are kept. Resume with: deephyper train --folder mine --resume"
     ]
     done = epochs_of(mine)
     another = subprocess.run([*COMMAND, *words, "--lr", "0.5"], cwd=tmp_path, capture_output=True, text=True)
@@ -389,10 +412,10 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(halides, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp_path):
+def test_a_resumed_training_that_was_interrupted_is_resumed(trained, tmp_path):
     longer = tmp_path / "longer"
     words = ["--folder", "longer", "--resume", str(trained), *ENDLESS]
-    assert "go on with: deephyper train --folder longer --resume" in interrupted(longer, *words)
+    assert "Resume with: deephyper train --folder longer --resume" in interrupted(longer, *words)
     assert json.loads((longer / "config.json").read_text())["atom_fea_len"] == 8
     assert first_line(longer, *words) == "goes on from the last epoch in longer\n"
     done = epochs_of(longer)
@@ -401,7 +424,7 @@ def test_what_went_on_from_a_checkpoint_and_was_interrupted_goes_on(trained, tmp
     assert epochs_of(longer) == done + 1
 
 
-def test_a_refused_training_leaves_the_record_of_the_one_that_is_there(deephyper, halides, trained):
+def test_a_refused_training_does_not_change_the_recorded_settings(deephyper, halides, trained):
     record = json.dumps({"data": str(halides)})
     (trained / "config.json").write_text(record)
     said = refused(deephyper("train", "--folder", trained, "--resume", "--epochs", "9"))

@@ -95,6 +95,6 @@ def test_the_session_ends_if_too_few_workers_are_left_for_a_trial(tmp_path):
     )
     with RankGroups(workers, 2) as groups:
         assert groups.wait(0.0) == []
-        workers.num_workers = 1  # as an evaluator of ranks says where one is lost
+        workers.num_workers = 1  # as an evaluator of ranks does if one is lost
         with pytest.raises(NoWorkersLeft, match="than the 2 ranks of a trial"):
             groups.wait(0.0)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from file_layer import FileLayer
@@ -109,7 +110,7 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(paths):
 def test_a_dead_writer_holds_no_lock(paths):
     code = (
         "import os, sys; from pathlib import Path; from dh_project.results.journal import Journal;"
-        "from dh_project.trial import SearchPaths; j = Journal(SearchPaths(Path(sys.argv[1])));"
+        "from dh_project.results.paths import SearchPaths; j = Journal(SearchPaths(Path(sys.argv[1])));"
         "j.append({'kind': 'kept'}); j.commit(); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(paths.folder)], check=False)
@@ -232,3 +233,13 @@ def test_a_line_with_something_behind_its_checksum_is_damaged():
 def test_a_number_that_json_does_not_know_is_never_written():
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode({"kind": "end", "objective": float("nan")})
+
+
+def test_a_journal_that_cannot_be_cut_leaves_no_open_file(paths, layer):
+    paths.journal.write_bytes(encode({"kind": "first"}) + b"torn")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    layer.fails["ftruncate"] = OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error") as failed:
+        Journal(paths)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    del failed  # it had kept the refused journal

@@ -38,7 +38,7 @@ def test_one_driver_at_a_time(paths):
     first = DriverLock(paths)
     program = (
         "import sys; from pathlib import Path; from dh_project.results.driver_lock import DriverLock; "
-        "from dh_project.trial import SearchPaths; DriverLock(SearchPaths(Path(sys.argv[1])))"
+        "from dh_project.results.paths import SearchPaths; DriverLock(SearchPaths(Path(sys.argv[1])))"
     )
     if isinstance(first._lock, SoftFileLease):
         program = (

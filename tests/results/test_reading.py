@@ -89,6 +89,23 @@ def test_rows_are_added_as_trials_end(file):
     assert [result.id for result in read_results(file)] == [1, 0]
 
 
+def test_the_row_of_a_trial_that_is_attempted_again_goes_though_no_other_trial_ended(file):
+    results = ResultsFile(file, ["x"])
+    results.write_if_due([failed(0)], lambda: 0.0)
+    results.begin_anew()
+    results.write_if_due([], lambda: 100.0)
+    assert len(file.read_text().splitlines()) == 1  # the header
+
+
+def test_the_file_is_not_written_again_if_nothing_has_changed(file):
+    results = ResultsFile(file, ["x"])
+    results.begin_anew()
+    results.write_if_due([done(0, 1.0)], lambda: 0.0)
+    file.unlink()
+    results.write_if_due([done(0, 1.0)], lambda: 100.0)
+    assert not file.exists()
+
+
 def test_a_fact_that_comes_later_gets_a_column_in_all_rows(file):
     results, ended = ResultsFile(file, ["x"]), [done(0, 1.0)]
     results.write(ended)

@@ -1,4 +1,4 @@
-"""An environment of its own, into which projects are installed, and a project in it."""
+"""A Python environment for installing projects, and a project in it."""
 
 import pytest
 from environments import Environment
@@ -11,7 +11,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def project(environment, tmp_path_factory):
-    """Return the folder of a project's problems, as the tutorial's first command makes it."""
+    """Return the folder of the problems of a project, made by the first command of the tutorial."""
     folder = tmp_path_factory.mktemp("projects")
     environment.run("deephyper", "start-project", "demo", cwd=folder)
     return folder / "demo/demo"

@@ -29,7 +29,7 @@ def test_the_folder_around_its_package_does_not_hide_it(environment, project):
     assert done.stdout == f"8 {project / '__init__.py'}\n"
 
 
-def test_what_was_made_is_shown_with_the_next_command(environment, tmp_path):
+def test_the_new_files_are_printed_with_the_next_command(environment, tmp_path):
     said = environment.run("deephyper", "start-project", "shown", cwd=tmp_path).stdout
     assert "shown/\n    README.rst\n    pyproject.toml\n    shown/\n        __init__.py\n" in said
     assert "cd shown/shown && deephyper new-problem hps NAME" in said
@@ -66,13 +66,13 @@ def test_settings_that_cannot_be_read_are_named(own_project):
     [
         ("a-b", "Python cannot import this name"),
         ("1st", "Python cannot import this name"),
-        ("class", "a word of Python's own"),
+        ("class", "a keyword of Python"),
         ("_own", "pip cannot install this name"),
         ("josé", "pip cannot install this name"),
         ("json", "a module of this name is installed"),
         ("torch", "a module of this name is installed"),
         ("scikit_learn", "it would take the place of the distribution scikit_learn"),
-        ("there", "is there already; choose another name"),
+        ("there", "already exists; choose another name"),
         ("n" * 101, "101 characters; use 100 at most"),
         ("no/folder", "there is no folder"),
     ],
@@ -92,7 +92,7 @@ def test_where_pip_fails_nothing_is_left(environment, tmp_path):
     words = ("deephyper", "start-project", "fresh")
     done = environment.run(*words, cwd=tmp_path, check=False, PIP_CONSTRAINT="/no/such/file")
     assert done.returncode == 2
-    assert "the project fresh could not be installed, and is not made" in done.stdout
+    assert "the project fresh could not be installed, and was removed" in done.stdout
     assert "/no/such/file" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     assert not list(tmp_path.iterdir())
@@ -102,7 +102,7 @@ def test_where_pip_fails_nothing_is_left(environment, tmp_path):
 
 @pytest.fixture
 def slow_pip(environment, tmp_path):
-    """Return the variables of an environment whose pip says that it has begun, and stands still."""
+    """Return environment variables with a pip that reports its start and then waits."""
     (tmp_path / "slow/pip").mkdir(parents=True)
     (tmp_path / "slow/pip/__init__.py").touch()
     (tmp_path / "slow/pip/__main__.py").write_text(
@@ -131,7 +131,7 @@ def test_one_that_was_killed_while_pip_was_at_work_is_made_by_the_same_command(
     assert "installed  ended_by" in said
     refused = environment.run(*words, cwd=tmp_path / "here", check=False)
     assert refused.returncode == 2
-    assert "is there already" in refused.stdout
+    assert "already exists" in refused.stdout
 
 
 def test_one_whose_folder_was_removed_can_be_made_there_again_and_not_elsewhere(environment, tmp_path):
@@ -145,16 +145,16 @@ def test_one_whose_folder_was_removed_can_be_made_there_again_and_not_elsewhere(
     )
 
 
-def test_a_folder_that_is_not_its_own_is_not_touched(environment, tmp_path):
+def test_a_folder_of_another_owner_is_not_changed(environment, tmp_path):
     environment.run("deephyper", "start-project", "own", cwd=tmp_path)
     environment.run(environment.python, "-m", "pip", "uninstall", "--yes", "own", cwd=tmp_path)
     (tmp_path / "own/own/__init__.py").write_text("VALUE = 7\n")
     done = environment.run("deephyper", "start-project", "own", cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert "is there already; choose another name" in done.stdout
+    assert "already exists; choose another name" in done.stdout
 
 
-def test_a_folder_that_cannot_be_written_is_named_and_not_what_is_written_aside(environment):
+def test_a_folder_that_cannot_be_written_is_named(environment):
     done = environment.run("deephyper", "start-project", "demo_in_proc", cwd="/proc", check=False)
     assert done.returncode == 1
     assert done.stdout == "deephyper: error: /proc/demo_in_proc: No such file or directory\n"

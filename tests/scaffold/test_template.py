@@ -1,4 +1,4 @@
-"""Templates as such: found by their folders, refused where what they need is missing, rendered whole."""
+"""Templates: finding them, missing requirements, and rendering."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_the_tutorials_template_is_the_first():
     assert {"cgcnn", "script", "sklearn", "torch"} <= set(template_names())
 
 
-def test_what_a_template_needs_is_named_with_the_command_that_installs_it(own_project):
+def test_missing_requirements_are_named_with_the_command_that_installs_them(own_project):
     template = Template("lightning", "", needs=["no_such_module"], extra="lightning")
     with pytest.raises(UserError, match=r"needs no_such_module, .*pip install 'dh_project\[lightning\]'"):
         new_problem(find_project(own_project), "fresh", template)
@@ -40,8 +40,8 @@ def test_where_a_file_cannot_be_written_nothing_is_left(own_project, monkeypatch
 
 
 @pytest.mark.parametrize("taken", ["fresh", "fresh.py"])
-def test_a_name_that_is_taken_is_refused_and_kept(own_project, taken):
+def test_a_name_that_is_taken_is_refused(own_project, taken):
     (own_project / taken).touch()
-    with pytest.raises(UserError, match="is there already; choose another name"):
+    with pytest.raises(UserError, match="already exists; choose another name"):
         new_problem(find_project(own_project), "fresh", load_template("torch"))
     assert [path.name for path in own_project.iterdir()] == [taken]

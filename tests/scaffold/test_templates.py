@@ -1,4 +1,4 @@
-"""Each template: made, tested by its own test, searched, and the best of it run again."""
+"""Each template: its files, its own test, a search, and its best trial run again."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def template(request):
 
 @pytest.fixture(scope="module")
 def problem(template, environment, project, crystals):
-    """Return the folder of a problem that was made from the template."""
+    """Return the folder of a problem made from the template."""
     name = f"my_{template.name}"
     options = ["--with", f"data={crystals}"] if template.name == "cgcnn" else []
     words = ["new-problem", "hps", name, "--template", template.name, *options]

@@ -1,4 +1,4 @@
-"""The folder where what was computed once is kept, and files that are written whole or not at all."""
+"""The cache folder, in which tables and graphs that were computed once are kept."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 
 
 def default_cache_folder() -> Path:
-    """Return ``$DH_PROJECT_CACHE``, else ``dh_project`` in the user's cache folder (XDG)."""
+    """Return ``$DH_PROJECT_CACHE``, or ``dh_project`` in the user's cache folder (XDG) if that is not set."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dh_project"
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` write a file, and put it in the place of ``path`` once it is whole and on the disk.
+    """Replace a file in one step, after its new content is complete and on disk.
+
+    Args:
+        path: The file. Its folder is created if necessary.
+        write: Writes the content to the path that it is given.
 
     Raises:
         DataError: The folder cannot be written to.
@@ -35,9 +39,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def lock(path: Path) -> AbstractContextManager[object]:
-    """Wait until this process alone may write a file; use it in a ``with`` statement.
+    """Return a lock on a file, for a ``with`` statement.
 
-    A file system without locks is no hindrance: several processes may then write the file, each of them whole.
+    If the file system has no locks, several processes may write the file at once. Each of them replaces it as a
+    whole, so it stays valid.
 
     Raises:
         DataError: The folder cannot be written to.

@@ -1,8 +1,8 @@
-"""A node's own copy of a prepared file, in its scratch, so that its trials do not all read the shared file system.
+"""A compute node's own copy of a prepared file, on its scratch, so that its trials do not all read the shared one.
 
-It is made by the first trial that comes, or by the driver on its own node; those that come meanwhile wait. The hash
-of what is read back from it is that of the file when it was made, which stands beside that: ``NAME.sha256``, as the
-command ``sha256sum`` has it. Those that come later look at its size and time alone.
+The first trial on a node makes the copy; on the driver's node the driver does. Trials that start meanwhile wait. The
+copy is verified against the SHA-256 hash of the prepared file, which is kept beside that file as ``NAME.sha256``, in
+the format of ``sha256sum``. Later trials only compare the size and the modification time of the copy.
 """
 
 from __future__ import annotations
@@ -22,39 +22,43 @@ from dh_project.cgcnn_mp.crystals.sources import file_digest
 logger = logging.getLogger(__name__)
 
 PIECE = 2**22
-"""Bytes that are copied at a time."""
+"""Size of the blocks in which a file is copied, bytes."""
 
 
 def record_digest(path: Path) -> None:
-    """Write the hash of a file that was just made beside it.
+    """Write the hash of a prepared file beside it.
 
     Raises:
-        DataError: It cannot be written, or the file not read.
+        DataError: The hash cannot be written, or the file cannot be read.
     """
     text = f"{file_digest(path)}  {path.name}\n"
     replace_file(_digest_of(path), lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
 def forget_digest(path: Path) -> None:
-    """Take away the hash of a file that is about to be made anew."""
+    """Remove the hash of a file that is about to be prepared again."""
     with suppress(OSError):
         _digest_of(path).unlink(missing_ok=True)
 
 
 def find_copy(path: Path) -> Path | None:
-    """Return this node's copy of a shared file, which is not looked at; None where there is no sound one."""
+    """Return this node's copy of a shared file, without reading that file; None if there is no valid copy."""
     folder = dh.scratch_folder()
     copy = folder / path.name if folder else None
     return copy if copy and _is_sound(copy) else None
 
 
 def make_copy(path: Path) -> Path | None:
-    """Return this node's copy of a shared file, which is made where there is no sound one; None without scratch.
+    """Return this node's copy of a shared file, and make it first if necessary.
 
-    A trial goes on without where none can be made, for instance since scratch is full: that is a line in its log.
+    If a trial cannot make the copy, because scratch is full for example, it logs a warning and reads the shared file.
+
+    Returns:
+        The path of the copy; None if the node has no scratch, or the copy cannot be made.
 
     Raises:
-        DataError: The file is not what it was when it was made; or, before any trial, none can be made.
+        DataError: The shared file has changed since it was prepared; or the copy cannot be made before the first
+            trial.
     """
     folder = dh.scratch_folder()
     if folder is None:
@@ -74,11 +78,11 @@ def make_copy(path: Path) -> Path | None:
 
 
 def _copy(path: Path, copy: Path) -> None:
-    """Copy a file and read the copy back.
+    """Copy a file and verify the copy.
 
     Raises:
-        DataError: The file is not what it was.
-        OSError: The copy cannot be made, or is not what was written.
+        DataError: The file has changed since it was prepared.
+        OSError: The copy cannot be written, or differs from the file.
     """
     dh.scratch.require_room(
         copy.parent, path.stat().st_size, f"the prepared file {path.name[:12]}… of the data set"
@@ -91,18 +95,20 @@ def _copy(path: Path, copy: Path) -> None:
                 target.write(piece)
             target.flush()
             os.fsync(target.fileno())
-            if hasattr(os, "posix_fadvise"):  # else memory would be read back, and not the disk
+            if hasattr(os, "posix_fadvise"):  # else the check would read memory, not the disk
                 os.posix_fadvise(target.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if read.hexdigest() != _recorded_digest(path, read.hexdigest()):
-            raise DataError(f"{path} is not what it was when it was made: remove it, and begin again")
+            raise DataError(f"{path} has changed since it was prepared: remove it, and begin again")
         if file_digest(aside) != read.hexdigest():
-            raise OSError(None, "what is read back is not what was written: is its disk in order?", str(copy))
+            raise OSError(
+                None, "the copy differs from the file that was copied: is the disk in order?", str(copy)
+            )
         facts = {**_seen(aside), "sha256": read.hexdigest()}
     dh.files.write_whole(_facts_of(copy), json.dumps(facts))
 
 
 def _is_sound(copy: Path) -> bool:
-    """Say whether a copy is the one whose content was verified."""
+    """Return whether a copy still has the size and the time at which it was verified."""
     try:
         facts = json.loads(_facts_of(copy).read_text(encoding="utf-8"))
         return isinstance(facts, dict) and facts.items() >= _seen(copy).items()
@@ -116,7 +122,7 @@ def _seen(file: Path) -> dict[str, int]:
 
 
 def _recorded_digest(path: Path, default: str) -> str:
-    """Return the hash that a file had when it was made; the default where none is known."""
+    """Return the hash that a file had when it was prepared; the default if it is not recorded."""
     try:
         return _digest_of(path).read_text(encoding="utf-8").split()[0]
     except (OSError, ValueError, IndexError):

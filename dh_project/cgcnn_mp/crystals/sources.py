@@ -1,7 +1,7 @@
-"""Where crystals come from: the set that ships, a folder of CIF files, or an archive of such a folder.
+"""Sources of crystals: the data set that ships, a folder of CIF files, or an archive of such a folder.
 
-A source hands out structures as they are written (a CIF's bytes, or a cell); making sense of them is the slow
-part and left to ``preparation``, which runs in parallel.
+A source yields structures unparsed, as the bytes of a CIF file or as a cell. Parsing is slow, so ``graphs.workers``
+does it in parallel.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dh_project.cgcnn_mp.crystals.tables import (
 SHIPPED = "flla"
 SHIPPED_FILE = Path(__file__).parents[1] / "data" / f"{SHIPPED}.npz"
 SHIPPED_LABELS = ("formation_energy_per_atom", "e_above_hull")
-SHIPPED_UNITS = 10**8  # of lattices and coordinates, to the Å and to 1
+SHIPPED_UNITS = 10**8  # integers per Å (lattices), and per unit of fractional coordinates
 
 CIF = ".cif"
 
@@ -60,15 +60,15 @@ class Cell(NamedTuple):
 Location = str | os.PathLike[str]
 
 Written = bytes | Cell
-"""A structure as its source has it: the content of a CIF file, or a cell."""
+"""An unparsed structure: the content of a CIF file, or a cell."""
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A place that crystals come from.
+    """The interface of a source of crystals.
 
-    ``name`` is what messages call it. ``fingerprint`` changes whenever the structures do, never for a label
-    alone, and is cheap: every trial asks for it.
+    ``name`` is the source's name in messages. ``fingerprint`` changes whenever the structures change, but not when
+    only a label does. It must be fast, because every trial calls it.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Source(Protocol):
         """Return ids, labels and element features."""
 
     def structures(self) -> Iterator[tuple[str, Written]]:
-        """Yield ids and structures in any order, without those ids that have no structure."""
+        """Yield ids and structures, in any order. Ids without a structure are skipped."""
 
 
 class ShippedSource:
@@ -107,7 +107,7 @@ class ShippedSource:
         return Tables(ids, labels, shipped_element_features())
 
     def structures(self) -> Iterator[tuple[str, Cell]]:
-        """Yield the cells, in the table's order."""
+        """Yield the cells in the order of the table."""
         ends = np.cumsum(self._arrays["atom_counts"], dtype=np.int64)[:-1]
         numbers = np.split(self._arrays["atomic_numbers"], ends)
         coordinates = np.split(self._arrays["fractional_coordinates"] / SHIPPED_UNITS, ends)
@@ -127,7 +127,7 @@ class FolderSource:
         return parse_tables(self._texts(TABLE_NAMES), self.name)
 
     def _texts(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the texts of those tables that there are."""
+        """Return the texts of the tables that exist, by file name."""
         paths = [self._folder / name for name in names]
         try:
             return {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
@@ -135,10 +135,10 @@ class FolderSource:
             raise DataError(f"cannot read the tables of {self.name}: {error}") from None
 
     def fingerprint(self) -> str:
-        """Return the digest of path, ids, sizes and times: CIF files need not be read for it.
+        """Return the digest of the folder's path and of the ids, sizes and times of its CIF files.
 
-        An unpacked or copied file has the time of modification that it had elsewhere, and CIF files of one
-        formula often have one size; path and time of change tell them apart all the same.
+        The files are not read. An unpacked or copied file keeps its modification time, and CIF files of the same
+        formula often have the same size, so the digest also contains the path and the time of the last change.
         """
         digest = hashlib.sha256(os.fsencode(self._folder.resolve()) + b"\0")
         for identifier in self._tables.ids:
@@ -151,14 +151,14 @@ class FolderSource:
         return digest.hexdigest()
 
     def tables(self) -> Tables:
-        """Return what the folder's tables say now."""
+        """Return the folder's tables."""
         return self._tables
 
     def structures(self) -> Iterator[tuple[str, bytes]]:
         """Yield the CIF files of the ids that have one.
 
         Raises:
-            DataError: A file is there and cannot be read; were it left out, it would stay so once it can.
+            DataError: A file exists but cannot be read. If it were skipped, the crystal would be cached as missing.
         """
         for identifier in self._tables.ids:
             path = Path(self._cif(identifier))
@@ -175,7 +175,7 @@ class FolderSource:
 
 
 class CifSource(FolderSource):
-    """CIF files that nobody listed or labelled: one, or all of a folder; a file's name is its crystal's id.
+    """CIF files without a table: one file, or all files of a folder. The file name is the crystal's id.
 
     Raises:
         DataError: The folder holds no CIF file.
@@ -208,7 +208,7 @@ def _id_of(cif: Path) -> str:
 class ArchiveSource:
     """A tar file, compressed or not, that holds one folder in the original CGCNN's layout.
 
-    Its tables are kept in the cache once they are read: to find them, all of it must be decompressed.
+    The tables are kept in the cache after the first reading, because finding them means decompressing the archive.
     """
 
     def __init__(self, archive: Path, cache_folder: Path) -> None:
@@ -222,7 +222,7 @@ class ArchiveSource:
 
     @cached_property
     def _kept_tables(self) -> dict[str, Any]:
-        """The texts of the tables, and the ``folder`` inside of the archive where they stand."""
+        """The texts of the tables, and the ``folder`` of the archive that holds them."""
         kept = self._cache_folder / f"{self._digest}.tables.json"
         try:
             return json.loads(kept.read_text(encoding="utf-8"))
@@ -236,11 +236,11 @@ class ArchiveSource:
         return self._digest
 
     def tables(self) -> Tables:
-        """Return what the tables in the archive say."""
+        """Return the archive's tables."""
         return parse_tables(self._kept_tables["texts"], self.name)
 
     def structures(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the CIF files of listed ids, in the archive's order."""
+        """Yield the CIF files of the listed ids, in the order of the archive."""
         folder = PurePosixPath(self._kept_tables["folder"])
         ids = {folder / f"{identifier}.cif": identifier for identifier in self.tables().ids}
         for path, content in self._members(".cif"):
@@ -258,7 +258,7 @@ class ArchiveSource:
         return {"folder": str(folder), "texts": texts}
 
     def _members(self, *endings: str) -> Iterator[tuple[PurePosixPath, bytes]]:
-        """Yield path and content of the files whose names end so, reading from end to end."""
+        """Yield path and content of all files with one of these endings, in one pass over the archive."""
         try:
             with tarfile.open(self._archive, "r|*") as archive:
                 for member in archive:
@@ -270,10 +270,14 @@ class ArchiveSource:
 
 
 def find_crystals(data: Location, cache_folder: Path) -> Source:
-    """Return where crystals to predict come from: what ``find_source`` takes, a CIF file, or a folder of some.
+    """Return the source of crystals to predict.
+
+    Args:
+        data: What ``find_source`` takes, a CIF file, or a folder of CIF files without tables.
+        cache_folder: Folder for an archive's tables.
 
     Raises:
-        DataError: There is no such place, or it is an empty folder.
+        DataError: The path does not exist, or is an empty folder.
     """
     path = Path(data).expanduser()
     is_bare_folder = path.is_dir() and not (path / ID_TABLE).is_file()
@@ -286,9 +290,9 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
     """Return the first of the candidate sources that exists.
 
     Args:
-        data: ``"flla"`` (the set that ships), a folder, or a tar file; or several such candidates, in a list
-            or in one string with commas between.
-        cache_folder: Where an archive's tables are kept.
+        data: ``"flla"`` (the data set that ships), a folder, or a tar file; or several candidates, in a list or in
+            one string with commas.
+        cache_folder: Folder for an archive's tables.
 
     Raises:
         DataError: None of the candidates exists.
@@ -310,19 +314,23 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
 
 
 def listed(locations: Location | Sequence[Location]) -> list[Location]:
-    """Return several locations as a list, be they one, a sequence, or a string with commas between."""
+    """Return locations as a list, given one, a sequence, or a string with commas."""
     if isinstance(locations, str):
         return [part.strip() for part in locations.split(",") if part.strip()]
     return [locations] if isinstance(locations, os.PathLike) else list(locations)
 
 
 def decode(content: bytes) -> str:
-    """Return the text of a file, whatever its bytes; a byte order mark is dropped."""
+    """Decode UTF-8, with a replacement for invalid bytes and without a byte order mark."""
     return content.decode("utf-8-sig", errors="replace")
 
 
 def file_digest(path: Path) -> str:
-    """Return the hex digest of a file's content."""
+    """Return the SHA-256 hash of a file's content, in hexadecimal.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

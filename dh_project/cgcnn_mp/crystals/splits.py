@@ -1,7 +1,7 @@
 """Splitting crystals into a training, a validation and a test set.
 
-A split by ratio depends on the ids (or what crystals are grouped by) and the seed alone: not on the order of the
-crystals, the platform or a library's random numbers.
+A split by ratio depends only on the ids (or the groups) and the seed. It does not depend on the order of the
+crystals, the platform, or the random numbers of a library.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from dh_project.cgcnn_mp.crystals.sources import Location, listed
 SET_NAMES = ("train", "valid", "test")
 
 Split = tuple[list[int], list[int], list[int]]
-"""For each set, the positions of its crystals, ascending."""
+"""The positions of the crystals of the training, validation and test set, ascending."""
 
 
 def check_ratios(ratios: Sequence[float]) -> None:
-    """Refuse ratios that cannot split: the test ratio may be 0, and what the sum leaves of 1 stays unused."""
+    """Check the ratios of a split. The test ratio may be 0, and the sum may be less than 1.
+
+    Raises:
+        DataError: A ratio is out of range, or the sum is above 1.
+    """
     train, valid, test = ratios
     if not all(map(isfinite, ratios)) or train <= 0 or valid <= 0 or test < 0 or sum(ratios) > 1 + 1e-9:
         raise DataError(
@@ -33,18 +37,22 @@ def check_ratios(ratios: Sequence[float]) -> None:
 
 
 def split_by_ratio(groups: Sequence[str], ratios: Sequence[float], seed: int) -> Split:
-    """Split crystals so that no group is in two sets.
+    """Split crystals at random so that all crystals of a group are in the same set.
 
-    Groups are lined up by a digest of the seed and the group. The line is cut at the ratios; a group across a
-    cut goes where its middle lies.
+    The groups are sorted by a hash of the seed and the group. The sorted crystals are cut at the ratios. A group that
+    lies across a cut goes to the set that contains its middle.
 
     Args:
-        groups: The group of each crystal: its id, or what ``GROUPINGS`` makes of its atoms.
-        ratios: Shares of training, validation and test crystals, as ``check_ratios`` lets them pass.
-        seed: Another seed gives another split.
+        groups: The group of each crystal: its id, or the result of one of ``GROUPINGS``.
+        ratios: Shares of training, validation and test crystals, valid for ``check_ratios``.
+        seed: Seed of the split.
 
     Raises:
-        DataError: A set whose ratio is not 0 is empty.
+        DataError: A set with a ratio above 0 is empty.
+
+    Example:
+        >>> split_by_ratio(["a", "b", "c", "d", "e"], (0.6, 0.2, 0.2), seed=0)
+        ([0, 1, 4], [2], [3])
     """
     sizes = Counter(groups)
     cuts = [sum(ratios[: position + 1]) * len(groups) for position in range(len(ratios))]
@@ -65,15 +73,15 @@ def split_by_ratio(groups: Sequence[str], ratios: Sequence[float], seed: int) ->
 
 
 def split_by_files(ids: Sequence[str], left_out: Collection[str], files: Sequence[Path]) -> Split:
-    """Split crystals as three files say, one id a line.
+    """Split crystals by three files with one id in each line.
 
     Args:
         ids: Ids of the usable crystals.
-        left_out: Ids that the files may name although they cannot be used; they are passed over.
+        left_out: Ids of unusable crystals. The files may name them; they are skipped.
         files: The files of the training, validation and test set.
 
     Raises:
-        DataError: A file cannot be read, names an unknown id, an id stands twice, or a set is empty.
+        DataError: A file cannot be read or names an unknown id, an id occurs twice, or a set is empty.
     """
     row_of = {identifier: row for row, identifier in enumerate(ids)}
     seen: dict[str, Path] = {}
@@ -81,9 +89,7 @@ def split_by_files(ids: Sequence[str], left_out: Collection[str], files: Sequenc
     for file, rows in zip(files, split, strict=True):
         for identifier in _lines(file):
             if identifier in seen:
-                raise DataError(
-                    f"{identifier!r} stands in {seen[identifier]} and again in {file}: keep one line"
-                )
+                raise DataError(f"{identifier!r} is in {seen[identifier]} and again in {file}: keep one line")
             seen[identifier] = file
             if identifier in row_of:
                 rows.append(row_of[identifier])
@@ -99,11 +105,11 @@ def split_file_paths(split_files: Location | Sequence[Location]) -> list[Path]:
     """Return the three files of a fixed split.
 
     Args:
-        split_files: A folder that holds ``train.txt``, ``valid.txt`` and ``test.txt``, or the three paths, in
-            a list or in one string with commas between.
+        split_files: A folder with ``train.txt``, ``valid.txt`` and ``test.txt``, or the three paths, in a list or
+            in one string with commas.
 
     Raises:
-        DataError: It is neither.
+        DataError: ``split_files`` is neither.
     """
     paths = [Path(part).expanduser() for part in listed(split_files)]
     if len(paths) == 1 and paths[0].is_dir():
@@ -117,14 +123,14 @@ def split_file_paths(split_files: Location | Sequence[Location]) -> list[Path]:
 
 
 def reduced_composition(atomic_numbers: Sequence[int]) -> str:
-    """Return what crystals of one reduced formula share: ``"11:1 17:1"`` for NaCl, whatever its cell."""
+    """Return the reduced composition of a cell: ``"11:1 17:1"`` for NaCl, whatever the size of its cell."""
     counts = Counter(atomic_numbers)
     divisor = gcd(*counts.values())
     return " ".join(f"{number}:{counts[number] // divisor}" for number in sorted(counts))
 
 
 def chemical_system(atomic_numbers: Sequence[int]) -> str:
-    """Return what crystals of one set of elements share: ``"11-17"`` for NaCl."""
+    """Return the elements of a cell: ``"11-17"`` for NaCl."""
     return "-".join(map(str, sorted(set(atomic_numbers))))
 
 
@@ -132,14 +138,14 @@ GROUPINGS: dict[str, Callable[[Sequence[int]], str]] = {
     "composition": reduced_composition,
     "chemical_system": chemical_system,
 }
-"""What crystals can be grouped by, as a function of the atomic numbers in a cell."""
+"""Functions from the atomic numbers in a cell to the crystal's group."""
 
 
 def find_grouping(name: str) -> Callable[[Sequence[int]], str]:
-    """Return how a name of ``GROUPINGS`` groups crystals.
+    """Return a grouping by its name.
 
     Raises:
-        DataError: There is no such name.
+        DataError: The name is not in ``GROUPINGS``.
     """
     if name not in GROUPINGS:
         raise DataError(dh.errors.unknown_name("group_by", name, GROUPINGS))

@@ -1,8 +1,10 @@
 """The tables of a data set: its ids, its labels, its element features.
 
-The layout is the original CGCNN's: ``id_prop.csv`` (no header; an id and its label a line) and, where there
-are such, ``labels.csv`` (a header; ``material_id`` first, then a label a column) and ``atom_init.json``
-(features of each atomic number).
+The layout is that of the original CGCNN:
+
+- ``id_prop.csv``: no header; one line for each crystal, with its id and its label.
+- ``labels.csv`` (optional): a header; the column ``material_id``, then one column for each label.
+- ``atom_init.json`` (optional): a list of features for each atomic number.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ HEAVIEST_ELEMENT = 118
 
 @dataclass(frozen=True)
 class Tables:
-    """What a data set says beside its structures.
+    """The contents of a data set's tables.
 
     Attributes:
-        ids: Material ids, in the data set's order.
-        labels: Label name to material id to the label as it is written. The first name is the default.
-        element_features: Atomic number to features, all of one length.
+        ids: Material ids, in the order of ``id_prop.csv``.
+        labels: Label name to material id to the label, as text. The first label is the default.
+        element_features: Atomic number to features; all lists have the same length.
     """
 
     ids: list[str]
@@ -43,7 +45,7 @@ class Tables:
             names: One name, several in a list or in one string with commas, or None for the default.
 
         Raises:
-            DataError: There is no label of a name, or a name stands twice.
+            DataError: A name is no label, or is given twice.
         """
         if names is None:
             names = [next(iter(self.labels))]
@@ -61,15 +63,15 @@ def parse_tables(texts: Mapping[str, str], name: str) -> Tables:
     """Read the tables from their texts.
 
     Args:
-        texts: File name to content, of those of ``TABLE_NAMES`` that there are.
-        name: The data set, as messages call it.
+        texts: File name to content, for the files of ``TABLE_NAMES`` that exist.
+        name: Name of the data set in messages.
 
     Raises:
-        DataError: ``id_prop.csv`` is missing or empty, an id stands twice, or a table is not readable.
+        DataError: ``id_prop.csv`` is missing or empty, an id occurs twice, or a table cannot be parsed.
     """
     if ID_TABLE not in texts:
         raise DataError(
-            f"{name} holds no {ID_TABLE}: write one line a crystal in it, the id, a comma, the label"
+            f"{name} holds no {ID_TABLE}: write one line for each crystal in it, with the id, a comma and the label"
         )
     labels = {ID_TABLE: _id_table(texts[ID_TABLE], f"{ID_TABLE} of {name}")}
     if LABEL_TABLE in texts:
@@ -89,7 +91,7 @@ def shipped_element_features() -> dict[int, list[float]]:
 
 
 def _rows(text: str, where: str) -> list[tuple[str, ...]]:
-    """Return the stripped fields of each line that is not empty."""
+    """Return the stripped fields of each non-empty line."""
     try:
         rows = [tuple(map(str.strip, row)) for row in csv.reader(text.splitlines())]
     except csv.Error as error:
@@ -98,26 +100,28 @@ def _rows(text: str, where: str) -> list[tuple[str, ...]]:
 
 
 def _by_id(rows: list[tuple[str, ...]], where: str) -> dict[str, tuple[str, ...]]:
-    """Return each row's other fields under its first one, which is the id."""
+    """Return the other fields of each row by its first field, the id."""
     fields: dict[str, tuple[str, ...]] = {}
     for row in rows:
         identifier = row[0]
         if identifier in fields:
-            raise DataError(f"{where} lists {identifier!r} twice: keep one line an id")
+            raise DataError(f"{where} lists {identifier!r} twice: keep one line for each id")
         fields[identifier] = row[1:]
     return fields
 
 
 def _id_table(text: str, where: str) -> dict[str, str]:
-    """Return the label of each id; a line that ends after its id has an empty one."""
+    """Return the label of each id; an empty one if the line has no label."""
     rows = _by_id(_rows(text, where), where)
     if not rows:
-        raise DataError(f"{where} is empty: write one line a crystal in it, the id, a comma, the label")
+        raise DataError(
+            f"{where} is empty: write one line for each crystal in it, with the id, a comma and the label"
+        )
     return {identifier: others[0] if others else "" for identifier, others in rows.items()}
 
 
 def _label_table(text: str, where: str) -> dict[str, dict[str, str]]:
-    """Return the columns of a table with a header, each as values by id; a short line leaves its last out."""
+    """Return the columns of a table with a header, each as values by id; short lines lack the last columns."""
     rows = _rows(text, where)
     if not rows or rows[0][0] != "material_id":
         raise DataError(f"{where} does not begin with a header whose first column is material_id: add one")
@@ -130,7 +134,7 @@ def _label_table(text: str, where: str) -> dict[str, dict[str, str]]:
 
 
 def _features(text: str, where: str) -> dict[int, list[float]]:
-    """Return the element features of a JSON object; all must have one length, and atomic numbers for keys."""
+    """Return the element features of a JSON object: atomic numbers as keys, lists of one length as values."""
     try:
         features = {int(number): [float(value) for value in row] for number, row in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
@@ -140,5 +144,5 @@ def _features(text: str, where: str) -> dict[int, list[float]]:
     if not features or len({len(row) for row in features.values()}) != 1:
         raise DataError(f"{where} must give every element the same number of features")
     if not all(1 <= number <= HEAVIEST_ELEMENT for number in features):
-        raise DataError(f"{where} has a key that is no atomic number from 1 to {HEAVIEST_ELEMENT}")
+        raise DataError(f"{where} has a key that is not an atomic number from 1 to {HEAVIEST_ELEMENT}")
     return features

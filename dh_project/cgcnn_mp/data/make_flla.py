@@ -1,4 +1,4 @@
-"""Make ``flla.npz`` from the source distribution of matminer 0.3.2.
+"""Makes ``flla.npz`` from the source distribution of matminer 0.3.2.
 
 Usage: ``python -m dh_project.cgcnn_mp.data.make_flla matminer-0.3.2.tar.gz``. The same input gives the same
 bytes (with the same zlib). The file holds these arrays for C crystals of N atoms together:
@@ -31,7 +31,7 @@ UNIT = 1e-8
 
 
 def read_table(source_distribution: Path) -> list[dict[str, str]]:
-    """Return the rows of the table, which begins with one line that is a reference."""
+    """Return the rows of the table. Its first line is a reference, not a header."""
     with tarfile.open(source_distribution) as archive:
         member = archive.extractfile(TABLE)
         if member is None:
@@ -42,7 +42,11 @@ def read_table(source_distribution: Path) -> list[dict[str, str]]:
 
 
 def in_units(values: list[list[float]]) -> np.ndarray:
-    """Return values as int64 counts of ``UNIT``; a value that this would change is a ValueError."""
+    """Return values as int64 multiples of ``UNIT``.
+
+    Raises:
+        ValueError: A value is no exact multiple.
+    """
     exact = np.array(values, dtype=np.float64)
     counts = np.rint(exact / UNIT).astype(np.int64)
     if not np.array_equal(counts / round(1 / UNIT), exact):

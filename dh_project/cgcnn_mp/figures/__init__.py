@@ -1,1 +1,1 @@
-"""Figures of a training."""
+"""Figures of a training: learning curve, parity plot, ROC curve, and residuals by element."""

@@ -1,6 +1,6 @@
-"""Pictures of a training, drawn from the files that it left in its folder.
+"""Figures of a training, drawn from the files in its folder.
 
-No trial draws them: matplotlib is slow to import.
+Trials draw no figures, because matplotlib is slow to import.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ RESIDUALS, RESIDUALS_TABLE = "residuals_by_element.png", "residuals_by_element.c
 
 
 def draw_training_curve(folder: Path, unit: str) -> Path:
-    """Draw the validation error that a training left in a folder, epoch by epoch, the best one marked.
+    """Draw the validation error of each epoch, and mark the best epoch.
 
     Args:
-        folder: A training's folder; the picture goes there too.
-        unit: Of the label.
+        folder: Folder of a training. The figure is written there.
+        unit: Unit of the label.
 
     Returns:
-        Path of the picture.
+        Path of the figure.
 
     Raises:
-        OSError: There is no history, or the picture cannot be written.
+        OSError: The folder has no history, or the figure cannot be written.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -65,17 +65,17 @@ def draw_training_curve(folder: Path, unit: str) -> Path:
 
 
 def draw_parity(folder: Path, unit: str) -> Path:
-    """Draw predictions against labels, a panel a target, with MAE and R² of each set; the training set is pale.
+    """Draw predictions against labels, with MAE and R² of each set. Each target has a panel.
 
     Args:
-        folder: A training's folder; the picture goes there too.
-        unit: Of the label; several targets go without.
+        folder: Folder of a training. The figure is written there.
+        unit: Unit of the label. It is not shown if there are several targets.
 
     Returns:
-        Path of the picture.
+        Path of the figure.
 
     Raises:
-        OSError: There are no predictions, or the picture cannot be written.
+        OSError: The folder has no predictions, or the figure cannot be written.
     """
     targets = _read_predictions(folder)
     figure, panels = _panels(len(targets))
@@ -98,16 +98,16 @@ def draw_parity(folder: Path, unit: str) -> Path:
 
 
 def draw_roc(folder: Path) -> Path:
-    """Draw a classification's true against false positives at every threshold, with the AUC of each set.
+    """Draw the ROC curve of a classification, with the AUC of each set.
 
     Args:
-        folder: A training's folder; the picture goes there too.
+        folder: Folder of a training. The figure is written there.
 
     Returns:
-        Path of the picture.
+        Path of the figure.
 
     Raises:
-        OSError: There are no predictions, or the picture cannot be written.
+        OSError: The folder has no predictions, or the figure cannot be written.
     """
     from sklearn.metrics import roc_curve
 
@@ -128,22 +128,22 @@ def draw_roc(folder: Path) -> Path:
 def draw_residuals_by_element(
     folder: Path, elements: Mapping[str, Collection[str]] | CrystalGraphs, unit: str
 ) -> Path:
-    """Draw, and write to ``residuals_by_element.csv``, how wrong the crystals of each element are predicted.
+    """Draw the prediction errors by element, and write them to ``residuals_by_element.csv``.
 
-    The table has a row for each element in each set: set, element, the crystals that contain it, their MAE and
-    their mean error (prediction less label); of several targets ``mae:<name>`` and ``mean_error:<name>``. The
-    picture shows the test set, or the validation set where there is no test set.
+    The table has a row for each element in each set, with the number of crystals that contain the element, their MAE,
+    and their mean error (prediction minus label). If there are several targets, the columns are ``mae:<name>`` and
+    ``mean_error:<name>``. The figure shows the test set, or the validation set if there is no test set.
 
     Args:
-        folder: A training's folder; picture and table go there too.
-        elements: Symbols of the elements of each crystal by its id, or the graphs of the data set.
-        unit: Of the label; several targets go without.
+        folder: Folder of a training. Figure and table are written there.
+        elements: Element symbols of each crystal by its id, or the graphs of the data set.
+        unit: Unit of the label. It is not shown if there are several targets.
 
     Returns:
-        Path of the picture.
+        Path of the figure.
 
     Raises:
-        OSError: There are no predictions, or picture or table cannot be written.
+        OSError: The folder has no predictions, or figure or table cannot be written.
         KeyError: ``elements`` lacks a crystal that has a prediction.
     """
     if isinstance(elements, CrystalGraphs):
@@ -173,7 +173,7 @@ def _residuals(
     targets: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
     elements: Mapping[str, Collection[str]],
 ) -> list[dict[str, Any]]:
-    """Return the rows of the table of residuals: sets in their order, elements by the alphabet."""
+    """Return the rows of the table of residuals: sets in their order, elements in alphabetical order."""
     table: list[dict[str, Any]] = []
     for which in dict.fromkeys(row["set"] for row in rows):
         positions: dict[str, list[int]] = {}
@@ -192,7 +192,7 @@ def _residuals(
 
 
 def _symbols(graphs: CrystalGraphs) -> dict[str, set[str]]:
-    """Return the symbols of the elements of each crystal by its id."""
+    """Return the element symbols of each crystal by its id."""
     from pymatgen.core import Element  # slow to import
 
     symbols = {number: Element.from_Z(number).symbol for number in range(1, 119)}
@@ -208,7 +208,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def _read_predictions(folder: Path) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
-    """Return labels and predictions, float64 (C, 1) each, by target and set."""
+    """Return labels and predictions, float64 (C, 1) each, by target and by set."""
     rows = _read(folder / PREDICTIONS)
     endings = [name.removeprefix("label") for name in rows[0] if name.partition(":")[0] == "label"]
 
@@ -226,7 +226,7 @@ def _read_predictions(folder: Path) -> dict[str, dict[str, tuple[Tensor, Tensor]
 
 
 def _panels(count: int, width: float = 5, stacked: bool = False) -> tuple[Figure, list[Axes]]:
-    """Return a figure of so many panels, each ``width`` inches wide, side by side or one below the other."""
+    """Return a figure and its panels, each ``width`` inches wide, side by side or stacked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

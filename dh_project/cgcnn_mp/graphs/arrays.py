@@ -1,12 +1,12 @@
-"""Crystal graphs as flat arrays: what is computed once, kept in a file, and mapped by every trial.
+"""The arrays of crystal graphs, as they are kept in the graph file and mapped by every trial.
 
-A crystal graph has an atom a node and, for each atom, its nearest periodic neighbours within the cutoff radius
-(Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018)). Here it is kept folded by symmetry: atoms that see the
-same surroundings carry the same features in every layer, so that one *class* stands for all of them (the quotient
-graph; "asymmetric unit cells" in Ruff et al., arXiv:2302.14102). Neighbours of an atom that are of one class and
-equally far are one *edge*, which says how many of them there are. Distances are kept once a crystal.
+In a crystal graph the nodes are atoms, and the edges lead from each atom to its nearest periodic neighbours within
+the cutoff radius (Xie and Grossman, Phys. Rev. Lett. 120, 145301 (2018)). The graphs are folded by symmetry. Atoms
+with the same surroundings have the same features in every layer, so one *class* stands for all of them (the quotient
+graph; "asymmetric unit cells" in Ruff et al., arXiv:2302.14102). Neighbours of an atom that belong to the same class
+and are equally far away form one *edge*, which has their number. Each distance is kept once for each crystal.
 
-This module imports neither torch nor pymatgen: worker processes start with it.
+This module imports neither torch nor pymatgen, so worker processes start fast.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 
 
 class GraphArrays(NamedTuple):
-    """The graphs of C crystals, end to end; indices count within a crystal.
+    """The graphs of C crystals, concatenated. Indices count within a crystal.
 
-    In memory, integers are int32 (elements uint8); in the file, each array is of the narrowest type that holds it.
+    Integers are int32 in memory (``elements``: uint8). In the file each array has the narrowest type that holds it.
 
     Attributes:
-        class_counts: (C,), classes of each crystal.
-        distance_counts: (C,), distances of each crystal.
-        elements: (classes,), atomic number less one.
-        multiplicities: (classes,), atoms that each class stands for.
-        edge_counts: (classes,), edges of each class.
-        neighbours: (edges,), class of the neighbours; the edges of a class follow each other, nearest first.
-        shells: (edges,), which of the crystal's distances the neighbours lie at.
-        repeats: (edges,), neighbours that the edge stands for.
+        class_counts: (C,), number of classes of each crystal.
+        distance_counts: (C,), number of distances of each crystal.
+        elements: (classes,), atomic number minus one.
+        multiplicities: (classes,), number of atoms in each class.
+        edge_counts: (classes,), number of edges of each class.
+        neighbours: (edges,), class of the neighbours. The edges of a class are consecutive, nearest first.
+        shells: (edges,), index of the neighbours' distance among the crystal's distances.
+        repeats: (edges,), number of neighbours that the edge stands for.
         distances: float32 (distances,), Å, ascending within a crystal.
     """
 
@@ -51,14 +51,14 @@ LEVELS = {
     "edge": ("neighbours", "shells", "repeats"),
     "distance": ("distances",),
 }
-"""The arrays that have an element a crystal, a class, an edge, a distance."""
+"""The arrays with one element for each crystal, class, edge or distance."""
 
 
 def end_to_end(graphs: Sequence[GraphArrays]) -> GraphArrays:
-    """Join the graphs of one or more sets of crystals."""
+    """Concatenate the graphs of several sets of crystals."""
     return GraphArrays(*map(np.concatenate, zip(*graphs, strict=True)))
 
 
 def first_positions(counts: np.ndarray) -> np.ndarray:
-    """Return where parts of these sizes begin when they lie end to end, and where the last ends, int64."""
+    """Return the start of each part, and the end of the last, after concatenation: int64 (parts + 1,)."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

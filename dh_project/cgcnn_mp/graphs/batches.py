@@ -1,9 +1,9 @@
 """Crystal graphs as a few flat tensors, and batches of them by index arithmetic.
 
-All graphs of a data set lie end to end in the same tensors (``preparation.arrays`` says how), so that they can be
-mapped from one file, moved to a GPU as a whole, and batched without visiting single crystals. What ``nearest`` leaves
-as it is in the file is shared by the trials of a node; edges and distances are each trial's own. A step never asks
-the GPU for a size: those are kept on the CPU beside.
+All graphs of a data set are concatenated in the same tensors (see ``graphs/arrays.py``). They can be mapped from one
+file, moved to a GPU as a whole, and batched without a loop over crystals. The trials on a node share the memory of
+the tensors that ``nearest`` does not change; edges and distances are separate in each trial. Sizes are also kept on
+the CPU, so a training step never waits for the GPU to learn one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def moved(holder: T, device: torch.device | str) -> T:
-    """Return a copy of a dataclass whose tensors, in whatever depth, lie on ``device``."""
+    """Return a copy of a dataclass with its tensors, also those of its ``Edges``, on ``device``."""
     values: dict[str, Any] = {}
     for field in fields(holder):  # type: ignore[arg-type]
         value = getattr(holder, field.name)
@@ -39,12 +39,12 @@ class Batch:
 
     Attributes:
         element_features: float32 (elements, features); row ``z - 1`` describes atomic number z.
-        elements: int32 (N,), row of ``element_features`` of each class.
+        elements: int32 (N,), row of ``element_features`` for each class.
         distances: float32 (U,), Å.
-        edges: Who is whose neighbour, and how many atoms each class stands for.
+        edges: The neighbours of each class, and the number of atoms in it.
         crystals: int32 (N,), index within the batch of each class's crystal.
-        atom_counts: float32 (C,), atoms of each crystal.
-        labels: float32 (C, targets), in their units; NaN where there is none.
+        atom_counts: float32 (C,), number of atoms of each crystal.
+        labels: float32 (C, targets), in their units; NaN for a missing label.
     """
 
     element_features: Tensor
@@ -62,25 +62,25 @@ class Batch:
 
 @dataclass(frozen=True)
 class CrystalGraphs:
-    """The graphs of a whole data set, end to end; indices count within a crystal.
+    """The graphs of a whole data set, concatenated. Indices count within a crystal.
 
     Attributes:
         ids: Material id of each of the C crystals.
         radius: Cutoff radius, Å.
-        max_num_nbr: Neighbours an atom, at most.
+        max_num_nbr: Neighbours of each atom, at most.
         element_features: float32 (elements, features); row ``z - 1`` describes atomic number z.
-        elements: Integer (classes,), row of ``element_features`` of each class of equivalent atoms.
-        multiplicities: Integer (classes,), atoms that each class stands for.
-        neighbours: Integer (edges,), class of the neighbours; nearest first in a class.
-        shells: Integer (edges,), which of its crystal's distances they lie at.
-        repeats: Integer (edges,), neighbours that each edge stands for.
+        elements: Integer (classes,), row of ``element_features`` for each class of equivalent atoms.
+        multiplicities: Integer (classes,), number of atoms in each class.
+        neighbours: Integer (edges,), class of the neighbours; nearest first within a class.
+        shells: Integer (edges,), index of the neighbours' distance among the crystal's distances.
+        repeats: Integer (edges,), number of neighbours that each edge stands for.
         distances: float32 (distances,), Å.
-        first_class: int64 (C + 1,), where each crystal's classes begin, and where the last one's end.
-        first_edge: int64 (classes + 1,), the same of each class's edges.
-        first_distance: int64 (C + 1,), the same of each crystal's distances.
-        labels: float64 (C, targets); NaN where there is none.
+        first_class: int64 (C + 1,), index of the first class of each crystal, and the number of all classes.
+        first_edge: int64 (classes + 1,), the same for the edges of each class.
+        first_distance: int64 (C + 1,), the same for the distances of each crystal.
+        labels: float64 (C, targets); NaN for a missing label.
         label_names: Name of each target.
-        ties: Which of equally far neighbours were kept; ``load_data`` says what there is.
+        ties: Rule for choosing among equally far neighbours; see ``DataSettings``.
     """
 
     ids: list[str]
@@ -104,18 +104,18 @@ class CrystalGraphs:
         return len(self.ids)
 
     def to(self, device: torch.device | str) -> CrystalGraphs:
-        """Return the graphs on ``device``, whole."""
+        """Return all graphs on ``device``."""
         return moved(self, device)
 
     @cached_property
     def atom_counts(self) -> Tensor:
-        """Atoms of each crystal, int64 (C,)."""
+        """Number of atoms of each crystal, int64 (C,)."""
         atoms = torch.cat([self.first_class.new_zeros(1), self.multiplicities.long().cumsum(0)])
         return atoms[self.first_class].diff()
 
     @cached_property
     def first_edge_of_crystal(self) -> Tensor:
-        """Where each crystal's edges begin, and where the last one's end, int64 (C + 1,)."""
+        """Index of the first edge of each crystal, and the number of all edges, int64 (C + 1,)."""
         return self.first_edge[self.first_class]
 
     @cached_property
@@ -124,7 +124,7 @@ class CrystalGraphs:
 
     @cached_property
     def sizes(self) -> Tensor:
-        """Classes, edges and distances of each crystal, int64 (C, 3), on the CPU."""
+        """Number of classes, edges and distances of each crystal, int64 (C, 3), on the CPU."""
         firsts = (self.first_class, self.first_edge_of_crystal, self.first_distance)
         return torch.stack([first.diff() for first in firsts], dim=1).cpu()
 
@@ -132,22 +132,22 @@ class CrystalGraphs:
         """Gather crystals into one batch.
 
         Args:
-            rows: int64 (C,), which crystals, on the CPU.
+            rows: int64 (C,), indices of the crystals, on the CPU.
 
         Returns:
-            The batch, on the graphs' device.
+            The batch, on the device of the graphs.
         """
         return self._gathered(sent(rows, self.labels.device), self.sizes[rows].sum(0).tolist())
 
     def batches(self, rows: Tensor, batch_size: int) -> Iterator[Batch]:
-        """Yield crystals, int64 rows on the CPU, in batches of ``batch_size``; the last may be smaller."""
+        """Yield crystals, given by int64 indices on the CPU, in batches. The last batch may be smaller."""
         sizes = [part.sum(0).tolist() for part in self.sizes[rows].split(batch_size)]
         parts = sent(rows, self.labels.device).split(batch_size)
         for part, size in zip(parts, sizes, strict=True):
             yield self._gathered(part, size)
 
     def _gathered(self, rows: Tensor, sizes: Sequence[int]) -> Batch:
-        """Return the batch of ``rows``, which lie on the graphs' device, given its classes, edges, distances."""
+        """Return the batch of ``rows``, on the device of the graphs, given its sizes."""
         classes, crystals, class_starts = _ranges(self.first_class, rows, sizes[0])
         edges, edge_crystals, _ = _ranges(self.first_edge_of_crystal, rows, sizes[1])
         distances, _, distance_starts = _ranges(self.first_distance, rows, sizes[2])
@@ -175,9 +175,13 @@ class CrystalGraphs:
         )
 
     def nearest(self, max_num_nbr: int, radius: float) -> CrystalGraphs:
-        """Return the same graphs with fewer neighbours: at most so many an atom, within so many Å.
+        """Return the same graphs with only the nearest neighbours.
 
-        An atom may end without a neighbour; see ``isolated``.
+        An atom can lose all of its neighbours; see ``isolated``.
+
+        Args:
+            max_num_nbr: Neighbours of each atom, at most.
+            radius: Cutoff radius, Å.
         """
         owners = torch.repeat_interleave(self.first_edge.diff())
         crystals = torch.repeat_interleave(self.first_class.diff())[owners]
@@ -205,32 +209,32 @@ class CrystalGraphs:
         )
 
     def isolated(self) -> list[int]:
-        """Return the crystals, ascending, of which an atom has no neighbour."""
+        """Return the indices, ascending, of the crystals that have an atom without neighbours."""
         lonely = torch.nonzero(self.first_edge.diff() == 0).flatten()
         return torch.unique(torch.searchsorted(self.first_class, lonely, right=True) - 1).tolist()
 
 
 def sent(rows: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of the CPU on a device; a GPU takes it while the CPU goes on."""
+    """Copy a CPU tensor to a device; to a GPU asynchronously, from pinned memory."""
     return rows.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else rows.to(device)
 
 
 def first_positions(counts: Tensor) -> Tensor:
-    """Return where parts of these sizes begin when they lie end to end, and where the last ends."""
+    """Return the start of each part, and the end of the last, after concatenation: int64 (parts + 1,)."""
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def _ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Lay the parts of some rows end to end.
+    """Concatenate the parts of some rows.
 
     Args:
-        first: int64 (C + 1,), where each row's part begins.
-        rows: int64 (R,).
-        total: Elements of all these parts; telling it spares asking the device.
+        first: int64 (C + 1,), start of the part of each row.
+        rows: int64 (R,), indices of the rows.
+        total: Number of elements of all these parts. It is passed so that the device need not be asked.
 
     Returns:
-        Where each element comes from, int64 (total,); which of the R rows it belongs to, int64 (total,); where
-        each row's part begins now, int64 (R,).
+        The index that each element comes from, int64 (total,); the position in ``rows`` of the row that it belongs
+        to, int64 (total,); the start of each row's part in the result, int64 (R,).
     """
     begins = first.index_select(0, rows)
     counts = first.index_select(0, rows + 1) - begins
@@ -241,11 +245,17 @@ def _ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Tensor, Te
 
 @dataclass(frozen=True)
 class CrystalSet:
-    """Some of the crystals of a data set (its training set, say).
+    """Some crystals of a data set, such as its training set.
+
+    ``load_data`` returns three of them::
+
+        train, valid, test = load_data("flla")
+        for batch in train.batches(256, torch.Generator().manual_seed(0)):
+            predictions = network(batch)  # (256, 1)
 
     Attributes:
         graphs: The graphs of the whole data set.
-        rows: int64 (crystals,), which of them belong to this set; on the CPU.
+        rows: int64 (crystals,), indices of the crystals in this set, on the CPU.
     """
 
     graphs: CrystalGraphs
@@ -269,20 +279,22 @@ class CrystalSet:
         return self.graphs.labels[self.rows.to(self.graphs.labels.device)].cpu()
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
-        """Yield the set in batches, in its order, or shuffled by a generator that lives on the CPU.
+        """Yield the set in batches.
 
-        The last batch may be smaller. A last batch of a single atom is yielded too.
+        Args:
+            batch_size: Crystals in each batch. The last batch may be smaller.
+            generator: Generator on the CPU that shuffles the set; None: keep its order.
         """
         rows = self.rows if generator is None else self.shuffled(generator)
         yield from self.graphs.batches(rows, batch_size)
 
     def shuffled(self, generator: torch.Generator) -> Tensor:
-        """Return the set's rows in a random order, int64 (crystals,); all is on the CPU."""
+        """Return the rows of the set in random order, int64 (crystals,), on the CPU."""
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
 
 
 def on_device(sets: Mapping[str, CrystalSet], device: torch.device) -> dict[str, CrystalSet]:
-    """Move sets to a device; graphs that they share are moved once."""
+    """Move sets to a device. Graphs that several sets share are moved once."""
     graphs = {id(crystals.graphs): crystals.graphs for crystals in sets.values()}
     moved = {key: value.to(device) for key, value in graphs.items()}
     return {name: replace(crystals, graphs=moved[id(crystals.graphs)]) for name, crystals in sets.items()}

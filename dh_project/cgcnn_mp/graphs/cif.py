@@ -1,9 +1,9 @@
-"""Structures as their sources have them (CIF files, cells), read into arrays.
+"""Reads structures (CIF files and cells) into arrays.
 
-A plain CIF (one block, no symmetry but the identity, whole atoms of plain elements, as the Materials Project and
-pymatgen write them) is read with gemmi, and gives what ``Structure.from_str(cif, fmt="cif")`` of pymatgen gives:
-the same lattice, and the same coordinates, rounded to 1/3 and 2/3 where that does. Atoms stay in the file's order.
-All else is left to pymatgen itself.
+A plain CIF has one data block, no symmetry operation but the identity, and fully occupied sites of plain elements, as
+the Materials Project and pymatgen write it. It is read with gemmi, with the same result as
+``Structure.from_str(cif, fmt="cif")`` of pymatgen: the same lattice and coordinates, also rounded to 1/3 and 2/3, and
+the same order of atoms. pymatgen itself reads all other CIF files.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 MOST_ATOMS = int(np.iinfo(np.int16).max)
 THIRDS_TOLERANCE = SITE_TOLERANCE = 1e-4
-"""pymatgen's: how far from 1/3 or 2/3, relatively, is that, and how near two sites are one (fractional)."""
+"""Tolerances of pymatgen: relative, for rounding to 1/3 and 2/3; fractional, for two sites at the same place."""
 THINNEST_CELL = 0.011
-"""Å between opposite faces; pymatgen refuses 0.01."""
+"""Smallest distance between opposite faces of a cell, Å; pymatgen refuses 0.01."""
 FLAT = "the cell is flat, or not finite"
 
 _PERIODS = (
@@ -49,23 +49,23 @@ OPERATIONS = (
     "_space_group_symop_operation_xyz",
     "_space_group_symop_operation_xyz_",
 )
-"""Where pymatgen looks for symmetry operations, in its order."""
+"""Tags that pymatgen searches for symmetry operations, in this order."""
 COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 SYMBOL, LABEL, OCCUPANCY = (f"_atom_site_{name}" for name in ("type_symbol", "label", "occupancy"))
 UNUSUAL = (b"magn", b"moment", b"_atom_type_", b"powder_pattern")
-"""Words of files that only pymatgen shall read: with spins, or oxidation states."""
+"""Words in files that are left to pymatgen, because they have spins or oxidation states."""
 
 
 class UnusableCrystal(Exception):
-    """A crystal that no graph can be made of; the message is the reason."""
+    """A crystal without a graph; the message is the reason."""
 
 
 class Cells(NamedTuple):
-    """Structures of C crystals, end to end.
+    """Structures of C crystals, concatenated.
 
     Attributes:
         lattices: float64 (C, 3, 3), rows a, b, c, Å.
-        atom_counts: int64 (C,); 0 where a crystal is not usable.
+        atom_counts: int64 (C,); 0 for an unusable crystal.
         numbers: uint8 (N,), atomic numbers.
         coordinates: float64 (N, 3), fractional.
     """
@@ -80,10 +80,10 @@ def read_structures(written: Sequence[Written]) -> tuple[Cells, list[str]]:
     """Read structures.
 
     Args:
-        written: Contents of C CIF files, or cells.
+        written: The contents of C CIF files, or cells.
 
     Returns:
-        The structures, without an atom where one is not usable; and why it is not, C lines, empty where it is.
+        The structures; an unusable crystal has no atoms. And C reasons, empty for usable crystals.
     """
     plain = _PlainCifs()
     usable = [isinstance(one, bytes) and plain.read(one) for one in written]
@@ -126,7 +126,7 @@ def _split(cells: Cells) -> Iterator[Cell]:
 
 
 class _PlainCifs:
-    """Plain CIF files, read one by one into lists and made into arrays at once."""
+    """Collects plain CIF files in lists, and converts them to arrays together."""
 
     def __init__(self) -> None:
         self._parameters: list[float] = []
@@ -135,7 +135,7 @@ class _PlainCifs:
         self._coordinates: tuple[list[float], list[float], list[float]] = ([], [], [])
 
     def read(self, content: bytes) -> bool:
-        """Take in one file; return whether it is plain."""
+        """Read a file and return whether it is plain."""
         if content.count(b"data_") != 1 or any(word in content for word in UNUSUAL):
             return False
         try:
@@ -159,7 +159,7 @@ class _PlainCifs:
         return True
 
     def cells(self) -> Cells:
-        """Return what was read, without the atoms of those that are not plain after all."""
+        """Return the structures; those that turn out not to be plain have no atoms."""
         counts = np.array(self._counts, np.int64)
         parameters = np.array(self._parameters, np.float64).reshape(-1, 6)
         coordinates = np.array(self._coordinates, np.float64).T.copy()
@@ -200,14 +200,14 @@ def finish_plain(
     lattices: np.ndarray,
     plain: np.ndarray,
 ) -> None:
-    """Make lattices and round coordinates as pymatgen does, and look for what it treats in a way of its own.
+    """Compute lattices and round coordinates as pymatgen does, and find the crystals that it treats specially.
 
     Args:
-        parameters: float64 (C, 6), a, b, c, Å, and alpha, beta, gamma, degrees.
-        first: int64 (C + 1,), where each crystal's atoms begin, and the last one's end.
-        coordinates: float64 (N, 3), fractional; rounded and moved into the cell in place.
-        lattices: float64 (C, 3, 3), to be filled.
-        plain: bool (C,), to be filled: False for a cell that is flat or not finite, or two atoms at one place.
+        parameters: float64 (C, 6), a, b, c in Å, and alpha, beta, gamma in degrees.
+        first: int64 (C + 1,), index of each crystal's first atom, and the number of all atoms.
+        coordinates: float64 (N, 3), fractional. They are rounded and moved into the cell in place.
+        lattices: float64 (C, 3, 3), output.
+        plain: bool (C,), output: False if the cell is flat or not finite, or two atoms are at the same place.
     """
     for crystal in range(len(parameters)):
         a, b, c = parameters[crystal, 0], parameters[crystal, 1], parameters[crystal, 2]
@@ -243,7 +243,7 @@ def finish_plain(
 
 @compiled
 def thinnest(lattice: np.ndarray) -> float:
-    """Return the smallest distance between opposite faces of a cell, Å; not a number or 0 where it has none."""
+    """Return the smallest distance between opposite faces of a cell, Å; 0 or NaN if its volume is 0 or NaN."""
     volume = largest = 0.0
     for row in range(3):
         one, other = lattice[(row + 1) % 3], lattice[(row + 2) % 3]
@@ -277,15 +277,15 @@ def _too_many(atoms: int) -> str:
 
 
 def isolated_atom(symbol: str, radius: float) -> str:
-    """Return the reason why a crystal has no graph where an atom of this element has no neighbour."""
+    """Return the reason for a crystal with an atom, of this element, that has no neighbour."""
     return f"isolated atom: {symbol} has no neighbour within {radius:g} Å"
 
 
 def structure_of(written: Written) -> Structure:
-    """Return a structure as pymatgen has it.
+    """Return a structure as an object of pymatgen.
 
     Raises:
-        UnusableCrystal: It cannot be read, or is none of whole atoms of elements.
+        UnusableCrystal: The structure cannot be read, or has sites that are not one full atom of an element.
     """
     from pymatgen.core import Structure  # slow to import
 
@@ -299,7 +299,8 @@ def parse_with_pymatgen(content: bytes) -> Structure:
     """Return the first structure of a CIF, as ``Structure.from_file`` does.
 
     Raises:
-        UnusableCrystal: It is not readable, has too many atoms, or a site that is not one whole atom of an element.
+        UnusableCrystal: The CIF cannot be read, has too many atoms, or a site that is not one full atom of an
+            element.
     """
     from pymatgen.core import Structure  # slow to import
 
@@ -309,7 +310,7 @@ def parse_with_pymatgen(content: bytes) -> Structure:
             structure = Structure.from_str(decode(content), fmt="cif")
         except MemoryError:
             raise
-        except Exception as error:  # whatever a parser may raise on garbage
+        except Exception as error:  # the parser may raise anything on garbage
             reason = f"{type(error).__name__}: {dh.errors.one_line(error)}"[:120]
             raise UnusableCrystal(f"unparsable CIF: {reason}") from None
     if not structure.is_ordered:

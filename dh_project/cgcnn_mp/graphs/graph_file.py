@@ -1,7 +1,7 @@
-"""The file of graphs: what comes is put aside on disk, then written in the order of ids, and mapped by all.
+"""The graph file: written once in the order of the ids, and memory-mapped by every trial.
 
-The file is in safetensors' format (https://github.com/huggingface/safetensors), written piece by piece here, because
-the library would want all arrays in memory, and read by the library, which maps it.
+The format is safetensors (https://github.com/huggingface/safetensors). The safetensors library reads and maps the
+file. It is written here, block by block, because the library would need all arrays in memory.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dh_project.cgcnn_mp.crystals.cache import replace_file, unwritable
 from dh_project.cgcnn_mp.graphs.arrays import LEVELS, GraphArrays, first_positions
 
 TYPE_NAMES = {"uint8": "U8", "int16": "I16", "int32": "I32", "int64": "I64", "float32": "F32"}
-"""NumPy's names of types to safetensors'."""
+"""Names of types in NumPy and in safetensors."""
 PIECE = 4096
-"""Crystals that are written at a time."""
+"""Number of crystals in each written block."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class PreparedGraphs:
     """The graphs of a source, mapped from their file.
 
     Attributes:
-        ids: Material ids of the C crystals that have a graph, in the source's order.
-        left_out: Material id to reason, of those that have none.
-        arrays: The tensors that ``GraphArrays`` names; integers of whatever type is wide enough.
+        ids: Material ids of the C crystals that have a graph, in the order of the source.
+        left_out: Material id to reason, for the crystals without a graph.
+        arrays: The tensors that ``GraphArrays`` describes; integers have the narrowest type that holds them.
     """
 
     ids: list[str]
@@ -43,7 +43,7 @@ class PreparedGraphs:
 
 
 def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
-    """Map a file of graphs; None where there is none, or one that is cut short or not of this key."""
+    """Map a graph file; return None if it is missing or truncated, or has another key."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -61,13 +61,13 @@ def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
 
 
 class GraphFileWriter:
-    """Collects graphs in whatever order they come, and writes them in the order of ids.
+    """Context manager that collects graphs in any order, and writes them in the order of the ids.
 
-    What has come lies in files without a name beside the one to be written, so that memory holds no more than a few
-    numbers a crystal, and nothing is left behind however the process ends. A context manager.
+    Collected graphs are kept in unnamed temporary files in the same folder. Memory holds only a few numbers for each
+    crystal, and no file remains if the process is killed.
 
     Raises:
-        DataError: The folder cannot be written to, or is full; so do the methods.
+        DataError: The folder cannot be written to, or the disk is full. All methods raise it too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,11 +91,11 @@ class GraphFileWriter:
 
     def __exit__(self, *_: object) -> None:
         for file in self._aside.values():
-            with suppress(OSError):  # what a full disk did not take is not wanted any more
+            with suppress(OSError):  # a full disk refuses the last writes, whose data is no longer needed
                 file.close()
 
     def add(self, ids: Sequence[str], reasons: Sequence[str], graphs: GraphArrays) -> None:
-        """Take in the graphs of some crystals, or the reasons why there are none."""
+        """Add the graphs of some crystals; a reason that is not empty says why a crystal has no graph."""
         self._rows.update(zip(ids, range(self._come, self._come + len(ids)), strict=True))
         self._reasons.update(zip(ids, reasons, strict=True))
         self._come += len(ids)
@@ -113,7 +113,7 @@ class GraphFileWriter:
         return len(self._rows)
 
     def write(self, ids: Sequence[str], key: str) -> None:
-        """Write the file, whole or not at all, with the graphs of ``ids`` in their order."""
+        """Write the file in one step, with the graphs in the order of ``ids``."""
         reasons = {
             identifier: self._reasons.get(identifier, f"no readable file {identifier}.cif")
             for identifier in ids
@@ -135,9 +135,7 @@ class GraphFileWriter:
         }
         level_of = {name: level for level, names in LEVELS.items() for name in names}
         types = {name: self._narrowest(name) for name in GraphArrays._fields}
-        names = sorted(
-            types, key=lambda name: -types[name].itemsize
-        )  # so that each begins at a multiple of its own
+        names = sorted(types, key=lambda name: -types[name].itemsize)  # aligns each array to its item size
         header: dict[str, object] = {"__metadata__": facts}
         begin = 0
         for name in names:
@@ -172,12 +170,12 @@ class GraphFileWriter:
 
 
 def _gathered(array: np.ndarray, counts: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield, in pieces, the parts of an array that belong to some rows, in their order.
+    """Yield, in blocks, the parts of an array that belong to some rows, in the order of these rows.
 
     Args:
-        array: The parts of all rows, end to end.
-        counts: Elements of each row's part.
-        rows: int64, which rows.
+        array: The parts of all rows, concatenated.
+        counts: Number of elements of each row's part.
+        rows: int64, indices of the rows.
     """
     first = first_positions(counts)
     for begin in range(0, len(rows), PIECE):

@@ -1,4 +1,4 @@
-"""A whole data set: its graphs, joined with its labels and element features."""
+"""A whole data set: its graphs with its labels and element features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.graphs.prepare import prepare_graphs
 
 NEIGHBOURS_KEPT, RADIUS_KEPT = 16, 8.0
-"""Neighbours an atom and cutoff radius, Å, in the cache at least: up to here, any choice is a slice of one file."""
+"""Neighbours of each atom and cutoff radius (Å) in the graph file, at least. Smaller ones are cut from that file."""
 
 FLAT = ("elements", "multiplicities", "neighbours", "shells", "repeats", "distances")
 
@@ -32,10 +32,10 @@ class LabelledGraphs:
     """A whole data set with one or several of its labels.
 
     Attributes:
-        source: The data set, as messages call it.
-        graphs: All graphs; a label is NaN where it is missing.
-        usable: Positions of the crystals that have a graph, features and every label.
-        left_out: Material id to reason, of all others.
+        source: Name of the data set in messages.
+        graphs: All graphs; a missing label is NaN.
+        usable: Indices of the crystals that have a graph, element features and every label.
+        left_out: Material id to reason, for all other crystals.
     """
 
     source: str
@@ -72,7 +72,7 @@ def label_graphs(
     tables = source.tables()
     chosen = tables.chosen_labels(settings.label)
     kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, max_num_nbr)
-    if ties == "pymatgen":  # in which order it has equally far neighbours depends on the radius
+    if ties == "pymatgen":  # its order of equally far neighbours depends on the radius
         kept_radius = radius
     prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, settings.quotient)
 
@@ -93,7 +93,7 @@ def label_graphs(
 def _parse_labels(
     ids: Sequence[str], labels: Mapping[str, Mapping[str, str]]
 ) -> tuple[Tensor, dict[str, str]]:
-    """Return labels, float64 (C, targets), NaN where there is none, and the first reason why by id."""
+    """Return the labels, float64 (C, targets), with NaN for a missing one, and the first reason for that by id."""
     numbers = [[_number(values.get(identifier, "")) for values in labels.values()] for identifier in ids]
     reasons: dict[str, str] = {}
     for identifier, row in zip(ids, numbers, strict=True):
@@ -108,7 +108,7 @@ def _parse_labels(
 
 
 def _number(text: str) -> float:
-    """Return a label as a number, NaN where it is no finite one."""
+    """Return a label as a number, or NaN if it is not a finite one."""
     try:
         number = float(text)
     except ValueError:
@@ -136,7 +136,7 @@ def _crystal_graphs(
 
 
 def element_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
-    """Return features, float32 (elements, features), and whether there are any, bool (256,)."""
+    """Return the features, float32 (elements, features), and whether each element has some, bool (256,)."""
     table = torch.zeros(max(features), len(next(iter(features.values()))))
     described = torch.zeros(256, dtype=torch.bool)
     for number, row in features.items():
@@ -146,7 +146,7 @@ def element_table(features: dict[int, list[float]]) -> tuple[Tensor, Tensor]:
 
 
 def _without_features(graphs: CrystalGraphs, described: Tensor) -> dict[str, str]:
-    """Return the reason by id for crystals with an element that has no features."""
+    """Return a reason by id for each crystal that contains an element without features."""
     atoms = torch.nonzero(~described[graphs.elements.int()]).flatten()
     crystals = torch.searchsorted(graphs.first_class, atoms, right=True) - 1
     numbers = graphs.elements[atoms].int() + 1
@@ -157,7 +157,7 @@ def _without_features(graphs: CrystalGraphs, described: Tensor) -> dict[str, str
 
 
 def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_share: float) -> None:
-    """Log how many crystals are left out, or raise DataError where they are too many."""
+    """Log how many crystals are left out; raise a DataError if there are too many."""
     if not left_out:
         return
     first = "; ".join(f"{identifier}: {reason}" for identifier, reason in list(left_out.items())[:3])

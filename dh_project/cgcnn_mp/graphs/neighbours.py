@@ -1,12 +1,12 @@
-"""The nearest periodic neighbours of each atom of a crystal, compiled.
+"""Finds the nearest periodic neighbours of each atom of a crystal, in compiled code.
 
-Of each atom, all neighbours are found up to the end of the shell that holds the K-th nearest: which ones of a
-shell that the count cuts are kept is decided later, when it is known which of them are equivalent
-(``symmetry.py``). Neighbours whose distances follow each other by no more than ``SHELL_GAP`` are one shell.
+All neighbours are found up to the end of the shell that contains the K-th nearest one. If only a part of this shell
+is needed, ``symmetry.py`` chooses it later, when it is known which neighbours are equivalent. A shell is a set of
+neighbours whose sorted distances differ by no more than ``SHELL_GAP`` from one to the next.
 
 Lattice points within a sphere are enumerated plane by plane and row by row (Fincke and Pohst, Math. Comput. 44, 463
-(1985)), so that skewed and tiny cells need no special care and hardly a point outside the sphere is visited. The
-sphere grows until it is certain that it holds what is asked for.
+(1985)). This works for skewed and tiny cells too, and visits few points outside the sphere. The sphere grows until it
+is certain to contain the neighbours that are needed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import numpy as np
 from dh_project.cgcnn_mp.graphs.compiling import compiled
 
 SHELL_GAP = 1e-5
-"""Å between one shell and the next, at least."""
+"""Smallest gap between two shells, Å."""
 ON_THE_EDGE = 1e-8
-"""Å that a neighbour may lie beyond the cutoff radius, as in pymatgen."""
+"""Tolerance of the cutoff radius, Å, as in pymatgen."""
 FIRST_REACH = 1.5
-"""Neighbours that the first sphere would hold at the mean density, over those asked for."""
+"""Ratio of the neighbours in the first sphere, at the mean density, to the K that are needed."""
 
 
 @compiled
 def triangular(lattice: np.ndarray) -> np.ndarray:
-    """Return the lattice turned so that a lies along x, and b in the plane of x and y.
+    """Rotate a lattice so that a is along x, and b is in the plane of x and y.
 
     Args:
         lattice: float64 (3, 3), rows a, b, c, Å; not flat.
 
     Returns:
-        float64 (3, 3), lower triangular, its diagonal above 0.
+        float64 (3, 3), lower triangular, with a positive diagonal.
     """
     turned = np.zeros((3, 3))
     axes = np.empty((3, 3))
@@ -55,7 +55,7 @@ def triangular(lattice: np.ndarray) -> np.ndarray:
 
 @compiled
 def _longer(array: np.ndarray, used: int) -> np.ndarray:
-    """Return an array of twice the length that begins with the first ``used`` elements."""
+    """Return an array of twice the length that starts with the first ``used`` elements."""
     grown = np.empty(2 * len(array), array.dtype)
     for place in range(used):  # an assignment of slices would take seconds to compile
         grown[place] = array[place]
@@ -71,9 +71,18 @@ def _within(
     others: np.ndarray,
     squares: np.ndarray,
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Find all neighbours of one atom within ``reach``; return how many, who, and their squared distances.
+    """Find all neighbours of one atom within a distance.
 
-    ``lattice`` is triangular; the two arrays are used, or longer ones where they do not suffice.
+    Args:
+        lattice: float64 (3, 3), lower triangular, Å.
+        coordinates: float64 (N, 3), fractional, within the cell.
+        atom: Index of the atom.
+        reach: The distance, Å.
+        others: int32 buffer for the neighbours.
+        squares: float64 buffer for their squared distances.
+
+    Returns:
+        The number of neighbours, and the two buffers, which are replaced by longer ones if necessary.
     """
     a_x, b_x, b_y = lattice[0, 0], lattice[1, 0], lattice[1, 1]
     c_x, c_y, c_z = lattice[2, 0], lattice[2, 1], lattice[2, 2]
@@ -126,7 +135,7 @@ def _sort_by_distance(squares: np.ndarray, others: np.ndarray, found: int) -> No
 
 @compiled
 def _end_of_shell(squares: np.ndarray, found: int, count: int) -> int:
-    """Return where the shell ends that holds the ``count``-th nearest, as far as is known."""
+    """Return the end of the shell that contains the ``count``-th nearest of the neighbours found so far."""
     end = min(count, found)
     while end < found and math.sqrt(squares[end]) - math.sqrt(squares[end - 1]) <= SHELL_GAP:
         end += 1
@@ -137,17 +146,17 @@ def _end_of_shell(squares: np.ndarray, found: int, count: int) -> int:
 def find_neighbours(
     lattice: np.ndarray, coordinates: np.ndarray, radius: float, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the neighbours of each atom of a crystal, up to the end of the shell of the ``count``-th nearest.
+    """Find the neighbours of each atom of a crystal, up to the end of the shell of the K-th nearest.
 
     Args:
-        lattice: float64 (3, 3), rows a, b, c, Å; any, but not flat.
-        coordinates: float64 (N, 3), fractional, in whatever cell.
-        radius: Cutoff, Å; neighbours farther away are none.
+        lattice: float64 (3, 3), rows a, b, c, Å; not flat.
+        coordinates: float64 (N, 3), fractional; they may lie outside the cell.
+        radius: Cutoff radius, Å.
         count: K.
 
     Returns:
-        Where each atom's neighbours begin, and the last one's end, int64 (N + 1,); the neighbours, nearest first,
-        int32 (B,); their distances, Å, float64 (B,). An atom may have fewer than K, or none.
+        The index of each atom's first neighbour, and the number of all, int64 (N + 1,); the neighbours, nearest
+        first, int32 (B,); their distances, Å, float64 (B,). An atom may have fewer than K neighbours, or none.
     """
     atoms = len(coordinates)
     turned = triangular(lattice)

@@ -1,8 +1,8 @@
-"""Crystal graphs exactly as the original CGCNN code makes them (txie-93/cgcnn, ``data.py``), for parity.
+"""Builds crystal graphs exactly as the original CGCNN code does (txie-93/cgcnn, ``data.py``).
 
-pymatgen finds the neighbours, Python sorts them by distance, the first K are kept: which ones of equally far
-neighbours these are depends on the order of atoms. Nothing is folded. Where an atom has fewer than K, those that
-miss are not there (the original points them at atom 0).
+pymatgen finds the neighbours, Python sorts them by distance, and the first K are kept. Which of several equally far
+neighbours are kept depends on the order of the atoms. The graphs are not folded by symmetry. There is one difference:
+if an atom has fewer than K neighbours, the original code fills its list with edges to atom 0, and this code does not.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dh_project.cgcnn_mp.graphs.cif import UnusableCrystal, isolated_atom, struc
 
 
 def original_graphs(written: Sequence[Written], radius: float, count: int) -> tuple[GraphArrays, list[str]]:
-    """Make the original's graphs of C crystals, end to end.
+    """Build the original code's graphs of C crystals.
 
     Args:
-        written: CIF files, or cells.
-        radius: Cutoff, Å.
-        count: Neighbours an atom, K.
+        written: The C structures.
+        radius: Cutoff radius, Å.
+        count: Neighbours of each atom, at most.
 
     Returns:
-        The graphs, without a class where there is none; C reasons why, empty where there is one.
+        The graphs, concatenated; an unusable crystal has no class. And C reasons, empty for usable crystals.
     """
     graphs, reasons = [], []
     for one in written:
@@ -39,10 +39,10 @@ def original_graphs(written: Sequence[Written], radius: float, count: int) -> tu
 
 
 def original_graph(written: Written, radius: float, count: int) -> GraphArrays:
-    """Make the original's graph of one crystal.
+    """Build the original code's graph of one crystal.
 
     Raises:
-        UnusableCrystal: It cannot be read, or an atom has no neighbour.
+        UnusableCrystal: The structure cannot be read, or an atom has no neighbour.
     """
     structure = structure_of(written)
     near = structure.get_all_neighbors(radius, include_index=True)

@@ -1,7 +1,8 @@
-"""Building the graphs of a source once, on all cores, into one file that every trial maps.
+"""Builds the graphs of a source once, on all cores, into one file that every trial maps.
 
-The file's name is a digest of the structures, the graph settings, pymatgen's version and ``FORMAT``: a file under
-the right name is the right one, and nothing in it ever changes. It holds no labels, so changing them costs nothing.
+The file's name is a hash of the structures, the graph settings, the version of pymatgen and ``FORMAT``. So a file
+with the right name has the right content, and it never changes. The file holds no labels: if only labels change, no
+graph is built again.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from dh_project.cgcnn_mp.graphs.workers import Chunk, GraphRecipe, build_chunk, 
 
 FORMAT = "dh_project crystal graphs 4"
 CHUNK = {"environment": 256, "pymatgen": 16}
-"""Crystals that are built at a time, by the kind of ties."""
+"""Number of crystals in each chunk, by the rule for ties."""
 WORTH_A_PROCESS = {"environment": 10_000, "pymatgen": 200}
-"""Crystals that take about as long as a worker process takes to start."""
+"""Number of crystals that are built in about the time in which a worker process starts."""
 WORTH_A_BAR = 2_000
-"""Crystals from which on progress is shown."""
+"""Smallest number of crystals for which progress is shown."""
 
 
 def prepare_graphs(
@@ -42,23 +43,23 @@ def prepare_graphs(
     ties: str = "environment",
     quotient: bool = True,
 ) -> PreparedGraphs:
-    """Open the graphs of a source, and build them first where that was not done yet.
+    """Open the graphs of a source, and build them first if necessary.
 
-    Of several processes that come at once, one builds and the others wait for it. Where a file system has no locks,
-    each builds, and the last one's file stays, which is the same. A node that has scratch gets a copy of its own.
+    If several processes call this at once, one builds the graphs and the others wait. If the file system has no
+    locks, each of them builds the same file. A node with scratch gets its own copy of the file.
 
     Args:
-        source: Where the crystals come from.
-        radius: Cutoff, Å.
-        count: Neighbours an atom, K.
-        cache_folder: Where the file is kept.
-        progress: Whether to show the building on standard error.
-        ties: ``environment`` keeps those of equally far neighbours that ``symmetry.py`` says; ``pymatgen`` those
-            that the original CGCNN keeps, whose graphs are never folded.
+        source: The crystals.
+        radius: Cutoff radius, Å.
+        count: Neighbours of each atom, at most.
+        cache_folder: Folder for the graph file.
+        progress: Whether to show progress on standard error.
+        ties: Rule for choosing among equally far neighbours; see ``DataSettings``. Graphs with the ties ``pymatgen``
+            are never folded.
         quotient: Whether to fold crystals by symmetry.
 
     Raises:
-        DataError: The source cannot be read, or the folder not written to; or see ``make_copy``.
+        DataError: The source cannot be read, the folder cannot be written to, or ``make_copy`` fails.
     """
     recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties != "pymatgen")
     facts = [FORMAT, _pymatgen(), source.fingerprint(), *recipe]
@@ -74,7 +75,7 @@ def prepare_graphs(
 def _open_or_build(
     source: Source, recipe: GraphRecipe, path: Path, key: str, progress: bool
 ) -> PreparedGraphs:
-    """Open the graphs in the cache, and build them first where they are not there."""
+    """Open the graphs in the cache folder, and build them first if they are missing."""
     if prepared := open_graphs(path, key):
         return prepared
     with lock(path):
@@ -89,7 +90,7 @@ def _open_or_build(
 
 
 def _pymatgen() -> str:
-    """Return its version, which decides what can be read, and the order of its neighbours."""
+    """Return the version of pymatgen, on which readable structures and the order of neighbours depend."""
     try:
         return version("pymatgen")
     except PackageNotFoundError:  # importable, but not installed
@@ -106,7 +107,7 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
     with GraphFileWriter(path) as writer, _progress(text, len(ids), shown) as advance:
         if workers > 1:
             if recipe.ties != "pymatgen":
-                build_chunk([], recipe)  # compiles what the workers then load
+                build_chunk([], recipe)  # compiles the functions that the workers then load
             parts = build_in_parallel(chunks, recipe, workers)
         else:
             parts = (build_chunk(chunk, recipe) for chunk in chunks)
@@ -123,7 +124,7 @@ def _chunks(structures: Iterator[tuple[str, Written]], size: int) -> Iterator[Ch
 
 @contextmanager
 def _progress(text: str, total: int, shown: Path | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, one line elsewhere, nothing for None; yield what moves the bar."""
+    """Show a progress bar on a terminal, one line elsewhere, nothing if ``shown`` is None; yield its update."""
     if shown is None:
         yield lambda done: None
         return

@@ -1,23 +1,23 @@
-"""Crystal graphs folded by symmetry: which atoms are equivalent, and which neighbours a full shell gives up.
+"""Folds crystal graphs by symmetry: finds equivalent atoms, and chooses neighbours if only a part of a shell is kept.
 
-*Shells.* All distances of a crystal are sorted; those that follow each other by no more than ``SHELL_GAP`` are one
-shell, at the mean of its members, unless it would become wider than ``WIDEST_SHELL``.
+*Shells.* All distances of a crystal are sorted. Distances that differ by no more than ``SHELL_GAP`` from one to the
+next form a shell, at the mean of its members, but no shell is wider than ``WIDEST_SHELL``.
 
-*Classes.* Atoms begin with their atomic number as colour. An atom's next colour is the rank of: its colour, and the
-sorted list of (shell, colour) of its neighbours up to the end of the shell that holds the K-th nearest. Ranks are
-those of a comparison number by number, so that they depend on nothing but the crystal. This goes on until there are
-no more colours than before (colour refinement; Weisfeiler and Leman, 1968). Then atoms of one colour see the same
-surroundings, however far one looks, and carry the same features in every layer.
+*Classes.* The first colour of an atom is its atomic number. Its next colour is the rank of its colour together with
+the sorted list of (shell, colour) of its neighbours, up to the end of the shell that contains the K-th nearest. Lists
+are compared number by number, so the ranks depend only on the crystal. This is repeated until the number of colours
+no longer grows (colour refinement; Weisfeiler and Leman, 1968). Atoms of one colour then have the same surroundings
+up to any distance, and the same features in every layer.
 
-*The rule for ties.* The nearest shell comes first, and within a shell the neighbour of the lower colour; the first K
-are kept. So which members of a shell are kept that the count cuts depends on their surroundings alone, not on the
-order of atoms, nor on the choice of cell, origin or orientation; members of one colour are interchangeable. Atoms of
-one class have the same list, and the same first k of it: each smaller count is exact too.
+*The rule for ties.* Neighbours are sorted by shell, and within a shell by colour. The first K are kept. If a part of
+a shell is kept, the choice depends only on the surroundings of its members. It does not depend on the order of atoms,
+or on the choice of cell, origin or orientation. Members with the same colour are interchangeable. All atoms of a
+class have the same list and the same first k entries of it, so the graph is also exact for every smaller number.
 
-*What noise can still change.* Two distances about ``SHELL_GAP`` apart may be one shell or two. Noise above the gap
-makes equivalent atoms different: the graph is then larger, and as exact. Where a shell is cut, colours that differ by
-the order of two nearly equal distances may swap ranks, and with them who is kept. A shell at the cutoff radius may
-lie half within it.
+*Numerical noise.* Two distances that are about ``SHELL_GAP`` apart may form one shell or two. Noise larger than the
+gap makes equivalent atoms different; the graph is then larger, but still exact. If a part of a shell is kept, colours
+that differ only by the order of two nearly equal distances may swap their ranks, and other neighbours are kept. A
+shell at the cutoff radius may lie only partly within it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from dh_project.cgcnn_mp.graphs.compiling import compiled
 from dh_project.cgcnn_mp.graphs.neighbours import SHELL_GAP, find_neighbours
 
 WIDEST_SHELL = 5 * SHELL_GAP
-"""Å. A large glass has distances everywhere: without a bound, all would become one shell."""
+"""Largest width of a shell, Å. Without it, all distances of a large glass would form one shell."""
 
 
 @compiled
 def _sorted_rows(first: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Return the order that sorts the distances of all atoms, each atom's being sorted: int64 (B,), by merging."""
+    """Return the order that sorts all distances, int64 (B,). The sorted distances of the atoms are merged."""
     order, merged = np.arange(len(distances)), np.empty(len(distances), np.int64)
     atoms = len(first) - 1
     step = 1
@@ -63,8 +63,8 @@ def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, n
     """Group the distances of a crystal into shells.
 
     Args:
-        first: int64 (N + 1,), where each atom's neighbours begin, and the last one's end.
-        distances: float64 (B,), Å; those of an atom ascend.
+        first: int64 (N + 1,), index of each atom's first neighbour, and the number of all neighbours.
+        distances: float64 (B,), Å, ascending for each atom.
 
     Returns:
         The shell of each neighbour, int32 (B,), and the distance of each shell, float64 (U,), ascending.
@@ -91,7 +91,7 @@ def find_shells(first: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, n
 
 @compiled
 def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) -> None:
-    """Sort some keys, which are nearly sorted, and their partners with them; equal ones stay in order."""
+    """Sort nearly sorted keys, and their partners with them, by insertion. The sort is stable."""
     for last in range(begin + 1, end):
         key, partner = keys[last], partners[last]
         place = last
@@ -103,7 +103,7 @@ def _sort_pairs(keys: np.ndarray, partners: np.ndarray, begin: int, end: int) ->
 
 @compiled
 def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
-    """Compare the keys of two atoms one by one: below 0, 0, or above 0."""
+    """Compare the key lists of two atoms: return a number below 0, 0, or above 0."""
     lengths = first[one + 1] - first[one], first[other + 1] - first[other]
     for place in range(min(lengths)):
         difference = keys[first[one] + place] - keys[first[other] + place]
@@ -114,7 +114,7 @@ def _compare(first: np.ndarray, keys: np.ndarray, one: int, other: int) -> int:
 
 @compiled
 def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys: np.ndarray) -> None:
-    """Sort some atoms by their keys, by merging; what is sorted already costs one comparison an atom."""
+    """Sort atoms by their key lists, by merging. Sorted atoms cost one comparison each."""
     merged = np.empty(end - begin, np.int64)
     step = 1
     while step < end - begin:
@@ -139,17 +139,17 @@ def _sort_atoms(order: np.ndarray, begin: int, end: int, first: np.ndarray, keys
 def find_classes(
     numbers: np.ndarray, first: np.ndarray, others: np.ndarray, shells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Colour the atoms of a crystal, and order their neighbours by shell and colour.
+    """Colour the atoms of a crystal, and sort their neighbours by shell and colour.
 
     Args:
         numbers: uint8 (N,), atomic numbers.
-        first: int64 (N + 1,), where each atom's neighbours begin, and the last one's end.
-        others: int32 (B,), the neighbours; they are put in order.
-        shells: int32 (B,), their shells; those of an atom ascend.
+        first: int64 (N + 1,), index of each atom's first neighbour, and the number of all neighbours.
+        others: int32 (B,), the neighbours; sorted in place.
+        shells: int32 (B,), their shells, ascending for each atom.
 
     Returns:
-        The colour of each atom, int64 (N,); shell times the number of colours plus colour of each neighbour, int64
-        (B,), ascending in an atom; the number of colours.
+        The colour of each atom, int64 (N,); for each neighbour its shell times the number of colours plus its colour,
+        int64 (B,), ascending for each atom; and the number of colours.
     """
     atoms = len(numbers)
     colours, order = np.empty(atoms, np.int64), np.empty(atoms, np.int64)
@@ -211,7 +211,7 @@ def _fold_block(
     most: int,
     quotient: bool,
 ) -> tuple[np.ndarray, ...]:
-    """Do the work of ``fold``: return which atoms are isolated, and the arrays."""
+    """Do the work of ``fold``: return the isolated atoms and the arrays."""
     crystals, atoms = len(lattices), len(numbers)
     isolated = np.full(crystals, -1, np.int64)
     sizes = np.zeros((crystals, 2), np.int32)
@@ -281,18 +281,17 @@ def _fold_block(
 
 
 def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tuple[GraphArrays, np.ndarray]:
-    """Make the graphs of C crystals, end to end.
+    """Build the graphs of C crystals.
 
     Args:
         cells: The crystals.
-        radius: Cutoff, Å.
-        count: Neighbours an atom, at most.
-        quotient: Whether to fold. If not, every atom is a class and every neighbour an edge of its own: what a
-            crystal without symmetry costs.
+        radius: Cutoff radius, Å.
+        count: Neighbours of each atom, at most.
+        quotient: Whether to fold by symmetry. If not, every atom is a class and every neighbour an edge.
 
     Returns:
-        The graphs, without a class where a crystal has no atom or one of them no neighbour; and which atom of its
-        crystal that is, int64 (C,), or -1.
+        The graphs, concatenated; a crystal without atoms, or with an isolated atom, has no class. And the index of
+        the isolated atom in each crystal, int64 (C,), or -1.
     """
     first_atom = first_positions(cells.atom_counts)
     isolated, *arrays = _fold_block(
@@ -310,10 +309,16 @@ def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tupl
 def folded_graphs(
     written: Sequence[Written], radius: float, count: int, quotient: bool = True
 ) -> tuple[GraphArrays, list[str]]:
-    """Read C structures and make their graphs; arguments are those of ``fold``.
+    """Read C structures and build their graphs.
+
+    Args:
+        written: The C structures.
+        radius: Cutoff radius, Å.
+        count: Neighbours of each atom, at most.
+        quotient: Whether to fold by symmetry.
 
     Returns:
-        The graphs, without a class where there is none; C reasons why, empty where there is one.
+        The graphs, concatenated; an unusable crystal has no class. And C reasons, empty for usable crystals.
     """
     cells, reasons = read_structures(written)
     arrays, isolated = fold(cells, radius, count, quotient)

@@ -1,8 +1,8 @@
-"""Making graphs in child processes that are fed through pipes.
+"""Builds graphs in child processes that communicate through pipes.
 
-They are plain child processes, not multiprocessing's: those run the caller's main module once more, and a
-daemonic caller may not have them. A child imports no torch, and pymatgen only where it must. It ends when its
-input does, so none outlives its parent.
+The module does not use ``multiprocessing``, which would import the caller's main module again, and which daemonic
+processes may not use. A child does not import torch, and imports pymatgen only if necessary. It ends when its input
+is closed, so it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays
 
 PATIENCE = 5.0
-"""Seconds that a child which answers no more has to end by itself."""
+"""Seconds that a child which no longer answers has to end by itself."""
 
 Chunk = list[tuple[str, Written]]
 
 
 class GraphRecipe(NamedTuple):
-    """What a graph depends on beside its crystal.
+    """The settings that a graph depends on, beside its crystal.
 
     Attributes:
-        radius: Cutoff, Å.
-        most: Neighbours an atom, at most.
+        radius: Cutoff radius, Å.
+        most: Neighbours of each atom, at most.
         ties: One of ``crystals.settings.TIES``.
-        quotient: Whether crystals are folded by symmetry; with ``pymatgen``'s ties they never are.
+        quotient: Whether crystals are folded by symmetry. They never are with the ties ``pymatgen``.
     """
 
     radius: float
@@ -50,9 +50,9 @@ class Built(NamedTuple):
     """The graphs of a chunk.
 
     Attributes:
-        ids: Of its C crystals.
-        reasons: Why one has no graph; empty where it has.
-        arrays: The graphs, end to end, without a class where there is none.
+        ids: Material ids of the C crystals.
+        reasons: The reason for each crystal without a graph; empty for the others.
+        arrays: The graphs, concatenated; an unusable crystal has no class.
     """
 
     ids: list[str]
@@ -61,7 +61,7 @@ class Built(NamedTuple):
 
 
 def build_chunk(chunk: Chunk, recipe: GraphRecipe) -> Built:
-    """Make the graphs of a few crystals."""
+    """Build the graphs of a few crystals in this process."""
     ids, written = [identifier for identifier, _ in chunk], [structure for _, structure in chunk]
     if recipe.ties == "pymatgen":
         from dh_project.cgcnn_mp.graphs.original_graphs import original_graphs  # imports pymatgen
@@ -75,7 +75,7 @@ def build_chunk(chunk: Chunk, recipe: GraphRecipe) -> Built:
 
 
 def build_in_parallel(chunks: Iterable[Chunk], recipe: GraphRecipe, workers: int) -> Iterator[Built]:
-    """Yield the graphs of chunks in their order, holding a few chunks at a time.
+    """Yield the graphs of chunks in their order; only a few chunks are in memory at a time.
 
     Raises:
         DataError: A child process died.
@@ -103,7 +103,7 @@ def build_in_parallel(chunks: Iterable[Chunk], recipe: GraphRecipe, workers: int
 
 
 class GraphWorker:
-    """One child process; it takes pickled chunks from its input and answers with pickled graphs."""
+    """A child process that receives pickled chunks and answers with pickled graphs."""
 
     def __init__(self, recipe: GraphRecipe) -> None:
         self._process = subprocess.Popen(
@@ -111,7 +111,7 @@ class GraphWorker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,  # Ctrl-C is for the parent, whose end then ends the child
+            start_new_session=True,  # Ctrl-C reaches only the parent; the child ends after it
         )
 
     def __enter__(self) -> GraphWorker:
@@ -124,7 +124,7 @@ class GraphWorker:
         self._process.communicate()
 
     def build(self, chunk: Chunk) -> Built:
-        """Make the graphs of a few crystals in the child."""
+        """Build the graphs of a few crystals in the child process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -139,7 +139,7 @@ class GraphWorker:
             ) from None
 
     def _end(self) -> int:
-        """Return the status of a child that does not answer; end it if it lives."""
+        """Return the exit status of a child that does not answer; kill it if necessary."""
         try:
             return self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -148,13 +148,13 @@ class GraphWorker:
 
 
 def main() -> None:
-    """Answer the parent until it closes the pipe (in the child process)."""
+    """Answer the parent until it closes the pipe. This runs in the child process."""
     recipe = GraphRecipe(*json.loads(sys.argv[1]))
     answers = sys.stdout.buffer
-    sys.stdout = sys.stderr  # what a library prints must not get between the answers
+    sys.stdout = sys.stderr  # a library's prints must not mix with the answers
     try:
         while True:
             pickle.dump(build_chunk(pickle.load(sys.stdin.buffer), recipe), answers)
             answers.flush()
-    except (EOFError, BrokenPipeError):  # the parent is done, or gone
-        os._exit(0)  # an ordinary exit would complain about answers that nobody reads
+    except (EOFError, BrokenPipeError):  # the parent has finished or died
+        os._exit(0)  # a normal exit would complain about unread answers

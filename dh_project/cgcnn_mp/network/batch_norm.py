@@ -1,4 +1,4 @@
-"""Batch normalisation where each row stands for several."""
+"""Batch normalisation of rows that each stand for several atoms or bonds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """``BatchNorm1d`` whose statistics are taken elsewhere (the gate takes them over all bonds)."""
+    """``BatchNorm1d`` with statistics that are computed elsewhere (the gate computes them over all bonds)."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -19,23 +19,35 @@ class BatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def observe(self, mean: Tensor, variance: Tensor, total: Tensor) -> None:
-        """Move the running statistics towards a batch's mean and biased variance over ``total`` rows."""
+        """Update the running statistics.
+
+        Args:
+            mean: Mean of the batch, float32 (features,).
+            variance: Biased variance of the batch, float32 (features,).
+            total: Number of rows in the batch, float32 ().
+        """
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
-        # one row, and padding beside it, has no variance: 0 of 1, not of 0
+        # a single row beside padding has variance 0: divide by 1, not by 0
         self.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), self.momentum)
 
 
 class WeightedBatchNorm(BatchNorm):
-    """What ``BatchNorm1d`` gives where each row stands there as often as its weight says.
+    """``BatchNorm1d`` of rows with weights: a row of weight w counts as w equal rows.
 
-    It leans on its running statistics where one row or none cannot give any.
+    With fewer than two rows, it uses the running statistics.
     """
 
     def forward(self, rows: Tensor, weights: Tensor, ranks: Ranks = ALONE) -> Tensor:  # type: ignore[override]
-        """Normalise rows, float32 (rows, features), given how often each counts, float32 (rows,).
+        """Normalise rows by the statistics of all ranks.
 
-        The statistics are those of the rows of all ranks.
+        Args:
+            rows: float32 (rows, features).
+            weights: float32 (rows,), how often each row counts.
+            ranks: The processes that share the batch.
+
+        Returns:
+            float32 (rows, features).
         """
         if not self.training or (ranks.size == 1 and len(rows) < 2 and float(weights.sum()) < 2):
             return F.batch_norm(

@@ -1,13 +1,13 @@
-"""Training steps as CUDA graphs: recorded once for a size of batch, then started as one.
+"""Training steps as CUDA graphs, which are recorded once for each batch size and then replayed.
 
-A step of CGCNN is some hundred small kernels, and a GPU works on them for less time than the CPU takes to start
-them. A CUDA graph starts all of them at once, but it repeats exactly what was recorded: the same kernels, sizes
-and addresses. So batches are padded to sizes that many of them share, and gathered inside the graph: what goes in
-is the rows of the batch's crystals, and everything else follows on the device.
+A step of CGCNN runs about a hundred small kernels. The CPU takes longer to start them than the GPU to run them. A
+CUDA graph starts all of them together, but it repeats exactly the recorded kernels, sizes and addresses. So batches
+are padded to a few common sizes, and gathered inside the graph: its only input is the indices of the batch's
+crystals.
 
-How padding comes to nothing: a class of padding stands for no atom (multiplicity 0) and has no edges; an edge of
-padding stands for no neighbour (``repeats`` 0) and no class lists it; nothing lies at a distance of padding.
-Crystals are never padded, since all batches but an epoch's last have equally many: losses stay plain means.
+Padding has no effect on the result. A padding class stands for no atom (multiplicity 0) and has no edges. A padding
+edge stands for no neighbour (``repeats`` 0) and belongs to no class. No edge refers to a padding distance. Crystals
+are not padded, because all batches of an epoch except the last have the same number. So losses stay plain means.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from dh_project.cgcnn_mp.network.kernels import Edges
 Action = Callable[[], Tensor]
 
 WARM_UPS = 2
-"""Steps of a size before it is recorded: they compile kernels and make the optimizer's state."""
+"""Ordinary steps of a size before it is recorded. They compile kernels and create the optimizer's state."""
 
 SPARE = 16
-"""Sizes get a sixteenth more, and are rounded up to the next of sixteen steps a doubling."""
+"""Sizes are increased by 1/16 and rounded up to one of sixteen steps between two powers of two."""
 
 
 class Sizes(NamedTuple):
-    """How large a batch is."""
+    """The sizes of a batch."""
 
     crystals: int
     classes: int
@@ -41,11 +41,11 @@ class Sizes(NamedTuple):
     distances: int
 
     def padded(self) -> Sizes:
-        """Return sizes, a little larger, that batches of as many crystals can share."""
+        """Return slightly larger sizes, which several batches with as many crystals can share."""
         return Sizes(self.crystals, *(_rounded(size + size // SPARE) for size in self[1:]))
 
     def holds(self, other: Sizes) -> bool:
-        """Return whether a batch can be padded to these sizes, without half of them being padding."""
+        """Return whether a batch can be padded to these sizes, with at most half of the edges being padding."""
         fits = all(mine >= theirs for mine, theirs in zip(self, other, strict=True))
         return fits and self.crystals == other.crystals and self.edges <= 2 * other.edges
 
@@ -57,15 +57,15 @@ def _rounded(size: int) -> int:
 
 
 def padded_batch(graphs: CrystalGraphs, rows: Tensor, sizes: Sizes) -> Batch:
-    """Gather crystals into a batch of given sizes, without asking the device for any.
+    """Gather crystals into a batch of given sizes, without waiting for the device.
 
     Args:
         graphs: The graphs of the whole data set.
-        rows: int64 (C,), which crystals, on the graphs' device.
-        sizes: What the crystals need, or more.
+        rows: int64 (C,), indices of the crystals, on the device of the graphs.
+        sizes: The sizes of the batch, at least those that the crystals need.
 
     Returns:
-        What ``graphs.batch`` returns, and padding behind it.
+        The same batch as ``graphs.batch``, followed by padding.
     """
     classes, crystals, class_starts, class_there = _padded_ranges(graphs.first_class, rows, sizes.classes)
     edges, edge_crystals, _, edge_there = _padded_ranges(graphs.first_edge_of_crystal, rows, sizes.edges)
@@ -97,12 +97,12 @@ def padded_batch(graphs: CrystalGraphs, rows: Tensor, sizes: Sizes) -> Batch:
 
 
 def _padded_ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Lay the parts of some rows end to end, and padding behind them, to a total that may be larger.
+    """Concatenate the parts of some rows, followed by padding up to a total length.
 
     Returns:
-        Where each element comes from, int64 (total,), 0 for padding; which of the R rows it belongs to, int64
-        (total,), the last for padding; where each row's part begins now, int64 (R,); whether it is no padding,
-        bool (total,).
+        The index that each element comes from, int64 (total,), 0 for padding; the position in ``rows`` of its row,
+        int64 (total,), the last one for padding; the start of each row's part in the result, int64 (R,); and whether
+        each element is not padding, bool (total,).
     """
     begins = first[rows]
     counts = first[rows + 1] - begins
@@ -115,22 +115,23 @@ def _padded_ranges(first: Tensor, rows: Tensor, total: int) -> tuple[Tensor, Ten
 
 
 class Recorder(Protocol):
-    """What records an action so that it can be done again: ``CudaRecorder``, or a stand-in for tests."""
+    """The interface for recording an action and replaying it: ``CudaRecorder``, or a stand-in for tests."""
 
     def warm_up(self, action: Action) -> Tensor:
-        """Do the action once, in the way that it will be recorded."""
+        """Do the action once, under the conditions of a recording."""
         ...
 
     def record(self, action: Action) -> Action:
-        """Record the action without doing it; what is returned does it, and returns the same tensor each time."""
+        """Record the action without doing it. Return a function that replays it and returns the same tensor."""
         ...
 
 
 class CudaRecorder:
-    """Records CUDA graphs, which share one pool of memory: they run one after the other.
+    """Records CUDA graphs that share one memory pool.
 
-    Sharing is safe although graphs run in any order: what outlives a graph's run is not in the pool (weights,
-    the optimizer's state), is written anew by each run (gradients), or is copied at once (the loss).
+    The graphs run one at a time, in any order. Sharing is safe, because no graph depends on the memory that another
+    one leaves: weights and the optimizer's state are not in the pool, every run writes the gradients anew, and the
+    loss is copied immediately.
     """
 
     def __init__(self) -> None:
@@ -138,7 +139,7 @@ class CudaRecorder:
         self._stream = torch.cuda.Stream()
 
     def warm_up(self, action: Action) -> Tensor:
-        """Do the action on another stream than the default one, on which nothing can be recorded."""
+        """Do the action on the recording stream. CUDA cannot record on the default stream."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             result = action()
@@ -160,7 +161,7 @@ class CudaRecorder:
 
 @dataclass
 class _Recorded:
-    """A size of batch: where its rows go, how often it was met, and the step once it is recorded."""
+    """A batch size: the buffer for its rows, the number of its ordinary steps, and the step after it is recorded."""
 
     rows: Tensor
     met: int = 0
@@ -168,26 +169,25 @@ class _Recorded:
 
 
 class RecordedSteps:
-    """Training steps that are recorded once for a size of batch, and then repeated. Experimental.
+    """Training steps that are recorded once for each batch size and then replayed. Experimental.
 
-    Tested on a CPU with a stand-in for the GPU's recording; nobody has run it on a GPU yet. Until somebody has
-    measured that it is right and faster there, it is off by default.
+    It is tested on a CPU, with a stand-in for the recording. It has not run on a GPU yet, so it is off by default.
 
-    Nothing is done for the recording's sake alone: the first steps of a size are ordinary steps on padded
-    batches, and recording does nothing, so that the weights come out as without it (but for the order of sums).
+    Recording changes no weights: the first steps of a size are ordinary steps on padded batches. The weights are
+    those of a training without recording, up to the order of sums.
 
-    Restore weights and the optimizer's state before the first step: a recording keeps their addresses. Gradients
-    are to be read inside the step only.
-    Learning rates may change between steps; the optimizer's other settings stay as they were when recorded.
+    Restore weights and the optimizer's state before the first step, because a recording keeps their addresses. Read
+    gradients only inside the step. Learning rates may change between steps; the other settings of the optimizer keep
+    the values that they had at the recording.
 
     Args:
         graphs: The graphs of the whole data set, on the device.
-        step: An ordinary training step: gradients set to None, forward, loss (a mean over the batch's
-            crystals), backward, optimizer. It returns the loss, detached, and never waits for the device. What
-            Python counts (a schedule, the decay of an average) is not repeated: it belongs after the step.
-        optimizer: That of the step, with ``fused=True``.
-        limit: Sizes to record, at most; other batches take ordinary steps.
-        recorder: What records; None: CUDA graphs.
+        step: An ordinary training step: gradients set to None, forward, loss (a mean over the batch's crystals),
+            backward, optimizer. It returns the detached loss and never waits for the device. Code that counts in
+            Python (a schedule, the decay of an average) is not replayed, and must run after the step.
+        optimizer: The optimizer of the step, with ``fused=True``.
+        limit: Number of sizes to record, at most. Other batches use ordinary steps.
+        recorder: The recorder; None: CUDA graphs.
 
     Raises:
         ValueError: The optimizer is not fused.
@@ -208,16 +208,16 @@ class RecordedSteps:
         self._graphs, self._step, self._optimizer, self._limit = graphs, step, optimizer, limit
         self._recorder = CudaRecorder() if recorder is None else recorder
         self._recorded: dict[Sizes, _Recorded] = {}
-        # a recording would keep a rate that is a number for ever
+        # a recording would keep a learning rate that is a Python number
         self._rates = [torch.zeros((), device=graphs.labels.device) for _ in optimizer.param_groups]
         self._told: list[float | None] = [None for _ in optimizer.param_groups]
 
     def losses(self, rows: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Take a step for each batch of some crystals, and yield its loss, float32 ().
+        """Take a training step for each batch of the crystals, and yield its loss, float32 ().
 
         Args:
-            rows: int64 (crystals,), on the CPU.
-            batch_size: Crystals a step; the last may have fewer.
+            rows: int64 (crystals,), indices of the crystals, on the CPU.
+            batch_size: Crystals in each step. The last step may have fewer.
         """
         parts = [(len(part), *part.sum(0).tolist()) for part in self._graphs.sizes[rows].split(batch_size)]
         device = self._graphs.labels.device
@@ -244,7 +244,7 @@ class RecordedSteps:
         return recorded.replay().clone()
 
     def _sizes_for(self, sizes: Sizes) -> Sizes | None:
-        """Return the smallest sizes known that hold a batch, new ones, or None where there are too many."""
+        """Return the smallest known sizes that hold a batch, else new ones, or None if the limit is reached."""
         fitting = [known for known in self._recorded if known.holds(sizes)]
         if fitting:
             return min(fitting, key=lambda known: known.edges)
@@ -252,7 +252,7 @@ class RecordedSteps:
 
     @contextmanager
     def _optimizer_on_device(self) -> Iterator[None]:
-        """Let the optimizer read its learning rates on the device during a step; outside they are plain numbers."""
+        """Put the optimizer's learning rates on the device during a step. Between steps they are plain numbers."""
         groups = self._optimizer.param_groups
         before = [dict(group) for group in groups]
         for position, (group, rate) in enumerate(zip(groups, self._rates, strict=True)):

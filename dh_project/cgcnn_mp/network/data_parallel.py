@@ -1,8 +1,8 @@
-"""Several processes that train one network, the ranks of a trial: each computes its share of every batch.
+"""Data-parallel training: several processes, the ranks of a trial, each compute a share of every batch.
 
-What a step needs of the whole batch is summed over the ranks: the statistics of batch normalisation and the gradients
-that go through them, and the gradients of the weights. All ranks have the same weights, then, and those that one
-process would have at the same batch size, but for rounding.
+The ranks sum all quantities that depend on the whole batch: the statistics of batch normalisation, the gradients
+through them, and the gradients of the weights. So all ranks have the same weights. Up to rounding, these are the
+weights that one process would get with the same batch size.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ import dh_project as dh
 T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)
-"""How long a rank waits for the others: for one that prepares the graphs of its node, not for one that hangs."""
+"""Time that a rank waits for the others. It is enough to prepare graphs, and ends if another rank hangs."""
 
 _meetings = count()
 _group: distributed.ProcessGroup | None = None
-"""The group of the last meeting: an error leaves it."""
+"""The last process group. It remains after an error."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that train one network, seen from one of them.
+    """The processes that train one network, from the view of one of them.
 
-    Its methods, where they bring something together, are called by all ranks at once. With one rank each returns what
-    it is given.
+    The methods that combine values must be called by all ranks. With one rank they return their argument.
 
     Attributes:
-        rank: Which of them this one is, from 0.
-        size: How many they are.
+        rank: Number of this process, from 0.
+        size: Number of processes.
     """
 
     rank: int = 0
@@ -48,34 +47,34 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes, reports and records."""
+        """Whether this rank writes files, reports and records."""
         return self.rank == 0
 
     def share(self, rows: Tensor) -> Tensor:
-        """Return this rank's share of some rows; all shares together are the rows, and may be empty."""
+        """Return this rank's share of the rows. Each row is in the share of one rank; a share may be empty."""
         return rows[self.rank :: self.size]
 
     def joined(self, shares: Tensor, total: int) -> Tensor:
-        """Return the results for ``total`` rows, of which each rank has those for its share, on the CPU."""
+        """Join the results of all ranks' shares, on the CPU, to the results for all ``total`` rows."""
         if self.size == 1:
             return shares
         padding = shares.new_zeros(-(-total // self.size) - len(shares), *shares.shape[1:])
         return self._gathered(torch.cat([shares, padding])).transpose(0, 1).flatten(0, 1)[:total]
 
     def add(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over all ranks, in every one the same bits; gradients go through it."""
+        """Return the sum of a tensor over all ranks, bit-equal in all of them. It is differentiable."""
         if self.size == 1:
             return values
         total: Tensor = _Sum.apply(values, self)
         return total
 
     def pooled(self, mean: Tensor, variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mean and biased variance over the rows of all ranks, and how many these are.
+        """Return mean and biased variance over the rows of all ranks, and the number of these rows.
 
         Args:
-            mean: Over this rank's rows, float32 (features,); whatever, where it has none.
-            variance: The same, about that mean.
-            total: This rank's rows, float32 ().
+            mean: Mean of this rank's rows, float32 (features,). It is ignored if the rank has no rows.
+            variance: Biased variance of this rank's rows, float32 (features,).
+            total: Number of this rank's rows, float32 ().
         """
         if self.size == 1:
             return mean, variance, total
@@ -89,7 +88,7 @@ class Ranks:
         return centre.to(mean), spread.to(variance), pooled_total.to(total)
 
     def add_gradients(self, parameters: Iterable[Tensor], loss: Tensor) -> Tensor:
-        """Set the gradients of the parameters to their sums over all ranks, and return that of the loss."""
+        """Replace the gradients of the parameters by their sums over all ranks, and return the sum of the loss."""
         if self.size == 1:
             return loss
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -102,7 +101,7 @@ class Ranks:
         return total[0]
 
     def of_first(self, value: T) -> T:
-        """Return what the first rank gives; what the others give does not matter."""
+        """Return the value that the first rank passes."""
         if self.size == 1:
             return value
         values = [value if self.is_first else None]
@@ -111,24 +110,24 @@ class Ranks:
         return values[0]  # type: ignore[return-value]
 
     def check_alike(self, training: Mapping[str, Any]) -> None:
-        """Check that all ranks train the same.
+        """Check that all ranks have the same arguments and data.
 
         Args:
-            training: Plain values by what they are of.
+            training: Plain values by name.
 
         Raises:
-            ValueError: This rank's differ from the first one's.
+            ValueError: A value of this rank differs from that of the first rank.
         """
         firsts = self.of_first(training)
         names = [name for name, value in training.items() if value != firsts[name]]
         if names:
             raise ValueError(
-                f"rank {self.rank} was given other {', '.join(names)} than rank 0; all ranks of a training take the "
-                "same arguments, and see the same data"
+                f"rank {self.rank} was given other {', '.join(names)} than rank 0; give all ranks of a training the "
+                "same arguments and the same data"
             )
 
     def _gathered(self, values: Tensor) -> Tensor:
-        """Return the tensors of all ranks, (size, ...)."""
+        """Return the tensors of all ranks, stacked, (size, ...)."""
         gathered = values.new_empty(self.size, *values.shape)
         with _together():
             distributed.all_gather(list(gathered), values.contiguous())
@@ -159,14 +158,14 @@ def _together() -> Iterator[None]:
 
 
 def own_ranks() -> Ranks:
-    """Return the ranks that this process belongs to, before they have met: those of its trial, or of ``torchrun``."""
+    """Return the ranks of this process's trial, or of ``torchrun``, before they have connected."""
     if dh.trial_folder() is None and "MASTER_ADDR" not in os.environ:
-        return ALONE  # a shell on a cluster may have the variables of a launcher, and be one process
+        return ALONE  # a shell on a cluster may have a launcher's variables although it is one process
     return Ranks(dh.ranks.rank(), dh.ranks.world_size())
 
 
 def own_device(device: torch.device) -> torch.device:
-    """Return the device of this rank: of several GPUs that it sees, where none is named, one of its own."""
+    """Return the device of this rank. If several GPUs are visible and none is named, each rank gets its own."""
     ranks = own_ranks()
     if ranks.size == 1 or device.type != "cuda" or device.index is not None:
         return device
@@ -176,14 +175,19 @@ def own_device(device: torch.device) -> torch.device:
 
 @contextmanager
 def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]:
-    """Meet the other ranks of this training, and part from them when it ends. One rank alone meets no one.
+    """Connect the ranks of this training, and disconnect them at the end of the ``with`` statement.
+
+    With one rank it does nothing.
 
     Args:
-        device: Where this rank computes.
-        patience: How long it waits for another, here and later, before it ends with an error.
+        device: Device of this rank.
+        patience: Time that this rank waits for another, now and later, before it raises an error.
+
+    Yields:
+        The connected ranks.
 
     Raises:
-        RuntimeError: Another rank does not come, or, inside the ``with`` statement, has ended or does not answer.
+        RuntimeError: Another rank does not connect; or, later, another rank has ended or does not answer.
     """
     ranks = own_ranks()
     if ranks.size == 1:
@@ -194,7 +198,7 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
         distributed.destroy_process_group()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # one trial may train several times: each of its meetings has a file of its own
+    # a trial may train several times, so each connection has its own file
     place = "env://" if dh.trial_folder() is None else f"{dh.ranks.meeting_place()}-{next(_meetings)}"
     with _together():
         distributed.init_process_group(
@@ -206,5 +210,5 @@ def met(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Ranks]
         )
     _group = distributed.group.WORLD
     yield ranks
-    # where there is an error, the others learn of it when the process ends, and so after this rank has told why
+    # after an error, the other ranks notice only the end of this process, which has logged the reason by then
     distributed.destroy_process_group()

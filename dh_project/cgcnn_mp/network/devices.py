@@ -1,4 +1,4 @@
-"""Where a network is trained: which device, on how many threads, with how much memory."""
+"""Device, CPU threads and memory of a training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device that a name stands for; ``auto`` is the GPU where there is one.
+    """Return a device by its name; ``auto`` is the GPU if there is one, else the CPU.
 
     Raises:
-        ValueError: There is no such device here.
+        ValueError: The name is unknown, or this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -33,7 +33,7 @@ def find_device(name: str) -> torch.device:
 
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """Let torch compute on so many threads, and give it back its own number afterwards."""
+    """Limit torch to a number of CPU threads inside a ``with`` statement."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -43,7 +43,7 @@ def limited_threads(count: int) -> Iterator[None]:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Return the most memory that was used, in MiB: of the GPU, or of this process (resident) on a CPU."""
+    """Return the peak memory in MiB: memory allocated on the GPU, or the resident memory of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux

@@ -1,9 +1,9 @@
 """The crystal graph convolutional neural network (CGCNN) of Xie and Grossman.
 
 T. Xie and J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018), https://doi.org/10.1103/PhysRevLett.120.145301.
-Parameters carry the names of the authors' code, so that weights go both ways. What is computed is theirs too;
-how differs: a convolution's matrix is applied to atoms and bonds apart, element features are embedded once an
-element, equivalent atoms are computed once, and bonds that do not exist take no part.
+Parameters have the names of the authors' code, so weights can be exchanged in both directions. The result is the same
+too. It is computed differently: a convolution's matrix is applied to atoms and to bonds separately, each element is
+embedded once, equivalent atoms are computed once, and missing neighbours are not padded.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from dh_project.cgcnn_mp.network.kernels import Bonds, Edges, gated_sum, residua
 
 
 class ConvLayer(nn.Module):
-    """One gated graph convolution (equation 5 of the paper).
+    """One gated graph convolution, equation 5 of the paper.
+
+    With z_ij = [v_i, v_j, u_ij], the features of atom i, of its neighbour j and of the bond between them, it is
+
+        v_i' = softplus(v_i + BN(sum_j sigmoid(BN(z_ij W_f + b_f)) * softplus(BN(z_ij W_s + b_s))))
+
+    As in the authors' code, it has batch normalisation BN and an outer softplus, which the paper's equation lacks.
 
     Args:
-        atom_fea_len: Features A of an atom.
-        nbr_fea_len: Features G of a bond.
+        atom_fea_len: Number A of atom features.
+        nbr_fea_len: Number G of bond features.
     """
 
     def __init__(self, atom_fea_len: int, nbr_fea_len: int) -> None:
@@ -32,25 +38,26 @@ class ConvLayer(nn.Module):
         self.bn2 = WeightedBatchNorm(atom_fea_len)
 
     def forward(self, atoms: Tensor, bonds: Bonds, edges: Edges, rows: Tensor | None = None) -> Tensor:
-        """Let each atom take in its neighbours.
+        """Apply the convolution.
 
         Args:
             atoms: float32 (N, A), features of each class of equivalent atoms.
             bonds: Features of each distance.
-            edges: Who is whose neighbour.
-            rows: int32 (N,), where classes share features: the row of ``atoms`` (now float32 (R, A)) of each.
+            edges: The neighbours of each class.
+            rows: int32 (N,), the row of ``atoms`` of each class, if classes share features; ``atoms`` is then
+                float32 (R, A). None: class i has row i.
 
         Returns:
             float32 (N, A).
         """
         size = atoms.shape[1]
-        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: atoms' terms once an atom, bonds' once a distance
+        # W [v_i, v_j, u_ij] = W1 v_i + W2 v_j + W3 u_ij: two terms for each atom, one for each distance
         w_own, w_other, w_bond = self.fc_full.weight.split([size, size, bonds.count], dim=1)
         own, other = F.linear(atoms, w_own, self.fc_full.bias), F.linear(atoms, w_other)
         if rows is not None:
             atoms, own, other = (values.index_select(0, rows) for values in (atoms, own, other))
         terms = (atoms, own, other, bonds.times(w_bond))
-        # matrix products may have been of lower precision; sums and statistics are not
+        # matrix products may use a lower precision, but sums and statistics do not
         atoms, own, other, bond = (term.to(self.bn1.weight.dtype) for term in terms)
         with torch.autocast(atoms.device.type, enabled=False):
             messages = gated_sum(own, other, bond, edges, self.bn1)
@@ -58,19 +65,19 @@ class ConvLayer(nn.Module):
 
 
 class CrystalGraphConvNet(nn.Module):
-    """CGCNN: embedding, convolutions, mean over a crystal's atoms, hidden layers, head.
+    """CGCNN: embedding, convolutions, mean over the atoms of each crystal, hidden layers, head.
 
-    Modules are made in the order of the original code, so that equal seeds give equal initial weights.
+    Modules are created in the order of the original code, so equal seeds give equal initial weights.
 
     Args:
-        orig_atom_fea_len: Features of an element (92 in the paper).
-        nbr_fea_len: Gaussians a bond's distance is expanded in (``count_gaussians``).
-        atom_fea_len: Features A of an atom in the convolutions.
-        n_conv: Convolutions.
-        h_fea_len: Features H of a crystal after pooling.
-        n_h: Hidden layers after pooling.
-        targets: Labels that the head predicts at once.
-        classification: Whether the head gives the log-probabilities of two classes instead.
+        orig_atom_fea_len: Number of element features (92 in the paper).
+        nbr_fea_len: Number G of Gaussians in which a distance is expanded; see ``count_gaussians``.
+        atom_fea_len: Number A of atom features in the convolutions.
+        n_conv: Number of convolutions.
+        h_fea_len: Number H of crystal features after pooling.
+        n_h: Number of hidden layers after pooling.
+        targets: Number of labels that the network predicts.
+        classification: Whether the network predicts the log-probabilities of two classes instead.
         dropout: Probability of dropout after the first hidden layer; None: 0.5 for classification (as in the
             original), 0 for regression.
     """
@@ -98,17 +105,19 @@ class CrystalGraphConvNet(nn.Module):
         self.dropout = nn.Dropout((0.5 if classification else 0.0) if dropout is None else dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Predict the normalised labels of each of C crystals.
+        """Predict the normalised labels of C crystals.
 
         Args:
-            batch: The crystals' graphs.
+            batch: The graphs of the crystals.
 
         Returns:
             float32 (C, targets); for classification the log-probabilities, float32 (C, 2).
         """
         bonds = Bonds(batch.distances, self.nbr_fea_len)
         atoms = self.embedding(batch.element_features)
-        rows: Tensor | None = batch.elements  # at first, atoms of an element are alike
+        rows: Tensor | None = (
+            batch.elements
+        )  # before the first convolution, atoms of one element have the same features
         for conv in self.convs:
             atoms, rows = conv(atoms, bonds, batch.edges, rows), None
         atoms = atoms * batch.edges.multiplicities.unsqueeze(1)

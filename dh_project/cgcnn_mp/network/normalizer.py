@@ -1,4 +1,4 @@
-"""Labels at zero mean and unit standard deviation, as the network learns them."""
+"""Scales labels to zero mean and unit standard deviation for the network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False, init=False)
 class Normalizer:
-    """The affine map between labels and what the network predicts.
+    """The affine map between labels and the outputs of the network.
 
-    A single number stands for one target, so that the checkpoints of the original code load too.
+    A plain number stands for one target, as in the checkpoints of the original code.
+
+    >>> normalizer = Normalizer.fit(torch.tensor([[1.0], [3.0]], dtype=torch.float64))
+    >>> normalizer.denorm(torch.zeros(1, 1))
+    tensor([[2.]])
 
     Attributes:
         mean: float64 (targets,), in the labels' units.
@@ -29,10 +33,13 @@ class Normalizer:
 
     @classmethod
     def fit(cls, labels: Tensor) -> Self:
-        """Fit to the labels of a training set, float64 (crystals, targets).
+        """Return the normalizer of a training set.
+
+        Args:
+            labels: float64 (crystals, targets).
 
         Raises:
-            ValueError: They are fewer than two, all one value, or not all finite.
+            ValueError: There are fewer than two labels, all are equal, or one is not finite.
         """
         if len(labels) < 2:
             raise ValueError(f"the training set has {len(labels)} crystals; a normaliser needs two at least")
@@ -46,16 +53,19 @@ class Normalizer:
         return cls(labels.mean(0), labels.std(0))
 
     def norm(self, labels: Tensor) -> Tensor:
-        """Return labels, (crystals, targets), as the network learns them, in their own precision."""
+        """Return (labels - mean) / std, (crystals, targets), in the precision of the labels."""
         return (labels - self.mean.to(labels)) / self.std.to(labels)
 
     def denorm(self, outputs: Tensor) -> Tensor:
-        """Return the network's outputs, (crystals, targets), in the labels' units, in their own precision."""
+        """Return outputs * std + mean, (crystals, targets), in the units of the labels."""
         return outputs * self.std.to(outputs) + self.mean.to(outputs)
 
 
 def check_classes(labels: Tensor) -> None:
-    """Check that labels, (crystals, targets), are those of a classification, which go as they are.
+    """Check the labels of a classification. They are not normalised.
+
+    Args:
+        labels: float64 (crystals, targets).
 
     Raises:
         ValueError: There are several targets, or labels other than 0 and 1.

@@ -1,14 +1,14 @@
-"""Checkpoints: weights with what they mean, written whole or not at all, read without running code.
+"""Checkpoints: weights with all settings needed to use them, written atomically and read without running code.
 
-A checkpoint is a dict that ``torch.load(weights_only=True)`` reads. ``state_dict`` and ``normalizer`` stand
-where the original CGCNN code puts them. Ours add
+A checkpoint is a dict that ``torch.load(weights_only=True)`` reads. ``state_dict`` and ``normalizer`` have the names
+and contents of the original CGCNN code. Our checkpoints also contain
 
 - ``schema``, the version of this layout,
-- ``model``, the arguments of ``CrystalGraphConvNet``, ``classification`` among them where it is one,
+- ``model``, the arguments of ``CrystalGraphConvNet``, including ``classification`` if it is one,
 - ``graphs``, the settings of the graphs,
-- and from schema 2 on ``data``, the names of the ``labels`` among it, and ``element_features``;
+- since schema 2, ``data`` with the names of the ``labels``, and ``element_features``.
 
-the original's has ``args``, its command line. ``original_checkpoint.py`` writes that form.
+A checkpoint of the original contains ``args``, its command line. ``original_checkpoint.py`` writes that form.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ SCHEMA = 2
 """Version of the checkpoint's layout."""
 
 ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS, ORIGINAL_TIES = 12, 8.0, "pymatgen"
-"""The graphs that the original code makes by default: its checkpoints are taken to be of them; radius in Å."""
+"""Default graph settings of the original code, assumed for its checkpoints; the radius is in Å."""
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint, is damaged, too new, or of another training; one line says which."""
+    """A file that is no checkpoint, is damaged, too new, or of another training. The message is one line."""
 
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """What the features of a graph depend on; weights mean nothing for graphs made otherwise.
+    """The settings of graphs; weights are valid only for graphs with the settings of their training.
 
     Attributes:
         radius: Cutoff radius, Å.
         step: Distance between Gaussian centres, Å.
-        max_num_nbr: Neighbours an atom.
+        max_num_nbr: Nearest neighbours of each atom, at most.
         element_features: SHA-256 of the table of element features.
-        ties: Which of equally far neighbours are kept; ``load_data`` says what there is.
+        ties: Rule for choosing among equally distant neighbours; see ``DataSettings``.
     """
 
     radius: float
@@ -63,29 +63,35 @@ class GraphSettings:
 
     @classmethod
     def of(cls, crystals: CrystalSet) -> Self:
-        """Return the settings that a set's graphs were made with."""
+        """Return the graph settings of a set of crystals."""
         graphs = crystals.graphs
         digest = features_digest(graphs.element_features)
         return cls(graphs.radius, GAUSSIAN_STEP, graphs.max_num_nbr, digest, graphs.ties)
 
 
 def fingerprint(crystals: CrystalSet) -> str:
-    """Return what tells one set of crystals and their labels from another."""
+    """Return a text that identifies a set of crystals and their labels."""
     digest = hashlib.sha256("\n".join(crystals.ids).encode())
     digest.update(crystals.labels.contiguous().numpy().tobytes())
     return f"{len(crystals)} crystals, digest {digest.hexdigest()[:12]}"
 
 
 def features_digest(element_features: Tensor) -> str:
-    """Return what tells one table of element features, float32 (elements, features), from another."""
+    """Return the SHA-256 of a table of element features, float32 (elements, features)."""
     return hashlib.sha256(element_features.cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Check that a checkpoint was written with the settings that are wanted now.
+    """Check that a checkpoint has the wanted settings.
+
+    Args:
+        path: The checkpoint.
+        what: A name for the settings, for the message.
+        saved: The settings in the checkpoint.
+        wanted: The wanted settings.
 
     Raises:
-        CheckpointError: They differ; the message names each that does, with both values.
+        CheckpointError: They differ. The message names each difference with both values.
     """
     names = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
     if names:
@@ -94,15 +100,15 @@ def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[
 
 
 def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that a training can go on from a checkpoint.
+    """Check that a training can be resumed from a checkpoint.
 
     Args:
         path: The checkpoint.
-        state: What it holds.
-        wanted: Graphs, model, data and settings of the training that shall go on.
+        state: Its contents.
+        wanted: Graphs, model, data and settings of the training to resume.
 
     Raises:
-        CheckpointError: It holds weights alone, or is of another training.
+        CheckpointError: It contains only weights, or is of another training.
     """
     if "schedule" not in state:
         what = "was written by another program or version" if "optimizer" in state else "holds weights alone"
@@ -118,32 +124,32 @@ def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, M
 
 
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:
-    """Write a checkpoint; until it is on disk, an older one of that name stays.
+    """Write a checkpoint atomically: until it is on disk, the older file is kept.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     write_saved(path, {"schema": SCHEMA, **contents})
 
 
 def write_saved(path: Path, contents: Mapping[str, Any]) -> None:
-    """Write what ``torch.load`` reads, whole or not at all.
+    """Write a file for ``torch.load``, atomically.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
-    content = io.BytesIO()  # torch.save itself tells a full disk by whatever error
+    content = io.BytesIO()  # if the disk is full, torch.save raises other errors than OSError
     torch.save(contents, content)
     with dh.files.replacing(path) as aside:
         aside.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, ours or the original's (``.pth.tar``), onto the CPU.
+    """Read a checkpoint, ours or the original's (``.pth.tar``), with all tensors on the CPU.
 
     Raises:
-        OSError: It cannot be opened.
-        CheckpointError: It is none, is damaged, or is of a newer schema.
+        OSError: The file cannot be opened.
+        CheckpointError: The file is no checkpoint, is damaged, or has a newer schema.
     """
     with path.open("rb") as file, torch.serialization.safe_globals(_PLAIN_VALUES):
         try:
@@ -161,7 +167,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    """Return the one line for a file that ``torch.load`` refuses."""
+    """Return the message for a file that ``torch.load`` refuses."""
     held = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     if held:
         return (
@@ -172,7 +178,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 class _NumberType:
-    """Stands for a NumPy type of numbers while a checkpoint is read."""
+    """Replaces ``numpy.dtype`` while a checkpoint is read."""
 
     def __init__(self, code: str, *_: Any) -> None:
         self.code = code
@@ -181,7 +187,7 @@ class _NumberType:
         self.byte_order = state[1]
 
     def read(self, content: bytes) -> int | float | bool:
-        """Return the number that these bytes are."""
+        """Return the number stored in these bytes."""
         if not re.fullmatch(r"[biuf]\d", self.code) or self.byte_order not in ("<", ">", "|"):
             raise ValueError(f"a NumPy scalar of type {self.code}")
         number: int | float | bool = np.frombuffer(content, f"{self.byte_order}{self.code}", count=1)[
@@ -200,25 +206,23 @@ _PLAIN_VALUES: list[Any] = [
     (_read_number, "numpy.core.multiarray.scalar"),
     (_read_number, "numpy._core.multiarray.scalar"),
 ]
-"""What the original's checkpoints hold beside tensors: options, and a NumPy number for the AUC of a classifier.
+"""Objects other than tensors in checkpoints of the original: its options, and the AUC of a classifier.
 
-The names are NumPy's; what they stand for here only reads numbers, so that no code of a file or of NumPy's pickling
-is run.
+The names are NumPy's. The functions here only read numbers, so no code from the file or from NumPy is run.
 """
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with all that must be known to predict by it.
+    """A trained network with everything needed for predictions.
 
     Attributes:
-        network: In evaluation mode, on the CPU.
-        normalizer: Of its labels.
-        graphs: Settings of the graphs that it was trained on; None where the checkpoint does not tell (the
-            original's do not).
-        element_features: float32 (elements, features); zeros for elements that have none; None where the
-            checkpoint does not hold them (the original's, and ours of schema 1).
-        label_names: Of its targets; empty where the checkpoint does not tell.
+        network: The network, in evaluation mode, on the CPU.
+        normalizer: The normalizer of its labels.
+        graphs: Settings of its training graphs; None if the checkpoint does not contain them (the original's).
+        element_features: float32 (elements, features), zeros for elements without features; None if the checkpoint
+            does not contain them (the original's, and ours of schema 1).
+        label_names: Names of its targets; empty if the checkpoint does not contain them.
     """
 
     network: CrystalGraphConvNet
@@ -229,12 +233,12 @@ class TrainedNetwork:
 
     @property
     def targets(self) -> int:
-        """How many labels it predicts; a classification is one."""
+        """Number of labels that it predicts; 1 for a classification."""
         return 1 if self.network.classification else self.network.fc_out.out_features
 
     @property
     def radius(self) -> float:
-        """Cutoff radius, Å, as its number of Gaussians tells (41: 8 Å)."""
+        """Cutoff radius, Å; for the original's checkpoints computed from the number of Gaussians (41: 8 Å)."""
         return self.graphs.radius if self.graphs else (self.network.nbr_fea_len - 1) * GAUSSIAN_STEP
 
 
@@ -243,7 +247,7 @@ def load_trained(path: Path) -> TrainedNetwork:
 
     Raises:
         OSError: The file cannot be opened.
-        CheckpointError: It is no such checkpoint.
+        CheckpointError: The file is no such checkpoint.
     """
     contents = load_checkpoint(path)
     try:
@@ -272,9 +276,9 @@ def load_trained(path: Path) -> TrainedNetwork:
 
 
 def is_classifier(contents: Mapping[str, Any]) -> bool:
-    """Say whether a checkpoint's network has two classes, and not two targets: it is told, not guessed.
+    """Return whether the network of a checkpoint is a classifier.
 
-    Only where neither this project nor the original wrote the checkpoint, a head of width two means classes.
+    Checkpoints of this project and of the original say so. For others, two outputs are taken for two classes.
     """
     if "model" in contents:
         return bool(contents["model"].get("classification", False))
@@ -284,16 +288,19 @@ def is_classifier(contents: Mapping[str, Any]) -> bool:
 
 
 def original_args(contents: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of the original's command line; none where there are none."""
+    """Return the command-line options in a checkpoint of the original; empty if there are none."""
     args = contents.get("args", {})
     return dict(vars(args) if isinstance(args, argparse.Namespace) else args)
 
 
 def infer_architecture(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read the arguments of ``CrystalGraphConvNet``, but for those of its head, from the shapes of its weights.
+    """Return the arguments of ``CrystalGraphConvNet``, without those of its head, from the shapes of its weights.
+
+    Args:
+        weights: The state dict of the network.
 
     Raises:
-        KeyError: A weight that every CGCNN has is not there.
+        KeyError: A weight that every CGCNN has is missing.
     """
     atom_fea_len, orig_atom_fea_len = weights["embedding.weight"].shape
     return {

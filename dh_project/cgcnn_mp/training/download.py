@@ -1,4 +1,4 @@
-"""Checkpoints from the web: fetched whole or not at all, and kept only where they are checkpoints."""
+"""Downloading checkpoints from the web into the cache folder."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from dh_project.cgcnn_mp.crystals.cache import default_cache_folder, unwritable
 from dh_project.cgcnn_mp.training.checkpoint import CheckpointError, load_checkpoint
 
 SECONDS = 30.0
-"""How long a server may say nothing."""
+"""Longest time without data from the server, in seconds."""
 
 LARGEST = 2**30
-"""Of a checkpoint, in bytes: those of this network hold some MB."""
+"""Largest size of a checkpoint in bytes; those of this network have a few MB."""
 
 
 def is_url(text: str) -> bool:
-    """Say whether a checkpoint's name is a web address."""
+    """Return whether the name of a checkpoint is a web address."""
     return text.startswith(("http://", "https://"))
 
 
 def download_checkpoint(url: str) -> Path:
-    """Fetch a checkpoint and return where it is kept; an older one from this address stays until then.
+    """Download a checkpoint and return its path in the cache folder.
+
+    An older download from this address is kept until the new one is complete.
 
     Raises:
-        UserError: The address cannot be reached, or what it gives is no checkpoint: nothing in it was run.
+        UserError: The address cannot be reached, or the file is no checkpoint. No code in it is run.
         DataError: The cache folder cannot be written to.
     """
     name = PurePosixPath(unquote(url.partition("?")[0])).name or "checkpoint"
@@ -45,10 +47,10 @@ def download_checkpoint(url: str) -> Path:
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Write what an address gives into a file.
+    """Download an address into a file.
 
     Raises:
-        UserError: It gives nothing.
+        UserError: The address cannot be read.
         OSError: The file cannot be written.
     """
     import httpx

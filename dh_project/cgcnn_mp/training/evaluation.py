@@ -1,4 +1,4 @@
-"""What a trained network predicts, and the files that tell it."""
+"""Predictions of a trained network, and the files ``predictions.csv`` and ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 """Files in a training's folder."""
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-"""Names of the sets in these files, where they stand in this order."""
+"""Names of the sets in these files, in the order of the files."""
 
 BATCH_SIZES = {"cpu": 128, "cuda": 1024}
-"""Crystals a batch: what stays in the cache of a CPU's core, and what fills a GPU."""
+"""Crystals per batch: small enough for the cache of a CPU core, large enough to use a whole GPU."""
 
 
 def predict(
@@ -36,17 +36,17 @@ def predict(
     batch_size: int | None = None,
     ranks: Ranks = ALONE,
 ) -> Tensor:
-    """Predict the labels of each crystal of a set, which lies on the network's device.
+    """Predict the labels of each crystal of a set.
 
     Args:
-        network: It is in evaluation mode afterwards.
-        normalizer: Of its labels.
-        crystals: What to predict.
-        batch_size: Crystals at a time; None: those of ``BATCH_SIZES``.
-        ranks: Each computes a share, and has the predictions of all.
+        network: The network; it is in evaluation mode afterwards.
+        normalizer: The normalizer of its labels.
+        crystals: C crystals, on the device of the network.
+        batch_size: Crystals per batch; None: the value in ``BATCH_SIZES``.
+        ranks: The ranks that share the work; each one gets all predictions.
 
     Returns:
-        float64 (C, targets) on the CPU: in the labels' units, or for classification the probability of class 1.
+        float64 (C, targets) on the CPU, in the units of the labels; for a classification the probability of class 1.
     """
     network.eval()
     size = batch_size or BATCH_SIZES[crystals.graphs.labels.device.type]
@@ -66,16 +66,16 @@ def write_evaluation(
 ) -> None:
     """Write ``predictions.csv`` and ``metrics.json`` (by set) into a folder.
 
-    The columns are id, set, label, prediction; of several targets ``label:<name>`` and ``prediction:<name>``.
+    The columns are id, set, label, prediction; for several targets ``label:<name>`` and ``prediction:<name>``.
 
     Args:
-        folder: Where to write.
+        folder: The folder for the files.
         sets: The sets by name.
-        predictions: Of each set, as ``predict`` returns them.
-        metrics: Of each set, as ``measure`` returns them; one that is not defined is null.
+        predictions: The predictions of each set, as returned by ``predict``.
+        metrics: The metrics of each set, as returned by ``measure``; an undefined one is written as null.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: A file cannot be written.
     """
     rows = [row for name, crystals in sets.items() for row in _rows(name, crystals, predictions[name])]
     dh.files.write_table(folder / PREDICTIONS, rows)

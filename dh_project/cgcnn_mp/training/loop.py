@@ -1,7 +1,7 @@
-"""Training: epochs until they are done, or bring nothing more, with checkpoints on the way.
+"""The training loop: epochs, early stopping and checkpoints.
 
-A training is a pure function of its sets, architecture and settings: on a CPU two of them are equal in every
-bit of their weights, also where one was interrupted after any epoch and went on from its checkpoint.
+On a CPU, a training is a deterministic function of its sets, architecture and settings: the weights of two runs are
+equal, bit for bit, even if one was interrupted after some epoch and resumed from its checkpoint.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from dh_project.cgcnn_mp.training.checkpoint import (
 from dh_project.cgcnn_mp.training.evaluation import TEST, TRAIN, VALIDATION, predict, write_evaluation
 from dh_project.cgcnn_mp.training.losses import LOSSES, negative_log_likelihood
 from dh_project.cgcnn_mp.training.metrics import measure, training_error
-from dh_project.cgcnn_mp.training.outcome import Outcome
+from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.training.schedules import make_schedule
 from dh_project.cgcnn_mp.training.settings import Settings
@@ -46,21 +46,21 @@ from dh_project.cgcnn_mp.training.weight_averaging import WeightAverage
 
 
 class Training:
-    """A network on its way: the step from one epoch to the next, and all that a checkpoint must hold.
+    """The state of a training: runs one epoch at a time, and makes and loads checkpoints.
 
     Args:
-        architecture: Arguments of ``CrystalGraphConvNet``, but for those that the graphs tell.
+        architecture: Arguments of ``CrystalGraphConvNet``, without those that follow from the graphs.
         settings: How to train.
-        train_set: Crystals to learn from, on ``device``.
-        valid_set: Crystals to choose the best epoch by, on ``device``.
-        device: Where the network lies.
-        ranks: Who trains it, each with the same arguments.
+        train_set: Training crystals, on ``device``.
+        valid_set: Validation crystals, on ``device``, which decide the best epoch.
+        device: The device of the network.
+        ranks: The ranks that train the network together, all with the same arguments.
 
     Attributes:
-        identity: What a training that goes on, and each of its ranks, must share.
+        identity: The settings and data that must be the same on all ranks, and when a training is resumed.
 
     Raises:
-        ValueError: The labels cannot be learnt (one value only, or no classes 0 and 1), or a set is empty.
+        ValueError: The labels cannot be learnt (all are equal, or classes are not 0 and 1), or a set is empty.
     """
 
     def __init__(
@@ -111,25 +111,25 @@ class Training:
 
     @property
     def error_name(self) -> str:
-        """Name of the validation error in the history."""
+        """Name of the validation error in the history: ``val_mae``, ``val_scaled_mae`` or ``val_nll``."""
         if self.network.classification:
             return "val_nll"
         return "val_mae" if len(self.names) == 1 else "val_scaled_mae"
 
     @property
     def result(self) -> CrystalGraphConvNet:
-        """The network that is validated and kept: the average of its weights, if there is one."""
+        """The network that is validated and saved: with averaged weights, if there is an average."""
         return self.network if self.average is None else self.average.network
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, of the least validation error; 0 before the first."""
+        """The epoch with the smallest validation error, counted from 1; 0 before the first epoch."""
         errors = [row[self.error_name] for row in self.history]
         return errors.index(min(errors)) + 1 if errors else 0
 
     @property
     def finished(self) -> bool:
-        """Whether the epochs are done, or the validation error has not fallen for too long."""
+        """Whether all epochs are done, or the patience is used up."""
         done, patience = len(self.history), self.settings.patience
         return done >= self.settings.epochs or (patience is not None and done - self.best_epoch >= patience)
 
@@ -170,7 +170,7 @@ class Training:
         return error
 
     def checkpoints(self) -> Checkpoints:
-        """Return what the checkpoints hold after the last epoch; training on does not change it."""
+        """Return the contents of the checkpoints after the last epoch; further training does not change them."""
         shared = {
             **self.identity,
             "normalizer": asdict(self.normalizer),
@@ -193,11 +193,11 @@ class Training:
         return Checkpoints(best={**shared, **best}, last={**shared, **state})
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint, which the first rank alone reads.
+        """Load the state of a checkpoint; only the first rank reads the file.
 
         Raises:
-            OSError: It cannot be opened.
-            CheckpointError: It is none to go on from, or that of another training.
+            OSError: The file cannot be opened.
+            CheckpointError: The file contains no state to resume from, or is of another training.
         """
         state = self.ranks.of_first(load_checkpoint(path) if self.ranks.is_first else {})
         check_resumable(path, state, self.identity)
@@ -213,15 +213,21 @@ class Training:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
 
     def _normalised(self, crystals: CrystalSet) -> CrystalSet:
-        """Return a set with labels as the network learns them."""
+        """Return a set with normalised labels."""
         labels = self.normalizer.norm(crystals.graphs.labels)
         return replace(crystals, graphs=replace(crystals.graphs, labels=labels))
 
     def step(self, batch: Batch, share: float = 1.0) -> Tensor:
-        """Learn from one batch of normalised labels and return its mean loss; a GPU is not waited for.
+        """Take one optimizer step on a batch, without waiting for a GPU.
 
-        Of several ranks each gives its share of the batch, and what the mean loss of that weighs in the batch's; the
-        loss of the batch is returned. A CUDA graph repeats this; what Python counts is in ``_after_step``.
+        A CUDA graph repeats this function, so Python's own counters are updated in ``_after_step``.
+
+        Args:
+            batch: A batch with normalised labels; of several ranks, this rank's share of it.
+            share: The weight of this share in the mean loss of the batch.
+
+        Returns:
+            The mean loss of the whole batch, float32 scalar.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision):
             outputs = self.network(batch)
@@ -237,7 +243,7 @@ class Training:
         return loss
 
     def _reseed_dropout(self) -> None:
-        """Let each rank drop other features, and the same ones where a training goes on; the first is as if alone."""
+        """Seed the dropout of all ranks but the first by rank and epoch: masks differ, and resuming repeats them."""
         if not self.ranks.is_first:
             seed = f"{self.settings.seed}, rank {self.ranks.rank}, epoch {len(self.history) + 1}"
             torch.manual_seed(Random(seed).getrandbits(63))
@@ -249,7 +255,7 @@ class Training:
 
     @cached_property
     def _losses(self) -> Callable[[Tensor, int], Iterator[Tensor]]:
-        """Takes a step for each batch of some rows; made at the first, for a recording keeps what was restored."""
+        """Function that takes a step per batch; made after ``restore``, because a CUDA graph records the state."""
         graphs = self.train_set.graphs
         if self.settings.cuda_graphs:
             return RecordedSteps(graphs, self.step, self.optimizer).losses
@@ -260,7 +266,7 @@ class Training:
         return lambda rows, batch_size: map(self.step, graphs.batches(rows, batch_size))
 
     def _learn(self) -> float:
-        """Pass over the training set once and return the mean loss."""
+        """Train on the whole training set once and return the mean loss."""
         self.network.train()
         self._reseed_dropout()
         rows, batch_size = self.train_set.shuffled(self.shuffle), self.settings.batch_size
@@ -282,31 +288,37 @@ def train(
     resume: Path | None = None,
     on_epoch: Callable[[int, float], bool] | None = None,
     ranks: Ranks = ALONE,
-) -> Outcome:
-    """Train a network, keep its best epoch, and test that one once.
+) -> TrainingResult:
+    """Train a network, keep the weights of its best epoch, and evaluate them.
 
     Args:
-        train_set: Crystals to learn from; the label normaliser is fitted on them alone.
-        valid_set: Crystals to choose the best epoch by.
-        test_set: Crystals to test the best epoch on.
-        architecture: Arguments of ``CrystalGraphConvNet``, but for those that the graphs tell.
-        settings: How to train; None: the original's defaults.
-        folder: Where to leave checkpoints, ``history.csv``, ``predictions.csv`` and ``metrics.json``; None:
-            nothing is written.
-        resume: Checkpoint ``last.pt`` of an interrupted training to go on from.
-        on_epoch: Called after each epoch with its number, from 1, and its validation error, the
-            first figure of ``metrics.training_error``; training ends where it answers False.
-        ranks: Who trains the network; each calls this with the same sets and settings, and has the outcome.
-            ``folder``, ``resume`` and ``on_epoch`` are the first one's; the others' are not looked at.
+        train_set: Training crystals; the normalizer of the labels is fitted on them only.
+        valid_set: Validation crystals, which decide the best epoch.
+        test_set: Test crystals; None: there is no test set.
+        architecture: Arguments of ``CrystalGraphConvNet``, without those that follow from the graphs.
+        settings: How to train; None: the defaults of the original CGCNN.
+        folder: The folder for checkpoints, ``history.csv``, ``predictions.csv`` and ``metrics.json``; None: nothing
+            is written.
+        resume: Checkpoint ``last.pt`` of an interrupted training to resume from.
+        on_epoch: Called after each epoch with its number, from 1, and its validation error (the first value of
+            ``metrics.training_error``). If it returns False, training ends.
+        ranks: The ranks that train the network together. All call this function with the same sets and settings,
+            and all get the result. ``folder``, ``resume`` and ``on_epoch`` of the first rank are used.
 
     Returns:
-        The outcome.
+        The result, with the weights of the best epoch.
 
     Raises:
-        ValueError: The device is not here, the labels cannot be learnt, the checkpoint does not fit, or the ranks'
-            sets or settings differ.
+        ValueError: The device is not available, the labels cannot be learnt, the checkpoint does not fit, or the
+            sets or settings of the ranks differ.
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
+
+    Example:
+        >>> from dh_project.cgcnn_mp.load_data import load_data
+        >>> result = train(*load_data("flla"), settings=Settings(epochs=5))  # doctest: +SKIP
+        >>> result.validation["mae"]  # doctest: +SKIP
+        0.31
     """
     settings = settings or Settings()
     device = settings.find_device()
@@ -329,7 +341,7 @@ def train(
             go_on = True
             while ranks.of_first(go_on and not training.finished):
                 error = training.run_epoch()
-                saver.save_if_worth_it()
+                saver.save_if_due()
                 if on_epoch is not None and ranks.is_first:
                     go_on = on_epoch(len(training.history), error)
         network, normalizer = training.network, training.normalizer
@@ -346,7 +358,7 @@ def train(
         kernels = kernels_for(next(network.parameters())).__name__.rpartition(".")[2].removesuffix("_gate")
     if folder is not None and ranks.is_first:
         write_evaluation(folder, sets, predictions, metrics)
-    return Outcome(
+    return TrainingResult(
         network=network,
         normalizer=normalizer,
         best_epoch=training.best_epoch,

@@ -1,4 +1,4 @@
-"""How wrong predictions are."""
+"""Metrics of predictions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ def training_error(
     names: Sequence[str] = ("label",),
     std: Tensor | None = None,
 ) -> dict[str, float]:
-    """Return the figure that a training goes by, and where there are several targets the MAE of each.
+    """Return the error by which the best epoch is chosen, and the MAE of each target if there are several.
 
     Args:
-        predictions: float64 (C, targets), as ``evaluation.predict`` returns them.
+        predictions: float64 (C, targets), as returned by ``evaluation.predict``.
         labels: float64 (C, targets).
-        classification: Whether predictions are probabilities of class 1.
-        names: Of the targets.
-        std: float64 (targets,), standard deviation of the training labels; several targets need it.
+        classification: Whether the predictions are probabilities of class 1.
+        names: Names of the targets.
+        std: float64 (targets,), standard deviation of the training labels; needed for several targets.
 
     Returns:
-        Of one target ``mae``, in its unit; of a classification ``nll``, the mean negative log-likelihood; of several
-        targets first ``scaled_mae``, the mean over targets of MAE / ``std``, then ``mae_<name>`` in their units.
+        - one target: ``mae``, in the unit of the label;
+        - classification: ``nll``, the mean negative log-likelihood;
+        - several targets: ``scaled_mae``, the mean over the targets of MAE / ``std``, then ``mae_<name>`` of each
+          target in its unit.
+
+    Example:
+        >>> training_error(torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [3.0]]), classification=False)
+        {'mae': 0.5}
     """
     if classification:
         return {"nll": -_likelihoods(predictions, labels).log().mean().item()}
@@ -45,12 +51,12 @@ def measure(
     names: Sequence[str] = ("label",),
     std: Tensor | None = None,
 ) -> dict[str, float]:
-    """Return all metrics of a set; arguments are those of ``training_error``, and its figures come first.
+    """Return all metrics of a set. The arguments are those of ``training_error``.
 
     Returns:
-        For regression also ``rmse`` and ``r2``, with ``_<name>`` where there are several targets; for
-        classification also ``accuracy``, ``auc`` and ``f1``. One that is not defined (R² of equal labels, AUC of
-        one class) is NaN.
+        The metrics of ``training_error``; for a regression also ``rmse`` and ``r2`` (with ``_<name>`` if there are
+        several targets), for a classification ``accuracy``, ``auc`` and ``f1``. An undefined metric is NaN, such as
+        R² of equal labels or AUC of a single class.
     """
     metrics = training_error(predictions, labels, classification, names, std)
     if classification:
@@ -62,18 +68,18 @@ def measure(
 
 
 def finite_or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Return metrics as JSON can hold them: None for what is not defined."""
+    """Return metrics for JSON, with None for undefined ones."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _likelihoods(predictions: Tensor, labels: Tensor) -> Tensor:
-    """Return what probability was given to the true class, float64 (C, 1)."""
-    # a sure and wrong prediction is a large error, not an infinite one
+    """Return the predicted probability of the true class, float64 (C, 1)."""
+    # a wrong prediction of probability 1 has a large error, not an infinite one
     return torch.where(labels == 1, predictions, 1 - predictions).clamp(min=1e-12)
 
 
 def _of_classes(predictions: Tensor, labels: Tensor) -> dict[str, float]:
-    from sklearn.metrics import f1_score, roc_auc_score  # slow to import, and a regression needs none of it
+    from sklearn.metrics import f1_score, roc_auc_score  # slow to import, and not needed for a regression
 
     probabilities, classes = predictions.squeeze(1).numpy(), labels.squeeze(1).numpy()
     both = len(set(classes.tolist())) == 2
@@ -85,6 +91,6 @@ def _of_classes(predictions: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def _named(metric: str, values: Iterable[float], names: Sequence[str]) -> dict[str, float]:
-    """Return a metric of each target, under its bare name where there is one target alone."""
+    """Return a metric of each target by name; a single target has the bare name of the metric."""
     keys = [metric] if len(names) == 1 else [f"{metric}_{name}" for name in names]
     return dict(zip(keys, values, strict=True))

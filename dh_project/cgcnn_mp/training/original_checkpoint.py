@@ -1,11 +1,11 @@
 """``python -m dh_project.cgcnn_mp.training.original_checkpoint CHECKPOINT OUT.pth.tar``: for the original CGCNN.
 
-It writes a trained network in the form of the original code (github.com/txie-93/cgcnn), whose ``predict.py``
-and ``main.py --resume`` then read it, and so does ``cgcnn2``. CHECKPOINT is what ``deephyper predict`` takes: a
-path, SEARCH:TRIAL or SEARCH:best. The original builds its graphs of 12 neighbours within 8 Å and from the data's
-``atom_init.json``; weights trained otherwise are refused, and so are several targets, which it has not. Where more
-neighbours are equally far than 12 leave room for, it keeps other ones than this program does by default
-(``load_data`` says which), and then its predictions differ.
+It writes a trained network in the format of the original code (github.com/txie-93/cgcnn), for its ``predict.py``
+and ``main.py --resume``, and for ``cgcnn2``. CHECKPOINT is a path, SEARCH:TRIAL or SEARCH:best, as for ``deephyper
+predict``. The original builds graphs of 12 neighbours within 8 Å and reads the ``atom_init.json`` of the data.
+Weights that were trained with other settings, or with several targets, are refused. If several neighbours have the
+same distance and not all of them fit into the 12, the original keeps other ones than ``ties=environment`` does, and
+its predictions differ.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
 from dh_project.cgcnn_mp.training.settings import OPTIMIZERS
 
 SETTINGS = ("lr", "weight_decay", "momentum", "optim", "batch_size")
-"""What the original's command line has of ``Settings``."""
+"""The fields of ``Settings`` that are options of the original."""
 
 
 def save_original(
@@ -48,20 +48,20 @@ def save_original(
     settings: Mapping[str, Any] | None = None,
     optimizer: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a network as the original's ``main.py`` does.
+    """Write a network in the format of the original's ``main.py``.
 
     Args:
-        path: Where; an older file of that name stays until the new one is on disk.
+        path: The file; an older one is kept until the new one is on disk.
         network: The network.
-        normalizer: Of its label.
-        epoch: Epochs that were done.
+        normalizer: The normalizer of its label.
+        epoch: Number of epochs of its training.
         best_error: Validation MAE of the weights (the original's ``best_mae_error``).
-        settings: How it was trained: ``lr``, ``weight_decay``, ``momentum``, ``optim``, ``batch_size``, where known.
-        optimizer: State to go on from; None: that of a new optimizer.
+        settings: The known ones of ``lr``, ``weight_decay``, ``momentum``, ``optim``, ``batch_size``.
+        optimizer: State of the optimizer; None: that of a new optimizer.
 
     Raises:
         CheckpointError: The network predicts several targets.
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     if not network.classification and network.fc_out.out_features != 1:
         raise CheckpointError(
@@ -100,14 +100,14 @@ def _new_optimizer(network: CrystalGraphConvNet, settings: Mapping[str, Any]) ->
 
 
 def convert(checkpoint: Path, path: Path) -> bool:
-    """Write a checkpoint of ours in the original's form.
+    """Write one of our checkpoints in the original's format.
 
     Returns:
-        Whether it was trained on the neighbours that the original code keeps of equally far ones.
+        Whether it was trained with the original's rule for equally distant neighbours.
 
     Raises:
         OSError: A file cannot be opened or written.
-        CheckpointError: It is no checkpoint, or one of a network that the original code would compute otherwise.
+        CheckpointError: The file is no checkpoint, or the original code would compute another prediction.
     """
     trained, contents = load_trained(checkpoint), load_checkpoint(checkpoint)
     _check_that_it_can(checkpoint, trained)
@@ -126,7 +126,7 @@ def convert(checkpoint: Path, path: Path) -> bool:
 
 
 def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:
-    """Refuse weights that the original code would use for other graphs than they were trained on."""
+    """Refuse weights whose training graphs the original code does not build."""
     neighbours = trained.graphs.max_num_nbr if trained.graphs else ORIGINAL_NEIGHBOURS
     if (neighbours, round(trained.radius, 6)) != (ORIGINAL_NEIGHBOURS, ORIGINAL_RADIUS):
         raise CheckpointError(
@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _convert(words: Sequence[str]) -> None:
     if len(words) != 2 or words[0].startswith("-"):
         raise dh.UserError(
-            "give a checkpoint and where to write it: "
+            "give a checkpoint and an output file: "
             "python -m dh_project.cgcnn_mp.training.original_checkpoint SEARCH:best weights.pth.tar"
         )
     path = Path(words[1])
@@ -154,8 +154,8 @@ def _convert(words: Sequence[str]) -> None:
     print(f"wrote {path}, of {checkpoint}")
     if not has_its_ties:
         print(
-            "it was trained with ties=environment, and the original keeps other ones of equally far neighbours: "
-            "where 12 cut a shell, its predictions differ; train with ties=pymatgen for weights that agree",
+            "it was trained with ties=environment. The original keeps other ones of equally distant neighbours, so "
+            "its predictions differ; train with ties=pymatgen for weights that agree",
             file=sys.stderr,
         )
 

@@ -1,8 +1,7 @@
-"""Saving a training on its way, without spending much of its time on that."""
+"""Saving the checkpoints of a training, in at most 5 % of its time."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,17 +10,15 @@ from typing import Any, NamedTuple, Self
 from torch import Tensor
 
 import dh_project as dh
+from dh_project import CheckpointTimer  # at import, so that no trial must
 from dh_project.cgcnn_mp.training.checkpoint import save_checkpoint
 
 BEST, LAST, HISTORY = "best.pt", "last.pt", "history.csv"
-"""Files in a training's folder: weights of the best epoch, state after the last one, one row an epoch."""
-
-WORTH = 20
-"""Training for so many times as long as the last writing took is worth the next one."""
+"""Files in a training folder: weights of the best epoch, state after the last epoch, one row per epoch."""
 
 
 def copied(values: Any, device: str | None = None) -> Any:
-    """Return dicts and lists, in whatever depth, with copies of their tensors, where they lie or on a device."""
+    """Return a copy of nested dicts and lists with copies of all tensors, on their device or another one."""
     if isinstance(values, Tensor):
         return values.detach().to(device or values.device, copy=True)
     if isinstance(values, dict):
@@ -30,11 +27,11 @@ def copied(values: Any, device: str | None = None) -> Any:
 
 
 class Checkpoints(NamedTuple):
-    """What a training leaves after an epoch.
+    """The contents of both checkpoints after an epoch.
 
     Attributes:
-        best: The best epoch's row of the history, with its weights.
-        last: All that it takes to go on, the whole ``history`` among it.
+        best: The row of the best epoch in the history, with its weights.
+        last: The complete state needed to resume, including the whole ``history``.
     """
 
     best: dict[str, Any]
@@ -42,22 +39,21 @@ class Checkpoints(NamedTuple):
 
 
 class Saver:
-    """Writes the checkpoints of a training. A context manager.
+    """Writes the checkpoints of a training; a context manager.
 
-    Short epochs are not written each: what is not is kept in memory, and written when training ends, also where
-    an exception ends it (Ctrl-C, in the middle of the next epoch). Only a kill loses it, and that is a twentieth
-    of its own time's worth.
+    If epochs are short, not every epoch is written. The newest state is kept in memory and written when training
+    ends, also if an exception ends it, such as Ctrl-C in the middle of the next epoch. Only a kill loses epochs.
 
     Args:
-        checkpoints: Returns what the training leaves after its last epoch; training on must not change it.
-        folder: Where to write; None: nothing is written.
+        checkpoints: Returns the contents after the last epoch. Further training must not change them.
+        folder: The folder for the files; None: nothing is written.
     """
 
     def __init__(self, checkpoints: Callable[[], Checkpoints], folder: Path | None) -> None:
         self._checkpoints, self._folder = checkpoints, folder
         self._unwritten: Checkpoints | None = None
         self._best_epoch = 0
-        self._due = 0.0
+        self._timer = CheckpointTimer()
 
     def __enter__(self) -> Self:
         return self
@@ -68,22 +64,22 @@ class Saver:
         self._write()
 
     def save(self) -> None:
-        """Write what there is now.
+        """Write the current state.
 
         Raises:
-            OSError: A file cannot be written; its older version stays.
+            OSError: A file cannot be written; its older version is kept.
         """
         if self._folder is not None:
             self._unwritten = self._checkpoints()
             self._write()
 
-    def save_if_worth_it(self) -> None:
-        """Write what there is now, or keep it in memory where the last writing was not long ago.
+    def save_if_due(self) -> None:
+        """Write the current state if a checkpoint is due; otherwise keep it in memory.
 
         Raises:
-            OSError: A file cannot be written; its older version stays.
+            OSError: A file cannot be written; its older version is kept.
         """
-        if time.monotonic() >= self._due:
+        if self._timer.is_due():
             self.save()
         elif self._folder is not None:
             self._unwritten = self._checkpoints()
@@ -91,13 +87,11 @@ class Saver:
     def _write(self) -> None:
         if self._folder is None or self._unwritten is None:
             return
-        begun = time.monotonic()
-        best, last = (copied(contents, "cpu") for contents in self._unwritten)
-        if best["epoch"] != self._best_epoch:
-            save_checkpoint(self._folder / BEST, best)
-            self._best_epoch = best["epoch"]
-        dh.files.write_table(self._folder / HISTORY, last["history"])
-        save_checkpoint(self._folder / LAST, last)
+        with self._timer.writing():
+            best, last = (copied(contents, "cpu") for contents in self._unwritten)
+            if best["epoch"] != self._best_epoch:
+                save_checkpoint(self._folder / BEST, best)
+                self._best_epoch = best["epoch"]
+            dh.files.write_table(self._folder / HISTORY, last["history"])
+            save_checkpoint(self._folder / LAST, last)
         self._unwritten = None
-        ended = time.monotonic()
-        self._due = ended + WORTH * (ended - begun)

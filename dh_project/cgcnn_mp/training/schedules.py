@@ -1,4 +1,4 @@
-"""How the learning rate goes over a training; every schedule moves once a step."""
+"""Learning rate schedules; each one takes a step after every step of the optimizer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dh_project.cgcnn_mp.training.settings import Settings
 
 
 def make_schedule(optimizer: Optimizer, settings: Settings, steps_per_epoch: int) -> LRScheduler:
-    """Return the schedule that the settings ask for.
+    """Return the learning rate schedule that the settings name.
 
-    ``multi-step`` multiplies the rate by ``gamma`` after each milestone; ``cosine`` lets it fall from ``lr`` to 0
-    over all epochs (Loshchilov and Hutter, arXiv:1608.03983, without restarts); ``one-cycle`` lets it rise from
-    ``lr`` / 25 to ``lr`` over 30 % of the steps and then fall to nearly 0 (Smith and Topin, arXiv:1708.07120). The
-    momentum stays what it is.
+    - ``multi-step`` multiplies the rate by ``gamma`` after each milestone.
+    - ``cosine`` decreases it from ``lr`` to 0 over all epochs (Loshchilov and Hutter, arXiv:1608.03983, without
+      restarts).
+    - ``one-cycle`` increases it from ``lr`` / 25 to ``lr`` over 30 % of the steps, and then decreases it to nearly 0
+      (Smith and Topin, arXiv:1708.07120). The momentum is constant.
 
     Args:
-        optimizer: Its learning rate is ``settings.lr``.
+        optimizer: The optimizer; its learning rate is ``settings.lr``.
         settings: How to train.
-        steps_per_epoch: Steps of the optimizer an epoch.
+        steps_per_epoch: Number of optimizer steps per epoch.
     """
     steps = settings.epochs * steps_per_epoch
     if settings.schedule == "cosine":

@@ -1,4 +1,4 @@
-"""How to train: loss, optimizer, schedule, stopping, and where."""
+"""The settings of the training loop: loss, optimizer, schedule, stopping and device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 import torch
-import torch._dynamo  # the first optimizer imports it, for a second: here it is before the fork of a trial
+import torch._dynamo  # takes a second; imported here, so that the forked trials need not import it
 
 import dh_project as dh
 from dh_project.cgcnn_mp.network.devices import find_device
@@ -23,37 +23,44 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 FREE = ("patience", "device", "threads", "kernels", "cuda_graphs")
-"""Settings that may change when a training goes on; so may ``epochs``, but for a schedule over all of them."""
+"""Settings that may change when a training is resumed. So may ``epochs``, if the schedule is multi-step."""
 
 SCHEDULES = ("multi-step", "cosine", "one-cycle")
-"""``schedules`` says what each does."""
+"""See ``schedules.make_schedule``."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; the defaults are the original code's.
+    """The settings of the training loop; the defaults are those of the original CGCNN.
 
     Attributes:
-        lr: Learning rate; of ``one-cycle`` the highest.
+        lr: Learning rate; for ``one-cycle`` the highest one.
         weight_decay: Weight decay.
-        batch_size: Crystals a step.
+        batch_size: Crystals per step.
         optim: Optimizer: SGD, Adam or AdamW.
         momentum: Momentum of SGD.
-        loss: Of a regression: mse, l1 or huber. A classification has the negative log-likelihood.
-        schedule: How the learning rate goes: multi-step, cosine or one-cycle.
+        loss: Loss of a regression: mse, l1 or huber. A classification has the negative log-likelihood.
+        schedule: Schedule of the learning rate: multi-step, cosine or one-cycle.
         milestones: Epochs after which a multi-step learning rate is multiplied by ``gamma``.
         gamma: See ``milestones``.
-        clip_norm: Norm of all gradients together at most; None: any.
-        averaging: Decay a step of the moving average of the weights, such as 0.99; validation, best weights and
-            predictions are then the average's. 0: no average.
-        epochs: Epochs at most.
-        patience: Epochs without a better validation error after which training ends; None: never.
-        seed: Of initial weights, dropout and the order of crystals.
-        device: ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
+        clip_norm: Largest norm of all gradients together; None: no limit.
+        averaging: Decay per step of the moving average of the weights, such as 0.99. The average is then validated,
+            saved and used for predictions. 0: no average.
+        epochs: Largest number of epochs.
+        patience: Training ends after this many epochs without a better validation error; None: never.
+        seed: Seed of the initial weights, of dropout and of the order of crystals.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` …
         threads: CPU threads.
-        mixed_precision: Whether a GPU multiplies matrices in bfloat16.
-        kernels: What computes the gated sum: ``auto``, or a name that ``gate.choice`` knows.
-        cuda_graphs: Whether a GPU repeats recorded steps, which spares the CPU's work. Experimental.
+        mixed_precision: Whether to multiply matrices in bfloat16 on a GPU.
+        kernels: Implementation of the gated sum: ``auto``, or a name in ``network.kernels.choice``.
+        cuda_graphs: Whether to repeat recorded steps on a GPU, which saves CPU time. Experimental.
+
+    Raises:
+        ValueError: A name or a value is invalid.
+
+    Example:
+        >>> Settings(optim="Adam", epochs=100).lr
+        0.01
     """
 
     lr: float = 0.01
@@ -97,9 +104,9 @@ class Settings:
             raise ValueError(f"averaging is {self.averaging}; it must be from 0 (none) to below 1")
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that a resumed training must share; it may end later, and run elsewhere.
+        """Return the settings that must not change when a training is resumed.
 
-        A schedule that is laid out over all epochs fixes their number too.
+        If the schedule depends on the number of epochs, ``epochs`` is among them.
         """
         free = (*FREE, "epochs") if self.schedule == "multi-step" else FREE
         return {name: value for name, value in asdict(self).items() if name not in free}
@@ -108,21 +115,21 @@ class Settings:
         """Return the device to train on.
 
         Raises:
-            ValueError: It is not here, or cannot do what is asked for.
+            ValueError: This machine has no such device, or the device does not support a setting.
         """
         device = find_device(self.device)
         for name in ("mixed_precision", "cuda_graphs"):
             if getattr(self, name) and device.type != "cuda":
                 raise ValueError(f"{name} needs a GPU, and the device is the CPU: leave it out")
-        if device.type == "cpu":  # a GPU stays untouched before a search has forked its trials
+        if device.type == "cpu":  # a GPU must not be used before a search has forked its trials
             with using_kernels(self.kernels):
                 kernels_for(torch.empty(0))
         return device
 
     def make_optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimizer of a network's weights, which updates them all in one pass of one kernel.
+        """Return an optimizer for the weights of a network.
 
-        ``fused`` takes a third of the time of ``foreach`` on a CPU, and launches one kernel on a GPU.
+        It is ``fused``: on a CPU it takes a third of the time of ``foreach``, and on a GPU it launches one kernel.
         """
         momentum = {"momentum": self.momentum} if self.optim == "SGD" else {}
         return OPTIMIZERS[self.optim](

@@ -1,4 +1,4 @@
-"""A rank's share of each batch."""
+"""Dividing each batch among the ranks of a data-parallel training."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
 def shared_batches(
     graphs: CrystalGraphs, rows: Tensor, batch_size: int, ranks: Ranks
 ) -> Iterator[tuple[Batch, float]]:
-    """Yield this rank's share of each batch, and what its mean loss weighs in that of the batch.
+    """Yield this rank's share of each batch, and the weight of its mean loss in the mean loss of the batch.
 
     Args:
         graphs: The graphs of the whole data set.
-        rows: int64 (crystals,), which of them, on the CPU; in all ranks the same.
-        batch_size: Crystals a batch, of all ranks together.
-        ranks: Among whom each batch is divided.
+        rows: int64 (crystals,), indices of the crystals, on the CPU; the same on all ranks.
+        batch_size: Crystals per batch, on all ranks together.
+        ranks: The ranks that share each batch.
+
+    Yields:
+        A batch, and its weight. The weights of all ranks add up to 1.
     """
     for part in rows.split(batch_size):
         own = ranks.share(part)
         if len(part) == 1:
-            # it may be a single atom, which is normalised otherwise: each rank computes all of it
+            # batch normalisation of a single atom differs, so each rank computes the whole batch
             yield _spread(graphs.batch(part), ALONE), 1 / ranks.size
         elif len(own):
             yield _spread(graphs.batch(own), ranks), len(own) / len(part)
@@ -39,6 +42,6 @@ def _spread(batch: Batch, ranks: Ranks) -> Batch:
 
 
 def _uncounted(batch: Batch) -> Batch:
-    """Return a batch whose atoms count nothing: its rank does as the others do, and changes nothing."""
+    """Return a batch whose atoms have weight 0, for a rank without crystals, which must call the same collectives."""
     nothing = torch.zeros_like(batch.edges.multiplicities)
     return replace(batch, edges=replace(batch.edges, multiplicities=nothing))

@@ -1,4 +1,4 @@
-"""An average of the weights along a training, which often predicts better than the last weights do."""
+"""A moving average of the weights, which often predicts better than the last weights."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
 
 class WeightAverage:
-    """The exponential moving average of a network's weights and running statistics.
+    """Exponential moving average of the weights and running statistics of a network.
 
-    Each step takes in the present weights w: average ← d · average + (1 - d) · w. So that the first weights, which
-    know nothing, do not weigh for long, d grows with the number n of steps, (1 + n) / (10 + n), until it reaches
-    ``decay``.
+    Each step adds the current weights w: average ← d · average + (1 - d) · w. The decay d grows with the number n of
+    steps, as (1 + n) / (10 + n), until it reaches ``decay``. Otherwise the random initial weights would dominate the
+    average for many steps.
 
-    torch's ``AveragedModel`` keeps such an average too, and waits for the GPU in each step.
+    torch's ``AveragedModel`` computes such an average too, but waits for the GPU in each step.
 
     Args:
-        network: It stays as it is.
-        decay: Above 0 and below 1; 1 / (1 - ``decay``) is about the number of steps averaged over.
+        network: The network, which is not changed.
+        decay: Decay per step, between 0 and 1. The average covers about 1 / (1 - ``decay``) steps.
 
     Attributes:
-        network: A copy, with the averaged weights.
-        steps: Taken so far.
+        network: A copy of the network, with the averaged weights.
+        steps: Number of steps so far.
     """
 
     def __init__(self, network: CrystalGraphConvNet, decay: float) -> None:
@@ -35,7 +35,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: CrystalGraphConvNet) -> None:
-        """Take in the weights after one more step."""
+        """Add the current weights to the average."""
         pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
         averages, weights = (
             list(some) for some in zip(*(p for p in pairs if p[0].is_floating_point()), strict=True)
@@ -47,10 +47,10 @@ class WeightAverage:
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold."""
+        """Return the state for a checkpoint."""
         return {"steps": self.steps, "network": self.network.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's state."""
+        """Load the state from a checkpoint."""
         self.steps = state["steps"]
         self.network.load_state_dict(state["network"])

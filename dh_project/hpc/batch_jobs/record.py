@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
 from dh_project.common.errors import UserError
+from dh_project.common.json_lines import append_line, read_lines
 
 SCHEMA = 1
 JOBS, SCRIPT, CODE = "jobs.jsonl", "job.sh", "code"
@@ -47,15 +47,7 @@ def record_job(folder: Path, job: BatchJob) -> None:
     Raises:
         OSError: The record cannot be written.
     """
-    path = folder / JOBS
-    with path.open("a+b") as file:
-        file.seek(0)
-        old = file.read()
-        if not old.endswith(b"\n"):
-            file.truncate(old.rfind(b"\n") + 1)
-        file.write(job.model_dump_json().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(folder / JOBS, job.model_dump_json())
 
 
 def recorded_jobs(folder: Path) -> list[BatchJob]:
@@ -66,8 +58,7 @@ def recorded_jobs(folder: Path) -> list[BatchJob]:
     """
     path = folder / JOBS
     jobs = []
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.endswith(b"\n"):  # incomplete: its writer was killed
             break
         try:

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from dh_project.common.json_lines import append_line, decode_line, read_lines
 from dh_project.hpc.batch_jobs.record import JOBS
 
 
@@ -30,8 +31,7 @@ def remember_search(folder: Path) -> None:
         return
     file = searches_file()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:  # one short write: two submissions do not mix their lines
-        lines.write(json.dumps(str(folder)) + "\n")
+    append_line(file, json.dumps(str(folder)))
 
 
 def remembered_searches() -> list[Path]:
@@ -41,13 +41,7 @@ def remembered_searches() -> list[Path]:
 
 def _listed() -> list[Path]:
     try:
-        lines = searches_file().read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_lines(searches_file())
     except OSError:
         return []
-    folders = []
-    for line in lines:
-        try:
-            folders.append(Path(json.loads(line)))
-        except (ValueError, TypeError):  # a torn line
-            continue
-    return folders
+    return [Path(folder) for line in lines if isinstance(folder := decode_line(line), str)]

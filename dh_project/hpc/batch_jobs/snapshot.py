@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from dh_project.common.errors import UserError
-from dh_project.common.files import sync_folder
+from dh_project.common.files import creating
 
 IGNORE_FILES = (".dhignore", ".gitignore")
 ALWAYS_IGNORED = (".git/", "__pycache__/", "*.pyc")
@@ -97,8 +96,7 @@ def take_snapshot(snapshot: Snapshot, target: Path) -> None:
     Raises:
         OSError: A file cannot be read or written.
     """
-    aside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}")
-    try:
+    with creating(target) as aside:
         aside.mkdir(parents=True)
         for inside, path in snapshot.files.items():
             copy = aside / inside
@@ -108,10 +106,6 @@ def take_snapshot(snapshot: Snapshot, target: Path) -> None:
             link = aside / inside
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(content)
-        sync_folder(aside)
-        aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _ignored(source: Path) -> tuple[Path | None, GitIgnoreSpec]:

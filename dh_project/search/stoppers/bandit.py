@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
+
 from dh_project.common.errors import UserError
 from dh_project.search.stoppers.base import Curves, Stopper
 from dh_project.trial.trial import Trial
@@ -37,17 +40,33 @@ class BanditStopper(Stopper):
         self.slack_factor, self.slack_amount = slack_factor, slack_amount
         self.interval, self.delay = evaluation_interval, delay_evaluation
         self._curves = Curves()
-        self._best: dict[int, list[tuple[float, int]]] = {}  # by step: two best objectives, their trials
+        self._values: defaultdict[int, dict[int, float]] = defaultdict(dict)  # by step and trial
+        self._ranked: defaultdict[int, list[tuple[float, int]]] = defaultdict(
+            list
+        )  # by step, see _best_other
 
     def goes_on(self, trial: Trial) -> bool:
         """Say whether the trial keeps within the slack."""
         step = trial.reports[-1][0]
         own = self._curves.add(trial)[1]
-        others = [(value, number) for value, number in self._best.get(step, ()) if number != trial.id]
-        self._best[step] = sorted([*others, (own, trial.id)], reverse=True)[:2]
-        if not others or step <= self.delay or (step - self.delay) % self.interval:
+        best = self._best_other(step, trial.id, own)
+        if best is None or step <= self.delay or (step - self.delay) % self.interval:
             return True
-        return own >= self._lowest(others[0][0])
+        return own >= self._lowest(best)
+
+    def _best_other(self, step: int, number: int, own: float) -> float | None:
+        """Note a trial's objective at a step, and return the best one of the other trials there.
+
+        The heap may hold entries of trials that reported the step again; those are dropped when they come to the top.
+        """
+        values, ranked = self._values[step], self._ranked[step]
+        values.pop(number, None)
+        while ranked and values.get(ranked[0][1]) != -ranked[0][0]:
+            heapq.heappop(ranked)
+        best = -ranked[0][0] if ranked else None
+        values[number] = own
+        heapq.heappush(ranked, (-own, number))
+        return best
 
     def _lowest(self, best: float) -> float:
         """Return the lowest objective that goes on."""

@@ -1,6 +1,6 @@
-"""What may stand where a run function is asked for: a class with steps, or a Lightning module.
+"""Models that ``--run`` accepts besides functions: a class with steps, or a LightningModule.
 
-The search knows functions alone: :func:`as_run` makes one of either, and leaves a function as it is.
+A search calls functions only; :func:`as_run` turns a class into one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,24 @@ from dh_project.user_code.trainables.lightning_class import is_lightning_module
 
 
 def as_run(model: Any) -> Callable[..., Any]:
-    """Return ``run(point, **run_kwargs)`` for a model.
+    """Return a function ``run(point, **run_kwargs)`` for a model.
 
     Args:
-        model: A run function; a class with ``setup``, ``step``, ``save`` and ``load``; or a LightningModule class.
+        model: A run function, which is returned unchanged; a class with ``setup``, ``step``, ``save`` and ``load``;
+            or a LightningModule class.
 
     Raises:
-        UserError: It is none of these.
+        UserError: The model is none of these.
+
+    Example:
+        >>> class Model:
+        ...     steps = 2
+        ...     def setup(self, point): self.x = point["x"]
+        ...     def step(self): self.x += 1; return self.x
+        ...     def save(self, folder): (folder / "x").write_text(str(self.x))
+        ...     def load(self, folder): self.x = float((folder / "x").read_text())
+        >>> as_run(Model)({"x": 0.5})
+        2.5
     """
     if is_lightning_module(model):
         from dh_project.user_code.trainables.lightning_trainable import LightningTrainable

@@ -1,25 +1,30 @@
-"""What stands between the search, which calls ``run(point, **run_kwargs)``, and a class that is trained."""
+"""The base class of adapters that run a user's class as a run function."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any, ClassVar
+
+from dh_project.results.trial_files import find_file
 
 
 class Trainable(ABC):
-    """Runs a user's class as a run function.
+    """Runs a user's class as a run function ``run(point, **run_kwargs)``.
 
     Args:
         kind: The class.
 
     Attributes:
-        own_arguments: The run-kwargs that are this adapter's, and not the user's class's.
-        balsamjob_spec: How the class wants its Balsam jobs launched, as a run function may say it.
+        own_arguments: The run-kwargs that belong to this adapter and not to the user's class.
+        checkpoint: File name of the checkpoint to resume from, in the folder of a trial.
+        balsamjob_spec: The class's own settings of its Balsam jobs, if it has any.
     """
 
     own_arguments: ClassVar[tuple[str, ...]]
+    checkpoint: ClassVar[str]
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -28,22 +33,35 @@ class Trainable(ABC):
 
     @abstractmethod
     def check(self, run_kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Check, before any trial, the run-kwargs and that the class takes hyperparameters of these names.
+        """Check the run-kwargs and the names of the hyperparameters, before the first trial.
+
+        Args:
+            run_kwargs: The run-kwargs.
+            names: The names of the hyperparameters; empty if they are unknown.
 
         Raises:
-            UserError: One is wrong.
+            UserError: One of them is wrong.
         """
 
     @abstractmethod
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
-        """Train a point, and return its objective."""
+        """Train a point and return its objective."""
 
     def of_prepare(self, run_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the run-kwargs that a function ``prepare`` beside the class gets."""
+        """Return the run-kwargs for a function ``prepare`` beside the class."""
         return {name: value for name, value in run_kwargs.items() if name not in self.own_arguments}
 
+    def file_to_resume(self, run_kwargs: Mapping[str, Any]) -> Path | None:
+        """Return the checkpoint that the run-kwarg ``resume`` names; None if it is not given.
+
+        Raises:
+            UserError: There is no such file.
+        """
+        resume = run_kwargs.get("resume")
+        return find_file(str(resume), self.checkpoint, what="checkpoint") if resume is not None else None
+
     def _signature(self, parameters: Sequence[Parameter]) -> Signature:
-        """Return a signature of the point, such parameters by name, and the adapter's own."""
+        """Return a signature with the point, these parameters as keywords, and the adapter's own arguments."""
         keyword, by_name = Parameter.KEYWORD_ONLY, (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
         named = {p.name: p.replace(kind=keyword) for p in parameters if p.kind in by_name}
         own = {name: Parameter(name, keyword, default=None) for name in self.own_arguments}

@@ -1,14 +1,14 @@
-"""A class trainable as a run function: ``setup``, ``step``, ``save`` and ``load``, as Ray Tune's classes have them.
+"""Running a class with ``setup``, ``step``, ``save`` and ``load`` as a run function, as Ray Tune does.
 
 ::
 
     class Model:
         steps = 50
 
-        def setup(self, point): ...          # run-kwargs that it names come as further arguments
-        def step(self): ...                  # one epoch, say; returns the objective, or a dict of metrics
-        def save(self, folder): ...          # into a folder that is empty
-        def load(self, folder): ...          # what save left there; setup was called before
+        def setup(self, point): ...          # further arguments are run-kwargs
+        def step(self): ...                  # for example one epoch; returns the objective or a dict of metrics
+        def save(self, folder): ...          # writes files into an empty folder
+        def load(self, folder): ...          # reads these files; setup was called before
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import inspect
 import json
 import tarfile
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import replacing
+from dh_project.trial.checkpoint_timer import CheckpointTimer
 from dh_project.trial.reporting import previous_folder, record, report, trial_folder
 from dh_project.user_code.trainables.base import Trainable
 from dh_project.user_code.trainables.metric import Metric
@@ -34,25 +34,22 @@ METHODS = {
     "save": ("self", "folder"),
     "load": ("self", "folder"),
 }
-"""What each is called with; ``setup`` may name more, which run-kwargs give."""
+"""Methods and their arguments; ``setup`` can have more arguments, which are run-kwargs."""
 
 CHECKPOINT = "checkpoint.tar"
-"""What ``save`` left after a step, as one file, so that it is there whole or not at all."""
+"""File with everything that ``save`` wrote, as one archive that is replaced atomically."""
 
 PROGRESS = ".progress.json"
-"""In the checkpoint: after which step, with which metrics."""
-
-WORTH = 20
-"""Steps for so many times as long as the last saving took are worth the next one."""
+"""File in the checkpoint with the number of the step and its metrics."""
 
 OBJECTIVE = Metric("objective", "max")
 
 
 def check_class(kind: type) -> None:
-    """Check that a class is a class trainable.
+    """Check that a class has the four methods.
 
     Raises:
-        UserError: It lacks a method, or one takes other arguments; or it cannot be made without any.
+        UserError: A method is missing or has other arguments, or the constructor has required arguments.
     """
     missing = [name for name in METHODS if not callable(getattr(kind, name, None))]
     if missing:
@@ -81,25 +78,30 @@ def check_class(kind: type) -> None:
 
 
 def _is_bound(kind: type, name: str) -> bool:
-    """Say whether a method is static, or of the class: its signature then has no ``self``."""
+    """Return whether a method is static or a class method, so that its signature has no ``self``."""
     return not inspect.isfunction(inspect.getattr_static(kind, name))
 
 
 class ClassTrainable(Trainable):
-    """Runs a class trainable: ``run(point, **run_kwargs)``.
+    """Runs a class with ``setup``, ``step``, ``save`` and ``load``: ``run(point, **run_kwargs)``.
 
-    Each step is reported; the trial's folder gets a checkpoint as often as takes a twentieth of the time, and at the
-    end, also where that comes early. Another attempt goes on from there. The objective is the last step's.
+    Each step is reported. Checkpoints go to the folder of the trial, at the end and in between as long as saving
+    takes at most 5 % of the time; another attempt resumes from the last one. The objective is that of the last step.
 
-    Run-kwargs of its own, each of which may stand in the class instead, as an attribute: ``steps``, how many there
-    are at most (a step whose metrics hold ``done: True`` is the last one, too); ``metric`` and ``mode``, which of the
-    metrics is the objective, and whether it shall be large (``max``) or small (``min``). All others are ``setup``'s.
+    These run-kwargs belong to the adapter. The first three can also be attributes of the class:
+
+    - ``steps``: the largest number of steps. A step with the metric ``done: True`` also ends the trial.
+    - ``metric``, ``mode``: the metric that is the objective; it is maximised (``max``) or minimised (``min``).
+    - ``resume``: the checkpoint to start from, as a path or ``SEARCH:TRIAL``.
+
+    All other run-kwargs are arguments of ``setup``.
 
     Args:
         kind: The class.
     """
 
-    own_arguments = ("steps", "metric", "mode")
+    own_arguments = ("steps", "metric", "mode", "resume")
+    checkpoint = CHECKPOINT
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
@@ -110,36 +112,37 @@ class ClassTrainable(Trainable):
         self.__signature__ = self._signature(setups)
 
     def check(self, run_kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Check the run-kwargs that are its own.
+        """Check the run-kwargs of the adapter.
 
         Raises:
-            UserError: One is wrong, or the number of steps is nowhere said.
+            UserError: One of them is wrong, or the number of steps is not given.
         """
         self._steps(run_kwargs)
         self._metric(run_kwargs)
+        self.file_to_resume(run_kwargs)
 
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
-        """Train a point, and return the objective of the last step."""
+        """Train a point and return the objective of the last step."""
         steps, metric = self._steps(run_kwargs), self._metric(run_kwargs)
         constants = {name: value for name, value in run_kwargs.items() if self._is_of_setup(name)}
         model: Any = self.kind()
         model.setup(dict(point), **constants)
         checkpoints = Checkpoints(model)
-        step, metrics = checkpoints.load()
+        step, metrics = checkpoints.load(self.file_to_resume(run_kwargs))
         goes_on = not metrics.get("done")
         while goes_on and step < steps:
             step += 1
             metrics = _metrics(model.step())
             objective = metric.objective(metrics, f"step {step}")
             goes_on = report(step, objective) and not metrics.get("done")
-            checkpoints.save_if_worth_it(step, metrics)
+            checkpoints.save_if_due(step, metrics)
         checkpoints.save(step, metrics)
         facts = {name: value for name, value in metrics.items() if name not in ("objective", "done")}
         record(**facts, steps=step)
         return metric.objective(metrics, f"step {step}")
 
     def _is_of_setup(self, name: str) -> bool:
-        """Say whether a run-kwarg is ``setup``'s; one that is both is given to both."""
+        """Return whether a run-kwarg is an argument of ``setup``, which may also be one of the adapter."""
         return name in self._named or (self._takes_any and name not in self.own_arguments)
 
     def _steps(self, run_kwargs: Mapping[str, Any]) -> int:
@@ -148,25 +151,25 @@ class ClassTrainable(Trainable):
             steps = getattr(self.kind, "steps", None)
         if steps is None:
             raise UserError(
-                f"it is not said how many steps {self.kind.__name__} has: give --run-kwargs steps=50, or an "
-                f"attribute of the class, steps = 50"
+                f"{self.kind.__name__} has no number of steps: give --run-kwargs steps=50, or an attribute of the "
+                f"class, steps = 50"
             )
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise UserError(f"steps={steps!r}: give a whole number from 1 on")
         return steps
 
     def _metric(self, run_kwargs: Mapping[str, Any]) -> Metric:
-        """Return the metric; the class's mode is that of the class's metric alone."""
+        """Return the metric; the mode in the class applies only to the metric in the class."""
         name, mode = getattr(self.kind, "metric", None), getattr(self.kind, "mode", None)
         default = Metric.checked(name, mode, OBJECTIVE)
         return Metric.checked(run_kwargs.get("metric"), run_kwargs.get("mode"), default)
 
 
 def _metrics(returned: Any) -> dict[str, Any]:
-    """Return what a step returned as metrics: a number is the objective.
+    """Return the metrics that a step returned; a single number is the objective.
 
     Raises:
-        UserError: It is neither a number nor a dict.
+        UserError: The step returned None.
     """
     if isinstance(returned, Mapping):
         return dict(returned)
@@ -176,58 +179,66 @@ def _metrics(returned: Any) -> dict[str, Any]:
 
 
 class Checkpoints:
-    """What a model saves into its trial's folder on the way; outside a search, nothing.
+    """Saves and loads the checkpoints of a model in the folder of its trial; without a folder it saves nothing.
 
     Args:
-        model: Has ``save`` and ``load``.
+        model: An object with ``save`` and ``load``.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._folder = trial_folder()
-        self._saved, self._due = 0, 0.0
+        self._saved, self._timer = 0, CheckpointTimer()
 
-    def load(self) -> tuple[int, dict[str, Any]]:
-        """Let the model go on from what the attempt before this one left; return its step and metrics.
+    def load(self, resume: Path | None) -> tuple[int, dict[str, Any]]:
+        """Load the checkpoint of the previous attempt into the model, else the one to resume from.
 
-        Without such an attempt, what an earlier run left in the folder gives way.
+        Args:
+            resume: The checkpoint to resume from if no attempt before this one left any; None: begin at step 0, and
+                remove the checkpoint of an older run from the folder.
+
+        Returns:
+            The step of the checkpoint and the metrics of that step; 0 and no metrics if there is no checkpoint.
         """
         before = previous_folder(holding=CHECKPOINT)
-        if before is None:
+        path = before / CHECKPOINT if before is not None else resume
+        if path is None:
             if self._folder is not None:
                 (self._folder / CHECKPOINT).unlink(missing_ok=True)
             return 0, {}
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
             progress = Path(name) / PROGRESS
             try:
-                with tarfile.open(before / CHECKPOINT) as archive:
+                with tarfile.open(path) as archive:
                     archive.extractall(name, filter="data")
                 done: dict[str, Any] = json.loads(progress.read_text(encoding="utf-8"))
             except (tarfile.TarError, FileNotFoundError, ValueError) as error:  # it is damaged
-                print(f"{before / CHECKPOINT} cannot be read; the trial begins anew: {error}")
+                if before is None:
+                    raise UserError(f"resume: {path} is no checkpoint of a class: {error}") from None
+                print(f"{path} cannot be read; the trial starts from the beginning: {error}")
                 return 0, {}
             progress.unlink()
             self._model.load(Path(name))
         return done["step"], done["metrics"]
 
     def save(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Let the model save into an empty folder, and keep that as one file; one step is saved once.
+        """Save the model into an archive, unless this step is already saved.
 
         Raises:
-            OSError: The file cannot be written; its older version stays.
+            OSError: The file cannot be written; its older version is kept.
         """
         if self._folder is None or step == self._saved:
             return
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=".checkpoint-", dir=self._folder) as name:
+        prefix = ".checkpoint-"
+        with self._timer.writing(), tempfile.TemporaryDirectory(prefix=prefix, dir=self._folder) as name:
             self._model.save(Path(name))
             done = {"step": step, "metrics": dict(metrics)}
             (Path(name) / PROGRESS).write_text(json.dumps(done, default=float), encoding="utf-8")
             with replacing(self._folder / CHECKPOINT) as aside, tarfile.open(aside, "w") as archive:
                 archive.add(name, arcname=".")
-        self._saved, self._due = step, time.monotonic() + WORTH * (time.monotonic() - began)
+        self._saved = step
 
-    def save_if_worth_it(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Save, unless the last saving was not long ago."""
-        if time.monotonic() >= self._due:
+    def save_if_due(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Save if a checkpoint is due (:class:`~dh_project.trial.checkpoint_timer.CheckpointTimer`)."""
+        if self._timer.is_due():
             self.save(step, metrics)

@@ -1,11 +1,10 @@
-"""Lightning's callback that reports a trial's epochs and saves what it takes to go on."""
+"""A Lightning callback that reports epochs and saves checkpoints."""
 
 from __future__ import annotations
 
 import math
 import random
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,28 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from dh_project.common.files import replacing
+from dh_project.trial.checkpoint_timer import CheckpointTimer
 from dh_project.trial.reporting import report
-from dh_project.user_code.trainables.class_trainable import WORTH
 from dh_project.user_code.trainables.metric import Metric
 
 BEST, LAST = "best.ckpt", "last.ckpt"
-"""Files in a trial's folder: as Lightning saves them, of the best epoch and after the last one."""
+"""Checkpoint files in the folder of a trial: of the best epoch and after the last epoch."""
 
 RANDOM = "dh_project_random_state"
 
 
 class Reporting(Checkpoint):
-    """Reports each epoch that was validated, or each one where nothing validates, and saves checkpoints.
+    """Reports each validated epoch, or every epoch if there is no validation, and saves checkpoints.
 
-    It is a ``Checkpoint`` because Lightning calls those last, after whatever logs a metric.
+    It is a ``Checkpoint`` because Lightning calls checkpoint callbacks last, after all metrics are logged.
 
     Args:
-        metric: Which is the objective.
-        folder: Where to save; None: nothing is saved.
+        metric: The metric that is the objective.
+        folder: The folder for checkpoints; None: nothing is saved.
 
     Attributes:
-        best: The best objective; None before the first one.
-        best_epoch: Its epoch, from 1.
+        best: The best objective; None before the first report.
+        best_epoch: The epoch of the best objective, counted from 1.
         best_metrics: All metrics of that epoch.
     """
 
@@ -44,20 +43,20 @@ class Reporting(Checkpoint):
         self._metric, self._folder = metric, folder
         self._was_validated = self._begins_epoch = False
         self._random_state: dict[str, Any] | None = None
-        self._due = 0.0
+        self._timer = CheckpointTimer()
         self.best: float | None = None
         self.best_epoch = 0
         self.best_metrics: dict[str, float] = {}
 
     def take_over(self, name: str, before: Path | None) -> None:
-        """Take over a checkpoint of the attempt before this one.
+        """Copy a checkpoint of an earlier run into the folder.
 
         Args:
-            name: The checkpoint's file.
-            before: That attempt's folder; None: there is none, and what an earlier run left here gives way.
+            name: The file name of the checkpoint.
+            before: The folder of the earlier run; None: there is none, and an older file of that name is removed.
 
         Raises:
-            OSError: It cannot be copied or removed.
+            OSError: The file cannot be copied or removed.
         """
         if self._folder is None:
             return
@@ -68,37 +67,37 @@ class Reporting(Checkpoint):
             shutil.copyfile(before / name, aside)
 
     def to_go_on_from(self) -> Path | None:
-        """Return the checkpoint after the last epoch, where there is one that can be read safely."""
+        """Return the checkpoint after the last epoch; None if there is none that can be read safely."""
         path = self._folder / LAST if self._folder is not None else None
         if path is None or not path.is_file():
             return None
         try:
             torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # of many kinds, where a file is damaged
-            print(f"{path} cannot be read; the training begins anew: {error}")
+        except Exception as error:  # a damaged file raises many kinds of errors
+            print(f"{path} cannot be read; the training starts from the beginning: {error}")
             return None
         return path
 
-    # ---- what Lightning calls
+    # ---- hooks that Lightning calls
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on with the random numbers, just before the first batches are drawn."""
+        """Restore the random number generators, just before the first batches are drawn."""
         if self._random_state is not None:
             _set_random_state(self._random_state)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save after the epoch before, whose learning rate schedule has made its step by now."""
-        if trainer.current_epoch > 0 and time.monotonic() >= self._due:
+        """Save the state after the previous epoch, now that its learning rate schedule has taken its step."""
+        if trainer.current_epoch > 0 and self._timer.is_due():
             self._begins_epoch = True
             self._save(trainer)
             self._begins_epoch = False
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that there are metrics to report."""
+        """Remember that this epoch was validated."""
         self._was_validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report the epoch, and end the training where that is answered with a stop."""
+        """Report the epoch, and end the training if the report returns False."""
         if trainer.enable_validation and not self._was_validated:
             return
         self._was_validated = False
@@ -120,39 +119,39 @@ class Reporting(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Put the state of the random number generators into a checkpoint."""
+        """Add the state of the random number generators to a checkpoint."""
         checkpoint[RANDOM] = _random_state()
-        if self._begins_epoch:  # Lightning goes on where an epoch has ended, not where one has just begun
+        if (
+            self._begins_epoch
+        ):  # Lightning can resume after the end of an epoch, but not just after the start of one
             for progress in ("current", "total"):
                 checkpoint["loops"]["fit_loop"]["epoch_progress"][progress]["ready"] -= 1
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take the state of the random number generators out of it; it is set when training begins."""
+        """Read the state of the random number generators, which is restored when training starts."""
         self._random_state = checkpoint.get(RANDOM)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of this."""
+        """Return the state of this callback for a checkpoint."""
         return {"best": self.best, "best_epoch": self.best_epoch, "best_metrics": self.best_metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it back."""
+        """Load the state of this callback from a checkpoint."""
         self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
         self.best_metrics = state_dict["best_metrics"]
 
     def _save(self, trainer: Trainer) -> None:
-        """Save what it takes to go on."""
+        """Save the checkpoint to resume from."""
         if self._folder is None:
             return
-        began = time.monotonic()
-        with replacing(self._folder / LAST) as aside:
+        with self._timer.writing(), replacing(self._folder / LAST) as aside:
             trainer.save_checkpoint(aside)
-        self._due = time.monotonic() + WORTH * (time.monotonic() - began)
 
 
 def _random_state() -> dict[str, Any]:
-    """Return the state of all random number generators, in types that load with ``weights_only``."""
+    """Return the state of all random number generators in types that ``weights_only`` can load."""
     version, numbers, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {

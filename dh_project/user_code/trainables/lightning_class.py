@@ -1,20 +1,20 @@
-"""Telling Lightning's classes from others without importing Lightning, which takes seconds."""
+"""Recognising Lightning's classes without importing Lightning, which takes seconds."""
 
 from __future__ import annotations
 
 from typing import Any
 
 HOMES = ("lightning.", "pytorch_lightning.")
-"""The two names under which Lightning is installed."""
+"""The two packages under which Lightning is installed."""
 
 
 def is_lightning_module(model: Any) -> bool:
-    """Say whether an object is a class that is derived from LightningModule."""
+    """Return whether an object is a subclass of LightningModule."""
     return _is_derived(model, "LightningModule")
 
 
 def is_data_module(model: Any) -> bool:
-    """Say whether an object is a class that is derived from LightningDataModule."""
+    """Return whether an object is a subclass of LightningDataModule."""
     return _is_derived(model, "LightningDataModule")
 
 

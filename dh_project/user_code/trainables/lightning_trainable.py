@@ -1,4 +1,4 @@
-"""A LightningModule as a run function: made of the point, trained by Lightning's Trainer, each epoch reported."""
+"""Running a LightningModule as a run function, with Lightning's Trainer."""
 
 from __future__ import annotations
 
@@ -27,29 +27,35 @@ VAL_LOSS = Metric("val_loss", "min")
 EPOCHS = 30
 
 OURS = ("max_epochs", "default_root_dir", "callbacks", "devices", "num_nodes", "strategy", "plugins")
-"""Arguments of the Trainer that follow from the search and its trial."""
+"""Arguments of the Trainer that are set by this adapter and not by the user."""
 
 
 class LightningTrainable(Trainable):
     """Runs a LightningModule: ``run(point, **run_kwargs)``.
 
-    The module is made of those hyperparameters that its constructor names, and so is the data module; run-kwargs fill
-    the rest. Each epoch that was validated is reported. The trial's folder gets ``best.ckpt`` and ``last.ckpt``, and
-    another attempt goes on from there. The objective is the best epoch's.
+    Hyperparameters and run-kwargs are passed to the constructors of the module and of the data module, by the names
+    of their arguments. Each validated epoch is reported. Checkpoints ``best.ckpt`` and ``last.ckpt`` go to the folder
+    of the trial, and another attempt resumes from the last one. The objective is that of the best epoch.
 
-    Run-kwargs of its own, of which the first four may stand in the class, as attributes: ``datamodule``, where a
-    LightningDataModule stands (``package.module.Name``), if the module does not bring its data itself; ``epochs``
-    (30); ``metric`` and ``mode``, a metric that the module logs, and whether it shall be large (``max``) or small
-    (``min``), by default ``val_loss``, small; ``seed`` (0); ``trainer``, further arguments of the Trainer.
+    These run-kwargs belong to the adapter. The first three lines can also be attributes of the class:
+
+    - ``datamodule``: a LightningDataModule (``package.module.Name``), unless the module has its own data.
+    - ``epochs``: number of epochs (30).
+    - ``metric``, ``mode``: the logged metric that is the objective; it is maximised (``max``) or minimised (``min``).
+      The default is ``val_loss``, minimised.
+    - ``resume``: the checkpoint to start from, as a path or ``SEARCH:TRIAL``.
+    - ``seed``: seed of all random numbers (0).
+    - ``trainer``: further arguments of the Trainer.
 
     Args:
         kind: The class.
 
     Raises:
-        UserError: It is derived from the classes of the distribution ``pytorch_lightning``.
+        UserError: The class is derived from the package ``pytorch_lightning`` instead of ``lightning``.
     """
 
-    own_arguments = ("datamodule", "epochs", "metric", "mode", "seed", "trainer")
+    own_arguments = ("datamodule", "epochs", "metric", "mode", "resume", "seed", "trainer")
+    checkpoint = "last.ckpt"
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
@@ -57,19 +63,20 @@ class LightningTrainable(Trainable):
         if "lightning" not in homes:
             raise UserError(
                 f"{kind.__name__} is derived from pytorch_lightning's LightningModule; import that from "
-                f"lightning.pytorch, where it has moved"
+                f"lightning.pytorch instead"
             )
         self.__signature__ = self._signature([Parameter("constants", Parameter.VAR_KEYWORD)])
 
     def check(self, run_kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Check the run-kwargs, that there are data, and that module or data module takes each hyperparameter.
+        """Check the run-kwargs, that there is data, and that a constructor has each hyperparameter.
 
         Raises:
-            UserError: One is wrong, or is taken by neither; or nothing brings data.
+            UserError: A run-kwarg is wrong, no constructor has a name, or there is no data.
         """
         from lightning.pytorch import LightningModule
 
         settings = self._settings(run_kwargs)
+        self.file_to_resume(run_kwargs)
         if len(settings.parts) == 1 and self.kind.train_dataloader is LightningModule.train_dataloader:  # type: ignore[attr-defined]
             raise UserError(
                 f"{self.kind.__name__} has no data: give --run-kwargs datamodule=package.module.Name, or write a "
@@ -87,7 +94,7 @@ class LightningTrainable(Trainable):
                     )
 
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:
-        """Train a point, and return the objective of its best epoch."""
+        """Train a point and return the objective of its best epoch."""
         from lightning.pytorch import seed_everything
         from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -105,15 +112,17 @@ class LightningTrainable(Trainable):
         module, *data = [part(**_taken(part, values)) for part in settings.parts]
         folder = trial_folder()
         reporting = Reporting(settings.metric, folder)
-        for name in (BEST, LAST):
-            reporting.take_over(name, previous_folder(holding=name))
+        resume = self.file_to_resume(run_kwargs)
+        best_before = resume.parent if resume is not None and (resume.parent / BEST).is_file() else None
+        reporting.take_over(BEST, previous_folder(holding=BEST) or best_before)
+        reporting.take_over(LAST, previous_folder(holding=LAST))
         trainer = _trainer(settings, folder, reporting)
-        checkpoint = reporting.to_go_on_from()
+        checkpoint = reporting.to_go_on_from() or resume
         data_module = data[0] if data else None
         try:
             trainer.fit(module, datamodule=data_module, ckpt_path=checkpoint, weights_only=True)
         except SIGTERMException:
-            # Lightning's word for it is an exit, which would make it the trial's own fault
+            # Lightning turns the signal into an exit, which would count as a failure of the trial
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
         record(
@@ -126,7 +135,7 @@ class LightningTrainable(Trainable):
         return reporting.best if reporting.best is not None else math.nan
 
     def _settings(self, run_kwargs: Mapping[str, Any]) -> Settings:
-        """Return the adapter's own run-kwargs, checked."""
+        """Return the run-kwargs of the adapter, checked."""
         given = {name: run_kwargs.get(name) for name in self.own_arguments}
         of_class = {
             name: getattr(self.kind, name, None) for name in ("datamodule", "epochs", "metric", "mode")
@@ -152,13 +161,13 @@ class LightningTrainable(Trainable):
 
 
 class Settings(NamedTuple):
-    """The adapter's own run-kwargs.
+    """The run-kwargs of the adapter.
 
     Attributes:
-        parts: The module's class, and the data module's where there is one.
-        epochs: At most.
-        metric: Which is the objective.
-        seed: Of everything.
+        parts: The class of the module, and that of the data module if there is one.
+        epochs: Number of epochs.
+        metric: The metric that is the objective.
+        seed: Seed of all random numbers.
         trainer: Further arguments of the Trainer.
     """
 
@@ -170,13 +179,15 @@ class Settings(NamedTuple):
 
 
 def _trainer(settings: Settings, folder: Path | None, reporting: Any) -> Trainer:
-    """Return a Trainer of one process, whatever launcher is around it, that writes nowhere but in the folder."""
+    """Return a Trainer that uses one process and writes only into the folder."""
     from lightning.pytorch import Trainer
     from lightning.pytorch.loggers import CSVLogger
     from lightning.pytorch.plugins.environments import LightningEnvironment
 
     for part in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(part).setLevel(logging.WARNING)  # a trial's log is no place for tips
+        logging.getLogger(part).setLevel(
+            logging.WARNING
+        )  # Lightning's tips do not belong in the log of a trial
     quiet: dict[str, Any] = {
         "logger": CSVLogger(folder, name="lightning", version="") if folder is not None else False,
         "enable_progress_bar": False,
@@ -189,16 +200,16 @@ def _trainer(settings: Settings, folder: Path | None, reporting: Any) -> Trainer
         default_root_dir=folder,
         callbacks=[reporting],
         devices=1,
-        # else a batch job's Slurm, or MPI, is taken for a launcher of its ranks
+        # otherwise Lightning takes the Slurm or MPI of a batch job for its own launcher
         plugins=[LightningEnvironment()],
     )
 
 
 def _data_module(named: Any) -> type | None:
-    """Return the data module's class, from its name or as it is.
+    """Return the class of the data module, given by name or as a class.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: There is no such class.
     """
     if named is None:
         return None
@@ -209,10 +220,10 @@ def _data_module(named: Any) -> type | None:
 
 
 def _checked_options(options: Any) -> dict[str, Any]:
-    """Return further arguments of the Trainer.
+    """Return the further arguments of the Trainer.
 
     Raises:
-        UserError: They are no mapping, or one is unknown or not the user's to set.
+        UserError: They are no mapping, or one of them is unknown or set by this adapter.
     """
     from lightning.pytorch import Trainer
 
@@ -232,7 +243,7 @@ def _checked_options(options: Any) -> dict[str, Any]:
 
 
 def _parameters(kind: type) -> dict[str, Parameter]:
-    """Return what a class's constructor takes by name."""
+    """Return the named parameters of the constructor of a class."""
     by_name = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     return {name: p for name, p in inspect.signature(kind).parameters.items() if p.kind in by_name}
 
@@ -242,7 +253,7 @@ def _takes_any(kind: type) -> bool:
 
 
 def _taken(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those values that a class's constructor takes."""
+    """Return the values that the constructor of a class takes."""
     return dict(values) if _takes_any(kind) else {n: v for n, v in values.items() if n in _parameters(kind)}
 
 

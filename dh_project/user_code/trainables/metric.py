@@ -1,4 +1,4 @@
-"""Which of a model's metrics is the objective."""
+"""The metric of a model that is its objective."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ SIGNS = {"max": 1.0, "min": -1.0}
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by name, and whether it shall be large or small.
+    """A metric and its direction.
 
     Attributes:
-        name: As the model calls it.
-        mode: ``max`` or ``min``.
+        name: Name of the metric.
+        mode: ``max`` if it is maximised, ``min`` if it is minimised.
+
+    Example:
+        >>> Metric("loss", "min").objective({"loss": 0.5}, "step 1")
+        -0.5
     """
 
     name: str
@@ -25,17 +29,22 @@ class Metric:
 
     @classmethod
     def checked(cls, name: Any, mode: Any, default: Metric) -> Metric:
-        """Return the metric of the arguments ``metric`` and ``mode``, each of which may be None.
+        """Return the metric that the arguments ``metric`` and ``mode`` name.
+
+        Args:
+            name: Name of the metric; None: the default.
+            mode: ``max`` or ``min``; None: that of the default, if the name is the default's.
+            default: The default.
 
         Raises:
-            UserError: The mode is no mode, or it is not said which one a metric of the user's has.
+            UserError: The mode is invalid, or is missing for another metric than the default.
         """
         if name is not None and not isinstance(name, str):
             raise UserError(f"metric={name!r}: give the name of a metric")
         if mode is None:
             if name not in (None, default.name):
                 raise UserError(
-                    f"metric={name}: say with mode=max or mode=min whether it shall be large or small"
+                    f"metric={name}: say with mode=max or mode=min whether it is maximised or minimised"
                 )
             mode = default.mode
         if mode not in SIGNS:
@@ -43,14 +52,14 @@ class Metric:
         return cls(name or default.name, mode)
 
     def objective(self, metrics: Mapping[str, Any], of: str) -> float:
-        """Return the objective, which is maximised: the metric, or minus it.
+        """Return the objective, which is maximised: the metric, or minus the metric if it is minimised.
 
         Args:
-            metrics: By name.
-            of: What they are the metrics of, for the error.
+            metrics: Metrics by name.
+            of: What the metrics belong to, such as "step 3", for the message.
 
         Raises:
-            UserError: It is not among them, or no number.
+            UserError: The metric is missing, or is no number.
         """
         if self.name not in metrics:
             known = ", ".join(map(str, metrics)) or "none"

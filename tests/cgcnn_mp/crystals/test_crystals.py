@@ -1,4 +1,4 @@
-"""Where crystals come from, and what is said of sources and tables that are not in order."""
+"""Sources of crystals and their tables, and the messages for those that cannot be read."""
 
 import os
 import time
@@ -47,7 +47,7 @@ def test_a_folder_yields_its_cif_files(folder: Path):
     assert structures["LiF"] == (folder / "LiF.cif").read_bytes()
 
 
-def test_a_cif_file_that_is_there_and_cannot_be_read_is_an_error(folder: Path):
+def test_a_cif_file_that_exists_but_cannot_be_read_is_an_error(folder: Path):
     (folder / "LiF.cif").unlink()
     (folder / "LiF.cif").mkdir()
     with pytest.raises(DataError, match=r"cannot read .*LiF\.cif: Is a directory"):
@@ -92,13 +92,13 @@ def test_a_changed_cif_changes_the_fingerprint(folder: Path):
 
 
 def set_times(*files: Path) -> None:
-    """Give files one time of modification, as unpacking an archive does."""
+    """Give files the same modification time, as unpacking an archive does."""
     for file in files:
         os.utime(file, ns=(0, 0))
 
 
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_files_of_one_name_size_and_time_are_told_apart_by_their_folder(
+def test_equal_names_sizes_and_times_in_two_folders_give_two_fingerprints(
     folder: Path, tmp_path: Path, is_folder: bool
 ):
     other = tmp_path / "strained"
@@ -112,7 +112,7 @@ def test_files_of_one_name_size_and_time_are_told_apart_by_their_folder(
     assert one != another
 
 
-def test_a_file_that_another_of_its_size_and_time_took_the_place_of_changes_the_fingerprint(folder: Path):
+def test_replacing_a_file_by_one_of_equal_size_and_time_changes_the_fingerprint(folder: Path):
     other = folder / "other"
     other.write_bytes((folder / "LiF.cif").read_bytes().replace(b"4.0", b"4.1"))
     set_times(folder / "LiF.cif", other)
@@ -122,7 +122,9 @@ def test_a_file_that_another_of_its_size_and_time_took_the_place_of_changes_the_
     assert FolderSource(folder).fingerprint() != before
 
 
-def test_the_way_to_a_folder_is_no_part_of_its_fingerprint(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_path_gives_the_fingerprint_of_the_absolute_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
     before = FolderSource(folder).fingerprint()
     monkeypatch.chdir(folder.parent)
     assert FolderSource(Path(folder.name)).fingerprint() == before
@@ -179,10 +181,10 @@ def test_a_file_that_is_no_archive_is_an_error(folder: Path, tmp_path: Path):
         ("labels.csv", "material_id,gap\nLiF,1\nLiF,2\n", "lists 'LiF' twice"),
         ("atom_init.json", "[1, 2]", "is not a JSON object"),
         ("atom_init.json", '{"1": [0, 1], "2": [1]}', "the same number of features"),
-        ("atom_init.json", '{"0": [0, 1]}', "no atomic number"),
+        ("atom_init.json", '{"0": [0, 1]}', "not an atomic number"),
     ],
 )
-def test_tables_that_are_not_in_order_are_errors(folder: Path, name: str, text: str, message: str):
+def test_invalid_tables_are_errors(folder: Path, name: str, text: str, message: str):
     (folder / name).write_text(text)
     with pytest.raises(DataError, match=message) as caught:
         FolderSource(folder).tables()
@@ -218,15 +220,10 @@ def test_names_with_commas_and_quotes_are_ids(folder: Path, tmp_path: Path):
     assert sorted(find_crystals(bare, tmp_path).tables().ids) == ["a,b", 'c"d']
 
 
-def test_what_has_a_table_is_read_by_it(folder: Path, tmp_path: Path):
+def test_a_folder_with_a_table_is_read_by_its_table(folder: Path, tmp_path: Path):
     (folder / "KF.cif").rename(folder / "unlisted.cif")
     assert "unlisted" not in find_crystals(folder, tmp_path).tables().ids
     assert find_crystals("flla", tmp_path).name == "flla"
-
-
-def test_a_source_is_found_as_it_is(folder: Path, tmp_path: Path):
-    source = FolderSource(folder)
-    assert find_source(source, tmp_path) is source
 
 
 def test_an_empty_folder_holds_no_crystals(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The prepared file on a node's own disk: copied once, verified, and mapped by every trial there."""
+"""A node's own copy of a prepared file: copied once, verified, and mapped by every trial on the node."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ def test_a_trial_maps_its_node_s_copy_and_not_the_shared_file(folder, cache, pla
     assert same_as_without(folder, cache, monkeypatch, graphs)
 
 
-def test_the_copy_is_the_file_whose_hash_was_recorded_as_it_was_made(folder, cache, place):
+def test_the_copy_has_the_hash_that_was_recorded_for_the_shared_file(folder, cache, place):
     label_graphs(DataSettings(data=folder, cache_folder=cache))
     digest = hashlib.sha256(copied(place).read_bytes()).hexdigest()
     record = shared(cache).with_name(f"{shared(cache).name}.sha256")
@@ -85,7 +85,7 @@ def test_later_trials_do_not_touch_the_shared_file(folder, cache, place):
 
 
 @pytest.mark.parametrize("damage", ["torn", "other content", "no record", "a torn record"])
-def test_a_copy_that_is_not_sound_is_made_anew(folder, cache, place, damage):
+def test_a_damaged_copy_is_made_again(folder, cache, place, damage):
     label_graphs(DataSettings(data=folder, cache_folder=cache))
     copy, content = copied(place), shared(cache).read_bytes()
     facts = copy.with_name(f"{copy.name}.json")
@@ -104,12 +104,12 @@ def test_a_copy_that_is_not_sound_is_made_anew(folder, cache, place, damage):
     assert copied(place).stat().st_ino != before
 
 
-def test_a_shared_file_that_is_not_what_was_made_is_refused(folder, cache, place, in_a_trial):
+def test_a_shared_file_that_has_changed_is_refused(folder, cache, place, in_a_trial):
     label_graphs(DataSettings(data=folder, cache_folder=cache))
     content = shared(cache).read_bytes()
     copied(place).unlink()
     shared(cache).write_bytes(content[:-4] + b"\xff" * 4)
-    with pytest.raises(DataError, match=r"is not what it was when it was made: remove it, and begin again"):
+    with pytest.raises(DataError, match=r"has changed since it was prepared: remove it, and begin again"):
         make_copy(shared(cache))
     assert not list(place.glob("dh_project-*/shared/*.graphs.safetensors"))
 
@@ -122,7 +122,7 @@ def test_a_file_whose_hash_nobody_recorded_is_copied(folder, cache, place):
     assert copied(place).read_bytes() == shared(cache).read_bytes()
 
 
-def test_of_many_trials_that_come_at_once_one_copies(folder, cache, place, monkeypatch):
+def test_if_many_trials_start_at_once_one_makes_the_copy(folder, cache, place, monkeypatch):
     monkeypatch.delenv(VARIABLE)
     label_graphs(DataSettings(data=folder, cache_folder=cache))
     monkeypatch.setenv(VARIABLE, str(place))
@@ -154,7 +154,7 @@ def test_before_any_trial_a_scratch_that_cannot_be_used_is_an_error(folder, cach
         label_graphs(DataSettings(data=folder, cache_folder=cache))
 
 
-def test_a_trial_reads_the_shared_file_where_scratch_cannot_be_used(
+def test_a_trial_reads_the_shared_file_if_scratch_cannot_be_used(
     folder, cache, place, in_a_trial, caplog, monkeypatch
 ):
     label_graphs(DataSettings(data=folder, cache_folder=cache))

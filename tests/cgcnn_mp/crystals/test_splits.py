@@ -119,7 +119,7 @@ def test_an_unknown_id_in_a_file_is_an_error(files):
 
 def test_an_id_in_two_files_is_an_error(files):
     files[2].write_text("a\n")
-    with pytest.raises(DataError, match=r"'a' stands in .*train.txt and again in .*test.txt"):
+    with pytest.raises(DataError, match=r"'a' is in .*train.txt and again in .*test.txt"):
         split_by_files(["a", "b", "c"], [], files)
 
 

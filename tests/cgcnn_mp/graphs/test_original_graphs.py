@@ -10,7 +10,7 @@ from dh_project.cgcnn_mp.graphs.original_graphs import original_graph, original_
 
 @pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE_IDS)
 def test_neighbours_and_distances_are_the_originals_to_the_last_bit(cell: Cell):
-    """The lines below are those of ``CIFData.__getitem__`` in txie-93/cgcnn."""
+    """The code below is that of ``CIFData.__getitem__`` in txie-93/cgcnn."""
     all_nbrs = structure_of(cell).get_all_neighbors(8.0, include_index=True)
     all_nbrs = [sorted(nbrs, key=lambda x: x[1]) for nbrs in all_nbrs]
     nbr_fea_idx = [[x[2] for x in nbr[:12]] for nbr in all_nbrs]
@@ -22,7 +22,7 @@ def test_neighbours_and_distances_are_the_originals_to_the_last_bit(cell: Cell):
     np.testing.assert_array_equal(graph.distances[graph.shells].reshape(-1, 12), np.float32(nbr_fea))
 
 
-def test_neighbours_that_are_missing_are_not_there_and_an_atom_without_any_is_a_reason():
+def test_missing_neighbours_are_left_out_and_an_isolated_atom_is_a_reason():
     simple = Cell(np.eye(3) * 5.0, np.array([84], np.uint8), np.zeros((1, 3)))
     assert original_graph(simple, 5.1, 12).edge_counts.tolist() == [6]
     graphs, reasons = original_graphs([simple, b"garbage"], 4.9, 12)

@@ -1,4 +1,4 @@
-"""The file of graphs: built once, whole or not at all, mapped by all."""
+"""The graph file: built once, replaced in one step, and mapped by every process."""
 
 import errno
 import fcntl
@@ -37,7 +37,7 @@ def same(one: PreparedGraphs, other: PreparedGraphs) -> bool:
 
 
 class UnreadableSource(FolderSource):
-    """A folder whose structures may not be asked for."""
+    """A folder that fails if its structures are read."""
 
     def structures(self):
         raise AssertionError("structures are read a second time")
@@ -79,13 +79,6 @@ def test_the_originals_ties_are_a_file_of_their_own(folder: Path, tmp_path: Path
     original = prepare(folder, tmp_path / "cache", ties="pymatgen")
     assert original.arrays["edge_counts"].tolist() == [16] * 24
     assert ours.arrays["edge_counts"].tolist() == [2] * 24
-
-
-def test_unknown_ties_are_an_error_that_names_the_valid_ones(folder: Path, tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"'pymatgn' \(did you mean 'pymatgen'\?\); valid: environment, pymatgen"
-    ):
-        prepare(folder, tmp_path, ties="pymatgn")
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz"])
@@ -179,9 +172,9 @@ def test_two_processes_at_once_end_with_one_good_file(folder: Path, tmp_path: Pa
 
 @pytest.fixture
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a worker process were worth while for few crystals."""
+    """Use worker processes even for few crystals."""
     monkeypatch.setattr(preparation, "WORTH_A_PROCESS", dict.fromkeys(TIES, 300))
-    monkeypatch.setattr(preparation, "available_cores", lambda: 3)
+    monkeypatch.setattr("dh_project.common.cores.available_cores", lambda: 3)
 
 
 def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, tmp_path: Path, request):
@@ -192,7 +185,7 @@ def test_worker_processes_write_the_file_that_one_process_writes(folder: Path, t
 
 
 class AnotherOrder(FolderSource):
-    """A folder that streams its crystals in another order."""
+    """A folder that yields its crystals in another order."""
 
     def structures(self):
         yield from reversed(list(super().structures()))
@@ -208,7 +201,7 @@ def test_the_order_of_streaming_changes_not_a_bit(
     assert graph_file(tmp_path / "one").read_bytes() == graph_file(tmp_path / "other").read_bytes()
 
 
-def test_where_there_are_no_locks_the_file_is_written_all_the_same(
+def test_without_locks_the_file_is_still_written(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def without_locks(*_):
@@ -219,7 +212,7 @@ def test_where_there_are_no_locks_the_file_is_written_all_the_same(
 
 
 def leave_room(size: int) -> None:
-    """Let no file of this process grow beyond ``size``, as a full disk would not."""
+    """Limit the size of files that this process writes, like a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
@@ -232,7 +225,7 @@ def _prepare_on_a_full_disk(folder: Path, cache: Path, size: int) -> None:
 
 @pytest.mark.parametrize("size", [100, 1200])
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, size: int):
-    """While graphs are put aside, and while the file is written."""
+    """Both while graphs are collected and while the file is written."""
     prepare(folder, tmp_path / "cache")
     old = graph_file(tmp_path / "cache")
     content, names = old.read_bytes(), set((tmp_path / "cache").iterdir())
@@ -272,10 +265,10 @@ def test_a_script_without_a_main_guard_still_gets_its_graphs(folder: Path, tmp_p
     assert run.stdout.strip() == "1200"
 
 
-def test_one_line_is_shown_where_standard_error_is_no_terminal(
+def test_progress_is_one_line_if_standard_error_is_no_terminal(
     folder: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(preparation, "WORTH_A_BAR", 1)  # as if the set were large
+    monkeypatch.setattr(preparation, "WORTH_A_BAR", 1)  # show progress even for a small set
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     shown = capsys.readouterr()
@@ -284,7 +277,7 @@ def test_one_line_is_shown_where_standard_error_is_no_terminal(
     assert shown.out == ""
 
 
-def test_a_small_set_is_built_without_a_word(folder: Path, tmp_path: Path, capsys):
+def test_no_progress_is_shown_for_a_small_set(folder: Path, tmp_path: Path, capsys):
     prepare_graphs(FolderSource(folder), 8.0, 16, tmp_path / "cache")
     assert capsys.readouterr() == ("", "")
 
@@ -305,10 +298,12 @@ def test_a_cache_folder_that_is_a_file_is_an_error(folder: Path, tmp_path: Path)
 GRAPHS_OF_FORMAT = ("dh_project crystal graphs 4", "c9778beac065e7c6")
 
 
-def test_graphs_that_come_out_otherwise_have_another_format(folder: Path, tmp_path: Path):
-    """Else caches of users would go on with the old ones. Where this fails, raise FORMAT and note both here."""
+def test_changed_graphs_have_another_format(folder: Path, tmp_path: Path):
+    """If this fails, increase FORMAT and note both values here. Otherwise users keep the old cached graphs."""
     arrays = prepare(folder, tmp_path / "cache").arrays
     digest = hashlib.sha256()
-    for name in sorted(arrays.keys() - {"distances"}):  # whose last bit is the processor's
+    for name in sorted(
+        arrays.keys() - {"distances"}
+    ):  # the last bit of the distances depends on the processor
         digest.update(arrays[name].long().numpy().astype("<i8").tobytes())
     assert (preparation.FORMAT, digest.hexdigest()[:16]) == GRAPHS_OF_FORMAT

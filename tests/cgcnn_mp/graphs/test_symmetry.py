@@ -1,4 +1,4 @@
-"""Graphs folded by symmetry: the same whatever describes the crystal, and as good as unfolded ones."""
+"""Graphs folded by symmetry: independent of the description of the crystal, and equivalent to unfolded ones."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def graph_of(cell: Cell, radius: float = 8.0, count: int = 16, quotient: bool = 
 
 
 def assert_same(one: GraphArrays, other: GraphArrays, times: float = 1) -> None:
-    """Compare two graphs array by array; the second's multiplicities are so many times the first's."""
+    """Compare two graphs array by array. The multiplicities of the second are a multiple of those of the first."""
     for name in one._fields:
         left, right = getattr(one, name), getattr(other, name)
         if name == "distances":
@@ -105,7 +105,7 @@ def test_primitive_and_conventional_cell_give_the_same_classes(name: str):
 @CELLS
 @pytest.mark.parametrize("count", [1, 5, 12, 16])
 def test_folding_changes_nothing_that_a_network_sees(cell: Cell, count: int):
-    """Whatever the count, also where it cuts a shell."""
+    """For every count, also if it cuts a shell."""
     folded, unfolded = graph_of(cell), graph_of(cell, quotient=False)
     np.testing.assert_allclose(pooled(folded, count), pooled(unfolded, count), atol=1e-12)
 
@@ -117,8 +117,8 @@ def test_equivalent_atoms_stay_equal_at_every_smaller_count(cell: Cell):
         assert len(np.unique(features(unfolded, count).round(10), axis=0)) <= len(folded.elements)
 
 
-def test_where_no_shell_is_cut_a_network_sees_what_it_sees_in_the_originals_graph():
-    """Rock salt: 6, 12, 8 neighbours in the first shells."""
+def test_if_no_shell_is_cut_the_features_equal_those_in_the_originals_graph():
+    """In rock salt the first shells have 6, 12 and 8 neighbours."""
     cell = cell_of(CRYSTALS["KF"])
     for count in (6, 18, 26):
         ours, original = graph_of(cell, count=26), original_graph(cell, 8.0, 26)
@@ -146,13 +146,13 @@ def test_unfolded_every_atom_is_a_class_and_every_neighbour_an_edge():
 
 
 def test_lighter_neighbours_of_one_shell_come_first():
-    """A plane in which hydrogen has two chlorine and two fluorine atoms at one distance."""
+    """In a plane, hydrogen has two chlorine and two fluorine atoms at the same distance."""
     square = Structure(Lattice.tetragonal(3.0, 7.9), ["H", "Cl", "F"], [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]])
     graph = graph_of(cell_of(square), radius=1.6)
     assert [graph.elements[near] for near, _ in neighbour_lists(graph, 4)[0]] == [8, 8, 16, 16]
 
 
-def test_neighbours_that_are_missing_are_not_there():
+def test_missing_neighbours_are_left_out():
     graph = graph_of(Cell(np.eye(3) * 5.0, np.array([84], np.uint8), np.zeros((1, 3))), radius=5.1)
     assert graph.repeats.tolist() == [6]
     assert graph.distances.tolist() == [5.0]

@@ -1,4 +1,4 @@
-"""Child processes that make graphs."""
+"""Child processes that build graphs."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_chunks_come_back_in_their_order_as_one_process_makes_them(recipe: Graph
             np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
-def test_a_reason_comes_back_where_there_is_no_graph():
+def test_the_reason_of_an_unusable_crystal_is_returned():
     (built,) = build_in_parallel([[("bad", b"garbage"), CHUNKS[0][0]]], RECIPE, workers=1)
     assert built.ids == ["bad", "LiF"]
     assert built.reasons[0].startswith("unparsable CIF")
@@ -36,7 +36,7 @@ def test_a_dead_child_is_one_line_that_names_the_crystals():
             worker.build(CHUNKS[4])
 
 
-def test_an_answer_that_is_none_does_not_hang(monkeypatch: pytest.MonkeyPatch):
+def test_an_invalid_answer_does_not_hang(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(graph_workers, "PATIENCE", 0.1)
     with GraphWorker(RECIPE) as worker:
         monkeypatch.setattr(worker._process, "stdout", open("/dev/zero", "rb"))  # noqa: PTH123, SIM115

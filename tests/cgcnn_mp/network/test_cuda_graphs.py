@@ -1,4 +1,4 @@
-"""Padded batches change nothing, and recorded steps train as ordinary ones do."""
+"""Padding has no effect, and recorded steps train like ordinary ones."""
 
 import pytest
 import torch
@@ -199,7 +199,7 @@ def test_a_batch_is_not_padded_to_more_than_twice_its_edges():
 
 @pytest.fixture
 def no_waiting():
-    """Make an error of whatever waits for the GPU."""
+    """Raise an error if an operator waits for the GPU."""
     yield lambda: torch.cuda.set_sync_debug_mode("error")
     torch.cuda.set_sync_debug_mode("default")
 

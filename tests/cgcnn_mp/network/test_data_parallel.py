@@ -1,4 +1,4 @@
-"""Several ranks train what one does at the same batch size; and they begin, stop, go on and fail together."""
+"""Several ranks train like one with the same batch size, and they start, stop, resume and fail together."""
 
 import json
 import os
@@ -33,7 +33,7 @@ POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size
 
 
 def returned(answers):
-    """Return what each rank returned; raise what one of them raised."""
+    """Return the result of each rank, or raise the error of one of them."""
     for result, _ in answers:
         if isinstance(result, Exception):
             raise result
@@ -125,8 +125,8 @@ def test_a_training_is_that_of_one_rank(tmp_path, size, options):
         assert found_best_epoch == best_epoch
 
 
-def test_adams_weights_are_those_of_one_rank_but_for_those_that_do_nothing(tmp_path):
-    """A bias before a batch normalisation has no gradient but rounding, which Adam takes for one."""
+def test_adams_weights_are_those_of_one_rank_except_for_biases_without_effect(tmp_path):
+    """The gradient of a bias before batch normalisation is only rounding, but Adam uses it as a gradient."""
     settings = replace(SETTINGS, optim="Adam")
     (expected, *_), ((found, *_), _) = (
         a_training(settings),
@@ -161,7 +161,7 @@ def test_predictions_are_in_the_sets_order_in_every_rank(tmp_path, crystals):
 
 @pytest.fixture
 def quick(folder, tmp_path):
-    """Arguments of a run over twelve crystals, whose graphs are prepared."""
+    """Return arguments of a run with twelve crystals, whose graphs are prepared."""
     arguments = {"data": str(folder), "epochs": 4, "device": "cpu", "cache_folder": str(tmp_path / "cache")}
     prepare(**arguments)
     return arguments
@@ -191,7 +191,7 @@ def test_the_first_ranks_answer_of_no_ends_all(quick, tmp_path):
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1), (1, 3)], ids=lambda size: f"{size} ranks")
-def test_an_interrupted_trial_goes_on_with_whatever_ranks(quick, tmp_path, before, after):
+def test_an_interrupted_trial_resumes_with_any_number_of_ranks(quick, tmp_path, before, after):
     uninterrupted = run(POINT, **quick, folder=tmp_path / "whole")
     returned(run_ranks(before, a_run, (quick,), tmp_path / "first", last_epoch=2))
     second = run_ranks(after, a_run, (quick,), tmp_path / "second", predecessors=[tmp_path / "first"])
@@ -236,7 +236,7 @@ def test_after_a_training_that_diverged_the_ranks_can_train_again(quick, tmp_pat
 
 
 def a_training_that_one_rank_leaves(how, patience):
-    """Train for long; meanwhile the second rank fails, or is killed or stopped by the system."""
+    """Train for a long time, during which the second rank fails, or is killed or stopped by the system."""
     if int(os.environ["RANK"]) == 1:
         if how == "fails":
             settings = replace(SETTINGS, lr=1e9, optim="SGD", epochs=10)
@@ -258,8 +258,8 @@ def a_training_that_one_rank_leaves(how, patience):
     [("fails", 300), ("is killed", 300), pytest.param("hangs", 5, marks=pytest.mark.slow)],
     ids=lambda value: str(value),
 )
-def test_where_one_rank_ends_the_others_do(tmp_path, how, patience):
-    """Within the time that ``run_ranks`` waits, which is less than their patience unless one hangs."""
+def test_if_one_rank_ends_the_others_end_too(tmp_path, how, patience):
+    """They end within the time that ``run_ranks`` waits."""
     (error, _), *_ = run_ranks(2, a_training_that_one_rank_leaves, (how, patience), tmp_path, of=[0])
     assert isinstance(error, RuntimeError)
     assert "another rank of this training has ended or does not answer" in str(error)

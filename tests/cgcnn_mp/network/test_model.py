@@ -1,4 +1,4 @@
-"""The network: equal to the original's, and right where the original is not."""
+"""The network: equal to the original, and correct in cases in which the original is not."""
 
 import os
 from dataclasses import replace
@@ -35,7 +35,7 @@ def cgcnn2():
 
 @pytest.fixture(scope="module")
 def batch():
-    """In double precision, where equal functions are equal to the 12th digit."""
+    """Use double precision, in which equal functions agree to 12 digits."""
     batch = random_graphs().batch(torch.arange(30))
     return replace(
         batch,
@@ -51,7 +51,7 @@ def batch():
 
 
 def reference_outputs(network, batch):
-    """What the reference network says of a batch, atom by atom."""
+    """Return the outputs of the reference network for a batch."""
     elements, neighbours, distances, crystals = unfolded(batch)
     outputs, _ = network(
         batch.element_features[elements], expand_distances(distances, 41), neighbours, crystals
@@ -60,7 +60,7 @@ def reference_outputs(network, batch):
 
 
 def atom_by_atom(batch):
-    """The same batch, each atom a class of its own, each neighbour an edge of its own."""
+    """Return the same batch with a class for each atom and an edge for each neighbour."""
     elements, neighbours, distances, crystals = unfolded(batch)
     atoms, count = neighbours.shape
     ones = torch.ones(atoms * count, dtype=torch.float64)
@@ -82,7 +82,7 @@ def atom_by_atom(batch):
 
 
 def both_networks(cgcnn2, architecture):
-    """The reference network, and ours with its weights."""
+    """Return the reference network, and our network with the same weights."""
     from cgcnn2.model import CrystalGraphConvNet as Reference
 
     torch.manual_seed(1)
@@ -188,7 +188,7 @@ def test_several_targets_are_predicted_at_once(batch):
     assert CrystalGraphConvNet(FEATURES, 41, targets=3).double()(batch).shape == (30, 3)
 
 
-def test_dropout_acts_in_regression_where_asked_for(batch):
+def test_dropout_can_be_used_in_a_regression(batch):
     network = CrystalGraphConvNet(FEATURES, 41, dropout=0.5).double()
     assert not torch.equal(network(batch), network(batch))
     network.eval()

@@ -1,4 +1,4 @@
-"""The normaliser: each target by itself, there and back, and from any checkpoint."""
+"""The normalizer: each target separately, in both directions, and from every kind of checkpoint."""
 
 import pytest
 import torch

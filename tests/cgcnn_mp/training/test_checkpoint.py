@@ -61,7 +61,7 @@ def by_id(predictions):
     return dict(zip(predictions.ids, predictions.values.squeeze(1).tolist(), strict=True))
 
 
-def test_the_originals_form_predicts_what_ours_does(trained, data, tmp_path):
+def test_a_checkpoint_in_the_originals_format_gives_the_same_predictions(trained, data, tmp_path):
     convert(trained / "best.pt", tmp_path / "model.pth.tar")
     ours = by_id(predict(trained / "best.pt", data))
     assert by_id(predict(tmp_path / "model.pth.tar", data)) == pytest.approx(ours, abs=1e-6)
@@ -81,7 +81,7 @@ def test_the_originals_program_predicts_the_same(trained, data, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_originals_program_goes_on_with_our_training(trained, data, tmp_path):
+def test_the_originals_program_resumes_our_training(trained, data, tmp_path):
     original = os.environ.get("ORIGINAL_CGCNN")
     if original is None:
         pytest.skip("ORIGINAL_CGCNN names no folder of the original code")
@@ -130,12 +130,12 @@ def test_cgcnn2s_program_predicts_the_same(pretrained, trained, data, tmp_path):
         rows = [row for row in csv.reader(file) if row[0] in CRYSTALS]
     normalizer = load_trained(
         trained / "best.pt"
-    ).normalizer  # it tells what the network gives, not the label
+    ).normalizer  # it normalises the output of the network, not the label
     theirs = {row[0]: float(row[-1]) * normalizer.std.item() + normalizer.mean.item() for row in rows}
     assert theirs == pytest.approx(by_id(predict(trained / "best.pt", data)), abs=1e-4)
 
 
-def test_what_the_original_holds_is_written(network, tmp_path):
+def test_all_entries_of_the_original_are_written(network, tmp_path):
     save_original(tmp_path / "m.pth.tar", network, Normalizer(2.0, 3.0), epoch=7, best_error=0.5)
     written = torch.load(tmp_path / "m.pth.tar", weights_only=True)
     assert list(written) == ["epoch", "state_dict", "best_mae_error", "optimizer", "normalizer", "args"]
@@ -213,7 +213,7 @@ def test_the_published_classifier_is_read_though_it_holds_a_numpy_number(pretrai
     assert load_checkpoint(path)["best_mae_error"] == pytest.approx(0.9586, abs=1e-4)
 
 
-def test_metals_and_semiconductors_are_told_apart(pretrained, tmp_path):
+def test_metals_and_semiconductors_are_classified(pretrained, tmp_path):
     from pymatgen.core import Lattice, Structure
 
     crystals = {
@@ -226,7 +226,7 @@ def test_metals_and_semiconductors_are_told_apart(pretrained, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["numpy", "Namespace"])
-def test_what_the_original_may_hold_beside_tensors_is_read(network, tmp_path, kind):
+def test_options_and_numpy_scalars_of_the_original_are_read(network, tmp_path, kind):
     import numpy as np
 
     save_original(tmp_path / "m.pth.tar", network, Normalizer())
@@ -243,7 +243,7 @@ def test_what_the_original_may_hold_beside_tensors_is_read(network, tmp_path, ki
 
 
 class Code:
-    """Runs a command where it is unpickled."""
+    """Runs a command when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -308,7 +308,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(network, tmp_path, legacy)
         ({"state_dict": {}, "normalizer": {}, "schema": 99}, "schema 99 and this program reads up to"),
     ],
 )
-def test_what_is_no_checkpoint_of_this_model_is_refused(tmp_path, contents, said):
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, contents, said):
     torch.save(contents, tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match=said):
         load_trained(tmp_path / "m.pt")

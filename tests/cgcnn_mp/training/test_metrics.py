@@ -1,4 +1,4 @@
-"""Metrics: by hand, by scikit-learn, and where they are not defined."""
+"""Metrics: compared with hand calculations and scikit-learn, and undefined ones."""
 
 import math
 

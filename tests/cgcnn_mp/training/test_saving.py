@@ -1,4 +1,4 @@
-"""Saving on the way: often enough, not too often, and nothing finished is lost."""
+"""Checkpoints are written often enough and not too often, and no finished epoch is lost."""
 
 import shutil
 
@@ -11,6 +11,7 @@ from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.loop import Training, train
 from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST, Checkpoints, Saver, copied
 from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.trial import checkpoint_timer
 
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.1}
 QUICK = Settings(epochs=5, batch_size=8, optim="Adam", schedule="one-cycle", averaging=0.9, device="cpu")
@@ -25,8 +26,8 @@ def sets():
 
 @pytest.fixture
 def seldom(monkeypatch):
-    """Nothing but the first epoch is worth writing before the end."""
-    monkeypatch.setattr(saving, "WORTH", 1e9)
+    """Only the first epoch is written before the end."""
+    monkeypatch.setattr(checkpoint_timer, "SHARE", 1e-9)
 
 
 class Clock:
@@ -38,7 +39,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still, but while a checkpoint to go on from is written."""
+    """A clock that advances only while ``last.pt`` is written."""
     clock = Clock()
 
     def write(path, contents):
@@ -46,13 +47,13 @@ def clock(monkeypatch):
         save_checkpoint(path, contents)
 
     save_checkpoint = saving.save_checkpoint
-    monkeypatch.setattr(saving, "time", clock)
+    monkeypatch.setattr(checkpoint_timer, "time", clock)
     monkeypatch.setattr(saving, "save_checkpoint", write)
     return clock
 
 
 class Epochs:
-    """Stands for a training: counts epochs, the best of which is the first."""
+    """Replaces a training: counts epochs, of which the first is the best."""
 
     def __init__(self, folder):
         self.done, self.folder = 0, folder
@@ -64,7 +65,7 @@ class Epochs:
 
     def run(self, saver):
         self.done += 1
-        saver.save_if_worth_it()
+        saver.save_if_due()
 
     @property
     def written(self):
@@ -82,7 +83,7 @@ def assert_same_end(one, other):
         assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
-def test_short_epochs_are_written_once_they_are_worth_it(clock, tmp_path):
+def test_writing_short_epochs_takes_at_most_a_twentieth_of_the_time(clock, tmp_path):
     epochs = Epochs(tmp_path)
     written = []
     with Saver(epochs.checkpoints, tmp_path) as saver:
@@ -90,8 +91,7 @@ def test_short_epochs_are_written_once_they_are_worth_it(clock, tmp_path):
             clock.now += 1.0
             epochs.run(saver)
             written.append(epochs.written)
-    worth = int(saving.WORTH * WRITING)
-    assert written == [1] * worth + [1 + worth] * worth + [1 + 2 * worth] * (23 - 2 * worth)
+    assert written == [1] * 10 + [11] * 10 + [21] * 3  # the next is due 19 times 0.5 s after the last
     assert epochs.written == 23
 
 
@@ -99,7 +99,7 @@ def test_long_epochs_are_written_each(clock, tmp_path):
     epochs = Epochs(tmp_path)
     with Saver(epochs.checkpoints, tmp_path) as saver:
         for epoch in range(1, 5):
-            clock.now += saving.WORTH * WRITING
+            clock.now += 19 * WRITING
             epochs.run(saver)
             assert epochs.written == epoch
 
@@ -126,7 +126,7 @@ def test_without_a_folder_nothing_is_kept(tmp_path):
         saver.save()
 
 
-def test_what_was_copied_does_not_change():
+def test_a_copy_does_not_change():
     weights = torch.zeros(2)
     taken = copied({"a": [weights, 3], "b": {"c": weights}})
     weights += 1
@@ -135,7 +135,7 @@ def test_what_was_copied_does_not_change():
 
 
 @pytest.mark.parametrize("answered_no_after", [1, 2, 4])
-def test_a_training_that_is_told_to_end_leaves_its_last_epoch(sets, tmp_path, seldom, answered_no_after):
+def test_a_stopped_training_saves_its_last_epoch(sets, tmp_path, seldom, answered_no_after):
     quick_training(sets, tmp_path / "whole")
     quick_training(sets, tmp_path / "ended", on_epoch=lambda epoch, _: epoch < answered_no_after)
     assert len(load_checkpoint(tmp_path / "ended" / LAST)["history"]) == answered_no_after
@@ -144,7 +144,7 @@ def test_a_training_that_is_told_to_end_leaves_its_last_epoch(sets, tmp_path, se
     assert_same_end(tmp_path / "whole", tmp_path / "resumed")
 
 
-def test_ctrl_c_within_an_epoch_loses_none_that_is_done(sets, tmp_path, seldom, monkeypatch):
+def test_ctrl_c_within_an_epoch_loses_no_finished_epoch(sets, tmp_path, seldom, monkeypatch):
     quick_training(sets, tmp_path / "whole")
     steps_of_an_epoch = -(-len(sets[0]) // QUICK.batch_size)
     taken, step = [], Training.step
@@ -163,9 +163,9 @@ def test_ctrl_c_within_an_epoch_loses_none_that_is_done(sets, tmp_path, seldom, 
     assert_same_end(tmp_path / "whole", tmp_path / "resumed")
 
 
-def test_a_killed_training_goes_on_from_what_was_written(sets, tmp_path, seldom):
+def test_a_killed_training_resumes_from_its_last_checkpoint(sets, tmp_path, seldom):
     def copy(epoch, _):
-        if epoch == 3:  # what a kill leaves
+        if epoch == 3:  # the files after a kill
             shutil.copytree(tmp_path / "whole", tmp_path / "killed")
         return True
 

@@ -1,4 +1,4 @@
-"""Training: what it computes, what it leaves, how it ends, and that it can be interrupted anywhere."""
+"""The training loop: its results, its files, its end, and interruptions."""
 
 import csv
 import json
@@ -231,7 +231,7 @@ def test_the_error_of_several_targets_is_their_mean_in_training_standard_deviati
     assert outcome.error == pytest.approx((errors / deviations).mean().item())
 
 
-def test_what_a_training_of_several_targets_leaves(two_targets, tmp_path):
+def test_files_of_a_training_with_several_targets(two_targets, tmp_path):
     outcome = quick_training(two_targets, folder=tmp_path)
     history = list(csv.DictReader((tmp_path / HISTORY).open()))
     assert list(history[0])[2:5] == ["val_scaled_mae", "val_mae_energy", "val_mae_gap"]
@@ -314,7 +314,7 @@ def test_nothing_is_written_without_a_folder(sets, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_training_leaves(sets, tmp_path):
+def test_files_of_a_training(sets, tmp_path):
     outcome = quick_training(sets, folder=tmp_path)
     files = {path.name for path in tmp_path.iterdir()}
     assert files == {BEST, LAST, HISTORY, "predictions.csv", "metrics.json"}
@@ -503,7 +503,7 @@ def test_a_step_does_not_wait_for_the_gpu(sets):
     on_gpu = [crystals.to("cuda") for crystals in sets[:2]]
     training = Training(SMALL, settings, *on_gpu, torch.device("cuda"))
     batch = next(training.train_set.batches(8))
-    training.step(batch)  # what the first one compiles may wait
+    training.step(batch)  # the first step compiles, which may wait
     training._after_step()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -9,7 +9,7 @@ STEPS = 200
 
 
 def walk(decay, steps=STEPS):
-    """Return the average of a network's last bias, of which each step adds one, and what it should be."""
+    """Return the average of the last bias, which grows by one in each step, and its expected value."""
     network = CrystalGraphConvNet(92, 41, 4, 1, 4)
     average = WeightAverage(network, decay)
     expected = network.fc_out.bias.item()
@@ -44,7 +44,7 @@ def test_running_statistics_are_averaged_too():
     assert found.num_batches_tracked == 7
 
 
-def test_it_goes_on_from_its_state():
+def test_it_resumes_from_its_state():
     network, average, _ = walk(0.99, steps=5)
     resumed = WeightAverage(CrystalGraphConvNet(92, 41, 4, 1, 4), 0.99)
     resumed.load_state_dict(average.state_dict())

@@ -56,7 +56,7 @@ def test_every_surrogate_and_acquisition_that_is_offered_proposes(surrogate, acq
 @pytest.mark.parametrize(
     ("surrogate", "acquisition", "said"),
     [
-        ("RG", "UCB", "did you mean 'RF'"),
+        ("RFF", "UCB", "did you mean 'RF'"),
         ("GBRT", "UCB", "cannot build it"),
         ("ET", "UBC", "did you mean 'UCB"),
     ],

@@ -79,6 +79,15 @@ def test_the_median_counts_a_trial_not_among_its_others_when_it_reports_a_step_a
     assert tell(stopper, trial, 1, -9.0)
 
 
+@pytest.mark.parametrize(("own", "goes_on"), [(2.6, True), (2.4, False)])
+def test_the_bandit_knows_the_third_best_when_the_best_ones_report_a_step_again(own, goes_on):
+    stopper = BanditStopper(slack_amount=0.5)
+    best, second, third = (Trial(number, {}, "any", 1, State.RUNNING) for number in (1, 2, 3))
+    for trial, objective in ((best, 5.0), (second, 4.0), (third, 3.0), (best, -1.0), (second, -2.0)):
+        tell(stopper, trial, 1, objective)
+    assert show(stopper, 4, [own]) == [goes_on]
+
+
 def test_the_bandit_compares_with_the_best_of_all_others():
     assert show(after(BanditStopper(slack_amount=0.5), -9.0, -1.0, -9.5, -8.0), 0, [-2.0]) == [False]
 

@@ -10,7 +10,7 @@ from dh_project.worker.worker_process import WorkerProcess, close_workers
 
 @pytest.fixture
 def attempt(tmp_path):
-    """Return a function that begins an attempt at a trial in a folder of its name."""
+    """Return a function that starts an attempt in a folder of its name."""
 
     def attempt(name, before=None, stop_at=None):
         folder = tmp_path / name
@@ -25,7 +25,7 @@ def attempt(tmp_path):
 
 @pytest.fixture
 def attempts_of_a_worker(samples, tmp_path):
-    """Return a function that lets a worker make an attempt after others, and returns its events."""
+    """Return a function that runs an attempt in a worker, after earlier ones, and returns its events."""
     workers = []
 
     def make(run, point, run_kwargs, attempt, order=None):

@@ -33,7 +33,7 @@ def test_run_kwargs_are_those_of_setup_and_the_number_of_steps(model):
     assert model("Descent")(X, start=2.0, steps=1) == -1.0
 
 
-def test_an_attempt_goes_on_from_what_the_one_before_saved(model, attempt, tmp_path, monkeypatch):
+def test_an_attempt_resumes_from_the_checkpoint_of_the_previous_one(model, attempt, tmp_path, monkeypatch):
     steps = tmp_path / "steps"
     monkeypatch.setenv("STEPS_FILE", str(steps))
     attempt("attempt-1", stop_at=3)
@@ -44,7 +44,20 @@ def test_an_attempt_goes_on_from_what_the_one_before_saved(model, attempt, tmp_p
     assert steps.read_text().split() == ["0.5", "0.25", "0.125", "0.0625"]
 
 
-def test_an_attempt_after_one_that_had_all_steps_makes_none_and_keeps_the_checkpoint(model, attempt):
+def test_resume_starts_from_the_checkpoint_of_another_run(model, attempt):
+    first = attempt("attempt-1")
+    model("Descent")(X)
+    told = attempt("longer")
+    assert model("Descent")(X, steps=6, resume=str(first.folder)) == -((1 / 64) ** 2)
+    assert [step for step, _ in told.reports] == [5, 6]
+
+
+def test_resume_from_a_missing_checkpoint_is_refused_before_any_trial(model):
+    with pytest.raises(UserError, match="there is no checkpoint nowhere"):
+        check_run_kwargs("class_models.Descent", model("Descent"), {"resume": "nowhere"}, ["x"])
+
+
+def test_after_all_steps_another_attempt_keeps_the_checkpoint(model, attempt):
     for name, before in (("attempt-1", None), ("attempt-2", "attempt-1"), ("attempt-3", "attempt-2")):
         told = attempt(name, before=before)
         assert model("Descent")(X) == -((1 / 16) ** 2)
@@ -57,7 +70,7 @@ def test_nothing_but_the_checkpoint_is_left_in_the_folder(model, attempt):
     assert [path.name for path in told.folder.iterdir()] == ["checkpoint.tar"]
 
 
-def test_after_a_checkpoint_that_is_damaged_the_trial_begins_anew(model, attempt):
+def test_after_a_damaged_checkpoint_the_trial_starts_from_the_beginning(model, attempt):
     before = attempt("attempt-1", stop_at=3)
     model("Descent")(X)
     checkpoint = before.folder / "checkpoint.tar"
@@ -72,7 +85,7 @@ def test_a_method_of_the_class_is_one(model, attempt):
     assert model("SavesByClass")(X) == -((1 / 16) ** 2)
 
 
-def test_a_step_that_is_done_is_the_last(model, attempt):
+def test_a_step_with_done_is_the_last(model, attempt):
     told = attempt("attempt-1")
     model("Finished")(X)
     assert [step for step, _ in told.reports] == [1, 2]
@@ -85,7 +98,7 @@ def test_a_number_is_the_objective(model):
     assert model("Number")(X) == -((1 / 16) ** 2)
 
 
-def test_the_class_says_which_metric_shall_be_small(model):
+def test_the_class_can_name_a_metric_to_minimise(model):
     assert model("ByLoss")(X) == -((1 / 16) ** 2)
 
 
@@ -137,7 +150,7 @@ def test_a_class_that_cannot_be_trained_is_refused(model, name, said):
         ("Descent", {"metric": "loss"}, "mode=max or mode=min"),
         ("Descent", {"mode": "minimum"}, r"did you mean 'min'"),
         ("Descent", {"begin": 3}, "takes no such argument"),
-        ("Endless", {}, "not said how many steps"),
+        ("Endless", {}, "Endless has no number of steps"),
     ],
 )
 def test_wrong_run_kwargs_are_refused_before_any_trial(model, name, run_kwargs, said):
@@ -145,7 +158,7 @@ def test_wrong_run_kwargs_are_refused_before_any_trial(model, name, run_kwargs, 
         check_run_kwargs(f"class_models.{name}", model(name), run_kwargs)
 
 
-def test_a_trial_interrupted_by_its_driver_goes_on_in_another_worker(attempts_of_a_worker):
+def test_a_trial_interrupted_by_its_driver_resumes_in_another_worker(attempts_of_a_worker):
     def interrupt(worker):
         worker.kill(0, 1, "paused", "time is up", patience=60.0)
 

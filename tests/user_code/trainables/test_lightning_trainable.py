@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dh_project.common.errors import UserError
+from dh_project.trial import checkpoint_timer
 from dh_project.user_code.loading import check_run_kwargs, load_run
-from dh_project.user_code.trainables import lightning_callback
 
 POINT = {"units": 4, "lr": 0.02, "batch_size": 8}
 
@@ -50,7 +50,7 @@ def test_the_class_may_say_data_epochs_and_metric_itself(model, attempt):
     assert len(told.reports) == 2
 
 
-def test_a_stop_ends_training_and_another_attempt_goes_on_as_if_there_had_been_none(model, attempt):
+def test_a_stopped_training_that_is_resumed_equals_an_uninterrupted_one(model, attempt):
     run = model("Interrupted")
     whole = attempt("whole")
     run(POINT)
@@ -63,8 +63,8 @@ def test_a_stop_ends_training_and_another_attempt_goes_on_as_if_there_had_been_n
     assert_equal(weights(second.folder), weights(whole.folder))
 
 
-def test_an_attempt_that_was_killed_goes_on_from_its_last_epoch(model, attempt, monkeypatch):
-    monkeypatch.setattr(lightning_callback, "WORTH", 0)  # else so short an epoch is not saved
+def test_a_killed_attempt_is_resumed_from_its_last_epoch(model, attempt, monkeypatch):
+    monkeypatch.setattr(checkpoint_timer, "SHARE", 1.0)  # otherwise such short epochs are not saved
     run = model("Interrupted")
     whole = attempt("whole")
     run(POINT)
@@ -79,7 +79,21 @@ def test_an_attempt_that_was_killed_goes_on_from_its_last_epoch(model, attempt, 
     assert_equal(weights(second.folder), weights(whole.folder))
 
 
-def test_an_attempt_after_one_that_had_all_epochs_trains_none_and_keeps_the_files(model, attempt):
+def test_resume_starts_from_the_checkpoint_of_another_run(model, attempt):
+    first = attempt("attempt-1")
+    model("Complete")(POINT)
+    told = attempt("longer")
+    model("Complete")(POINT, epochs=4, resume=str(first.folder))
+    assert [step for step, _ in told.reports] == [3, 4]
+    assert (told.folder / "best.ckpt").exists()
+
+
+def test_resume_from_a_missing_checkpoint_is_refused_before_any_trial(model):
+    with pytest.raises(UserError, match="there is no checkpoint nowhere"):
+        check_run_kwargs("lightning_models.Complete", model("Complete"), {"resume": "nowhere"}, list(POINT))
+
+
+def test_after_all_epochs_another_attempt_keeps_the_files(model, attempt):
     first = attempt("attempt-1")
     objective = model("Complete")(POINT)
     second = attempt("attempt-2", before="attempt-1")
@@ -89,7 +103,7 @@ def test_an_attempt_after_one_that_had_all_epochs_trains_none_and_keeps_the_file
         assert_equal(weights(second.folder, name), weights(first.folder, name))
 
 
-def test_a_checkpoint_that_cannot_be_read_safely_costs_epochs_and_not_the_trial(model, attempt):
+def test_after_an_unsafe_checkpoint_the_trial_starts_from_the_beginning(model, attempt):
     first = attempt("attempt-1", stop_at=1)
     model("Complete")(POINT)
     (first.folder / "last.ckpt").write_bytes(b"torn")
@@ -98,7 +112,7 @@ def test_a_checkpoint_that_cannot_be_read_safely_costs_epochs_and_not_the_trial(
     assert [step for step, _ in second.reports] == [1, 2]
 
 
-def test_another_run_in_the_same_folder_begins_anew(model, attempt):
+def test_another_run_in_the_same_folder_starts_from_the_beginning(model, attempt):
     told = attempt("attempt-1")
     model("Net")(POINT, datamodule="lightning_models.Data", epochs=2)
     model("Net")(POINT | {"units": 8}, datamodule="lightning_models.Data", epochs=1)
@@ -112,7 +126,7 @@ def test_the_history_is_a_table_in_the_folder(model, attempt):
     assert [row["epoch"] for row in rows if row["val_loss"]] == ["0", "1"]
 
 
-def test_a_module_that_does_not_validate_reports_what_it_is_trained_with(model, attempt):
+def test_a_module_without_validation_reports_each_epoch(model, attempt):
     told = attempt("attempt-1")
     model("WithoutValidation")(POINT)
     assert [step for step, _ in told.reports] == [1, 2]
@@ -136,7 +150,7 @@ def test_a_search_under_slurm_trains_one_process_a_trial(model, monkeypatch):
     assert math.isfinite(model("Complete")(POINT))
 
 
-def test_a_metric_that_is_not_logged_is_named_with_those_that_are(model):
+def test_a_metric_that_is_not_logged_is_refused_with_the_logged_ones(model):
     with pytest.raises(UserError, match=r"no metric 'val_los' \(did you mean 'val_loss'\?\)"):
         model("Complete")(POINT, metric="val_los", mode="min")
 
@@ -156,7 +170,7 @@ def test_a_metric_that_is_not_logged_is_named_with_those_that_are(model):
         ("Complete", {"trainer": 3}, "give arguments of the Trainer"),
     ],
 )
-def test_what_is_wrong_is_refused_before_any_trial(model, name, run_kwargs, said):
+def test_wrong_run_kwargs_are_refused_before_any_trial(model, name, run_kwargs, said):
     with pytest.raises(UserError, match=said):
         check_run_kwargs(f"lightning_models.{name}", model(name), run_kwargs, list(POINT))
 
@@ -166,7 +180,7 @@ def test_a_constructor_whose_argument_nobody_gives_is_refused_before_any_trial(m
         check_run_kwargs("lightning_models.Complete", model("Complete"), {}, ["lr"])
 
 
-def test_a_worker_trains_it_and_goes_on_with_it(attempts_of_a_worker):
+def test_a_worker_resumes_an_interrupted_training(attempts_of_a_worker):
     def interrupt(worker):
         worker.kill(0, 1, "paused", "time is up", patience=60.0)
 
@@ -178,6 +192,6 @@ def test_a_worker_trains_it_and_goes_on_with_it(attempts_of_a_worker):
     assert reports[-1]["step"] == 60
 
 
-def test_a_batch_system_that_ends_a_trial_makes_no_failure_of_it(attempts_of_a_worker):
+def test_a_sigterm_from_a_batch_system_is_no_failure(attempts_of_a_worker):
     *_, end = attempts_of_a_worker("lightning_models.Terminated", POINT, {}, 1)
     assert (end["state"], end["reason"]) == ("lost", "ended by a SIGTERM from outside")

@@ -1,15 +1,15 @@
-"""A connection that keeps what a trial tells, for trials without a worker."""
+"""A connection that keeps reports and records, for trials without a worker."""
 
 from dh_project.trial.reporting import Connection
 
 
 class Told(Connection):
-    """Answers reports with a stop from a step on.
+    """Returns False for all reports from a step on.
 
     Args:
-        folder: The attempt's.
-        before: That of the attempt before it.
-        stop_at: The step whose report is answered with a stop.
+        folder: The folder of the attempt.
+        before: The folder of the previous attempt.
+        stop_at: The first step whose report returns False.
     """
 
     def __init__(self, folder, before=None, stop_at=None):

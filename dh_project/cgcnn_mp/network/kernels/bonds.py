@@ -1,4 +1,4 @@
-"""Distances as the features of bonds: Gaussians, and a matrix applied to them."""
+"""Distances as bond features: the expansion in Gaussians, and its product with a matrix."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dh_project.cgcnn_mp.network.kernels.arrays import arrays, by_numba
+from dh_project.cgcnn_mp.network.kernels.choice import arrays, by_numba
 
 GAUSSIAN_STEP = 0.2
-"""Distance between the centres of the Gaussian expansion, and their width, Å."""
+"""Distance between the centres of the Gaussians, and their width σ, Å."""
 FEWEST_GAUSSIANS = 10
-"""With fewer, the compiled loops do not know where to begin."""
+"""Smallest number of Gaussians for the compiled loops."""
 
 
 def count_gaussians(radius: float) -> int:
-    """Return how many Gaussian centres, from 0 Å on, cover a cutoff radius in Å (8 Å: 41)."""
+    """Return the number of Gaussians, from 0 Å on, that cover a cutoff radius in Å.
+
+    >>> count_gaussians(8.0)
+    41
+    """
     return round(radius / GAUSSIAN_STEP) + 1
 
 
@@ -31,19 +35,23 @@ def expand_distances(distances: Tensor, count: int) -> Tensor:
 
     Returns:
         float32 (..., G).
+
+    Example:
+        >>> expand_distances(torch.tensor([0.2]), 3)
+        tensor([[0.3679, 1.0000, 0.3679]])
     """
     centres = torch.arange(count, dtype=distances.dtype, device=distances.device) * GAUSSIAN_STEP
     squares = (distances.unsqueeze(-1) - centres).div_(GAUSSIAN_STEP).square_()
-    # beyond exp(-50) lie denormal numbers, which cost a CPU ten times the time
+    # values below exp(-50) would be denormal, and ten times as slow on a CPU
     return squares.clamp_(max=50.0).neg_().exp_()
 
 
 class Bonds:
-    """The bond features of U distances, of which all but a few Gaussians about each distance are nothing.
+    """The bond features of U distances. Only a few Gaussians near each distance differ from 0.
 
     Args:
-        distances: float32 (U,), Å; takes no gradient.
-        count: Gaussians G.
+        distances: float32 (U,), Å. No gradient is computed for them.
+        count: Number G of Gaussians.
     """
 
     def __init__(self, distances: Tensor, count: int) -> None:
@@ -55,7 +63,7 @@ class Bonds:
         return expand_distances(self.distances, self.count)
 
     def times(self, weight: Tensor) -> Tensor:
-        """Return the features times the transpose of ``weight``, (B, G): (U, B)."""
+        """Return the product of the features, (U, G), and the transpose of ``weight``, (B, G): float32 (U, B)."""
         if self.count < FEWEST_GAUSSIANS or not by_numba(self.distances, weight):
             return F.linear(self.features, weight)
         products: Tensor = _Products.apply(self.distances, weight)

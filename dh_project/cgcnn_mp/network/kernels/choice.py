@@ -1,6 +1,7 @@
-"""Which kernels compute the gated sum: the fastest that fit, or those one asks for.
+"""Selects the kernels that compute the gated sum: the fastest for the device, or those that the user names.
 
-A module of kernels has ``statistics``, ``forward`` and ``backward``, with the signatures of ``torch_gate``.
+A module of kernels has the functions ``statistics``, ``forward`` and ``backward``, with the signatures of
+``torch_gate``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,10 +27,10 @@ _chosen: ContextVar[str] = ContextVar("kernels", default="auto")
 
 @contextmanager
 def using_kernels(name: str) -> Iterator[None]:
-    """Compute the gated sum with these kernels inside a ``with`` statement.
+    """Use these kernels inside a ``with`` statement.
 
     Raises:
-        ValueError: There are no kernels of that name, or they are not installed.
+        ValueError: There are no kernels of this name, or their package is not installed.
     """
     if name not in NAMES:
         raise ValueError(dh.errors.unknown_name("kernels", name, NAMES))
@@ -42,14 +44,14 @@ def using_kernels(name: str) -> Iterator[None]:
 
 
 def kernels_for(values: Tensor) -> ModuleType:
-    """Return the module of the kernels for values on their device and of their precision.
+    """Return the module of kernels for a tensor's device and precision.
 
     Raises:
-        ValueError: The kernels that were asked for do not compute such values.
+        ValueError: The kernels that the user named do not support this device or precision.
     """
     chosen, fitting = _chosen.get(), _fitting(values.device.type, values.dtype)
     module = _module(fitting if chosen == "auto" else chosen) or _module("torch")
-    assert module is not None  # plain torch is always there
+    assert module is not None  # torch is always installed
     if chosen not in ("auto", "torch", fitting):
         raise ValueError(
             f"kernels {chosen!r} compute {_FITS[chosen]}, not {str(values.dtype).removeprefix('torch.')} "
@@ -59,21 +61,31 @@ def kernels_for(values: Tensor) -> ModuleType:
 
 
 def warm_up() -> None:
-    """Import, and where that is not yet done compile, the kernels for the CPU: before processes are forked."""
+    """Import the CPU kernels, and compile them if necessary, before processes are forked."""
     if _module("numba") is not None:
         import_module("dh_project.cgcnn_mp.network.kernels.numba_layer")
+
+
+def by_numba(*tensors: Tensor) -> bool:
+    """Return whether the numba kernels compute with these tensors."""
+    return all(kernels_for(tensor).__name__.endswith("numba_gate") for tensor in tensors)
+
+
+def arrays(*tensors: Tensor) -> list[np.ndarray]:
+    """Return tensors as NumPy arrays. Contiguous tensors share their memory, others are copied."""
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
 def _fitting(device: str, dtype: torch.dtype) -> str:
     name = {"cpu": "numba", "cuda": "triton"}.get(device, "torch")
     if name == "triton" and torch.are_deterministic_algorithms_enabled():
-        return "torch"  # Triton's sums differ in the last bits from run to run
+        return "torch"  # the last bits of Triton's sums differ between runs
     return name if dtype in getattr(_module(name), "DTYPES", (torch.float32,)) else "torch"
 
 
 @cache
 def _module(name: str) -> ModuleType | None:
-    """Return the kernels' module; None where what it needs is not installed."""
+    """Return a module of kernels; None if its package is not installed."""
     try:
         return import_module(f"dh_project.cgcnn_mp.network.kernels.{name}_gate")
     except ImportError:

@@ -1,4 +1,4 @@
-"""Who is whose neighbour, in a batch of crystals."""
+"""The neighbours of each class of atoms in a batch of crystals."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
 
 @dataclass(frozen=True)
 class Edges:
-    """The E edges of N classes of atoms, whose neighbours lie at U distances.
+    """The E edges of N classes of atoms, with neighbours at U distances.
 
     An edge stands for ``repeats`` neighbours of each of the ``multiplicities`` atoms of its class.
 
     Attributes:
-        first: int32 (N + 1,), where the edges of each class begin, and where the last one's end.
+        first: int32 (N + 1,), index of the first edge of each class, and the number of all edges.
         classes: int32 (E,), class that each edge belongs to, ascending.
         neighbours: int32 (E,), class of the neighbours.
-        shells: int32 (E,), which of the U distances they lie at.
-        repeats: float32 (E,).
-        multiplicities: float32 (N,); 0 for padding.
+        shells: int32 (E,), index of their distance among the U distances.
+        repeats: float32 (E,), number of neighbours that each edge stands for.
+        multiplicities: float32 (N,), number of atoms in each class; 0 for padding.
         distance_count: U.
-        ranks: Among whom the batch is divided, of which this is one's share.
+        ranks: The processes that share the batch. This object has the edges of one share.
     """
 
     first: Tensor
@@ -38,27 +38,27 @@ class Edges:
 
     @cached_property
     def weights(self) -> Tensor:
-        """Bonds of the crystals that each edge stands for, float32 (E,)."""
+        """Number of bonds that each edge stands for, float32 (E,)."""
         return self.repeats * self.multiplicities.index_select(0, self.classes)
 
     @cached_property
     def class_weights(self) -> Tensor:
-        """Bonds that begin at each class, float32 (N,)."""
+        """Number of bonds that begin at each class, float32 (N,)."""
         return self._summed(self.classes, len(self.multiplicities))
 
     @cached_property
     def neighbour_weights(self) -> Tensor:
-        """Bonds that end at each class, float32 (N,)."""
+        """Number of bonds that end at each class, float32 (N,)."""
         return self._summed(self.neighbours, len(self.multiplicities))
 
     @cached_property
     def shell_weights(self) -> Tensor:
-        """Bonds of each distance, float32 (U,)."""
+        """Number of bonds with each distance, float32 (U,)."""
         return self._summed(self.shells, self.distance_count)
 
     @cached_property
     def total(self) -> Tensor:
-        """All bonds, float32 ()."""
+        """Number of all bonds, float32 ()."""
         return self.class_weights.sum()
 
     def _summed(self, targets: Tensor, count: int) -> Tensor:

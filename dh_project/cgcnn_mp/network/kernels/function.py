@@ -1,4 +1,4 @@
-"""The gated sum as a differentiable function, whichever kernels compute it."""
+"""The gated sum as a differentiable function, for all kernels."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dh_project.cgcnn_mp.network.kernels.edges import Edges
 
 
 def gated_sum(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, norm: BatchNorm) -> Tensor:
-    """Sum what the neighbours of each class hand on (equation 5 of the paper, without the residual).
+    """Return the sum over the neighbours of each class in equation 5 of the paper (without the residual).
 
-    The gate of an edge from class i to class j at distance u is z = own_i + other_j + bond_u, batch-normalised
-    over all bonds of the batch; with z = (z1, z2) the edge hands on sigmoid(z1) softplus(z2).
+    For an edge from class i to class j at distance u, z = own_i + other_j + bond_u, batch-normalised over all bonds
+    of the batch. With its halves z = (z1, z2), the edge contributes sigmoid(z1) softplus(z2) to the sum of class i.
 
     Args:
-        own: (N, 2 A), the share of the class itself, with the bias.
-        other: (N, 2 A), the share of its neighbour.
-        bond: (U, 2 A), the share of the distance.
-        edges: Who is whose neighbour.
-        norm: The normalisation; in training mode its running statistics move.
+        own: (N, 2 A), the term of the class itself, including the bias.
+        other: (N, 2 A), the term of the neighbour.
+        bond: (U, 2 A), the term of the distance.
+        edges: The neighbours of each class.
+        norm: The batch normalisation of z. In training mode its running statistics are updated.
 
     Returns:
         (N, A).

@@ -1,8 +1,8 @@
 """The gated sum in compiled loops, for float32 on the CPU.
 
-Edges are visited class by class and nothing of the edges' size is kept: rows of one crystal lie together, so that
-what an edge reads and adds to is in the nearest cache. One thread computes; the result does not depend on how
-many there are. Importing compiles the loops, once a machine and version, or loads them in a fraction of a second.
+The loops visit the edges class by class and need no buffer of the size of the edges. The rows of a crystal are
+consecutive, so they stay in the fastest cache. One thread computes, and the result does not depend on the number of
+threads. The first import on a machine compiles the loops; later imports load them in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from dh_project.cgcnn_mp.network.kernels import numba_loops
-from dh_project.cgcnn_mp.network.kernels.arrays import arrays
+from dh_project.cgcnn_mp.network.kernels.choice import arrays
 from dh_project.cgcnn_mp.network.kernels.edges import Edges
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-    raise ImportError("NUMBA_DISABLE_JIT is set, and these loops are none of Python's")
+    raise ImportError("NUMBA_DISABLE_JIT is set, and these loops only run compiled")
 
 
 def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of the gates' inputs over all bonds, (2 A,) each."""
+    """Return mean and biased variance of z over all bonds, (2 A,) each."""
     results = torch.empty(2, own.shape[1])
     numba_loops.sum_statistics(
         *arrays(own, other, bond), *_lists(edges), *arrays(edges.multiplicities, results)
@@ -31,7 +31,7 @@ def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[
 
 
 def forward(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return the sum over the neighbours of each class, (N, A)."""
+    """Return the gated sum over the neighbours of each class, (N, A), of z scale + shift."""
     out = torch.empty(len(own), own.shape[1] // 2)
     numba_loops.sum_messages(*arrays(own, other, bond), *_lists(edges), *arrays(scale, shift, out))
     return out
@@ -49,9 +49,10 @@ def backward(
     deviation: Tensor,
     total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the weight and bias of the normalisation.
 
-    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    ``mean`` and ``deviation`` are statistics of the ``total`` bonds of all ranks, and gradients go through them. If
+    ``total`` is None, they are constants.
     """
     rows, lists = arrays(own, other, bond), _lists(edges)
     d_rows = [torch.empty_like(part) for part in (own, other, bond)]

@@ -1,4 +1,4 @@
-"""The compiled loops of a convolution around its gate: bonds' shares before it, the residual after it."""
+"""The compiled loops of a convolution before and after the gated sum: bond terms, and the residual."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dh_project.cgcnn_mp.network.kernels.numba_math import (
 )
 
 TAPS = 10
-"""Gaussians about a distance that are used; all others are below exp(-25)."""
+"""Number of Gaussians near a distance that are used. All others are below exp(-25)."""
 LANES = 16
-"""Gaussians that are computed at once: more than are used, for they fill a vector register."""
+"""Number of Gaussians that are computed together. It is larger than ``TAPS`` to fill a vector register."""
 ROWS_A_FLUSH = 64
-"""Rows that are summed in float32 before they go to the float64 totals."""
+"""Rows that are summed in float32 before the sum is added to the float64 totals."""
 
 
 @njit(**OPTIONS)
 def flush(sums: Array, first: int, totals: Array) -> None:
-    """Move two rows of sums, from ``first`` on, to the two of the totals."""
+    """Add two rows of sums, from ``first`` on, to the two rows of totals, and set them to zero."""
     for k in range(2):
         for c in range(sums.shape[1]):
             totals[k, c] += sums[first + k, c]
@@ -39,7 +39,7 @@ def flush(sums: Array, first: int, totals: Array) -> None:
 
 @njit(**OPTIONS)
 def set_gaussians(distance: np.float32, step: np.float32, count: int, values: Array) -> int:
-    """Set ``values`` to exp(-(d / step - k)^2), where k counts up from some way below d; return the first k."""
+    """Set ``values`` to exp(-(d / step - k)^2) for consecutive k around d / step; return the first k."""
     first = min(max(int(distance / step) - (TAPS // 2 - 1), 0), count - TAPS)
     for tap in range(LANES):
         offset = (distance - np.float32(first + tap) * step) / step
@@ -50,7 +50,7 @@ def set_gaussians(distance: np.float32, step: np.float32, count: int, values: Ar
 
 @compiled("void(f4[::1],f4,f4[:,::1],f4[:,::1])")
 def expand_and_multiply(distances: Array, step: np.float32, matrix: Array, out: Array) -> None:
-    """Set ``out`` (U, B) to the distances' Gaussians (U, G) times ``matrix`` (G, B), where G >= TAPS."""
+    """Set ``out`` (U, B) to the Gaussians of the distances (U, G) times ``matrix`` (G, B), for G >= TAPS."""
     values = np.empty((1, LANES), np.float32)
     for u in range(len(distances)):
         k = set_gaussians(distances[u], step, len(matrix), values)
@@ -63,7 +63,7 @@ def expand_and_multiply(distances: Array, step: np.float32, matrix: Array, out: 
 
 @compiled("void(f4[::1],f4,f4[:,::1],f4[:,::1])")
 def multiply_expanded(distances: Array, step: np.float32, gradient: Array, d_matrix: Array) -> None:
-    """Set ``d_matrix`` (G, B) to the distances' Gaussians, transposed, times ``gradient`` (U, B)."""
+    """Set ``d_matrix`` (G, B) to the transposed Gaussians of the distances (G, U) times ``gradient`` (U, B)."""
     values = np.empty((1, LANES), np.float32)
     for k in range(len(d_matrix)):
         for c in range(d_matrix.shape[1]):
@@ -78,12 +78,14 @@ def multiply_expanded(distances: Array, step: np.float32, gradient: Array, d_mat
 
 @compiled("void(f4[:,::1],f4[::1],f4[:,::1])")
 def sum_moments(rows: Array, weights: Array, statistics: Array) -> None:
-    """Set ``statistics`` (2, A) to mean and biased variance of rows that count as often as their weights say."""
+    """Set ``statistics`` (2, A) to the weighted mean and biased variance of the rows."""
     width = rows.shape[1]
-    work = np.zeros((3, width), np.float32)  # a row, and sums of offsets from it and of their squares
+    work = np.zeros(
+        (3, width), np.float32
+    )  # a pivot row, and the sums of offsets from it and of their squares
     totals = np.zeros((2, width))
     total = 0.0
-    # about the mean of some of the rows: sums lose no digits where the mean is large
+    # the pivot is the mean of some rows, so the sums lose no digits if the mean is large
     step = len(rows) // 16 + 1
     samples = np.float32((len(rows) + step - 1) // step)
     for i in range(0, len(rows), step):
@@ -107,7 +109,7 @@ def sum_moments(rows: Array, weights: Array, statistics: Array) -> None:
 
 @njit(**OPTIONS)
 def activation_exponents(atom: np.float32, centred: np.float32, scale: np.float32, bias: np.float32) -> tuple:
-    """Return x / log 2 and exp(-abs(x)), where x = atom + centred scale + bias enters softplus."""
+    """Return x / log 2 and exp(-abs(x)) for x = atom + centred scale + bias, the argument of softplus."""
     exponent = LOG2_E * (atom + (centred * scale + bias))
     magnitude = -abs(exponent)
     return exponent, exp2(LOWEST if magnitude < LOWEST else magnitude)
@@ -115,7 +117,7 @@ def activation_exponents(atom: np.float32, centred: np.float32, scale: np.float3
 
 @compiled("void(f4[:,::1],f4[:,::1],f4[:,::1],f4[:,::1])")
 def add_and_activate(atoms: Array, rows: Array, norm: Array, out: Array) -> None:
-    """Set ``out`` (N, A) to softplus(atoms + (rows - mean) scale + bias), where ``norm`` holds mean, scale, bias."""
+    """Set ``out`` (N, A) to softplus(atoms + (rows - mean) scale + bias); ``norm`` has rows mean, scale, bias."""
     for i in range(len(rows)):
         for c in range(rows.shape[1]):
             centred = load(rows, i, c, 0) - load(norm, 0, c, 0)
@@ -129,7 +131,7 @@ def add_and_activate(atoms: Array, rows: Array, norm: Array, out: Array) -> None
 def sum_activation_gradients(
     gradient: Array, atoms: Array, rows: Array, norm: Array, d_atoms: Array, d_norm: Array
 ) -> None:
-    """Set the gradient d of the atoms, and ``d_norm`` (2, A) to the sums of d (rows - mean) and of d."""
+    """Set ``d_atoms`` to the gradient d of the atoms, and ``d_norm`` (2, A) to the sums of d (rows - mean) and d."""
     width = rows.shape[1]
     work = np.zeros((2, width), np.float32)
     totals = np.zeros((2, width))
@@ -154,7 +156,7 @@ def sum_activation_gradients(
 def through_normalisation(
     rows: Array, weights: Array, norm: Array, owed: Array, d_atoms: Array, d_rows: Array
 ) -> None:
-    """Set ``d_rows`` to d_atoms scale + owed[0] (rows - mean) + owed[1], the last two as often as rows count."""
+    """Set ``d_rows`` to d_atoms scale + (owed[0] (rows - mean) + owed[1]) weights."""
     for i in range(len(rows)):
         for c in range(rows.shape[1]):
             centred = load(rows, i, c, 0) - load(norm, 0, c, 0)

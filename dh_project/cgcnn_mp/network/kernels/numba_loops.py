@@ -1,11 +1,12 @@
-"""The compiled loops of ``numba_gate``: over classes, their edges, and channels, the last in vector registers.
+"""The compiled loops of ``numba_gate``, over classes, their edges, and channels. The channels are vectorised.
 
-What enters the gate of an edge from class i to class j at distance u is z = own_i + other_j + bond_u. With
-x1, x2 = z scale + shift it hands on sigmoid(x1) softplus(x2). With a = exp(-x1), b = exp(-abs(x2)) that is
+For an edge from class i to class j at distance u, z = own_i + other_j + bond_u. With the two halves
+x1, x2 = z scale + shift, the edge contributes sigmoid(x1) softplus(x2). With a = exp(-x1) and b = exp(-abs(x2)), this
+needs a single division:
 
-    (max(x2, 0) (1 + b) + b L(b)) / ((1 + a) (1 + b)),   where L(b) = (1 + b) log(1 + b) / b,
+    (max(x2, 0) (1 + b) + b L(b)) / ((1 + a) (1 + b))   with   L(b) = (1 + b) log(1 + b) / b
 
-one division. Softplus is in units of log 2 until the end of a class.
+Softplus is computed in units of log 2, which are converted once for each class.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from dh_project.cgcnn_mp.network.kernels.numba_math import (
 )
 
 EDGES_A_FLUSH = 64
-"""Edges that are summed in float32 before they go to the float64 totals."""
+"""Edges that are summed in float32 before the sum is added to the float64 totals."""
 
 
 @compiled("void(f4[:,::1],f4[:,::1],f4[:,::1],i4[::1],i4[::1],i4[::1],f4[::1],f4[::1],f4[:,::1])")
@@ -43,12 +44,12 @@ def sum_statistics(
     multiplicities: Array,
     statistics: Array,
 ) -> None:
-    """Set ``statistics`` (2, 2 A) to mean and biased variance over all bonds."""
+    """Set ``statistics`` (2, 2 A) to mean and biased variance of z over all bonds."""
     width = own.shape[1]
-    work = np.zeros((4, width), np.float32)  # pivot, own less pivot, sum, sum of squares
+    work = np.zeros((4, width), np.float32)  # pivot, own - pivot, sum, sum of squares
     totals = np.zeros((2, width))
     total, samples, pending = 0.0, 0, 0
-    # sums about a pivot that lies near the mean lose no digits where the mean is large
+    # sums relative to a pivot near the mean lose no digits if the mean is large
     for i in range(0, len(own), len(own) // 16 + 1):
         if first[i] < first[i + 1]:
             samples += 1
@@ -95,7 +96,7 @@ def sum_messages(
 ) -> None:
     """Set ``out`` (N, A) to the gated sums."""
     width = own.shape[1] // 2
-    work = np.empty((4, width), np.float32)  # of both halves: factor of z, and the class's share of x
+    work = np.empty((4, width), np.float32)  # for each half: factor of z, and the term of the class in x
     for c in range(width):
         work[0, c], work[1, c] = -LOG2_E * scale[c], LOG2_E * scale[width + c]
     for i in range(len(own)):
@@ -118,7 +119,7 @@ def sum_messages(
 
 @njit(**OPTIONS)
 def clear(rows: Array, start: int, stop: int) -> int:
-    """Set rows from start to stop to zero, and return how many are clear from the first on."""
+    """Set the rows from ``start`` to ``stop`` to zero, and return the end of the cleared rows."""
     for k in range(start, stop):
         for c in range(rows.shape[1]):
             rows[k, c] = ZERO
@@ -148,11 +149,11 @@ def sum_gradients(
 ) -> None:
     """Set the gradients as if mean and variance were constants.
 
-    ``d_norm`` (2, 2 A) gets the sums over all edges of d (z - mean) and of d, where d is the gradient of
-    z scale + shift.
+    With the gradient d of z scale + shift, ``d_norm`` (2, 2 A) is set to the sums over all edges of d (z - mean) and
+    d.
     """
     width = own.shape[1] // 2
-    # of both halves: 0, 1 factor of z - mean; 2, 3 x at the mean; 4, 5 factor of d; 6, 7 own less mean;
+    # for each half: 0, 1 factor of z - mean; 2, 3 x at the mean; 4, 5 factor of d; 6, 7 own - mean;
     # sums: 8, 9 d of a class; 10, 11 d (z - mean); 12, 13 d
     work = np.zeros((14, width), np.float32)
     totals = np.zeros((4, width))
@@ -169,7 +170,7 @@ def sum_gradients(
         for e in range(first[i], first[i + 1]):
             j, u, count = neighbours[e], shells[e], repeats[e]
             pending += 1
-            # rows are cleared right before they are first needed, so that they are in the cache then
+            # rows are cleared directly before their first use, so they are in the cache
             other_rows, bond_rows = clear(d_other, other_rows, j + 1), clear(d_bond, bond_rows, u + 1)
             for c in range(width):
                 z1 = load(work, 6, c, 0) + (load(other, j, c, 0) + load(bond, u, c, 0))
@@ -226,9 +227,9 @@ def add_through_statistics(
     d_other: Array,
     d_bond: Array,
 ) -> None:
-    """Add to the gradients what goes through mean and variance: owed[0] (z - mean) + owed[1], a bond."""
+    """Add the gradients through mean and variance: owed[0] (z - mean) + owed[1] for each bond."""
     width = own.shape[1]
-    work = np.empty((2, width), np.float32)  # the class's share, and its sum
+    work = np.empty((2, width), np.float32)  # the term of the class, and its sum
     for i in range(len(own)):
         for c in range(width):
             work[0, c] = owed[0, c] * (own[i, c] - mean[c]) + owed[1, c]

@@ -1,4 +1,4 @@
-"""What a convolution does after its gate: normalise the messages, add them to the atoms, and activate."""
+"""The last part of a convolution: normalise the messages, add them to the atom features, and apply softplus."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp.network.batch_norm import WeightedBatchNorm
 from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
-from dh_project.cgcnn_mp.network.kernels.arrays import arrays, by_numba
+from dh_project.cgcnn_mp.network.kernels.choice import arrays, by_numba
 
 
 def residual(
     atoms: Tensor, messages: Tensor, weights: Tensor, norm: WeightedBatchNorm, ranks: Ranks = ALONE
 ) -> Tensor:
-    """Return softplus(atoms + norm(messages)), all (N, A), where rows count as often as weights, (N,), say.
+    """Return softplus(atoms + norm(messages)).
 
-    In training mode the normalisation is that of the rows of all ranks.
+    Args:
+        atoms: (N, A), features of each class of atoms.
+        messages: (N, A), gated sums over the neighbours.
+        weights: (N,), how often each row counts in the normalisation.
+        norm: The batch normalisation. In training mode it uses the rows of all ranks.
+        ranks: The processes that share the batch.
+
+    Returns:
+        (N, A).
     """
     training = norm.training and (ranks.size > 1 or len(messages) > 1)
     if training != norm.training or not by_numba(atoms, messages):

@@ -1,8 +1,7 @@
-"""The gated sum in plain torch, on any device and in any precision: what the other kernels are checked against.
+"""The gated sum in torch, for any device and precision. It is the reference for the other kernels.
 
-Rows are gathered and summed by ``embedding_bag``, in one pass each and several times faster than ``index_select``
-and ``index_add``; and the two halves of the gate are kept apart, for on strided halves sigmoid and softplus do not
-vectorise.
+``embedding_bag`` gathers and sums rows in one pass, several times faster than ``index_select`` and ``index_add``. The
+two halves of z are separate tensors, because sigmoid and softplus are not vectorised on strided halves.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dh_project.cgcnn_mp.network.kernels.edges import Edges
 
 
 def _gates(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-    """Return both halves of what enters the gate of each edge, (E, A) each."""
+    """Return the two halves of z for each edge, (E, A) each."""
     size = len(own)
     ends = torch.stack([edges.classes, edges.neighbours + size, edges.shells + 2 * size], dim=1)
     halves = zip(*(part.chunk(2, dim=1) for part in (own, other, bond)), strict=True)
@@ -24,7 +23,7 @@ def _gates(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tens
 
 
 def _sums(rows: Tensor, edges: Edges, weights: Tensor | None = None) -> Tensor:
-    """Return the sums of (E, A) rows over the edges of each class, (N, A)."""
+    """Return the sums of rows, (E, A), over the edges of each class, (N, A)."""
     everything = torch.arange(len(rows), dtype=edges.first.dtype, device=rows.device)
     return F.embedding_bag(
         everything, rows, edges.first, mode="sum", per_sample_weights=weights, include_last_offset=True
@@ -32,7 +31,7 @@ def _sums(rows: Tensor, edges: Edges, weights: Tensor | None = None) -> Tensor:
 
 
 def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of the gates' inputs over all bonds, (2 A,) each."""
+    """Return mean and biased variance of z over all bonds, (2 A,) each."""
     weights = (edges.class_weights, edges.neighbour_weights, edges.shell_weights)
     sums = [weight.to(own.dtype) @ rows for weight, rows in zip(weights, (own, other, bond), strict=True)]
     mean = sum(sums[1:], sums[0]) / edges.total
@@ -40,13 +39,13 @@ def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[
 
 
 def variance(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor) -> Tensor:
-    """Return the variance of the gates' inputs over all bonds about their ``mean``, (2 A,)."""
+    """Return the biased variance of z over all bonds, (2 A,), given its mean."""
     shares = (edges.weights / edges.total).to(own.dtype)
     return torch.cat([shares @ half.square_() for half in _gates(own - mean, other, bond, edges)])
 
 
 def forward(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return the sum over the neighbours of each class, (N, A)."""
+    """Return the gated sum over the neighbours of each class, (N, A), of z scale + shift."""
     strength, core = _gates(torch.addcmul(shift, own, scale), other * scale, bond * scale, edges)
     return _sums(strength.sigmoid_().mul_(F.softplus(core)), edges, edges.repeats.to(own.dtype))
 
@@ -63,9 +62,10 @@ def backward(
     deviation: Tensor,
     total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the weight and bias of the normalisation.
 
-    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    ``mean`` and ``deviation`` are statistics of the ``total`` bonds of all ranks, and gradients go through them. If
+    ``total`` is None, they are constants.
     """
     centred = _gates(own - mean, other, bond, edges)
     scales, starts = scale.chunk(2), torch.addcmul(shift, mean, scale).chunk(2)

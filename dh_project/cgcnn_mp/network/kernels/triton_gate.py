@@ -1,14 +1,14 @@
 """The gated sum as Triton kernels, for float32, bfloat16 and float16 on a GPU.
 
-What is gathered for an edge lives in registers only: no buffer is as large as the edges times the channels.
-Whatever the inputs' precision, the kernels compute, and sum up, in float32. Launches depend on shapes alone and
-never wait for the device, so that they can be captured in a CUDA graph.
+The values of an edge stay in registers, so no buffer has the size of edges times channels. The kernels compute and
+sum in float32, whatever the precision of their inputs. Launches depend only on shapes and never wait for the device,
+so they can be captured in a CUDA graph.
 
-Sums per class and over all edges are taken in a fixed order. The gradients of neighbours and distances are added
-up atomically, as ``index_add`` does on a GPU: there, two runs differ in the last bits.
+Sums over the edges of a class, and over all edges, have a fixed order. The gradients of neighbours and distances are
+summed by atomic additions, as in ``index_add`` on a GPU, so their last bits differ between runs.
 """
 
-# ruff: noqa: ANN001, ANN202  # the arguments of the kernels: pointers, and numbers known when they are compiled
+# ruff: noqa: ANN001, ANN202  # the arguments of kernels are pointers, and compile-time constants
 # mypy: disallow-untyped-defs=False
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from torch import Tensor
 from dh_project.cgcnn_mp.network.kernels.edges import Edges
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-"""What the kernels take; they compute in float32."""
+"""Precisions of the inputs. The kernels compute in float32."""
 
 BLOCK_EDGES = 8
-"""Edges that a program gathers at once; most classes have no more."""
+"""Edges that a program gathers at once. Most classes have no more than this."""
 
 BLOCK_CHANNELS = 64
-"""Channels of a program, at most."""
+"""Channels that a program computes, at most."""
 
 WARPS = 4
 
 PARTIAL_SUMS = 1024
-"""Programs, at most, among which the edges are dealt out for a sum over all of them."""
+"""Largest number of programs that share a sum over all edges."""
 
 
 @triton.jit
 def _softplus(x):
-    """Return log(1 + exp(x)) without overflow; its absolute error is that of float32 at 1."""
+    """Return log(1 + exp(x)) without overflow, with the absolute error of float32 at 1."""
     return tl.maximum(x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x)))
 
 
 @triton.jit
 def _rows(values, rows, channels, present, WIDTH: tl.constexpr):
-    """Load some channels of some rows, float32 (rows, channels)."""
-    # 64-bit offsets: a large batch has more values than int32 counts
+    """Load channels of rows, float32 (rows, channels)."""
+    # 64-bit offsets, because a large batch has more values than int32 can count
     return tl.load(
         values + rows.to(tl.int64)[:, None] * WIDTH + channels[None, :], mask=present, other=0.0
     ).to(tl.float32)
@@ -54,7 +54,7 @@ def _rows(values, rows, channels, present, WIDTH: tl.constexpr):
 
 @triton.jit
 def _gates(own, other, bond, i, j, u, channels, present, WIDTH: tl.constexpr):
-    """Return what enters the gate of edges from classes i to classes j at distances u, (edges, channels)."""
+    """Return z for edges from classes i to classes j at distances u, (edges, channels)."""
     gates = _rows(own, i, channels, present, WIDTH)
     gates += _rows(other, j, channels, present, WIDTH)
     return gates + _rows(bond, u, channels, present, WIDTH)
@@ -62,14 +62,14 @@ def _gates(own, other, bond, i, j, u, channels, present, WIDTH: tl.constexpr):
 
 @triton.jit
 def _normalise(gates, scale, shift, channels, inside):
-    """Return the gates times their channels' scale plus their shift."""
+    """Return z scale + shift."""
     scales = tl.load(scale + channels, mask=inside, other=0.0)
     return gates * scales[None, :] + tl.load(shift + channels, mask=inside, other=0.0)[None, :]
 
 
 @triton.jit
 def _slopes(incoming, strength, core):
-    """Return the gradients with respect to both normalised halves of the gate."""
+    """Return the gradients with respect to the two normalised halves of z."""
     sigmoid = tl.sigmoid(strength)
     return incoming * sigmoid * (1.0 - sigmoid) * _softplus(core), incoming * sigmoid * tl.sigmoid(core)
 
@@ -79,7 +79,7 @@ def _moments_kernel(
     own, other, bond, classes, neighbours, shells, repeats, multiplicities, mean, partial_sums, edge_count,
     SECOND: tl.constexpr, WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Sum what enters the gates, or its squared distance from the mean, over a program's share of the bonds."""
+    """Sum z, or its squared distance from the mean, over the program's share of the bonds."""
     channels = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channels < WIDTH
     total = tl.zeros((CHANNELS,), tl.float32)
@@ -105,7 +105,7 @@ def _forward_kernel(
     own, other, bond, first, neighbours, shells, repeats, scale, shift, outputs,
     WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Sum what the neighbours of one class hand on; WIDTH is that of the outputs, half of the gates'."""
+    """Compute the gated sum of one class. WIDTH is the width of the outputs, half of that of z."""
     row = tl.program_id(0)
     channels = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channels < WIDTH
@@ -132,7 +132,7 @@ def _slope_sums_kernel(
     gradient, own, other, bond, classes, neighbours, shells, repeats, scale, shift, mean, deviation,
     partial_sums, edge_count, WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Sum the slopes, and the slopes times the normalised gates, over a program's share of the edges."""
+    """Sum the slopes, and the slopes times normalised z, over the program's share of the edges."""
     channels = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channels < WIDTH
     strength_mean = tl.load(mean + channels, mask=inside, other=0.0)[None, :]
@@ -174,7 +174,7 @@ def _slope_sums_kernel(
 def _less_common_share(
     slopes, gates, weights, shares, mean, deviation, channels, inside, WIDTH: tl.constexpr
 ):
-    """Take from the slopes what the gates' common mean and variance take up; ``shares`` is (2, WIDTH)."""
+    """Subtract the gradient through mean and variance from the slopes; ``shares`` is (2, WIDTH)."""
     centre = tl.load(mean + channels, mask=inside, other=0.0)[None, :]
     spread = tl.load(deviation + channels, mask=inside, other=1.0)[None, :]
     of_bias = tl.load(shares + channels, mask=inside, other=0.0)[None, :]
@@ -188,7 +188,7 @@ def _backward_kernel(
     mean, deviation, shares, d_own, d_other, d_bond,
     TRAINING: tl.constexpr, WIDTH: tl.constexpr, EDGES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Hand the gradient of one class to itself, its neighbours and their distances."""
+    """Distribute the gradient of one class to itself, to its neighbours and to their distances."""
     row = tl.program_id(0)
     channels = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channels < WIDTH
@@ -238,7 +238,7 @@ def _backward_kernel(
 
 
 def _launch(kernel: Any, programs: int, width: int, *arguments: Any, **constants: Any) -> None:
-    """Run a kernel with so many programs for each block of channels, on its tensors' device."""
+    """Run a kernel on the device of its tensors, with a number of programs for each block of channels."""
     block = min(triton.next_power_of_2(width), BLOCK_CHANNELS)
     with torch.cuda.device_of(arguments[0]):
         kernel[(programs, triton.cdiv(width, block))](
@@ -251,13 +251,13 @@ def _partial_sums(edges: Edges) -> int:
 
 
 def statistics(own: Tensor, other: Tensor, bond: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of the gates' inputs over all bonds, float32 (2 A,) each."""
+    """Return mean and biased variance of z over all bonds, float32 (2 A,) each."""
     mean = _moment(own, other, bond, edges, None)
     return mean, _moment(own, other, bond, edges, mean)
 
 
 def _moment(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor | None) -> Tensor:
-    """Return the gates' mean, or, given it, their variance."""
+    """Return the mean of z, or its biased variance if the mean is given."""
     programs, width = _partial_sums(edges), own.shape[1]
     sums = torch.empty(programs, width, device=own.device)
     _launch(
@@ -269,7 +269,7 @@ def _moment(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, mean: Tensor
 
 
 def forward(own: Tensor, other: Tensor, bond: Tensor, edges: Edges, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return the sum over the neighbours of each class, float32 (N, A)."""
+    """Return the gated sum over the neighbours of each class, float32 (N, A), of z scale + shift."""
     width = own.shape[1] // 2
     outputs = torch.empty(len(own), width, device=own.device)
     _launch(
@@ -291,9 +291,10 @@ def backward(
     deviation: Tensor,
     total: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of ``own``, ``other``, ``bond``, and of the normalisation's weight and bias.
+    """Return the gradients of ``own``, ``other``, ``bond``, and of the weight and bias of the normalisation.
 
-    Mean and deviation are those of ``total`` bonds, of all ranks, and gradients go through them; None: constants.
+    ``mean`` and ``deviation`` are statistics of the ``total`` bonds of all ranks, and gradients go through them. If
+    ``total`` is None, they are constants.
     """
     programs, width = _partial_sums(edges), own.shape[1] // 2
     gradient, values = gradient.contiguous(), (own.contiguous(), other.contiguous(), bond.contiguous())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -21,6 +20,8 @@ from balsam.platform.compute_node import DefaultNode
 from balsam.platform.scheduler import LocalProcessScheduler
 from balsam.schemas import SchedulerJobStatus
 from balsam.site.launcher import serial_mode
+from dh_project_cores import available_cores
+from dh_project_gpus import gpus_named_by
 
 HOST = "localhost"
 """Name of the machine for Balsam and MPI; the resolver may not know its real name."""
@@ -41,22 +42,11 @@ PATIENCE = 20.0
 """Seconds that a batch job has to end after a SIGTERM."""
 
 
-PACKAGE = Path(__file__).parents[3]
-"""Folder of dh_project, which this environment cannot import; files of it that import nothing are run by path."""
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    cores: int = runpy.run_path(str(PACKAGE / "common" / "cores.py"))["available_cores"]()
-    return cores
-
-
 def gpus() -> list[int | str]:
     """Return the GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        read: list[int | str] = runpy.run_path(str(PACKAGE / "trial" / "gpus.py"))["gpus_named_by"](named)
-        return read
+        return list(gpus_named_by(named))
     if shutil.which("nvidia-smi"):
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
         count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
@@ -68,7 +58,7 @@ def gpus() -> list[int | str]:
 class LocalNode(DefaultNode):
     """This machine, with one extra core for the driver of a search, which mostly sleeps."""
 
-    cpu_ids: ClassVar[list[int]] = list(range(usable_cores() + 1))
+    cpu_ids: ClassVar[list[int]] = list(range(available_cores() + 1))
     gpu_ids: ClassVar[list[int | str]] = gpus()
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import stat
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from dh_project.common.errors import UserError
+from dh_project.common.files import creating
 from dh_project.hpc.balsam.install.daemons import Daemons
 from dh_project.hpc.balsam.install.environment import INSIDE, run_inside, run_logged, variables
 from dh_project.hpc.balsam.install.installation import Installation
@@ -85,22 +85,20 @@ class Database:
         return self._daemons.stop(NAME, signal.SIGINT, STOP_SECONDS)
 
     def _make(self) -> None:
-        aside = self._folder.with_name("database.unfinished")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(mode=0o700)
         options = ["-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8"]
-        run_logged(
-            [*self._program("initdb"), "-D", aside, *options],
-            variables(self._at),
-            self._log,
-            "the database could not be made",
-        )
-        name = run_inside(self._at, "postgres.py", "--client-name")["name"]
-        (aside / "pg_hba.conf").write_text("local all postgres peer map=owner\n")
-        (aside / "pg_ident.conf").write_text(f'owner "{name}" postgres\n')
-        with (aside / "postgresql.conf").open("a") as file:
-            file.write(SETTINGS)
-        aside.rename(self._folder)
+        with creating(self._folder) as aside:
+            aside.mkdir(mode=0o700)
+            run_logged(
+                [*self._program("initdb"), "-D", aside, *options],
+                variables(self._at),
+                self._log,
+                "the database could not be made",
+            )
+            name = run_inside(self._at, "postgres.py", "--client-name")["name"]
+            (aside / "pg_hba.conf").write_text("local all postgres peer map=owner\n")
+            (aside / "pg_ident.conf").write_text(f'owner "{name}" postgres\n')
+            with (aside / "postgresql.conf").open("a") as file:
+                file.write(SETTINGS)
 
     def _program(self, name: str) -> list[str | Path]:
         return [self._at.python, "-P", INSIDE / "postgres.py", name]

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dh_project.common import cores
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.files import write_whole
 from dh_project.hpc.balsam.install.daemons import last_line
 from dh_project.hpc.balsam.install.installation import Installation
+from dh_project.trial import gpus
 
 BALSAM = "0.7.0a24"
 
@@ -24,14 +26,16 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSIDE = Path(__file__).parents[1] / "inside"
 """Folder of programs for the environment's interpreter."""
 
-LOADED_BY_BALSAM = (
-    "dh_project_client.py",
-    "dh_project_isolation.pth",
-    "dh_project_platform.py",
-    "dh_project_serial_mode.py",
-    "dh_project_server.py",
-)
-"""Files that Balsam itself imports; they are copied beside its packages."""
+COPIED = {
+    "dh_project_client.py": INSIDE / "dh_project_client.py",
+    "dh_project_isolation.pth": INSIDE / "dh_project_isolation.pth",
+    "dh_project_platform.py": INSIDE / "dh_project_platform.py",
+    "dh_project_serial_mode.py": INSIDE / "dh_project_serial_mode.py",
+    "dh_project_server.py": INSIDE / "dh_project_server.py",
+    "dh_project_cores.py": Path(cores.__file__),
+    "dh_project_gpus.py": Path(gpus.__file__),
+}
+"""Files that are copied into Balsam's environment, where this package cannot be imported, and their originals."""
 
 PYTHONS = ((3, 11), (3, 12))
 """Versions of Python that Balsam's pinned requirements have wheels for."""
@@ -100,7 +104,7 @@ def refresh(installation: Installation) -> bool:
     is_there = _stamp_file(installation).exists() and (_packages(installation) / "balsam").exists()
     outdated = _outdated(installation) if is_there else []
     for name in outdated:
-        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
+        write_whole(_packages(installation) / name, COPIED[name].read_text())
     return bool(outdated)
 
 
@@ -134,8 +138,8 @@ def make_environment(installation: Installation, python: Path, tell: Callable[[s
     ]
     for command in commands:
         run_logged(command, plain, log, "Balsam's environment could not be made")
-    for name in LOADED_BY_BALSAM:
-        write_whole(_packages(installation) / name, (INSIDE / name).read_text())
+    for name, original in COPIED.items():
+        write_whole(_packages(installation) / name, original.read_text())
     found = run_inside(installation, "check.py")
     content = {
         "balsam": found["balsam"],
@@ -279,8 +283,8 @@ def _outdated(installation: Installation) -> list[str]:
     packages = _packages(installation)
     return [
         name
-        for name in LOADED_BY_BALSAM
-        if not (packages / name).exists() or (packages / name).read_bytes() != (INSIDE / name).read_bytes()
+        for name, original in COPIED.items()
+        if not (packages / name).exists() or (packages / name).read_bytes() != original.read_bytes()
     ]
 
 

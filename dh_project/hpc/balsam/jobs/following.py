@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dh_project.common.json_lines import Tail
 from dh_project.hpc.balsam.client.client import ServerError
 from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, BatchState, JobState
 from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
@@ -43,23 +44,13 @@ class JournalTail:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
+        self._tail = Tail(path, decode)
         self.history = History()
 
     def read(self) -> None:
         """Read the new records that are complete."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                lines = file.read().splitlines(keepends=True)
-        except OSError:  # no journal yet, or the file system is away
-            return
-        for line in lines:
-            record = decode(line)
-            if record is None:  # it is being written
-                return
+        for record in self._tail.new():
             self.history.apply(record)
-            self._read += len(line)
 
 
 class Follower:

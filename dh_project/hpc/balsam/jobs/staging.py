@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from dh_project.common.errors import UserError
-from dh_project.common.files import replacing, sync_folder
+from dh_project.common.files import creating, remove, replacing
 from dh_project.results.paths import SearchPaths
 
 
@@ -39,25 +39,14 @@ def stage_in(source: Path, place: Path) -> None:
         return
     home = place.parent
     home.mkdir(parents=True, exist_ok=True)
-    aside = home / f".{source.name}.{socket.gethostname()}.{os.getpid()}"
-    _remove(aside)
-    try:
+    with suppress(FileExistsError), creating(place) as aside:  # another submission may be faster
         for name in _files(source):
             copy = aside / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, copy)
         if content_hash(aside) != home.name:
             raise UserError(f"{source}: it changed while it was copied to {home}; submit again later")
-        if place.exists():
-            _remove(place)
-        try:
-            aside.rename(place)
-        except OSError:
-            if not place.exists():  # otherwise another submission was faster
-                raise
-        sync_folder(home)
-    finally:
-        _remove(aside)
+        remove(place)
 
 
 def content_hash(source: Path) -> str:
@@ -118,10 +107,3 @@ def _sizes(source: Path) -> dict[Path, int]:
 def _hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

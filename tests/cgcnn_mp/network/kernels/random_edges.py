@@ -1,4 +1,4 @@
-"""Edges of classes that never were: some without any, some with many, repeated, one class for padding."""
+"""Random edges: some classes have none, some have many, some are repeated, and one class is padding."""
 
 import torch
 
@@ -30,7 +30,7 @@ def random_edges(counts=COUNTS, distances=7, seed=0):
 
 
 def random_inputs(edges, width, dtype=torch.float32, seed=0):
-    """Own, other and bond shares of the gate's inputs, and its normalisation."""
+    """Return random terms of z (own, other, bond), and a batch normalisation."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(rows):

@@ -1,4 +1,4 @@
-"""Sigmoid and softplus of the kernels, wherever their arguments lie."""
+"""Accuracy of sigmoid and softplus in the kernels, for all arguments."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ VALUES = torch.cat([torch.linspace(-30, 30, 401), EXTREMES, -EXTREMES])
 
 @pytest.fixture(params=[numba_gate, torch_gate], ids=["numba", "torch"])
 def evaluated(request):
-    """Message and both slopes for all pairs of values; the same in double precision; their size."""
+    """Return message and slopes for all pairs of values, the same in double precision, and their magnitude."""
     size = len(VALUES)
     edges = random_edges(counts=(1,) * size, distances=1)
     edges.repeats.fill_(1)
@@ -30,7 +30,7 @@ def evaluated(request):
     return (message, *gradients[0].chunk(2, dim=1)), right, softplus.clamp(min=1)
 
 
-def test_neither_overflows_nor_strays(evaluated):
+def test_there_is_no_overflow_and_no_large_error(evaluated):
     *pairs, size = evaluated
     for found, right in zip(*pairs, strict=True):
         torch.testing.assert_close(found / size, right / size, atol=1e-6, rtol=0)

@@ -1,4 +1,4 @@
-"""Kernels are chosen by what the tensors are, or by name; what cannot be is refused in one line."""
+"""Kernels are chosen by device and precision, or by name; a choice that does not fit is refused in one line."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def no_numba(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_numba")
-def test_plain_torch_takes_over_where_numba_is_not_installed():
+def test_torch_is_used_if_numba_is_not_installed():
     assert name_of(torch.zeros(1)) == "torch_gate"
 
 
@@ -67,7 +67,7 @@ def test_kernels_that_are_not_installed_are_refused():
         pass
 
 
-def test_plain_torch_takes_over_where_numba_may_not_compile():
+def test_torch_is_used_if_numba_may_not_compile():
     code = (
         "import torch; from dh_project.cgcnn_mp.network.kernels.choice import kernels_for, warm_up; warm_up(); "
         "print(kernels_for(torch.zeros(1)).__name__)"

@@ -1,4 +1,4 @@
-"""The gated sum, by plain torch and by compiled loops: right, differentiable, and the same."""
+"""The gated sum in torch and in compiled loops: correct, differentiable, and equal."""
 
 import copy
 
@@ -16,7 +16,7 @@ WIDTHS = [1, 3, 16, 20, 64, 128]
 
 
 def bond_by_bond(own, other, bond, edges, norm):
-    """Write every bond of every atom out, as the original code does; return a sum per atom of each class."""
+    """Compute the gated sum with every bond of every atom written out, as in the original code."""
     atoms = torch.repeat_interleave(edges.multiplicities.int())
     sums = own.new_zeros(len(own), own.shape[1] // 2)
     rows, owners = [], []
@@ -40,7 +40,7 @@ def computed(kernels, function, edges, width, training, dtype=torch.float32, **i
     with using_kernels(kernels):
         output = function(*shares, edges, norm)
         signs = torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
-        # a class counts as often as its multiplicity says, padding never
+        # the weight of a class is its multiplicity; that of padding is 0
         (output * signs * edges.multiplicities.unsqueeze(1)).sum().backward()
     gradients = [value.grad for value in (*shares, norm.weight, norm.bias)]
     return output.detach(), *gradients, norm.running_mean, norm.running_var, norm.num_batches_tracked
@@ -58,7 +58,7 @@ def test_torch_kernels_pass_gradcheck(training):
     norm.train(training)
 
     def function(own, other, bond, weight, bias):
-        moved = copy.deepcopy(norm)  # gradcheck calls many times: statistics must not move
+        moved = copy.deepcopy(norm)  # gradcheck calls the function many times, so statistics must not change
         del moved.weight, moved.bias
         moved.weight, moved.bias = weight, bias
         return gated_sum(own, other, bond, edges, moved)

@@ -1,4 +1,4 @@
-"""Bonds' shares and the residual: by compiled loops the same as by plain torch."""
+"""Bond terms and the residual: compiled loops agree with torch."""
 
 import copy
 
@@ -62,7 +62,7 @@ def test_the_residual_is_softplus_after_batch_normalisation(width, training, siz
 
 
 @pytest.mark.parametrize("rows", [2, 5, 17, 40])
-def test_statistics_keep_their_digits_where_the_mean_is_large(rows):
+def test_statistics_keep_their_digits_if_the_mean_is_large(rows):
     norm = WeightedBatchNorm(3, momentum=1.0)
     messages = 1000 + drawn(rows, 3)
     residual(drawn(rows, 3), messages, torch.ones(rows), norm)
@@ -78,7 +78,7 @@ def test_nan_shows(training):
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_a_batch_that_gives_no_statistics_leans_on_the_running_ones(rows):
+def test_a_batch_without_statistics_uses_the_running_ones(rows):
     norm = WeightedBatchNorm(3)
     atoms, messages = drawn(rows, 3), drawn(rows, 3, seed=1)
     found = residual(atoms, messages, torch.ones(rows), norm)

@@ -1,4 +1,4 @@
-"""The Triton kernels give what the torch ones give: interpreted without a GPU, and for real where there is one."""
+"""The Triton kernels agree with torch: in the interpreter without a GPU, and on a GPU if there is one."""
 
 import importlib.util
 import json

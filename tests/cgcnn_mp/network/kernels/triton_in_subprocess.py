@@ -1,4 +1,4 @@
-"""What the Triton kernels give without a GPU, as JSON: run as a script, since Triton reads how when it is imported.
+"""Runs the Triton kernels without a GPU and prints JSON. It is a script, because Triton reads its mode at import.
 
 TRITON_INTERPRET=1 python triton_in_subprocess.py       # largest relative error of each result, by case
 python triton_in_subprocess.py 90                       # kernels that compile for a GPU of capability 9.0
@@ -19,7 +19,7 @@ RESULTS = ("mean", "variance", "forward", "own", "other", "bond", "weight", "bia
 
 
 def random_edges(seed=0):
-    """Return edges: classes without any, one with more than a block of them, repeats, a multiplicity of 0."""
+    """Return edges: some classes have none, one has more than a block, with repeats and a multiplicity of 0."""
     generator = torch.Generator().manual_seed(seed)
     counts = torch.tensor([17, 3, 0, 5, 8, 1, 0])
     edges = int(counts.sum())
@@ -35,7 +35,7 @@ def random_edges(seed=0):
 
 
 def results(kernels, width, training, dtype=torch.float32, device="cpu"):
-    """Return what a kernel module gives for the same random values, in the order of RESULTS."""
+    """Return the results of a kernel module for fixed random values, in the order of RESULTS."""
     generator = torch.Generator().manual_seed(width)
 
     def random(*shape):
@@ -89,7 +89,7 @@ def errors_by_case():
 
 
 def compiled_kernels(capability):
-    """Compile what a training step would launch on a GPU of this capability, and launch nothing."""
+    """Compile the kernels of a training step for a GPU of this capability, without launching them."""
     from triton.backends.compiler import GPUTarget
     from triton.runtime import driver
 

@@ -1,4 +1,4 @@
-"""The two scripts of every problem, of a problem in one file: the baseline, and the best that a search found."""
+"""The two scripts of a problem: the baseline, and the best trial of a search."""
 
 import json
 import math
@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from dh_project.training.rerun import best_config, default_config
+from dh_project import run_baseline, run_best
 
 PROBLEM = """\
 from dh_project import HpProblem, record, report, trial_folder
@@ -34,7 +35,7 @@ POINT = "Problem.add_starting_point(x=0.25)"
 
 @pytest.fixture
 def problem(tmp_path, monkeypatch):
-    """Return the path of a problem's file, in an empty working directory."""
+    """Return the path of a problem file, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "small.py"
     path.write_text(PROBLEM.format(starting_point=POINT))
@@ -54,7 +55,7 @@ def best(problem, tmp_path):
 
 
 def test_the_baseline_is_the_first_starting_point(problem, capsys, tmp_path):
-    assert default_config(problem, problem, ["epochs=3"]) == 0
+    assert run_baseline(problem, problem, ["epochs=3"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == ["step 1: 0.25", "step 2: 0.5", "step 3: 0.75"]
     assert "objective: 0.75" in said
@@ -67,7 +68,7 @@ def test_the_baseline_is_the_first_starting_point(problem, capsys, tmp_path):
 
 def test_the_best_runs_by_its_recorded_arguments_and_seed(problem, best, capsys):
     best(epochs=3)
-    assert best_config(problem, []) == 0
+    assert run_best(problem, []) == 0
     said = capsys.readouterr().out
     assert "trial 5 of best.json: {'x': 0.5}" in said
     assert "objective: 4.5 (recorded: 4.5)" in said
@@ -75,17 +76,32 @@ def test_the_best_runs_by_its_recorded_arguments_and_seed(problem, best, capsys)
 
 def test_given_arguments_win_over_recorded_ones(problem, best, capsys):
     best("mine.json", epochs=3)
-    assert best_config(problem, ["mine.json", "epochs=1"]) == 0
+    assert run_best(problem, ["mine.json", "epochs=1"]) == 0
     assert "objective: 3.5 (recorded: 4.5)" in capsys.readouterr().out
 
 
-def test_what_retrains_may_be_given(problem, best):
+RUN_ALONE = """
+def run_alone(point, *, folder, recorded=None, **rest):
+    print(point, folder, recorded, rest)
+"""
+
+
+def test_a_module_can_define_how_its_points_are_run_alone(problem, best, capsys):
+    with Path(problem).open("a") as file:
+        file.write(RUN_ALONE)
     best(epochs=3)
-    calls = []
-    assert (
-        best_config(problem, [], retrain=lambda *positional, **named: calls.append((positional, named))) == 0
-    )
-    assert calls == [(({"x": 0.5}, {"seed": 3, "epochs": 3}), {"folder": "best_config", "recorded": 4.5})]
+    assert run_best(problem, []) == 0
+    assert "{'x': 0.5} best_config 4.5 {'seed': 3, 'epochs': 3}" in capsys.readouterr().out
+
+
+def test_results_that_name_the_file_of_the_module_elsewhere_are_of_the_same_run(tmp_path, monkeypatch, best):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/model_run.py").write_text(PROBLEM.format(starting_point=POINT))
+    monkeypatch.syspath_prepend(tmp_path)
+    best(run="/another/machine/pack/model_run.py")
+    assert run_best("pack.model_run.run", []) == 0
+    best(run="/another/machine/model_run.py")
+    assert run_best("pack.model_run.run", []) == 2
 
 
 @pytest.mark.parametrize(
@@ -97,22 +113,22 @@ def test_what_retrains_may_be_given(problem, best):
     ],
 )
 def test_without_results_the_best_is_one_line(problem, words, said, capsys):
-    assert best_config(problem, words) == 2
+    assert run_best(problem, words) == 2
     assert said in capsys.readouterr().err
 
 
 def test_results_of_another_run_function_are_refused(problem, best, capsys):
     best(run="other.model_run.run")
-    assert best_config(problem, []) == 2
-    assert "its trials are of other.model_run.run" in capsys.readouterr().err
+    assert run_best(problem, []) == 2
+    assert "its run function is other.model_run.run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("word", "said"),
     [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs is below 1"), ("epochs", "form key=value")],
 )
-def test_a_mistaken_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
-    assert default_config(problem, problem, [word]) == 2
+def test_a_wrong_argument_is_one_line_and_leaves_nothing(problem, word, said, capsys, tmp_path):
+    assert run_baseline(problem, problem, [word]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "default_config").exists()
 
@@ -120,13 +136,13 @@ def test_a_mistaken_argument_is_one_line_and_leaves_nothing(problem, word, said,
 def test_a_problem_without_a_starting_point_has_no_baseline(problem, tmp_path, capsys):
     other = tmp_path / "bare.py"
     other.write_text(PROBLEM.format(starting_point=""))
-    assert default_config(str(other), str(other), []) == 2
+    assert run_baseline(str(other), str(other), []) == 2
     assert "has no starting point" in capsys.readouterr().err
 
 
 def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path):
     (tmp_path / "default_config").touch()
-    assert default_config(problem, problem, []) == 2
+    assert run_baseline(problem, problem, []) == 2
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'default_config'} cannot be written: File exists; mend that, or go to another folder\n"
     )
@@ -135,7 +151,7 @@ def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path
 @pytest.mark.parametrize("name", [".unfinished.json", "reports.csv"])
 def test_a_file_that_cannot_be_written_is_one_line(problem, capsys, tmp_path, name):
     (tmp_path / "default_config" / name / "a folder in its place").mkdir(parents=True)
-    assert default_config(problem, problem, []) == 2
+    assert run_baseline(problem, problem, []) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"default_config/{name} cannot be written: Is a directory" in line
 
@@ -143,7 +159,7 @@ def test_a_file_that_cannot_be_written_is_one_line(problem, capsys, tmp_path, na
 def test_a_run_function_of_todays_deephyper_gets_its_job(problem, capsys, tmp_path):
     of_today = tmp_path / "of_today.py"
     of_today.write_text("def run(job):\n    job.record(1, 0.25)\n    return job.parameters['x'] + job['x']\n")
-    assert default_config(problem, str(of_today), []) == 0
+    assert run_baseline(problem, str(of_today), []) == 0
     assert "objective: 0.5" in capsys.readouterr().out
 
 
@@ -177,12 +193,11 @@ run = as_run(Model)
 
 @pytest.fixture
 def train(problem, tmp_path, monkeypatch):
-    """Return a function that runs the baseline of a class in a process, and returns what it printed of its steps."""
+    """Return a function that runs the baseline of a class in a process, and returns the lines of its steps."""
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     (tmp_path / "model.py").write_text(CLASS)
-    call = "import sys; from dh_project.training import rerun; "
-    call += "from dh_project.user_code.trainables import class_trainable as t; "
-    call += "t.WORTH = 0; sys.exit(rerun.default_config('small.py', 'model.py'))"
+    call = "import sys; from dh_project import run_baseline; from dh_project.trial import checkpoint_timer; "
+    call += "checkpoint_timer.SHARE = 1.0; sys.exit(run_baseline('small.py', 'model.py'))"
 
     def train(*words, killed_above=math.inf):
         environment = os.environ | {"KILLED_ABOVE": str(killed_above)}
@@ -199,25 +214,25 @@ def train(problem, tmp_path, monkeypatch):
     return train
 
 
-def test_a_class_that_was_killed_goes_on_when_the_command_is_given_again(train, tmp_path):
+def test_a_killed_class_is_resumed_by_the_same_command(train, tmp_path):
     assert train(killed_above=2) == ["step 1: 1.25"]
     assert train() == ["step 2: 2.25", "step 3: 3.25", "step 4: 4.25"]
     reports = (tmp_path / "default_config/reports.csv").read_text().split()
     assert reports == ["step,objective", "1,1.25", "2,2.25", "3,3.25", "4,4.25"]
-    assert len(train()) == 4  # what has ended begins anew
+    assert len(train()) == 4  # a finished run starts from the beginning
 
 
-def test_with_other_arguments_it_begins_anew(train):
+def test_with_other_arguments_it_starts_from_the_beginning(train):
     train(killed_above=2)
     assert len(train("steps=3")) == 3
 
 
-def test_after_a_failure_it_begins_anew(train):
+def test_after_a_failure_it_starts_from_the_beginning(train):
     train("fails=true", killed_above=2)
     assert len(train("fails=true")) == 4
 
 
-def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
+def test_the_checkpoint_of_an_older_run_is_not_resumed(train):
     train()
     assert train("steps=5", killed_above=1) == []
     assert len(train("steps=5")) == 5
@@ -226,12 +241,12 @@ def test_the_checkpoint_of_an_older_run_is_not_gone_on_from(train):
 SCRIPT = '''\
 """``python script.py [key=value ...]``: run the baseline."""
 import sys
-from dh_project.training.rerun import default_config
-sys.exit(default_config("small.py", "small.py"))
+from dh_project import run_baseline
+sys.exit(run_baseline("small.py", "small.py"))
 '''
 
 
-def test_a_script_tells_what_it_is_for(problem, tmp_path):
+def test_help_prints_the_docstring(problem, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout == "``python script.py [key=value ...]``: run the baseline.\n"
@@ -243,7 +258,12 @@ def test_ctrl_c_is_no_traceback(problem, tmp_path):
     with (tmp_path / "small.py").open("a") as file:
         file.write("def run(point):\n    import time\n    report(1, 0.5)\n    time.sleep(600)\n")
     script = subprocess.Popen(
-        [sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "script.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background makes them ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert script.stdout.readline() == "step 1: 0.5\n"
     script.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""One configuration trained with several seeds: how much of a difference between two is chance."""
+"""Training one configuration with several seeds, to see how much the metrics vary by chance."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import Any
 from rich.table import Table
 
 import dh_project as dh
-from dh_project.cgcnn_mp.training.configuration import Configuration, options, point_and_arguments
+from dh_project.cgcnn_mp.training.configuration import DEFAULTS, point_and_arguments
 from dh_project.cgcnn_mp.training.evaluation import METRICS
-from dh_project.cgcnn_mp.training.resuming import begin, go_on, is_done
-from dh_project.cgcnn_mp.training.retraining import Say, holds, lines_of
 from dh_project.cgcnn_mp.training.saving import LAST
+from dh_project.cgcnn_mp.training.start_or_resume import is_finished, start
+from dh_project.cgcnn_mp.training.start_or_resume import resume as resume_training
+from dh_project.cgcnn_mp.training.train_in_folder import Say, holds, lines_of
 
 SEEDS = "seeds.csv"
-"""A row a repetition: its seed, and each metric of each set."""
+"""File with one row per seed: the seed, and each metric of each set."""
 
 
-def repeat(
-    folder: Path, given: Configuration, repetitions: int, resume: bool = False, say: Say = print
+def train_with_seeds(
+    folder: Path, given: dict[str, Any], repetitions: int, resume: bool = False, say: Say = print
 ) -> None:
-    """Train a configuration with seeds one after the other, and print mean and standard deviation of the metrics.
+    """Train a configuration with several seeds, and print mean and standard deviation of the metrics.
+
+    If the same call was interrupted, the unfinished trainings are resumed.
 
     Args:
-        folder: A folder ``seed-<number>`` in it is each one's.
-        given: The configuration; its seed, or 0, is the first one.
-        repetitions: How many seeds, at least 2.
-        resume: Go on, with other settings than before where they may change; the same configuration goes on anyway,
-            where something is left to do. Those that are done stay as they are.
+        folder: The folder; each training gets a folder ``seed-<number>`` in it.
+        given: The settings. The first seed is their ``seed``, by default 0.
+        repetitions: Number of seeds, at least 2.
+        resume: Whether to resume also if settings have changed.
         say: Prints a line.
 
     Raises:
-        UserError: One of the folders holds a training, which shall not go on.
-        ValueError, FloatingPointError, OSError: As ``retrain`` does.
+        UserError: One of the folders holds another training.
+        ValueError, FloatingPointError, OSError: As ``train_in_folder``.
     """
-    first = int(given.get("seed", options()["seed"].default))
+    first = int(given.get("seed", DEFAULTS["seed"]))
     homes = {seed: folder / f"seed-{seed}" for seed in range(first, first + repetitions)}
     begun = [home for home in homes.values() if (home / LAST).exists()]
     others = [home for seed, home in homes.items() if home in begun and not _holds(home, given, seed)]
@@ -47,15 +49,15 @@ def repeat(
     )
     if others and not resume:
         raise dh.UserError(refused)
-    undone = {seed: home for seed, home in homes.items() if not is_done(home, {**given, "seed": seed})}
+    undone = {seed: home for seed, home in homes.items() if not is_finished(home, {**given, "seed": seed})}
     if begun and not undone and not resume:
         raise dh.UserError(refused)
     rows = []
     for number, (seed, home) in enumerate(homes.items(), start=1):
         say(f"seed {seed} ({number} of {repetitions})")
         if seed in undone:
-            start = go_on if home in begun else begin
-            start(home, {**given, "seed": seed}, say=say)
+            train = resume_training if home in begun else start
+            train(home, {**given, "seed": seed}, say=say)
         rows.append({"seed": seed, **_metrics(home)})
         dh.files.write_table(folder / SEEDS, rows)
     for line in _summary(rows):
@@ -63,18 +65,18 @@ def repeat(
     say(f"each one's metrics in {folder / SEEDS}")
 
 
-def _holds(home: Path, given: Configuration, seed: int) -> bool:
+def _holds(home: Path, given: dict[str, Any], seed: int) -> bool:
     return holds(home, *point_and_arguments({**given, "seed": seed}))
 
 
 def _metrics(home: Path) -> dict[str, float | None]:
-    """Return the metrics of a training by name, the set's before."""
+    """Return the metrics of a training by name, such as ``test mae``."""
     sets: Mapping[str, Mapping[str, Any]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
     return {f"{which} {name}": value for which, metrics in sets.items() for name, value in metrics.items()}
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a table of mean and standard deviation (that of a sample) over the seeds, a line a metric."""
+    """Return a table of mean and sample standard deviation over the seeds, one line for each metric."""
     table = Table("metric", "mean", "standard deviation", "of seeds", box=None, pad_edge=False)
     for name in rows[0]:
         values = [row[name] for row in rows if name != "seed" and row.get(name) is not None]

@@ -1,4 +1,4 @@
-"""One training in a folder: what ``deephyper train``, ``default_config`` and ``best_config`` share."""
+"""Training one configuration into a folder: shared by ``deephyper train``, ``default_config`` and ``best_config``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -26,33 +25,33 @@ from dh_project.cgcnn_mp.figures.training_figures import (
     draw_training_curve,
 )
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
-from dh_project.cgcnn_mp.model_run import complete_point, crystals_of, prepare, run
+from dh_project.cgcnn_mp.model_run import data_settings, prepare, run
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
+from dh_project.cgcnn_mp.training.configuration import configuration_of
 from dh_project.cgcnn_mp.training.evaluation import METRICS
 from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
-from dh_project.cgcnn_mp.training.settings import Settings
 
 CONFIG = "config.json"
-"""The configuration of a training, in its folder; what it leaves out took its default."""
+"""File with the settings that were given for the training in a folder."""
 LOCK = ".training.lock"
 
 ERROR_WORDS = {
     "val_nll": "validation negative log-likelihood",
     "val_scaled_mae": "validation MAE / standard deviation",
 }
-"""What the error of a training is called by its column in the history; of others it is the validation MAE."""
+"""Names of the validation error by its column in the history; for other columns it is the validation MAE."""
 
 Say = Callable[[str], None]
 
 
 class Console(dh.Connection):
-    """Tells a person what the worker would be told in a search.
+    """Prints the reports of a training.
 
     Args:
-        home: The training's folder.
-        unit: Of the label.
+        home: The folder of the training.
+        unit: The unit of the label.
         say: Prints a line.
-        before: The folder whose last epoch to go on from; None for none.
+        before: The folder with the checkpoint to resume from; None: start at epoch 1.
     """
 
     def __init__(self, home: Path, unit: str, say: Say, before: Path | None) -> None:
@@ -62,12 +61,12 @@ class Console(dh.Connection):
 
     @cached_property
     def _error_name(self) -> str:
-        """What the history calls the error; the file is there from the first epoch on."""
+        """The column of the validation error in the history, which is written from the first epoch on."""
         with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
             return next(name for name in next(csv.reader(file)) if name.startswith("val_"))
 
     def report(self, step: int, objective: float) -> bool:
-        """Print the epoch's validation error."""
+        """Print the validation error of an epoch."""
         shown = ERROR_WORDS.get(self._error_name) or "validation MAE"
         unit = "" if self._error_name in ERROR_WORDS else f" {self._unit}"
         self._say(f"epoch {step}: {shown} {-objective:.4f}{unit}")
@@ -75,44 +74,42 @@ class Console(dh.Connection):
         return True
 
 
-def retrain(
+def train_in_folder(
     point: Mapping[str, Any],
-    run_kwargs: Mapping[str, Any],
-    folder: str,
+    constants: Mapping[str, Any],
+    folder: Path,
     recorded: float | None = None,
     say: Say = print,
     resume: bool = False,
     before: Path | None = None,
 ) -> None:
-    """Train a point, print its metrics, and leave the training's files and figures in a folder.
+    """Train a point, print its metrics, and write checkpoints, tables and figures to a folder.
 
-    Where the folder holds this training, interrupted, it goes on; another one that is there gives way. Of several
-    ranks (``torchrun``) the first does so, and the others help it train.
+    If the folder holds the same training, interrupted, it is resumed; any other training in it is replaced. In a
+    launch of several ranks (``torchrun``), only the first one writes and prints.
 
     Args:
         point: The hyperparameters.
-        run_kwargs: Arguments of ``run``.
-        folder: The folder, where ``run_kwargs`` names none.
-        recorded: The objective that a search found, to print beside the new one.
+        constants: The arguments of ``run``, without ``folder``.
+        folder: The folder for the files.
+        recorded: The objective that a search recorded for this point, which is printed beside the new one.
         say: Prints a line.
-        resume: Whether to go on from a last epoch.
-        before: The folder that it lies in; None: the training's own.
+        resume: Whether to resume from ``last.pt``, even if some settings differ.
+        before: The folder of that ``last.pt``; None: ``folder``.
 
     Raises:
         ValueError: The point or an argument is wrong, or the data cannot be used.
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
-    constants = {name: value for name, value in run_kwargs.items() if name != "folder"}
-    values = complete_point(point)
-    Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
+    configuration_of(point, constants)
     if not own_ranks().is_first:
         run(point, **constants)
         return
     prepare(**constants)
-    home = Path(run_kwargs.get("folder") or folder)
+    home = folder
     home.mkdir(parents=True, exist_ok=True)
-    unit = "eV/atom" if run_kwargs.get("data", SHIPPED) == SHIPPED else "in the label's unit"
+    unit = "eV/atom" if constants.get("data", SHIPPED) == SHIPPED else "in the label's unit"
     with _alone_in(home):
         if not resume and is_interrupted(home, point, constants):
             say(f"goes on from the last epoch in {home}")
@@ -135,10 +132,10 @@ def retrain(
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder.
+    """Lock a folder against other trainings.
 
     Raises:
-        UserError: One is at work in it.
+        UserError: Another training is running in it.
     """
     try:
         lock = dh.file_lock(folder / LOCK, wait=False)
@@ -154,7 +151,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _on_record(
     home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], console: Console
 ) -> Iterator[None]:
-    """Record the configuration of a training that runs; where it is refused, the older record stays, or none."""
+    """Write ``config.json`` of a training; if the training is refused, restore the older file."""
     path = home / CONFIG
     older = path.read_text(encoding="utf-8") if path.is_file() else None
     dh.files.write_whole(path, _recorded(point, constants))
@@ -171,18 +168,18 @@ def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
 
 
 def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Say whether the training in a folder is of just this point and these arguments of ``run``."""
+    """Return whether the training in a folder has exactly this point and these arguments of ``run``."""
     path = home / CONFIG
     return path.is_file() and path.read_text(encoding="utf-8") == _recorded(point, constants)
 
 
 def is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Say whether a folder holds the training of just this point and these arguments, with something left to do."""
+    """Return whether a folder holds an unfinished training of exactly this point and these arguments."""
     return (home / LAST).is_file() and not is_complete(home) and holds(home, point, constants)
 
 
 def is_complete(home: Path) -> bool:
-    """Say whether metrics and figures are those of the last epoch."""
+    """Return whether the metrics and figures in a folder are newer than its last checkpoint."""
     files = [home / name for name in (LAST, METRICS, TRAINING_CURVE)]
     if not all(path.is_file() for path in files):
         return False
@@ -191,18 +188,18 @@ def is_complete(home: Path) -> bool:
 
 
 def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], unit: str) -> None:
-    """Draw the figures of a training that has ended; by the last one it is complete."""
+    """Draw the figures of a training; the last one marks it as complete."""
     if constants.get("task") == "classification":
         draw_roc(home)
     else:
         draw_parity(home, unit)
-        found = label_graphs(crystals_of(complete_point(point), constants), for_training=False)
+        found = label_graphs(data_settings(configuration_of(point, constants)), for_training=False)
         draw_residuals_by_element(home, found.graphs, unit)
     draw_training_curve(home, unit)
 
 
 def _metrics_table(home: Path) -> list[str]:
-    """Return the metrics of each set, one line a set below the metrics' names."""
+    """Return a table of metrics as lines, one for each set."""
     sets: dict[str, dict[str, float | None]] = json.loads((home / METRICS).read_text(encoding="utf-8"))
     names = list(dict.fromkeys(name for metrics in sets.values() for name in metrics))
     table = Table("set", *names, box=None, pad_edge=False)
@@ -213,7 +210,7 @@ def _metrics_table(home: Path) -> list[str]:
 
 
 def lines_of(table: Table) -> list[str]:
-    """Return a table as lines, which no terminal's width breaks."""
+    """Return a table as lines that are not wrapped at the width of the terminal."""
     text = StringIO()
     RichConsole(file=text, width=1000).print(table)
     return [line.rstrip() for line in text.getvalue().splitlines()]
