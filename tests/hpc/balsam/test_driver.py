@@ -189,7 +189,7 @@ def test_the_driver_before_may_take_a_moment_to_end(job):
     assert len(job.trials()) == 1
 
 
-def test_modules_are_found_as_where_the_user_submitted(job, tmp_path):
+def test_modules_are_found_as_in_the_folder_of_submission(job, tmp_path):
     (tmp_path / "mine.py").write_text("def run(point):\n    return 1.0\n")
     job.told(import_from=str(tmp_path), max_evals=1)
     submission = Submission.read(job.folder)
