@@ -69,7 +69,7 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--walltime", "90:00"], "write hours, minutes and seconds: 3:00:00"),
         (["--walltime", "0:00:00"], "write hours, minutes and seconds"),
         (["--walltime", "30"], "the margin of 60 s leaves no time; give a shorter --margin"),
-        (["--margin", "30"], "give that too, with --walltime"),
+        (["--margin", "30"], "give --walltime, too"),
         (["--trial-memory", "8G"], "'8G' is no number"),
         (["--max-failures", "0"], "failures in a row (10), their share (0.5), or -1"),
         (["--max-failures", "2.5"], "failures in a row (10)"),
