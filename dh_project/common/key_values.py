@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -62,7 +62,7 @@ def _value(word: str, text: str) -> Any:
 class CoreLoader(yaml.SafeLoader):
     """Reads plain scalars by the core schema of YAML 1.2; PyYAML's own loaders follow YAML 1.1."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
 def _int(loader: CoreLoader, node: yaml.ScalarNode) -> int:

@@ -1,4 +1,4 @@
-"""``deephyper.log``: what the driver does, by time."""
+"""``deephyper.log``: the log of the driver."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _lock = threading.Lock()
 
 
 class QuietFileHandler(logging.FileHandler):
-    """A log file that may fill its disk: what cannot be written is left out, for the journal says it all."""
+    """A log file that drops lines if the disk is full. The journal has everything that matters."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing; a line on the terminal for each line that is lost would hide what matters."""
+        """Ignore the error; a traceback on the terminal for each lost line would hide the progress."""
 
 
 def log_level() -> str:
-    """Return the level that ``DEEPHYPER_LOG_LEVEL`` asks for.
+    """Return the log level of the environment variable ``DEEPHYPER_LOG_LEVEL``; ``INFO`` by default.
 
     Raises:
-        UserError: It is none.
+        UserError: The variable is not a log level.
     """
     level = os.environ.get("DEEPHYPER_LOG_LEVEL", "INFO").upper()
     if level not in logging.getLevelNamesMapping():
@@ -46,10 +46,14 @@ def log_level() -> str:
 
 @contextmanager
 def logging_to(path: Path, level: str) -> Iterator[None]:
-    """Let this package's log go to a file, and nowhere else. Searches in several threads have a log each.
+    """Write this package's log only to a file. Searches in several threads have a log each.
+
+    Args:
+        path: The log file.
+        level: The log level, such as ``INFO``.
 
     Raises:
-        OSError: It cannot be written to.
+        OSError: The file cannot be written.
     """
     handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))

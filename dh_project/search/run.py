@@ -29,7 +29,7 @@ PYTHON_NAMES = {
     "ranks-per-trial": "trial.processes",
     "nodes-per-trial": "trial.nodes",
 }
-"""Options of the command line, by their names here."""
+"""Settings whose names differ from those of the options on the command line."""
 
 
 def search(
@@ -50,14 +50,14 @@ def search(
         problem: The space of hyperparameters with its starting points, or its import path.
         run: ``run(point)`` returns the objective. A function (a notebook's too, if it can be sent to workers), a
             class, or an import path (``package.module.run``, ``run.py:run``).
-        folder: Where the search leaves its journal, ``results.csv`` and the trials' folders.
-        fresh: Whether to begin anew; an earlier search in the folder is put aside, not deleted.
+        folder: Folder for the journal, ``results.csv`` and the trials' folders.
+        fresh: Whether to begin a new search. An earlier search in the folder is moved aside, not deleted.
         progress: Whether to show progress, or an observer of your own.
         **settings: Any other field of :class:`SearchSettings`: ``max_evals=50``, ``evaluator="process"``, ``trial=
             dh.TrialShape(gpus=1)``, ...
 
     Returns:
-        What was found, over all sessions of the search.
+        The results of the search, over all of its sessions.
 
     Raises:
         UserError: A setting, the problem, the run function or the folder cannot be used.
@@ -97,7 +97,7 @@ def _observer(progress: bool | Observer) -> Observer | None:
 
 
 def _end_as_the_signal(found: SearchResults) -> None:
-    """Let a signal that the search took note of have its usual effect."""
+    """Raise the exception that the signal which ended the search usually causes."""
     assert found.ending is not None
     said = f"{found.ending.reason}; the same call continues the search in {found.folder}"
     if signal.SIGTERM.name in found.ending.reason:
@@ -106,7 +106,11 @@ def _end_as_the_signal(found: SearchResults) -> None:
 
 
 def in_python(message: str) -> str:
-    """Return a message in which options of the command line have the names of settings."""
+    """Return a message with the options of the command line replaced by the names of settings.
+
+    >>> in_python("--max-evals 0: give at least 1")
+    'max_evals 0: give at least 1'
+    """
 
     def name(match: re.Match[str]) -> str:
         return PYTHON_NAMES.get(match[1], match[0])

@@ -57,7 +57,7 @@ def test_every_surrogate_and_acquisition_that_is_offered_proposes(surrogate, acq
     ("surrogate", "acquisition", "said"),
     [
         ("RFF", "UCB", "did you mean 'RF'"),
-        ("GBRT", "UCB", "cannot build it"),
+        ("GBRT", "UCB", "no longer has it"),
         ("ET", "UBC", "did you mean 'UCB"),
     ],
 )
