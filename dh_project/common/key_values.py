@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import yaml
-
 from dh_project.common.errors import UserError
 from dh_project.common.none import is_none
 
@@ -34,6 +32,8 @@ def _scalar(word: str, text: str) -> Any:
     """Read a value; one that JSON has no form for (a date, say) stays the text it is."""
     if is_none(text):
         return None
+    import yaml  # slow to import
+
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
