@@ -89,8 +89,9 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
     changes = changes_of(given, base)
     missing = [f"--{name}" for name in ("problem", "run") if base is None and name not in changes]
     if missing:
+        verb = "are" if len(missing) > 1 else "is"
         raise UserError(
-            f"{' and '.join(missing)} missing: name the space and the run function, or give --settings FILE"
+            f"{' and '.join(missing)} {verb} missing: name the space and the run function, or give --settings FILE"
         )
     try:
         return SearchSettings(**changes) if base is None else replace(base, **changes)
@@ -100,11 +101,12 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
 
 def in_options(message: str) -> str:
     """Return a message about a setting in which the setting is called by its option."""
-    return re.sub(
-        r"^(\w+)(=|:)",
-        lambda match: f"{OPTIONS.get(match[1], match[1])}{match[2].replace('=', ' ')}",
-        message,
-    )
+
+    def option(match: re.Match[str]) -> str:
+        name = option_of(match[1]) if match[1] in SEARCHER_OPTIONS else OPTIONS.get(match[1], match[1])
+        return f"{name}{match[2].replace('=', ' ')}"
+
+    return re.sub(r"^(?:searcher_settings\.)?(\w+)(=|:)", option, message)
 
 
 def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[str, Any]:

@@ -27,9 +27,10 @@ DESCRIPTION = (
 
 EPILOG = """\
 example:
-  deephyper hps ambs --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
+  deephyper hps ambs --problem dh_project.cgcnn_mp.problem.Problem \\
+      --run dh_project.cgcnn_mp.model_run.run --max-evals 20
 
-deephyper COMMAND --help says more of each, with an example.
+deephyper COMMAND --help describes each command, with an example.
 """
 
 

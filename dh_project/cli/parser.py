@@ -9,8 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from dh_project.cli.other_words import in_our_words
 from dh_project.common.errors import UserError, did_you_mean, one_line
 from dh_project.common.none import is_none
 
@@ -71,7 +73,7 @@ class Parser(argparse.ArgumentParser):
             known = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
             options = [option for action in known for option in action.option_strings]
             word = rest[0].partition("=")[0]
-            parser.error(f"unknown argument {word!r}{did_you_mean(word, options)}")
+            parser.error(f"unknown argument {word!r}{_hint(word, options)}")
         return namespace
 
     def error(self, message: str) -> NoReturn:
@@ -84,6 +86,18 @@ class Parser(argparse.ArgumentParser):
         _refuse(f"{self.prog}: error: {message} (see {self.prog} --help)")
         self.exit(2)
 
+
+def _hint(word: str, options: list[str]) -> str:
+    """Return the option that the user may have meant, in brackets; empty if none is near."""
+    if (ours := in_our_words(word, options)) is not None:
+        return f" (here: {ours})"
+    by_name = {option.lstrip("-"): option for option in options}  # equal dashes are no similarity
+    near = get_close_matches(word.lstrip("-").lower(), by_name, n=1, cutoff=NEAR)
+    return f" (did you mean {by_name[near[0]]!r}?)" if near else ""
+
+
+NEAR = 0.7
+"""Least similarity of an option to a misspelt one."""
 
 MOST = 1e12
 """Above all seconds and sizes that mean something."""

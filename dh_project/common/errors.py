@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises, and the wording of unknown names."""
+"""The exception for mistakes of the user, and the wording of messages about unknown names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """A mistake of the user, told in one line: what, which, why, and what to do next.
+    """A mistake of the user. The message is one line: what happened, to which file or id, and what to do next.
 
-    The command line prints the line without a traceback and exits with status 2.
+    The command line prints the message without a traceback and exits with status 2.
     """
 
 
 def one_line(text: object) -> str:
-    """Return a text as a message or a table's row can hold it: on one line, of characters that every file takes."""
+    r"""Return a text on one line, without characters that UTF-8 cannot encode.
+
+    >>> one_line("no file\n  a.csv")
+    'no file a.csv'
+    """
     return " ".join(str(text).encode("utf-8", "backslashreplace").decode().split())
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Return ``" (did you mean 'ray'?)"`` if a valid name is similar, else an empty string."""
+    """Return ``" (did you mean 'ray'?)"`` if a valid name is similar, else an empty string.
+
+    Args:
+        name: The unknown name.
+        valid: The valid names.
+
+    >>> did_you_mean("rya", ["process", "ray"])
+    " (did you mean 'ray'?)"
+    """
     by_lower_case = {candidate.lower(): candidate for candidate in valid}
-    near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    near = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
     return f" (did you mean {by_lower_case[near[0]]!r}?)" if near else ""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from dh_project.common.errors import UserError
@@ -12,10 +12,23 @@ from dh_project.common.none import is_none
 
 
 def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
-    """Parse ``key=value`` words; values are YAML scalars or flow collections (``2``, ``0.1``, ``[a, b]``).
+    """Parse ``key=value`` words.
+
+    Values follow the core schema of YAML 1.2: numbers, ``true`` and ``false``, ``null``, lists ``[a, b]`` and
+    mappings ``{a: 1}``. Everything else is text, also ``yes``, ``60:20:20`` and dates. ``none`` means ``null``.
+
+    Args:
+        words: The words, each with an identifier before the first ``=``.
+
+    Returns:
+        The values by key, of types that JSON has a form for.
 
     Raises:
-        UserError: A word has no ``=``, no key, or a value that is not YAML; or a key comes twice.
+        UserError: A word has no ``=``, no key, or a value that is not YAML; or a key is given twice.
+
+    Example:
+        >>> parse_key_values(["epochs=2", "lr=1e-3", "ratios=[0.6, 0.4]", "data=mp:2024"])
+        {'epochs': 2, 'lr': 0.001, 'ratios': [0.6, 0.4], 'data': 'mp:2024'}
     """
     values: dict[str, Any] = {}
     for word in words:
@@ -24,26 +37,44 @@ def parse_key_values(words: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"{word!r} is not of the form key=value, as in epochs=2")
         if key in values:
             raise UserError(f"{key!r} is given twice; give it once")
-        values[key] = _scalar(word, text)
+        values[key] = _value(word, text)
     return values
 
 
-def _scalar(word: str, text: str) -> Any:
-    """Read a value; one that JSON has no form for (a date, say) stays the text it is."""
+def _value(word: str, text: str) -> Any:
+    """Return a value; one that JSON has no form for stays text."""
     if is_none(text):
         return None
     import yaml  # slow to import
 
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, CoreLoader)
     except yaml.YAMLError:
         raise UserError(f"the value of {word!r} cannot be read; quote it") from None
-    if isinstance(value, str) and text[:1] in "+-.0123456789":
-        with suppress(ValueError):
-            value = float(value)  # YAML 1.1 reads 1e-3, which has no point, as a string
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except TypeError:
         return text
     except ValueError:
         raise UserError(f"{word!r}: the value is not a finite number") from None
+
+
+class CoreLoader(yaml.SafeLoader):
+    """Reads plain scalars by the core schema of YAML 1.2; PyYAML's own loaders follow YAML 1.1."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+def _int(loader: CoreLoader, node: yaml.ScalarNode) -> int:
+    text = node.value
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+CoreLoader.add_constructor("tag:yaml.org,2002:int", _int)
+for _tag, _pattern in {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+}.items():
+    CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None)

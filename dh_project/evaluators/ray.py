@@ -248,7 +248,16 @@ def _lost_with_actor(assignment: Assignment, error: Exception) -> Ended:
 
 
 def _connect(ray: Any, settings: EvaluatorSettings) -> None:
-    """Connect to the cluster at the address, or start one on this machine."""
+    """Connect to the cluster at the address, or start one on this machine.
+
+    Raises:
+        UserError: The cluster cannot be reached, or this process is connected to one already.
+    """
+    if ray.is_initialized():
+        raise UserError(
+            "--evaluator ray: this program is already connected to a Ray cluster; call ray.shutdown() first, or use "
+            "--evaluator process"
+        )
     options: dict[str, Any] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from dh_project.common.errors import UserError, unknown
+from dh_project.common.errors import UserError, one_line, unknown
 from dh_project.trial.shape import TrialShape
 
 OWNERS = {
@@ -71,14 +71,14 @@ class EvaluatorSettings:
 
 
 def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:
-    """Check that settings are those of an evaluator.
+    """Check that settings are those of an evaluator, and have their types.
 
     Args:
         evaluator: Its name.
         settings: Fields of :class:`EvaluatorSettings` that belong to one evaluator.
 
     Raises:
-        UserError: If one is unknown, or belongs to another evaluator.
+        UserError: If one is unknown, belongs to another evaluator, or has a value of another type.
 
     Example:
         >>> check_names("process", {"ray_address": "auto"})
@@ -93,3 +93,15 @@ def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{name}: it belongs to the evaluator {OWNERS[name]}, and this is {evaluator}; leave it out"
             )
+        _check_type(name, settings[name])
+
+
+def _check_type(name: str, value: Any) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:  # TOML and JSON have lists for tuples
+        TypeAdapter(get_type_hints(EvaluatorSettings)[name]).validate_python(
+            value, strict=not isinstance(value, list)
+        )
+    except ValidationError as error:
+        raise UserError(f"{name}={value!r}: {one_line(error.errors()[0]['msg'])}") from None

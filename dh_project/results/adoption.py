@@ -1,4 +1,4 @@
-"""Ends that no driver heard of: what a worker wrote down before, or while, its driver died."""
+"""Reads the results that workers wrote after their driver had died."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dh_project.trial.trial import Cause, Point, State, Trial
 
 
 def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
-    """Return the ends of trials that the journal leaves running and whose last attempt left its result.
+    """Return the ends of trials that are running according to the journal but whose last attempt wrote a result.
 
     Args:
         paths: The search's paths.
-        trials: Trials that ran when the last session ended.
+        trials: Trials that were running when the last session ended.
     """
     folders = ((trial, paths.trial(trial.id, trial.attempt)) for trial in trials)
     found = (end_in(folder, trial.id, trial.attempt, trial.point, trial.worker) for trial, folder in folders)
@@ -27,25 +27,27 @@ def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
 
 
 def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | None = None) -> Ended | None:
-    """Return the end of an attempt as its worker wrote it into its folder; None where there is none, or another's.
+    """Return the end of an attempt from the result file in its folder.
 
-    Of several ranks it is the first one's. Where that failed there is none: it may have failed for want of another.
+    Returns:
+        The end; None if there is no file, or it belongs to another trial. A trial of several ranks has the result of
+        its first rank. If that rank failed, None: it may have failed only because another rank was lost.
     """
     try:
         result = json.loads((folder / RESULT).read_text())
         if (result["trial"], result["attempt"], result["point"]) != (trial, attempt, point):
             return None
         end = end_of(trial, attempt, result, worker)
-    except (OSError, ValueError, KeyError, TypeError):  # none, or not one that a worker wrote
+    except (OSError, ValueError, KeyError, TypeError):  # there is no file, or no worker wrote it
         return None
     return None if end.state is State.FAILED and result.get("world_size", 1) > 1 else end
 
 
 def end_of(trial: int, attempt: int, result: Mapping[str, Any], worker: str | None = None) -> Ended:
-    """Return the end that a worker's result tells.
+    """Return the end of an attempt from the content of its result file.
 
     Raises:
-        KeyError, TypeError, ValueError: No worker wrote it.
+        KeyError, TypeError, ValueError: No worker wrote this content.
     """
     state, objective = State(result["state"]), result["objective"]
     cause = Cause(result["cause"]) if result.get("cause") else None

@@ -1,4 +1,4 @@
-"""Putting an earlier search aside (``--fresh``): nothing is deleted."""
+"""Moves an earlier search out of the way (``--fresh``). Nothing is deleted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dh_project.results.paths import SearchPaths
 
 
 def set_aside(paths: SearchPaths) -> Path | None:
-    """Move what a search left in its folder into ``earlier-1`` (or 2, …) there.
+    """Move the files of a search into the subfolder ``earlier-1`` (or 2, ...) of its folder.
 
-    Until all is there the folder's name ends in ``.part``; where this is interrupted, it goes on the next time.
+    Until all files are moved, the name of the subfolder ends in ``.part``. If the move is interrupted, the next call
+    completes it.
 
     Returns:
-        Where it went; None where there was nothing.
+        The subfolder; None if there was nothing to move.
 
     Raises:
-        UserError: A search is running there.
+        UserError: A search is running in the folder.
     """
     old = [path for path in (paths.trials, paths.results, paths.log, paths.journal) if path.exists()]
     part = unfinished(paths)
@@ -35,7 +36,7 @@ def set_aside(paths: SearchPaths) -> Path | None:
 
 
 def unfinished(paths: SearchPaths) -> Path | None:
-    """Return the folder of a ``set_aside`` that was interrupted, if there is one."""
+    """Return the subfolder of an interrupted :func:`set_aside`; None if there is none."""
     parts = sorted(paths.folder.glob("earlier-*.part"))
     return next((part for part in parts if any(part.iterdir())), None)
 

@@ -1,9 +1,9 @@
-"""``results.csv``: the view of a search that people and DeepHyper 0.13's analysis functions read.
+"""``results.csv``: a table of the ended trials, in the format of DeepHyper 0.13's analysis functions.
 
-One row an ended trial: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``,
-``m:timestamp_submit``, ``m:timestamp_gather`` (seconds of search time), and ``m:<fact>`` for each recorded
-fact and each label of the search (``experiment``, ``tag_<key>``). Where a trial has no objective, that column, and
-only that, holds ``F_<cause or state>``, as DeepHyper marks failures, and ``m:reason`` says why.
+Columns: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``, ``m:timestamp_submit``,
+``m:timestamp_gather`` (seconds of search time), and ``m:<name>`` for each recorded value and each label of the search
+(``experiment``, ``tag_<key>``). If a trial has no objective, the column ``objective`` holds ``F_<cause or state>``,
+as DeepHyper marks failures, and ``m:reason`` says why.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEAD = (
     "m:attempt",
     "m:reason",
 )
-"""The columns behind the hyperparameters. A recorded fact of such a name gives way to them."""
+"""The columns after the hyperparameters. A recorded value with one of these names is left out."""
 
 
 def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
 
     Args:
         trial: The trial.
-        labels: The search's, which a recorded fact of the same name gives way to.
+        labels: Labels of the search. They replace recorded values of the same name.
     """
     failure = f"F_{trial.cause or trial.state}"
     return {
@@ -54,16 +54,16 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
 
 
 SECONDS, SHARE = 1.0, 0.02
-"""The file is replaced at most so often, taking at most such a share of the time."""
+"""Least seconds between two writes of the file, and the largest share of the time that writing may take."""
 
 
 class ResultsFile:
-    """The results file of a search that runs, whose rows are put into words once each.
+    """The results file of a running search. Each row is formatted only once.
 
     Args:
         path: The file.
-        names: The problem's hyperparameters, which give the first columns their order.
-        labels: What the user calls the search, in every row.
+        names: Names of the hyperparameters, in the order of the first columns.
+        labels: Labels of the search, which stand in every row.
     """
 
     def __init__(self, path: Path, names: Iterable[str], labels: Mapping[str, str] | None = None) -> None:
@@ -82,10 +82,14 @@ class ResultsFile:
         self._has_changed = True
 
     def write_if_due(self, ended: Sequence[Trial], clock: Callable[[], float]) -> None:
-        """Do the same as :meth:`write`, but not so often.
+        """Write the file if rows have changed and the last write is long enough ago.
+
+        Args:
+            ended: The ended trials, in the order of their ends.
+            clock: Returns monotonic seconds.
 
         Raises:
-            OSError: It cannot be written; the old content stays.
+            OSError: The file cannot be written; it keeps its old content.
         """
         began = clock()
         if began >= self._due and (len(ended) > self._count or self._has_changed):
@@ -93,14 +97,17 @@ class ResultsFile:
             self._due = began + max(SECONDS, (clock() - began) / SHARE)
 
     def write(self, ended: Sequence[Trial]) -> None:
-        """Replace the file by the rows of the ended trials, in this order, of which those before are known.
+        """Replace the file by the rows of the ended trials.
+
+        Args:
+            ended: The ended trials, in the order of their ends. It begins with the trials of the last write.
 
         Raises:
-            OSError: It cannot be written; the old content stays.
+            OSError: The file cannot be written; it keeps its old content.
         """
         rows = [row_of(trial, self._labels) for trial in ended[self._count :]]
         columns = dict.fromkeys([*self._columns, *(name for row in rows for name in row)])
-        if len(columns) > len(self._columns):  # a fact that no earlier trial had: all rows get its column
+        if len(columns) > len(self._columns):  # a value that no earlier trial recorded: format all rows anew
             rows = [row_of(trial, self._labels) for trial in ended]
             self._columns = columns
             self._text.clear()

@@ -1,8 +1,8 @@
-"""The lock of a search's folder: one driver at a time, and none that is dead.
+"""The lock of a search's folder, so that only one driver at a time writes there.
 
-``flock`` is the operating system's: it ends with its owner's process, and NFS and Lustre (mounted with ``flock``)
-keep it between nodes. A file system without it gets a lease: a file that its owner touches, and that another
-driver takes once it has seen no touch for half a minute of its own clock, never by comparing dates.
+The operating system releases a ``flock`` when its owner ends. NFS and Lustre (mounted with ``flock``) enforce it
+between nodes. On a file system without ``flock`` the driver keeps a lease: a file that it touches regularly. Another
+driver takes the lease if it sees no touch for half a minute by its own clock. Dates are never compared.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from dh_project.results.paths import SearchPaths
 log = logging.getLogger("dh_project")
 
 LEASE_SECONDS = 30.0
-"""How long a lease outlives the last touch by its owner."""
+"""Time after its owner's last touch at which a lease can be taken."""
 
 
 class DriverLock:
-    """Held from its making to :meth:`release`.
+    """The lock, held from construction to :meth:`release`.
 
     Args:
         paths: The search's paths; the folder must exist.
 
     Raises:
-        UserError: Another driver holds it.
+        UserError: Another driver holds the lock.
         OSError: The folder cannot be written to.
     """
 
@@ -39,24 +39,24 @@ class DriverLock:
         except (NotImplementedError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in WITHOUT_FLOCK:
                 raise
-            log.warning("%s: no flock on this file system; a lease is kept instead", paths.folder)
+            log.warning("%s: this file system has no flock; using a lease instead", paths.folder)
             self._lock = self._acquire(
                 SoftFileLease(paths.lease, lease_duration=LEASE_SECONDS), wait=LEASE_SECONDS + 5
             )
 
     def check(self) -> None:
-        """Make sure that no other driver has taken a lease (this process may have been stopped for long).
+        """Check that no other driver has taken the lease while this process was stopped.
 
         Raises:
-            UserError: One has.
+            UserError: Another driver has taken the lease.
         """
         if isinstance(self._lock, SoftFileLease) and self._lock.compromise is not None:
             raise UserError(
-                f"{self._folder}: another driver took this search over while this one stood still"
+                f"{self._folder}: another driver took this search over while this one was stopped"
             )
 
     def release(self) -> None:
-        """Let another driver in."""
+        """Release the lock."""
         self._lock.release()
 
     def _acquire(self, lock: BaseFileLock, wait: float) -> BaseFileLock:

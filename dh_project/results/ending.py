@@ -8,7 +8,12 @@ Kind = Literal["complete", "timeout", "time", "signal", "losses", "failures"]
 
 
 class Ending(NamedTuple):
-    """Why a session ended: in one word, for a program, and in a line, for a person."""
+    """Why a session ended.
+
+    Attributes:
+        kind: One word, for programs.
+        reason: One line, for people.
+    """
 
     kind: Kind
     reason: str

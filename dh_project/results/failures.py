@@ -1,4 +1,4 @@
-"""What failed trials have in common, in words: the first thing to know about a search that fails."""
+"""Describes what the failed trials of a search have in common."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from dh_project.trial.trial import Trial
 
 
 def in_common(failed: Sequence[Trial], others: Sequence[Trial]) -> list[str]:
-    """Return what the failed trials share and the others do not, most telling first.
+    """Return sentences about what the failed trials share and the others do not.
 
     Args:
         failed: Trials without an objective.
-        others: Trials with one.
+        others: Trials with an objective.
 
     Returns:
-        Sentences: the commonest reason; each hyperparameter whose values tell all failed trials from all others;
-        the host, where all failed on one and others did not.
+        The most frequent reason; then each hyperparameter whose values separate all failed trials from all others;
+        then the host, if all failed trials ran on one host and others ran elsewhere.
+
+    Example:
+        >>> from dh_project.trial.trial import Cause, State
+        >>> good = Trial(0, {"lr": 0.1}, "random", objective=1.0)
+        >>> bad = Trial(1, {"lr": 1.0}, "random", state=State.FAILED, reason="loss is nan")
+        >>> in_common([bad], [good])
+        ['1 of 1: failed: loss is nan (trial 1)', 'all have lr from 1 on; it worked up to 0.1']
     """
     if not failed:
         return []
@@ -37,7 +44,7 @@ def in_common(failed: Sequence[Trial], others: Sequence[Trial]) -> list[str]:
 
 
 def _telling(name: str, failed: Sequence[Trial], others: Sequence[Trial]) -> str | None:
-    """Say how a hyperparameter tells all failed trials from all others; None where it does not."""
+    """Return how a hyperparameter separates all failed trials from all others; None if it does not."""
     bad: list[Any] = [trial.point.get(name) for trial in failed]
     good: list[Any] = [trial.point.get(name) for trial in others]
     if all(_is_number(value) for value in [*bad, *good]):
@@ -59,7 +66,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _kind(trial: Trial) -> tuple[str, str]:
-    """Return the cause (or state) of a failure, and its reason without the numbers that differ among its like."""
+    """Return the cause (or state) of a failure, and its reason with numbers replaced, to count equal failures."""
     return trial.cause or trial.state, re.sub(r"\d+", "#", trial.reason or "")
 
 

@@ -1,7 +1,7 @@
-"""The history of a search: what its journal's records say, replayed.
+"""The state of a search, rebuilt from the records of its journal.
 
-The search loop and every reader build their knowledge through :meth:`History.apply` alone, so that a resumed
-search and the one that was never interrupted know the same.
+The search loop and all readers build this state only by :meth:`History.apply`. So a resumed search has the same state
+as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dh_project.trial.trial import Cause, State, Trial
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes two runs of a command the same search.
+    """The settings that identify a search. A folder can only be continued with the same identity.
 
     Attributes:
-        problem: Where the problem stands; None if it was given as an object.
-        space: Its hyperparameters and starting points, as JSON data.
-        run: Where the run function stands.
-        run_kwargs: Its constant arguments.
+        problem: Import path of the problem; None if it was given as an object.
+        space: Hyperparameters and starting points of the problem, as JSON data.
+        run: Import path of the run function.
+        run_kwargs: Constant arguments of the run function.
         seed: Seed of the proposals.
         direction: Always ``maximize``.
     """
@@ -39,7 +39,7 @@ class Identity:
     direction: str = "maximize"
 
     def difference(self, other: Identity) -> str | None:
-        """Return what differs, in words, or None where the searches are the same."""
+        """Return a text that says what differs, or None if the searches are the same."""
         options = {"problem": "--problem", "run": "--run", "run_kwargs": "--run-kwargs", "seed": "--seed"}
         for name, option in options.items():
             there, here = getattr(self, name), getattr(other, name)
@@ -51,28 +51,28 @@ class Identity:
 
 
 def _content(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a problem's JSON data without the versions of the package and the format that wrote it."""
+    """Return a problem's JSON data without the versions of the package and the format."""
     space = {name: value for name, value in problem.get("space", {}).items() if "version" not in name}
     return {**problem, "space": space}
 
 
 @dataclass
 class History:
-    """What is known of a search.
+    """The state of a search.
 
     Attributes:
-        identity: Which search it is; None before its first record.
+        identity: The search's identity; None before its first record.
         trials: All trials, by id.
-        running: Those that run, by id.
-        paused: Those that were interrupted or lost, to be started again, by id, in the order of that.
-        ended: Those that are over for good, in the order of their ends.
-        best: The one with the largest objective, the earlier of equals; None while there is none.
+        running: The running trials, by id.
+        paused: The interrupted or lost trials, by id, in the order in which they will be started again.
+        ended: The trials that have ended for good, in the order of their ends.
+        best: The trial with the largest objective, the first of equals; None if no trial has an objective.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
-        sources: The files that the known trials came from.
-        labels: What the user calls the search, ``experiment`` and ``tag_…``: the last session's word counts.
-        first_signs: Seconds from when each attempt was handed out to its first report or its objective.
-        elapsed: Seconds of search time that the journal accounts for, over all sessions.
-        ending: Why the last session ended; None while one runs, or after one that was killed.
+        sources: The results files of the known trials.
+        labels: The labels ``experiment`` and ``tag_<key>``. Later sessions replace those of earlier ones.
+        first_signs: For each attempt, the seconds from its start to its first report or its objective.
+        elapsed: Seconds of search time up to the last record, over all sessions.
+        ending: Why the last session ended; None if one is running or was killed.
     """
 
     identity: Identity | None = None
@@ -90,7 +90,7 @@ class History:
 
     @classmethod
     def replay(cls, records: Iterable[Record]) -> History:
-        """Build the history that records tell."""
+        """Return the history of a sequence of records."""
         history = cls()
         for record in records:
             history.apply(record)
@@ -98,10 +98,10 @@ class History:
 
     @classmethod
     def read(cls, folder: Path) -> History:
-        """Read the journal of a search's folder, which may be running.
+        """Return the history of a search's folder. The search may be running.
 
         Raises:
-            UserError: There is no journal, or it is damaged.
+            UserError: The folder has no journal, or the journal is damaged.
         """
         paths = SearchPaths(folder)
         records, _ = scan(paths.journal)
@@ -110,12 +110,12 @@ class History:
         return cls.replay(records)
 
     def apply(self, record: Record) -> None:
-        """Learn one record. Unknown kinds are passed over, for a newer writer may add some."""
+        """Apply one record. Unknown kinds are ignored, because a newer version may add some."""
         self.elapsed = max(self.elapsed, record.get("at", 0.0))
         match record["kind"]:
             case "search":
                 self.identity = Identity(**record["identity"])
-            case "session":  # one driver at a time: what ran when it began had been interrupted
+            case "session":  # there is one driver at a time, so earlier running trials are interrupted
                 self.ending = None
                 self.labels.update(record.get("labels", {}))
                 for trial in list(self.running.values()):
@@ -137,7 +137,7 @@ class History:
             case "adopt":
                 trial = self.trials[record["trial"]]
                 self._move(trial, State.RUNNING)
-                trial.has_reported = True  # how long it took to is not known
+                trial.has_reported = True  # the time of its first report is unknown
             case "retry":
                 trial = self.trials[record["trial"]]
                 self.ended.remove(trial)
@@ -169,7 +169,7 @@ class History:
                 self.best = trial
 
     def _move(self, trial: Trial, state: State) -> None:
-        """Put a trial into a state, and among those in it."""
+        """Change the state of a trial, and keep the mappings by state up to date."""
         self.running.pop(trial.id, None)
         self.paused.pop(trial.id, None)
         trial.state = state
@@ -185,10 +185,10 @@ class History:
 
 
 def check_same_search(paths: SearchPaths, history: History, identity: Identity) -> None:
-    """Check that a folder is free, or belongs to this search.
+    """Check that a folder has no journal, or the journal of this search.
 
     Raises:
-        UserError: Another search left its journal here; the message says what differs.
+        UserError: The folder has the journal of another search; the message says what differs.
     """
     difference = history.identity.difference(identity) if history.identity else None
     if difference:

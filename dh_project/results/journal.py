@@ -1,8 +1,8 @@
-"""The journal: the truth of a search on disk, one JSON line a record, appended and never rewritten.
+"""The journal of a search: JSON lines that are appended and never rewritten. All other files are views of it.
 
-One driver writes, under a lock (:mod:`dh_project.lock`) that its death frees. Each line ends in a
-checksum of itself. A write that was torn (killed, disk full) can only leave a damaged tail: readers leave that
-out, the next writer cuts it off. Anything else that does not check is damage from outside, and is refused.
+One driver writes, under a lock (:mod:`dh_project.results.driver_lock`) that is released if the driver dies. Each
+line ends with its own checksum. An interrupted write (process killed, disk full) can only damage the end of the file:
+readers ignore a damaged last line, and the next writer removes it. Any other damage is an error.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from dh_project.results.driver_lock import DriverLock
 from dh_project.results.paths import SearchPaths
 
 SCHEMA = 2
-"""Version of the records, in those that begin a search and a session: 2 knows causes of failure and the state
-``memory``. Older ones must stay readable (``tests/samples/journals``); newer ones are refused."""
+"""Version of the record format. It is written into the records ``search`` and ``session``.
+
+Version 2 added causes of failure and the state ``memory``. Older versions must stay readable
+(``tests/samples/journals``); newer ones are refused.
+"""
 
 Record = dict[str, Any]
 
@@ -29,13 +32,21 @@ _CHECK = ',"crc32":"'
 
 
 def encode(record: Record) -> bytes:
-    """Return a record as its line, with the checksum as the last key."""
+    r"""Return a record as a line of the journal, with the checksum as the last key.
+
+    Raises:
+        ValueError: A value is infinite or not a number.
+
+    Example:
+        >>> encode({"kind": "alive", "at": 1.5})
+        b'{"kind":"alive","at":1.5,"crc32":"6d94d7ca"}\n'
+    """
     text = json.dumps(record, separators=(",", ":"), allow_nan=False)
     return f'{text[:-1]}{_CHECK}{crc32(text.encode()):08x}"}}\n'.encode()
 
 
 def decode(line: bytes) -> Record | None:
-    """Return the record of a line, or None where the line is damaged."""
+    """Return the record of a line, or None if the line is damaged or incomplete."""
     head, check, tail = line.rpartition(_CHECK.encode())
     if not check or len(tail) != 11 or not line.endswith(b'"}\n'):
         return None
@@ -48,11 +59,14 @@ def decode(line: bytes) -> Record | None:
 def scan(path: Path) -> tuple[list[Record], int]:
     """Read a journal without locking it.
 
+    Args:
+        path: The journal. A missing file has no records.
+
     Returns:
-        The records, and the length in bytes of the sound part (the file's, unless its tail is torn).
+        The records, and the length in bytes of the undamaged part.
 
     Raises:
-        UserError: A line in the middle is damaged, or a newer version of this package wrote it.
+        UserError: A line before the last one is damaged, or a newer version of this package wrote the journal.
     """
     records: list[Record] = []
     sound = 0
@@ -62,8 +76,8 @@ def scan(path: Path) -> tuple[list[Record], int]:
         if record is None:
             if number < len(lines):
                 raise UserError(
-                    f"{path}, line {number}: damaged in the middle, so not by a torn write; restore the file from "
-                    f"a copy, or search in another folder with --log-dir"
+                    f"{path}, line {number}: damaged in the middle, so not by an interrupted write; restore the "
+                    f"file from a copy, or search in another folder with --log-dir"
                 )
             break
         if record.get("schema", 0) > SCHEMA:
@@ -77,17 +91,17 @@ def scan(path: Path) -> tuple[list[Record], int]:
 
 
 class Journal:
-    """A search's journal, open for its one writer.
+    """A search's journal, open for its only writer.
 
     Args:
         paths: The search's paths; the folder must exist.
 
     Attributes:
-        records: What the journal held when it was opened.
+        records: The records that the journal had when it was opened.
 
     Raises:
-        UserError: Another driver holds it, it is damaged, or a newer version of this package wrote it.
-        OSError: It cannot be read or written.
+        UserError: Another driver has the journal open, it is damaged, or a newer version of this package wrote it.
+        OSError: The journal cannot be read or written.
     """
 
     def __init__(self, paths: SearchPaths) -> None:
@@ -103,15 +117,15 @@ class Journal:
             raise
 
     def append(self, record: Record) -> None:
-        """Take a record; it is on disk after the next :meth:`commit`."""
+        """Add a record to the next :meth:`commit`."""
         self._pending.append(encode(record))
 
     def commit(self) -> None:
-        """Write what was taken, in one append and one fsync.
+        """Write the added records to disk, in one append and one fsync.
 
         Raises:
-            OSError: It could not be written; nothing of it stays in the file.
-            UserError: Another driver has taken over.
+            OSError: The records could not be written; none of them stays in the file.
+            UserError: Another driver has taken over the search.
         """
         if not self._pending:
             return
@@ -120,7 +134,7 @@ class Journal:
         self._pending.clear()
 
     def close(self) -> None:
-        """Free the journal for another writer. What was not committed is dropped."""
+        """Close the journal and release its lock. Records that were not committed are dropped."""
         self._file.close()
         self._lock.release()
 

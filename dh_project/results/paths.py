@@ -1,4 +1,4 @@
-"""Every path of a search's folder."""
+"""The paths of the files in a search's folder."""
 
 from __future__ import annotations
 
@@ -10,50 +10,58 @@ from dh_project.trial.attempt import LOG, RESULT
 
 @dataclass(frozen=True)
 class SearchPaths:
-    """Every path of a search; nothing else builds file names."""
+    """The paths of a search. No other code builds these file names.
+
+    Attributes:
+        folder: The folder of the search (``--log-dir``).
+
+    Example:
+        >>> SearchPaths(Path("search")).trial(7, attempt=1).as_posix()
+        'search/trials/0007/attempt-1'
+    """
 
     folder: Path
 
     @property
     def journal(self) -> Path:
-        """The truth: one JSON line an event."""
+        """The journal: one JSON line per event."""
         return self.folder / "journal.jsonl"
 
     @property
     def lock(self) -> Path:
-        """Held by the one driver that may write."""
+        """The lock file of the only driver that may write."""
         return self.folder / "journal.lock"
 
     @property
     def lease(self) -> Path:
-        """The lock where the file system has no ``flock``."""
+        """The lock file on a file system without ``flock``."""
         return self.folder / "journal.lease"
 
     @property
     def results(self) -> Path:
-        """A view of the journal: one row an ended trial."""
+        """The table of ended trials, a view of the journal."""
         return self.folder / "results.csv"
 
     @property
     def log(self) -> Path:
-        """What the driver says, by time."""
+        """The log of the driver."""
         return self.folder / "deephyper.log"
 
     @property
     def trials(self) -> Path:
-        """The folders of all trials."""
+        """The folder with the folders of all trials."""
         return self.folder / "trials"
 
     def trial(self, trial: int, attempt: int) -> Path:
-        """The folder of one attempt at a trial."""
+        """The folder of one attempt of a trial."""
         return self.trials / f"{trial:04d}" / f"attempt-{attempt}"
 
     def previous(self, trial: int, attempt: int) -> list[Path]:
-        """The folders of the attempts before this one that left more than a worker leaves, the latest first."""
+        """The folders of earlier attempts in which the run function left files, the latest first."""
         folders = [self.trial(trial, earlier) for earlier in range(attempt - 1, 0, -1)]
         return [folder for folder in folders if folder.is_dir() and any(map(_is_left, folder.iterdir()))]
 
 
 def _is_left(path: Path) -> bool:
-    """Say whether a run function left a file; one with a dot is what a killed writer did not come to rename."""
+    """Return whether a file is the run function's. Files that begin with a dot are remains of killed writers."""
     return path.name not in (LOG, RESULT) and not path.name.startswith(".")

@@ -1,4 +1,4 @@
-"""Reading ``results.csv``: today's, and the files of DeepHyper 0.1 to 0.3, whose columns have no prefix."""
+"""Reading ``results.csv`` in today's format and in that of DeepHyper 0.1 to 0.3, whose columns have no prefix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Trial
 
 CONSTANTS = ("seed", "threads")
-"""Facts that a run function records and takes, and that its objective depends on."""
+"""Recorded values that the objective depends on and that a run function accepts as arguments."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Result:
         id: The trial's id (a number today, a UUID in old files).
         point: The hyperparameters.
         objective: Larger is better.
-        elapsed: When it ended, seconds since the search began.
-        facts: The other columns, without ``m:``.
+        elapsed: Time of the trial's end, in seconds of search time.
+        facts: The other columns, without the prefix ``m:``.
     """
 
     id: int | str
@@ -38,20 +38,23 @@ class Result:
 
 
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
-"""What is no hyperparameter in a file of DeepHyper 0.1 to 0.3."""
+"""Columns of DeepHyper 0.1 to 0.3 that are not hyperparameters."""
 
 EMPTY = ("None", "", "nan")
-"""Choices whose cells cannot be told from one that holds nothing."""
+"""Choices that look like an empty cell in a CSV file."""
 
 LARGEST = 1e38
-"""What old files hold for a failed trial (the least float32) lies beyond this."""
+"""Old files have the smallest float32 as the objective of a failed trial; its size is above this limit."""
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read the successful rows of a results file, today's or an old one, best first.
+    """Read the successful rows of a results file, best first.
+
+    Args:
+        path: A ``results.csv`` in today's or an old format. If the journal lies beside it, points have its types.
 
     Raises:
-        UserError: It is no results file, it is empty, or it holds only failures.
+        UserError: The file is not a results file, it is empty, or all its trials failed.
     """
     rows = read_rows(path)
     good = [row for row in rows if row["objective"] is not None]
@@ -59,26 +62,28 @@ def read_results(path: Path) -> list[Result]:
         raise UserError(
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    trials = _history_beside(path).trials  # the journal knows the types that a CSV cannot tell
+    trials = _history_beside(path).trials  # a CSV does not tell 1 from "1"; the journal does
     best_first = sorted(good, key=lambda row: -row["objective"])
     return [_result(row, trials) for row in best_first]
 
 
 def read_outcomes(path: Path) -> list[tuple[dict[str, Any], float | None]]:
-    """Read all rows of a results file, in its order: the point (or what may hold it) and the objective.
+    """Return the point and the objective of each row of a results file, in its order.
+
+    A point may contain further columns of an old file. The objective is None if the trial failed.
 
     Raises:
-        UserError: It is no results file, or it is empty.
+        UserError: The file is not a results file, or it is empty.
     """
     trials = _history_beside(path).trials
     return [(_split(row, trials)[0], row["objective"]) for row in read_rows(path)]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a results file, in its order and its columns; the objective is None where a trial failed.
+    """Return the rows of a results file with its columns; the objective is None if the trial failed.
 
     Raises:
-        UserError: It is no results file, or it is empty.
+        UserError: The file is not a results file, or it is empty.
     """
     import pandas as pd
 
@@ -108,10 +113,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _history_beside(results: Path) -> History:
-    """Return what the journal beside a results file tells; nothing where there is none (an old or copied file)."""
+    """Return the history of the journal beside a results file; an empty one if there is none (a copied file)."""
     try:
         return History.replay(scan(SearchPaths(results.parent).journal)[0])
-    except UserError:  # it is damaged: the file alone must do
+    except UserError:  # the journal is damaged: use the results file alone
         return History()
 
 
@@ -127,33 +132,37 @@ def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
 
 
 def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the point of a row, in today's columns or in the old ones, and all cells that hold something."""
+    """Return the point of a row in today's or the old format, and all cells that are not empty."""
     cells = {name: value for name, value in row.items() if value is not None}
     if _is_of_today(row):
         point = {name[2:]: value for name, value in cells.items() if name.startswith("p:")}
         trial = trials.get(cells.get("job_id", -1))
         if trial is not None and trial.objective == row["objective"] and _reads_as(trial.point, point):
-            return trial.point, cells  # with the types that a CSV cannot tell
+            return trial.point, cells  # with the types of the journal
         return point, cells
     return {name: value for name, value in cells.items() if name not in OLD_COLUMNS}, cells
 
 
 def _is_of_today(row: Mapping[str, Any]) -> bool:
-    """Say whether a row has today's columns, by their prefix."""
+    """Return whether a row has today's columns, which have prefixes."""
     return any(name.startswith("p:") for name in row)
 
 
 def _reads_as(point: Mapping[str, Any], cells: Mapping[str, Any]) -> bool:
-    """Say whether a point's values are those of a row's cells."""
+    """Return whether a point has the values of a row's cells."""
     shown = {name: str(value) for name, value in point.items() if str(value) not in EMPTY}
     return all(text == str(cells.get(name)) for name, text in shown.items())
 
 
 def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return what reruns each result beside its point: run function, run-kwargs, seed, threads.
+    """Return the settings, beside its point, that rerun each result: run function, run-kwargs, seed, threads.
 
-    It stands in the journal beside the results file; where there is none, only the recorded seed and threads are
+    They are read from the journal beside the results file. Without a journal only the recorded seed and threads are
     known.
+
+    Args:
+        path: The results file.
+        results: Results of that file.
     """
     identity = _history_beside(path).identity
     search = {"run": identity.run, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
@@ -165,14 +174,14 @@ def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class BestConfiguration:
-    """The best point found, and what reruns it.
+    """The best point of a search, and the settings that rerun it.
 
     Attributes:
         trial: The trial's id.
         point: The hyperparameters.
-        objective: The objective that was recorded.
-        run: Where the run function stands, if known.
-        run_kwargs: Its constant arguments, the recorded seed and threads among them where they are known.
+        objective: The recorded objective.
+        run: Import path of the run function; None if unknown.
+        run_kwargs: Its constant arguments, with the recorded seed and threads if they are known.
     """
 
     trial: str
@@ -186,7 +195,7 @@ def best_configuration(path: Path) -> BestConfiguration:
     """Read the best configuration from a ``results.csv``, or from a ``best.json`` that ``topk`` wrote.
 
     Raises:
-        UserError: The file is neither, it is empty, or it holds only failures.
+        UserError: The file is neither, it is empty, or all its trials failed.
     """
     if path.suffix != ".json":
         result = read_results(path)[0]

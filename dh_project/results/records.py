@@ -1,6 +1,6 @@
 """The journal's records: the search loop writes them, :meth:`~dh_project.results.history.History.apply` reads them.
 
-``at`` is in seconds of search time, over all sessions; dates stand there for people alone.
+``at`` is in seconds of search time, summed over all sessions. Dates are for human readers; no code reads them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from dh_project.trial.trial import Point, State, Trial
 
 
 def search(identity: Identity) -> Record:
-    """Return a journal's first record: which search it is, and the versions that its results may depend on."""
+    """Return the first record of a journal: the search's identity, and the versions of packages."""
     return {"kind": "search", "schema": SCHEMA, "identity": vars(identity), "versions": dict(_versions())}
 
 
 def session(at: float, settings: Mapping[str, Any]) -> Record:
-    """Return the beginning of a session: where it runs, and with what. What ran before it had been interrupted."""
+    """Return the record that begins a session, with host, process and settings.
+
+    Trials that were running before this record have been interrupted.
+    """
     began = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "kind": "session",
@@ -39,12 +42,17 @@ def session(at: float, settings: Mapping[str, Any]) -> Record:
 
 
 def source(path: str, results: Sequence[tuple[Point, float | None]]) -> Record:
-    """Return another search's results that are learnt from: points and objectives, None where a trial failed."""
+    """Return the record of another search's results for ``--warm-start``.
+
+    Args:
+        path: The results file.
+        results: Points and objectives; the objective is None if the trial failed.
+    """
     return {"kind": "source", "path": path, "results": list(results)}
 
 
 def start(at: float, trial: Trial, attempt: int) -> Record:
-    """Return the start of an attempt at a trial."""
+    """Return the record of the start of an attempt."""
     return {
         "kind": "start",
         "at": at,
@@ -56,39 +64,39 @@ def start(at: float, trial: Trial, attempt: int) -> Record:
 
 
 def adopt(at: float, trial: Trial) -> Record:
-    """Return that an attempt of an earlier session goes on in this one."""
+    """Return the record that an attempt of an earlier session continues in this one."""
     return {"kind": "adopt", "at": at, "trial": trial.id, "attempt": trial.attempt}
 
 
 def retry(at: float, trial: Trial) -> Record:
-    """Return that a trial which had ended without an objective is to be attempted again."""
+    """Return the record that a trial which ended without an objective will be attempted again."""
     return {"kind": "retry", "at": at, "trial": trial.id}
 
 
 def report(at: float, reported: Reported) -> Record:
-    """Return what an attempt reported."""
+    """Return the record of an intermediate objective."""
     return {"kind": "report", "at": at, **asdict(reported)}
 
 
 def end(at: float, ended: Ended, state: State, lost: bool) -> Record:
-    """Return the end of an attempt.
+    """Return the record of the end of an attempt.
 
     Args:
         at: Seconds of search time.
-        ended: What the evaluator brought.
-        state: What that makes of the trial: ``paused`` where another attempt shall follow.
-        lost: Whether it counts among the losses that are retried.
+        ended: The evaluator's event.
+        state: State of the trial after it; ``paused`` if another attempt will follow.
+        lost: Whether the attempt counts as a loss, of which only some are retried.
     """
     return {"kind": "end", "at": at, **asdict(ended), "state": state, "lost": lost}
 
 
 def alive(at: float) -> Record:
-    """Return a sign of life, by which time in which nothing happens is on record."""
+    """Return a record that only notes the time, so that idle time counts as search time."""
     return {"kind": "alive", "at": at}
 
 
 def close(at: float, ending: Ending) -> Record:
-    """Return the orderly end of a session."""
+    """Return the record of the orderly end of a session."""
     return {"kind": "close", "at": at, "ending": ending.kind, "reason": ending.reason}
 
 

@@ -1,4 +1,4 @@
-"""``SearchResults``: what a search found, read from its journal."""
+"""``SearchResults``: the trials of a search, read from its journal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchResults:
-    """What a search found so far.
+    """The results of a search so far.
 
     Attributes:
         folder: The folder of the search.
-        history: All that its journal says.
-        ending: Why its last session ended. None while a session runs, and after one that was killed.
+        history: The state of the search, from its journal.
+        ending: Why the last session ended; None if one is running or was killed.
 
     Example:
         >>> found = open_search("search")  # doctest: +SKIP
@@ -43,7 +43,7 @@ class SearchResults:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the largest objective. None while no trial has one."""
+        """The trial with the largest objective; None if no trial has one."""
         return self.history.best
 
     def table(self) -> pd.DataFrame:
@@ -66,7 +66,7 @@ class SearchResults:
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""
-        html: str = self.table().to_html()
+        html: str = self.table()._repr_html_()  # shortened, as pandas does
         return html
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class SearchResults:
 
 
 NO_TRIAL = Trial(-1, {}, "")
-"""Whose row has the columns that every row has."""
+"""Its row has the columns that every row has."""
 
 
 def open_search(folder: Path | str) -> SearchResults:
@@ -104,7 +104,7 @@ def open_search(folder: Path | str) -> SearchResults:
 
 
 def results_of(folder: Path, history: History, ending: Ending | None = None) -> SearchResults:
-    """Return what a history tells, with the folder of each trial's last attempt."""
+    """Return the results of a history, with the folder of each trial's last attempt."""
     paths = SearchPaths(folder)
     for trial in history.trials.values():
         trial.folder = paths.trial(trial.id, trial.attempt) if trial.attempt else None

@@ -19,16 +19,20 @@ FORMATS = (".json", ".yaml", ".yml", ".csv")
 
 
 def top_results(path: Path, k: int) -> list[Result]:
-    """Return the ``k`` best results of a results file, fewer where there are not so many.
+    """Return the ``k`` best results of a results file; all successful ones if there are fewer.
 
     Raises:
-        UserError: The file is no results file, it is empty, or it holds only failures.
+        UserError: The file is not a results file, it is empty, or all its trials failed.
     """
     return read_results(path)[:k]
 
 
 def entries(results: Sequence[Result]) -> Entries:
-    """Return results as the tutorial prints them: by rank from ``'0'``, names in alphabetical order."""
+    """Return results by rank, from ``'0'``, each with its names in alphabetical order.
+
+    >>> entries([Result(id=3, point={"lr": 0.1}, objective=-0.2, elapsed=9.5, facts={})])
+    {'0': {'elapsed_sec': 9.5, 'id': 3, 'lr': 0.1, 'objective': -0.2}}
+    """
     table = {}
     for rank, result in enumerate(results):
         entry = {
@@ -42,21 +46,23 @@ def entries(results: Sequence[Result]) -> Entries:
 
 
 def as_yaml(table: Mapping[str, Any]) -> str:
-    """Return entries as YAML, numbers at full precision."""
+    """Return entries as YAML, with numbers at full precision."""
     text: str = yaml.safe_dump(dict(table), sort_keys=False)
     return text
 
 
 def write(source: Path, results: Sequence[Result], target: Path) -> None:
-    """Write results to a file, in the format of its ending; what reruns each stands beside it under ``rerun``.
+    """Write results to a file in the format of its ending.
+
+    JSON and YAML files also have the settings that rerun each result, under ``rerun``.
 
     Args:
-        source: The results file that they come from.
+        source: The results file of the results.
         results: The results, best first.
         target: A ``.json``, ``.yaml`` or ``.csv`` file.
 
     Raises:
-        UserError: The ending is another, or the folder is not there.
+        UserError: The file has another ending, or its folder does not exist.
     """
     if target.suffix not in FORMATS:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Where a search ends, and whether what is left of it is enough for another trial."""
+"""The conditions that end a search, and the estimate whether another trial can report in time."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ from dh_project.trial.trial import State, Trial
 from dh_project.worker.trial_process import GRACE_SECONDS
 
 FEWEST_FOR_A_SHARE = 10
-"""Ended trials before ``--max-failures 0.5`` is judged."""
+"""Fewest ended trials for a limit such as ``--max-failures 0.5``."""
 
 RECENT_SIGNS = 100
-"""First signs of life whose median says how long a trial takes to report."""
+"""Number of latest first reports whose median is the expected time to report."""
 
 
 PATIENCE_SECONDS = 5.0
-"""How long an interrupted trial may take to reach its next report and save what it has, before it is signalled."""
+"""Time for an interrupted trial to reach its next report and save its state, before it gets a signal."""
 
 STOP_SECONDS = 15.0
-"""How long interrupted trials may take to end; one that does not is left to be started again."""
+"""Longest wait for interrupted trials to end. The next session starts the remaining ones again."""
 
 LAST_SECONDS = 1.5
-"""Before the end of the job: nothing is waited for any longer."""
+"""Time before the end of the job from which the search waits for nothing."""
 
 KILL_SECONDS = GRACE_SECONDS + 1.0
-"""Before that: a trial that has not reported yet is signalled, and killed after its time of grace."""
+"""Time before that at which a trial that has not reported gets a signal; it is killed after its grace period."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a search ends.
+    """The conditions that end a search or a trial. None means no limit.
 
     Attributes:
-        max_evals: Trials in all, over all sessions; None for no such limit.
+        max_evals: Number of trials, over all sessions.
         timeout: Seconds of search time, over all sessions.
-        ends_at: When the job around this session ends, by the monotonic clock.
-        margin: Seconds before that at which running trials are interrupted, to go on next time.
+        ends_at: End of the job around this session, by the monotonic clock.
+        margin: Seconds before the end of the job at which running trials are interrupted.
         trial_timeout: Seconds after which a trial is killed.
         trial_memory: Bytes above which a trial is killed.
-        max_retries: How often a trial whose worker vanished is started again.
-        max_failures: Failed trials in a row (from 1 on) or share of failed trials (below 1) that ends a session.
+        max_retries: How often a trial is started again if its worker is lost.
+        max_failures: Failed trials in a row (1 or more), or share of failed trials (below 1).
+
+    Example:
+        >>> Limits(timeout=60.0).seconds_left(elapsed=45.0, now=0.0)
+        15.0
     """
 
     max_evals: int | None = None
@@ -61,27 +65,30 @@ class Limits:
     max_failures: float | None = None
 
     def seconds_left(self, elapsed: float, now: float) -> float:
-        """Return how long trials may still run.
+        """Return the seconds that trials may still run; infinite without a limit of time.
 
         Args:
             elapsed: Seconds of search time.
-            now: The monotonic clock.
+            now: Present time by the monotonic clock.
         """
         return min(self._of_timeout(elapsed), self._of_walltime(now))
 
     def timeout_binds(self, elapsed: float, now: float) -> bool:
-        """Say whether it is the time limit, and not the end of the job, that ends the search."""
+        """Return whether the time limit ends the search before the end of the job does."""
         return self._of_timeout(elapsed) <= self._of_walltime(now)
 
     def patience(self, kind: Kind, now: float) -> tuple[float, float]:
-        """Return how long interrupted trials have for their next report, and until when they are waited for.
+        """Return how long the search waits for interrupted trials.
 
         Args:
             kind: Why the session ends.
-            now: The monotonic clock, by which the second is.
+            now: Present time by the monotonic clock.
+
+        Returns:
+            The seconds for their next report, and the time by the monotonic clock until which they may end.
         """
         last = math.inf if self.ends_at is None else self.ends_at - LAST_SECONDS
-        if kind == "time" and now >= last + LAST_SECONDS - self.margin:  # which is for them
+        if kind == "time" and now >= last + LAST_SECONDS - self.margin:  # the margin is meant for them
             return max(0.0, last - now - KILL_SECONDS), last
         return PATIENCE_SECONDS, min(now + STOP_SECONDS, last)
 
@@ -93,10 +100,10 @@ class Limits:
 
 
 def limits_of(settings: SearchSettings) -> Limits:
-    """Return where a search with these settings ends.
+    """Return the limits of a search with these settings.
 
     Raises:
-        UserError: No time is left of the job's.
+        UserError: The job has no time left.
     """
     memory = settings.trial_memory
     return Limits(
@@ -115,7 +122,7 @@ def _seconds_of_job(settings: SearchSettings) -> float:
     """Return the seconds until the job around this process ends.
 
     Raises:
-        UserError: They are not more than its margin.
+        UserError: The margin is not smaller.
     """
     walltime, margin = settings.walltime or 0.0, settings.margin or Limits.margin
     age = max(0.0, time.time() - psutil.Process().create_time())
@@ -128,19 +135,19 @@ def _seconds_of_job(settings: SearchSettings) -> float:
 
 
 class FailureCount:
-    """Counts the trials that ended in a session, and those of them that failed.
+    """Counts the ended and the failed trials of a session.
 
     Attributes:
-        ended: All of them.
-        failed: Those that failed.
-        in_a_row: Those that failed since the last one that did not.
+        ended: Number of ended trials.
+        failed: Number of failed trials.
+        in_a_row: Number of failed trials since the last successful one.
     """
 
     def __init__(self) -> None:
         self.ended = self.failed = self.in_a_row = 0
 
     def add(self, trials: Iterable[Trial]) -> None:
-        """Count trials, in the order of their ends; one that was lost with its worker did not fail."""
+        """Count trials, in the order of their ends. A trial whose worker was lost does not count as failed."""
         for trial in trials:
             has_failed = trial.state in (State.FAILED, State.TIMEOUT, State.MEMORY)
             self.ended += 1
@@ -148,7 +155,7 @@ class FailureCount:
             self.in_a_row = self.in_a_row + 1 if has_failed else 0
 
     def exceeding(self, limit: float | None) -> str | None:
-        """Return in words that there are as many failures as ``max_failures`` forbids; None where there are not."""
+        """Return a text if there are more failures than ``max_failures`` allows; otherwise None."""
         if limit is None:
             return None
         if limit >= 1:
@@ -159,5 +166,9 @@ class FailureCount:
 
 
 def seconds_to_report(first_signs: Sequence[float]) -> float:
-    """Return how long a trial is expected to run before it reports; 0 while nothing is known."""
+    """Return the expected seconds until a trial reports; 0 if no trial has reported.
+
+    >>> seconds_to_report([4.0, 6.0, 5.0])
+    5.0
+    """
     return statistics.median(first_signs[-RECENT_SIGNS:]) if first_signs else 0.0

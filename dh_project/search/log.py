@@ -1,30 +1,42 @@
-"""``deephyper.log``: what the driver does, by time."""
+"""``deephyper.log``: the log of the driver."""
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from dh_project.common.errors import UserError
 
 FORMAT = "%(asctime)s|%(process)d|%(levelname)s|%(name)s] %(message)s"
 
 
+_here: ContextVar[Path | None] = ContextVar("_here", default=None)
+"""The log of the search that runs in this thread."""
+
+_open: list[logging.Handler] = []
+_before: list[Any] = []
+_lock = threading.Lock()
+"""The open logs, what the logger was like before the first of them, and the lock of both."""
+
+
 class QuietFileHandler(logging.FileHandler):
-    """A log file that may fill its disk: what cannot be written is left out, for the journal says it all."""
+    """A log file that drops lines if the disk is full. The journal has everything that matters."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing; a line on the terminal for each line that is lost would hide what matters."""
+        """Ignore the error; a traceback on the terminal for each lost line would hide the progress."""
 
 
 def log_level() -> str:
-    """Return the level that ``DEEPHYPER_LOG_LEVEL`` asks for.
+    """Return the log level of the environment variable ``DEEPHYPER_LOG_LEVEL``; ``INFO`` by default.
 
     Raises:
-        UserError: It is none.
+        UserError: The variable is not a log level.
     """
     level = os.environ.get("DEEPHYPER_LOG_LEVEL", "INFO").upper()
     if level not in logging.getLevelNamesMapping():
@@ -34,22 +46,35 @@ def log_level() -> str:
 
 @contextmanager
 def logging_to(path: Path, level: str) -> Iterator[None]:
-    """Let this package's log go to a file, and nowhere else.
+    """Write this package's log only to a file. Searches in several threads have a log each.
+
+    Args:
+        path: The log file.
+        level: The log level, such as ``INFO``.
 
     Raises:
-        OSError: It cannot be written to.
+        OSError: The file cannot be written.
     """
     handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(lambda record: _here.get() in (None, path))
     logger = logging.getLogger("dh_project")
-    before, propagated = logger.level, logger.propagate
-    logger.setLevel(level)
-    logger.addHandler(handler)
-    logger.propagate = False
+    with _lock:
+        if not _open:
+            _before[:] = logger.level, logger.propagate
+        _open.append(handler)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False
+    before = _here.set(path)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        _here.reset(before)
+        with _lock:
+            _open.remove(handler)
+            logger.removeHandler(handler)
+            if not _open:
+                logger.setLevel(_before[0])
+                logger.propagate = _before[1]
         handler.close()
-        logger.setLevel(before)
-        logger.propagate = propagated

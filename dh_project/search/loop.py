@@ -1,9 +1,9 @@
-"""The search loop: asks for proposals, starts trials, takes their events, and writes the journal, alone.
+"""The search loop: starts trials, receives their events and writes the journal.
 
-Each turn takes what has happened, takes proposals for the free slots, and commits both in one append; only then
-are observers told and trials started. What runs, and what was seen to end, is on record. A trial that the journal
-leaves unfinished (the driver was killed, or stopped in time) comes first in the next session, as another attempt
-that is told where the earlier one's folder is.
+Each turn of the loop receives events, takes proposals for the free slots, and commits both to the journal in one
+append. Only then does it notify observers and start trials. So every running or ended trial is in the journal. If the
+driver is killed or stopped, the next session begins with the unfinished trials, as new attempts that know the folders
+of the earlier ones.
 """
 
 from __future__ import annotations
@@ -38,37 +38,37 @@ from dh_project.trial.trial import STARTING_POINT, State, Trial
 log = logging.getLogger("dh_project")
 
 POLL_SECONDS = 0.5
-"""How long the loop waits for events before it looks at the clock and at signals."""
+"""Longest wait for events before the loop checks the clock and signals."""
 
 PROPOSAL_SECONDS = 0.01
-"""How long it waits for a proposal, where a slot is free, before it looks for events."""
+"""Longest wait for a proposal for a free slot before the loop checks for events."""
 
 ALIVE_SECONDS = 30.0
-"""So often the journal is written to even where nothing happens, for the elapsed time to be on record."""
+"""Longest time between two records. If nothing happens, an ``alive`` record notes the elapsed time."""
 
 MOST_LOSSES = 10
-"""Attempts in a row that may lose their worker, beside one for each worker, before the search gives up."""
+"""The search ends if more attempts in a row lose their worker than this number plus the number of workers."""
 
 
 class Search:
     """One session of a search.
 
     Args:
-        paths: Where the search stands; the folder must exist.
-        identity: Which search it is.
+        paths: Paths of the search; the folder must exist.
+        identity: Identity of the search.
         problem: The space and its starting points.
         searcher: Proposes points.
         evaluator: Runs trials.
-        limits: Where the search ends.
-        observer: Is shown what happens.
-        stopper: Ends trials early; None for none.
-        sources: Other searches to learn from.
-        labels: What the user calls the search, beside what earlier sessions were told.
-        proposals: Keeps proposals at hand; None for a thread of this process.
-        clock: Seconds, monotonic.
+        limits: Conditions that end the search.
+        observer: Is notified of ended trials and turns.
+        stopper: Ends trials early; None for no stopper.
+        sources: Results of other searches to learn from.
+        labels: Labels of the search. They are added to those of earlier sessions.
+        proposals: Stock of proposals; None makes one.
+        clock: Returns monotonic seconds.
 
     Raises:
-        UserError: The folder belongs to another search, or another driver is at work in it.
+        UserError: The folder belongs to another search, or another driver is running there.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Search:
         self._signals = SignalNote()
         self._patience_ends = math.inf
         self._lacks_point = False
-        self._heard: dict[int, set[tuple[int, float]]] = {}  # what adopted trials had reported before
+        self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
         self.left_running: set[int] = set()
-        self._stops: list[int] = []  # trials that are to be told of that in this turn
+        self._stops: list[int] = []  # trials to stop in this turn
         self._losses_in_a_row = 0
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
@@ -120,7 +120,7 @@ class Search:
             self._learn(source)
 
     def _replayed(self) -> History:
-        """Return what the journal tells, and let the stopper see the reports in it."""
+        """Return the history of the journal, and pass the reports in it to the stopper."""
         history = History()
         for record in self.journal.records:
             history.apply(record)
@@ -130,17 +130,17 @@ class Search:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of search time: of this session and of those before it."""
+        """Seconds of search time, over all sessions."""
         return self._before + self._clock() - self._began
 
     def run(self) -> Ending:
-        """Search until a limit is reached or a signal comes, and close the journal.
+        """Search until a limit is reached or a signal arrives, and close the journal.
 
         Returns:
-            Why it ended.
+            Why the session ended.
 
         Raises:
-            OSError: The journal or ``results.csv`` cannot be written. What was committed before stays.
+            OSError: The journal or ``results.csv`` cannot be written. Earlier commits stay.
         """
         with self.journal, self._signals:
             interrupted = list(self.history.running.values())
@@ -175,7 +175,7 @@ class Search:
         return ending
 
     def _turn(self, over: list[Trial]) -> None:
-        """Commit what was taken and what comes of it; then tell of the trials that are over, and start others."""
+        """Commit the received events and the next starts; then notify observers and start the trials."""
         self._look_for_limits()
         starts = self._next_trials()
         if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
@@ -210,7 +210,7 @@ class Search:
     # ---- what to start
 
     def _next_trials(self) -> list[Assignment]:
-        """Record the start of a trial for each free slot, interrupted ones first, as far as there are proposals."""
+        """Record a start for each free slot, interrupted trials first, while there are proposals."""
         self._lacks_point = False
         if self._ending is not None or self._left() <= 0 or not self._can_report():
             return []
@@ -232,7 +232,7 @@ class Search:
         return starts
 
     def _can_report(self) -> bool:
-        """Say whether a trial that starts now is expected to report before time is up; where none is, end."""
+        """Return whether a trial that starts now can report in time. If not and none is running, end the session."""
         left = self.limits.seconds_left(self.elapsed, self._clock())
         needed = seconds_to_report(self.history.first_signs)
         if left > needed:
@@ -245,20 +245,20 @@ class Search:
     def _start(self, trial: Trial) -> Assignment:
         attempt = trial.attempt + 1
         self._write(records.start(self.elapsed, trial, attempt))
-        if trial.id in self._verdicts.steps:  # the attempt before did not live to hear it
+        if trial.id in self._verdicts.steps:  # the attempt before ended without being stopped
             self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return self._assignment(trial, attempt)
 
     def _adopt(self, trials: list[Trial]) -> None:
-        """Go on with the attempts that outlived the session before, where the evaluator can."""
+        """Continue attempts of the previous session that are still running, if the evaluator can."""
         adopted = self.evaluator.adopt([self._assignment(trial, trial.attempt) for trial in trials])
         for trial in trials:
             if trial.id in adopted:
                 self._write(records.adopt(self.elapsed, trial))
                 self._heard[trial.id] = set(trial.reports)
                 self._stops += [trial.id] if trial.id in self._verdicts.steps else []
-                log.info("trial %d, attempt %d, goes on", trial.id, trial.attempt)
+                log.info("trial %d, attempt %d, continues", trial.id, trial.attempt)
 
     def _assignment(self, trial: Trial, attempt: int) -> Assignment:
         return Assignment(
@@ -274,14 +274,14 @@ class Search:
     # ---- what has happened
 
     def _events(self) -> list[Event]:
-        """Wait for something to happen, until it is time to look at the clock."""
+        """Wait for events until the clock must be checked."""
         if self._lacks_point:
             self.proposals.wait(PROPOSAL_SECONDS)
         left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
         return self._wait(0.0 if self._lacks_point else min(POLL_SECONDS, max(0.0, left)))
 
     def _wait(self, seconds: float) -> list[Event]:
-        """Wait for events; where no worker is left, end the session with all that ran, to be attempted again."""
+        """Wait for events. If no worker is left, end the session and return all running trials as lost."""
         try:
             return self.evaluator.wait(seconds)
         except NoWorkersLeft as error:
@@ -292,13 +292,13 @@ class Search:
             return [lost(self._assignment(trial, trial.attempt), "", why) for trial in running]
 
     def _take(self, event: Event) -> Trial | None:
-        """Record an event; return the trial where it is over for good."""
+        """Record an event; return its trial if the trial has ended for good."""
         trial = self.history.trials[event.trial]
         if isinstance(event, Retried):
             self._retry(trial, event)
             return None
         if event.attempt != trial.attempt or trial.state is not State.RUNNING:
-            log.warning("an event of an attempt that is over was refused: %s", event)
+            log.warning("ignored an event of an attempt that has ended: %s", event)
             return None
         if isinstance(event, Reported):
             if (event.step, event.objective) in self._heard.get(trial.id, ()):
@@ -309,7 +309,9 @@ class Search:
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
-        is_stopping = bool(self._ending or self._signals.came)  # a batch system may have ended the worker too
+        is_stopping = bool(
+            self._ending or self._signals.came
+        )  # the batch system may have ended the worker too
         lost = event.state is State.LOST and not is_stopping
         self._losses_in_a_row = self._losses_in_a_row + 1 if lost else 0
         again = event.state is State.PAUSED or (
@@ -321,20 +323,20 @@ class Search:
         return None if again else trial
 
     def _retry(self, trial: Trial, event: Retried) -> None:
-        """Let a trial that ended without an objective be attempted again; its row goes until it ends anew."""
+        """Attempt a trial that ended without an objective again. Its row is removed until it ends again."""
         if event.attempt == trial.attempt and trial.state.has_ended and trial.objective is None:
             self._write(records.retry(self.elapsed, trial))
             self._results.begin_anew()
-            log.info("trial %d is attempted again, as the user wants", trial.id)
+            log.info("trial %d is attempted again at the user's request", trial.id)
 
     def _learn(self, source: Source) -> None:
-        """Put on record what another search found, once."""
+        """Record the results of another search, once."""
         if source.path not in self.history.sources:
             self._write(records.source(source.path, source.results))
-            log.info("learnt %d results of %s", len(source.results), source.path)
+            log.info("learned from %d results of %s", len(source.results), source.path)
 
     def _look_for_limits(self) -> None:
-        """End the session where a signal came, time is up, or too much went wrong."""
+        """End the session if a signal came, time is up, or too many trials failed or were lost."""
         limits, losses = self.limits, self._losses_in_a_row
         if self._ending is not None:
             return
@@ -350,14 +352,14 @@ class Search:
             self._end("failures", said)
 
     def _end(self, kind: Kind, reason: str) -> None:
-        """End the session: running trials save what they have and are interrupted, to go on next time."""
+        """End the session and interrupt running trials, which save their state and continue in the next session."""
         self._ending = Ending(kind, reason)
         log.info("stopping: %s", reason)
         patience, self._patience_ends = self.limits.patience(kind, self._clock())
         for trial in self.history.running:
             if kind in ("time", "signal") and self.evaluator.leave(trial):
                 self.left_running.add(trial)
-                log.info("trial %d goes on without this driver; the next one adopts it", trial)
+                log.info("trial %d continues without this driver; the next session adopts it", trial)
                 continue
             self.evaluator.kill(trial, State.PAUSED, reason, patience)
 

@@ -1,4 +1,4 @@
-"""Who is shown what happens in a search: a terminal, a notebook, a test."""
+"""The interface of everything that watches a search: a terminal, a notebook, a test."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from dh_project.trial.trial import Trial
 
 
 class Observer:
-    """Is shown what happens in a search; this one shows nothing. Derive from it and override what you need.
+    """Base class of observers; its methods do nothing. Derive from it and override the methods that you need.
 
     Example:
         >>> class Names(Observer):
         ...     def ended(self, trial):
         ...         print("trial", trial.id, trial.state)
+        >>> Names().ended(Trial(3, {"lr": 0.1}, "random"))
+        trial 3 waiting
     """
 
     def note(self, text: str) -> None:
-        """Tell the user a line that concerns the whole search."""
+        """Receive a line for the user about the whole search."""
 
     def ended(self, trial: Trial) -> None:
-        """See a trial that has ended for good."""
+        """Receive a trial that has ended for good."""
 
     def turn(self, history: History, elapsed: float) -> None:
-        """See the state of the search after each turn of its loop.
+        """Receive the state of the search after each turn of its loop.
 
         Args:
-            history: All that the journal says.
+            history: The state of the search.
             elapsed: Seconds of search time, over all sessions.
         """

@@ -1,4 +1,4 @@
-"""What a search shows while it runs: a live line on a terminal or in a notebook, else one line for each trial."""
+"""Shows the progress of a search: a live line on a terminal or in a notebook, otherwise one line per trial."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dh_project.search.observer import Observer
 from dh_project.trial.trial import Trial
 
 NOTEBOOK_SECONDS = 0.5
-"""Between two updates of a notebook's line."""
+"""Least seconds between two updates of a notebook's line."""
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
     """Yield the observer that suits standard output.
 
     Args:
-        limits: Of the search.
-        is_of_ranks: Whether a launcher of ranks passes the output on. Some launchers show a rank a terminal although
-            the output goes to a file.
+        limits: Limits of the search.
+        is_of_ranks: Whether this process is a rank of an MPI job. Some launchers give ranks a terminal although the
+            output goes to a file.
     """
     if is_in_notebook():
         line = NotebookLine(limits)
@@ -53,13 +53,13 @@ def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
 
 
 def is_in_notebook() -> bool:
-    """Say whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class Lines(Observer):
-    """One line for each trial, as long as somebody reads them: a search goes on without (``| head``)."""
+    """Prints one line per trial. The search continues if standard output is closed (``| head``)."""
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -73,10 +73,10 @@ class Lines(Observer):
 
 
 class Counts(Observer):
-    """Keeps what a live line shows: trials done, running and failed, the best so far, the time left.
+    """Counts trials for a live line: done, running and failed ones, the best one, and the time left.
 
     Args:
-        limits: Of the search.
+        limits: Limits of the search.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -89,7 +89,7 @@ class Counts(Observer):
         tell(text)
 
     def turn(self, history: History, elapsed: float) -> None:
-        """Bring the counts up to date, and show them."""
+        """Update the counts and show them."""
         ended, best = history.ended, history.best
         self._failed += sum(trial.objective is None for trial in ended[self.done :])
         self.done = len(ended)
@@ -104,7 +104,7 @@ class Counts(Observer):
 
 
 class LiveLine(Counts):
-    """A bar on a terminal that is redrawn after each turn."""
+    """A progress bar on a terminal, redrawn after each turn of the search loop."""
 
     def __init__(self, bar: Progress, limits: Limits) -> None:
         super().__init__(limits)
@@ -117,7 +117,7 @@ class LiveLine(Counts):
 
 
 class NotebookLine(Counts):
-    """A line below a notebook's cell that is replaced as the search goes on."""
+    """A line below a notebook's cell, replaced while the search runs."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
@@ -127,7 +127,7 @@ class NotebookLine(Counts):
         self._due = 0.0
 
     def update(self) -> None:
-        """Replace the line, not too often."""
+        """Replace the line if the last update is long enough ago."""
         if time.monotonic() >= self._due:
             self.show()
 
@@ -144,7 +144,7 @@ class NotebookLine(Counts):
 
 
 def time_left(done: int, elapsed: float, limits: Limits) -> float | None:
-    """Estimate the seconds until a limit is reached, from the pace so far; None if nothing is known."""
+    """Return the estimated seconds until a limit is reached; None if there is no limit or no trial has ended."""
     estimates = [limits.seconds_left(elapsed, time.monotonic())]
     if limits.max_evals is not None and done:
         estimates.append(elapsed / done * (limits.max_evals - done))

@@ -1,8 +1,8 @@
-"""Points made ahead of time: while the workers are busy, a thread asks the searcher for the next ones.
+"""A stock of proposals, which a thread fills while the workers are busy.
 
-With one worker nothing is made ahead: every proposal knows all results, and a search that was interrupted gives
-the points of one that was not. With several, a small stock stands ready; it is made anew from what is known as
-results arrive, and grows to what is taken from it meanwhile.
+With one worker there is no stock: every proposal uses all results, and an interrupted search proposes the same points
+as an uninterrupted one. With several workers the stock is small. It is replaced as new results arrive, and its size
+follows the demand.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from dh_project.trial.trial import Point, Trial
 log = logging.getLogger("dh_project")
 
 MOST_AT_ONCE = 256
-"""Points made at once, where so many slots are free."""
+"""Largest number of points that are proposed at once, if many slots are free."""
 
 MOST_AHEAD = 8
-"""Points made ahead of time from one state of knowledge: with many more, regret rises (benchmarks/search)."""
+"""Largest number of points in stock. With many more, regret rises (``benchmarks/search``)."""
 
 REST = 9.0
-"""While the stock is full, it is made anew at most after this many times the time that the last making took."""
+"""A full stock is replaced only after this many times the duration of the last replacement."""
 
 
 class Proposal(NamedTuple):
-    """A point, and who proposed it."""
+    """A proposed point, and the name of its searcher."""
 
     point: Point
     origin: str
@@ -44,19 +44,19 @@ Work = Callable[[], list[Proposal]]
 
 
 class Made(NamedTuple):
-    """Proposals, and the seconds that it took to make them."""
+    """New proposals, and the seconds that the searcher took."""
 
     proposals: list[Proposal]
     seconds: float
 
 
 class Proposals:
-    """Keeps proposals at hand.
+    """A stock of proposals.
 
     Args:
-        searcher: Makes them.
-        num_workers: Trials at a time.
-        clock: Seconds.
+        searcher: Proposes the points.
+        num_workers: Number of trials at a time.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Proposals:
         self._stock: list[Proposal] = []
         self._future: Future[Made] | None = None
         self._told = 0
-        self._taken = 0  # since the last making began
+        self._taken = 0  # since the last replacement began
         self._began, self._took = -math.inf, 0.0
 
     def take(self) -> Proposal | None:
-        """Return a proposal, if there is one."""
+        """Remove a proposal from the stock and return it; None if the stock is empty."""
         self._collect()
         if not self._stock:
             return None
@@ -80,12 +80,12 @@ class Proposals:
         return self._stock.pop(0)
 
     def tend(self, number: int, free: int, history: History) -> None:
-        """Begin to make proposals, where that is due.
+        """Start to replace the stock if it is empty, or if it is outdated.
 
         Args:
-            number: Of the next proposal.
-            free: Slots that wait for a point.
-            history: What is known.
+            number: Number of the next proposal.
+            free: Number of slots that wait for a point.
+            history: The state of the search.
         """
         self._collect()
         if self._future is not None:
@@ -105,18 +105,18 @@ class Proposals:
         self._future = self._start(lambda: make(self.searcher, number, count, known, ended, pending))
 
     def wait(self, seconds: float) -> None:
-        """Wait for proposals that are being made."""
+        """Wait at most so many seconds for proposals that are being made."""
         if self._future is not None:
             wait([self._future], seconds)
 
     def _collect(self) -> None:
-        """Put what was made in the place of what was left."""
+        """Replace the stock by the newly made proposals, if they are ready."""
         if self._future is not None and self._future.done():
             self._stock, self._took = self._future.result()
             self._future = None
 
     def _start(self, work: Work) -> Future[Made]:
-        """Do work in a thread, which does not keep the process from leaving; at once where that is quicker."""
+        """Run work in a daemon thread, or at once if the searcher is fast."""
         future: Future[Made] = Future()
 
         def do() -> None:
@@ -141,21 +141,21 @@ def make(
     ended: Sequence[Trial],
     pending: Sequence[Trial],
 ) -> list[Proposal]:
-    """Return proposals; random ones where the searcher fails, for a search must go on.
+    """Return proposals. If the searcher fails, they are random, so that the search continues.
 
     Args:
-        searcher: Makes them.
-        number: Of the first proposal.
-        count: How many.
+        searcher: Proposes the points.
+        number: Number of the first proposal.
+        count: Number of proposals.
         known: Trials of other searches.
-        ended: Trials of this search that have ended.
-        pending: Trials that run or wait to go on.
+        ended: Ended trials of this search.
+        pending: Trials of this search without an objective yet: running, interrupted or in stock.
     """
     try:
         told = [*on_one_scale(searcher.cube, known, ended), *ended] if known else ended
         points, origin = searcher.propose(number, count, told, pending), searcher.name
     except Exception:
-        log.exception("proposal %d: the searcher failed; random points stand in", number)
+        log.exception("proposal %d: the searcher failed; using random points", number)
         points = RandomSearcher(searcher.problem, searcher.seed).propose(number, count, ended, pending)
         origin = "random"
     return [Proposal(point, origin) for point in points]

@@ -6,11 +6,12 @@ import inspect
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
+from dh_project.evaluators.settings import OWNERS
 from dh_project.problem import HpProblem
 from dh_project.results.search_results import SearchResults
 from dh_project.search.observer import Observer
@@ -18,13 +19,17 @@ from dh_project.search.session import run_search
 from dh_project.search.settings import SearchSettings
 
 PYTHON_NAMES = {
+    **{
+        name.replace("_", "-"): name
+        for name in ("fresh", *(each.name for each in fields(SearchSettings)), *OWNERS)
+    },
     "log-dir": "folder",
     "num-cpus-per-task": "trial.cores",
     "num-gpus-per-task": "trial.gpus",
     "ranks-per-trial": "trial.processes",
     "nodes-per-trial": "trial.nodes",
 }
-"""Options of the command line that have another name here."""
+"""Settings whose names differ from those of the options on the command line."""
 
 
 def search(
@@ -45,14 +50,14 @@ def search(
         problem: The space of hyperparameters with its starting points, or its import path.
         run: ``run(point)`` returns the objective. A function (a notebook's too, if it can be sent to workers), a
             class, or an import path (``package.module.run``, ``run.py:run``).
-        folder: Where the search leaves its journal, ``results.csv`` and the trials' folders.
-        fresh: Whether to begin anew; an earlier search in the folder is put aside, not deleted.
+        folder: Folder for the journal, ``results.csv`` and the trials' folders.
+        fresh: Whether to begin a new search. An earlier search in the folder is moved aside, not deleted.
         progress: Whether to show progress, or an observer of your own.
         **settings: Any other field of :class:`SearchSettings`: ``max_evals=50``, ``evaluator="process"``, ``trial=
             dh.TrialShape(gpus=1)``, ...
 
     Returns:
-        What was found, over all sessions of the search.
+        The results of the search, over all of its sessions.
 
     Raises:
         UserError: A setting, the problem, the run function or the folder cannot be used.
@@ -67,10 +72,12 @@ def search(
         >>> found.best.point  # doctest: +SKIP
         {'x': 0.02}
     """
-    observer = {True: None, False: Observer()}[progress] if isinstance(progress, bool) else progress
     try:
-        given = SearchSettings.of({"problem": problem, "run": run, "folder": Path(folder), **settings})
-        found = run_search(given, fresh, observer)
+        for name in settings:
+            if (here := PYTHON_NAMES.get(name.replace("_", "-"), name)) != name:
+                raise UserError(f"unknown setting {name!r}: from Python it is {here}")
+        given = SearchSettings.of({"problem": problem, "run": run, "folder": folder, **settings})
+        found = run_search(given, fresh, _observer(progress))
     except UserError as error:
         raise UserError(in_python(str(error))) from None
     if found.ending is not None and found.ending.kind == "signal":
@@ -78,8 +85,19 @@ def search(
     return found
 
 
+def _observer(progress: bool | Observer) -> Observer | None:
+    """Return the observer that is asked for; None for one that suits standard output."""
+    if isinstance(progress, Observer):
+        return progress
+    if not isinstance(progress, bool):
+        raise UserError(
+            f"progress={progress!r}: give True, False, or an object of a class derived from dh.Observer"
+        )
+    return None if progress else Observer()
+
+
 def _end_as_the_signal(found: SearchResults) -> None:
-    """Let a signal that the search took note of have its usual effect."""
+    """Raise the exception that the signal which ended the search usually causes."""
     assert found.ending is not None
     said = f"{found.ending.reason}; the same call continues the search in {found.folder}"
     if signal.SIGTERM.name in found.ending.reason:
@@ -88,12 +106,21 @@ def _end_as_the_signal(found: SearchResults) -> None:
 
 
 def in_python(message: str) -> str:
-    """Return a message in which options of the command line have the names of settings."""
+    """Return a message with the options of the command line replaced by the names of settings.
+
+    >>> in_python("--max-evals 0: give at least 1")
+    'max_evals 0: give at least 1'
+    """
 
     def name(match: re.Match[str]) -> str:
-        return PYTHON_NAMES.get(match[1], match[1].replace("-", "_"))
+        return PYTHON_NAMES.get(match[1], match[0])
 
     return re.sub(r"(?<![\w-])--([a-z][a-z-]+)", name, message)
+
+
+def _default(setting: Field[Any]) -> Any:
+    """Return what a signature shows as the default of a setting."""
+    return setting.default if setting.default_factory is MISSING else setting.default_factory()
 
 
 search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -107,7 +134,7 @@ search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             inspect.Parameter(
                 each.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default={} if each.default is MISSING else each.default,
+                default=_default(each),
                 annotation=each.type,
             )
             for each in fields(SearchSettings)

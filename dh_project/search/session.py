@@ -1,4 +1,4 @@
-"""One session of a search: from its settings to its results. Every way into a search ends here."""
+"""Runs one session of a search from its settings. The command line, ``dh.search`` and batch jobs all call it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from dh_project.search.stoppers import create_stopper
 from dh_project.search.warm_start import Source, read_source
 from dh_project.trial.attempt import RunContext
 from dh_project.trial.scratch import checked_place, checked_scratch, offered
+from dh_project.user_code.importing import PICKLED
 from dh_project.user_code.loading import absolute_target, check_run_kwargs, prepare_run
 from dh_project.user_code.problems import as_problem, load_problem
 from dh_project.user_code.projects import full_name
@@ -46,7 +47,7 @@ class LoadedSearch:
     Attributes:
         problem: The space and its starting points.
         run: The run function.
-        identity: Which search it is.
+        identity: Identity of the search.
     """
 
     problem: HpProblem
@@ -59,16 +60,16 @@ def run_search(
 ) -> SearchResults:
     """Run a search, or continue the one in its folder.
 
-    In an MPI job every rank calls this function. Rank 0 searches; the others carry its trials, and leave the program
-    when the search ends.
+    In an MPI job every rank calls this function. Rank 0 searches; the other ranks run its trials, and exit when the
+    search ends.
 
     Args:
         settings: Everything that defines the search.
-        fresh: Whether to begin anew and to put aside what is in the folder.
-        observer: Is shown what happens. None shows it as suits standard output.
+        fresh: Whether to begin a new search and to move an earlier one in the folder aside.
+        observer: Is notified of ended trials and turns. None shows progress on standard output.
 
     Returns:
-        What the search found, over all of its sessions.
+        The results of the search, over all of its sessions.
 
     Raises:
         UserError: A setting, the problem, the run function or the folder cannot be used.
@@ -92,14 +93,14 @@ def run_search(
 
 
 def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
-    """Load the problem and the run function, and check the arguments that the function gets.
+    """Load the problem and the run function, and check the function's arguments.
 
     Args:
         settings: Everything that defines the search.
-        history: What earlier sessions left in its folder.
+        history: The history of earlier sessions.
 
     Raises:
-        UserError: One of them cannot be loaded, or the function does not take its arguments.
+        UserError: The problem or the function cannot be loaded, or the function does not accept its arguments.
     """
     import_from_working_directory()
     if isinstance(settings.problem, str):
@@ -108,7 +109,9 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
     else:
         problem, target = as_problem(settings.problem), None
     run = RunFunction.of(settings.run)
-    check_run_kwargs(run.name, run.function, settings.run_kwargs, problem.hyperparameter_names)
+    check_run_kwargs(
+        run.name.partition("#")[0], run.function, settings.run_kwargs, problem.hyperparameter_names
+    )
     earlier = history.identity.seed if history.identity else SEED
     identity = Identity(
         problem=target,
@@ -121,37 +124,39 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
 
 
 def import_from_working_directory() -> None:
-    """Let modules of the working directory be imported, after installed ones of the same name."""
+    """Add the working directory to the end of the import path, so that installed modules come first."""
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
 
 
 def earlier_sessions(paths: SearchPaths, fresh: bool = False) -> History:
-    """Return what earlier sessions left in a folder, which need not exist; nothing for a fresh start.
+    """Return the history of earlier sessions in a folder; an empty one if there is none or for a fresh start.
 
     Raises:
         UserError: The folder is a file or a broken link, its journal is damaged, or a fresh start was interrupted.
     """
     if paths.folder.is_symlink() and not paths.folder.exists():
         raise UserError(
-            f"--log-dir {paths.folder}: a link that leads nowhere; make its target, or name a folder"
+            f"--log-dir {paths.folder}: a link to a missing folder; make its target, or name another folder"
         )
     if paths.folder.exists() and not paths.folder.is_dir():
         raise UserError(f"--log-dir {paths.folder}: this is a file; name a folder")
     if fresh:
         return History()
     if (part := unfinished(paths)) is not None:
-        raise UserError(f"{part}: --fresh was interrupted here; give it again, or move what is in there back")
+        raise UserError(
+            f"{part}: --fresh was interrupted here; give --fresh again, or move the files in it back"
+        )
     return History.replay(scan(paths.journal)[0])
 
 
 def read_sources(
     settings: SearchSettings, history: History, problem: HpProblem, fresh: bool = False
 ) -> tuple[Source, ...]:
-    """Read the results of other searches that this one has not learnt yet.
+    """Read the results of other searches (``warm_start``) that are not in the journal yet.
 
     Raises:
-        UserError: A file cannot be read, or it holds the search's own results.
+        UserError: A file cannot be read, or it has the search's own results.
     """
     results = SearchPaths(settings.folder).results
     files = dict.fromkeys(path.resolve() for path in settings.warm_start)
@@ -162,7 +167,7 @@ def read_sources(
 
 
 def what_is_done(settings: SearchSettings, history: History) -> str | None:
-    """Say which limit earlier sessions have used up; None if there is work left."""
+    """Return which limit earlier sessions have reached, as a text; None if there is work left."""
     if settings.max_evals is not None and len(history.ended) >= settings.max_evals:
         return f"all {len(history.ended)} trials have ended already"
     needed = seconds_to_report(history.first_signs)
@@ -174,14 +179,14 @@ def what_is_done(settings: SearchSettings, history: History) -> str | None:
 def _run_session(
     settings: SearchSettings, fresh: bool, observer: Observer | None, is_of_ranks: bool = False
 ) -> SearchResults:
-    """Check everything, then make what a session needs, run it, and take it down."""
+    """Check all settings, start the evaluator, run the session and stop the evaluator."""
     evaluator = evaluator_name(settings.evaluator)
     level, limits = log_level(), limits_of(settings)
     stopper = create_stopper(settings.stopper, settings.stopper_settings) if settings.stopper else None
     paths = SearchPaths(settings.folder)
     history = earlier_sessions(paths, fresh)
     loaded = load_search(settings, history)
-    check_same_search(paths, history, loaded.identity)  # the loop checks again, under the lock
+    check_same_search(paths, history, loaded.identity)  # checked again by the loop, under the lock
     sources = read_sources(settings, history, loaded.problem, fresh)
     searcher = create_searcher(
         settings.searcher, loaded.problem, loaded.identity.seed, settings.searcher_settings
@@ -190,7 +195,7 @@ def _run_session(
         if observer is None:
             observer = stack.enter_context(progress(limits, is_of_ranks))
         done = what_is_done(settings, history)
-        if done is not None and evaluator != "balsam":  # whose trials may be wanted again
+        if done is not None and evaluator != "balsam":  # Balsam's trials may be retried
             observer.note(f"{paths.folder.resolve()}: {done}")
             _complete_results(paths, loaded.problem, dict(settings.labels), observer)
             return results_of(paths.folder, history, Ending("complete", "nothing was left to do"))
@@ -208,12 +213,16 @@ def _run_session(
         )
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
+        if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
+            observer.note(
+                "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
+            )
         with _writing(paths.folder):
             paths.folder.mkdir(parents=True, exist_ok=True)
             aside = set_aside(paths) if fresh else None
             stack.enter_context(logging_to(paths.log, level))
         if aside is not None:
-            observer.note(f"the earlier search was put aside: {aside}")
+            observer.note(f"moved the earlier search to {aside}")
         for source in sources:
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             observer.note(f"learns from {len(source.results)} trials of {source.path}{outside}")
@@ -231,12 +240,12 @@ def _run_session(
         )
         ending = search.run()
     if search.left_running:
-        observer.note(f"{len(search.left_running)} trials go on as jobs; the same command adopts them")
+        observer.note(f"{len(search.left_running)} trials continue as jobs; the same command adopts them")
     return results_of(paths.folder, search.history, ending)
 
 
 def evaluator_settings(settings: SearchSettings) -> EvaluatorSettings:
-    """Return what the evaluator is told."""
+    """Return the settings of the evaluator."""
     return EvaluatorSettings(
         shape=settings.trial,
         num_workers=settings.num_workers,
@@ -246,10 +255,10 @@ def evaluator_settings(settings: SearchSettings) -> EvaluatorSettings:
 
 
 def _scratch(settings: SearchSettings, evaluator: str) -> str:
-    """Return the nodes' scratch folder, empty for none. If trials run on other machines it is not looked at.
+    """Return the nodes' scratch folder; empty if there is none. It is not accessed if trials run on other machines.
 
     Raises:
-        UserError: It cannot be used.
+        UserError: The folder cannot be used.
     """
     if settings.scratch is None:
         return ""
@@ -259,24 +268,32 @@ def _scratch(settings: SearchSettings, evaluator: str) -> str:
 
 @contextmanager
 def _sent(run: RunFunction, folder: Path) -> Iterator[str]:
-    """Yield what workers load; a function that is sent to them lies in the search's folder meanwhile."""
+    """Yield the import path that workers load. A function without one is stored in the search's folder meanwhile."""
     if run.target:
         yield run.target
         return
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        target = run.send(folder)
+        target = Path(run.send(folder))
+    sent = target.stat().st_mtime
     try:
-        yield target
+        yield str(target)
+        for older in folder.glob(
+            f".*{PICKLED}"
+        ):  # of sessions that were killed: this one had the folder to itself
+            if older.stat().st_mtime < sent:
+                older.unlink()
     finally:
-        Path(target).unlink(missing_ok=True)
-        with suppress(OSError):  # nothing stays if the search did not start
-            folder.rmdir()
+        target.unlink(missing_ok=True)
+        with suppress(OSError):  # the folders stay only if the search has started
+            for each in new:
+                each.rmdir()
 
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn an error of the file system into the user's.
+    """Replace an error of the file system by a :class:`UserError`.
 
     Raises:
         UserError: The folder cannot be written to.
@@ -290,9 +307,9 @@ def _writing(folder: Path) -> Iterator[None]:
 def _complete_results(
     paths: SearchPaths, problem: HpProblem, labels: dict[str, str], observer: Observer
 ) -> None:
-    """Write the results of a search that has ended, unless another driver is at work.
+    """Write the results of a search that has ended, unless another driver is running.
 
-    A driver that was killed may not have written them, or the search has other labels now.
+    This is needed if the last driver was killed before it wrote them, or if the labels have changed.
     """
     try:
         with suppress(UserError), Journal(paths) as journal:

@@ -1,4 +1,4 @@
-"""Search settings as TOML and JSON data; functions and problems stand there by import path."""
+"""Search settings as TOML and JSON data. Functions and problems are given by import path."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ SECRET = ("ray_password",)
 
 
 def to_data(settings: SearchSettings) -> dict[str, Any]:
-    """Return settings as JSON and TOML can hold them, without those that have their default.
+    """Return settings as JSON data, without those that have their default value.
 
     Raises:
-        UserError: The problem or the run function is an object, or holds a value that has no such form.
+        UserError: The problem or the run function is an object and not an import path.
 
     Example:
         >>> to_data(SearchSettings(problem="problem.py", run="run.py", max_evals=50))
         {'problem': 'problem.py', 'run': 'run.py', 'max_evals': 50}
     """
-    for name in ("problem", "run"):
+    always = ("problem", "run")
+    for name in always:
         if not isinstance(value := getattr(settings, name), str):
             raise UserError(
                 f"{name}: a {type(value).__name__} cannot be written to a file; name it by its import path, as in "
@@ -33,7 +34,9 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
             )
     default = SearchSettings(problem="", run="")
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    changed = {
+        name: value for name, value in values.items() if name in always or value != getattr(default, name)
+    }
     data: dict[str, Any] = {name: _plain(value) for name, value in changed.items()}
     if "trial" in data:
         standard = asdict(default.trial)
@@ -44,18 +47,23 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
         data.get("evaluator_settings", {}).pop(name, None)
     if values["max_failures"] is None:
         data["max_failures"] = NO_LIMIT
+    if settings.trial.cores is None:
+        data["trial"]["cores"] = EVEN_SHARE
     return data
 
 
 NO_LIMIT = -1
-"""``max_failures`` in a file, for no limit: TOML has no null."""
+"""Value of ``max_failures`` in a file that means no limit, because TOML has no null."""
+
+EVEN_SHARE = 0
+"""``trial.cores`` in a file, for an even share of the node."""
 
 
 def from_data(data: dict[str, Any]) -> SearchSettings:
     """Return settings from JSON or TOML data.
 
     Raises:
-        UserError: A setting is unknown (the near match is named), missing, or wrong.
+        UserError: A setting is unknown, missing or wrong.
 
     Example:
         >>> from_data({"problem": "problem.py", "run": "run.py", "max_eval": 50})
@@ -65,6 +73,9 @@ def from_data(data: dict[str, Any]) -> SearchSettings:
     """
     if data.get("max_failures") == NO_LIMIT:
         data = {**data, "max_failures": None}
+    trial = data.get("trial")
+    if isinstance(trial, dict) and trial.get("cores") == EVEN_SHARE:
+        data = {**data, "trial": {**trial, "cores": None}}
     return SearchSettings.of(data)
 
 
@@ -72,7 +83,7 @@ def read_settings(path: Path) -> SearchSettings:
     """Read settings from a TOML file.
 
     Raises:
-        UserError: It cannot be read, is not TOML, or a setting is unknown, missing or wrong.
+        UserError: The file cannot be read or is not TOML, or a setting is unknown, missing or wrong.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -86,17 +97,28 @@ def read_settings(path: Path) -> SearchSettings:
 
 
 def write_settings(settings: SearchSettings, path: Path) -> None:
-    """Write settings to a TOML file, as a whole.
+    """Write settings to a TOML file, completely or not at all.
 
     Raises:
-        UserError: They hold something that has no form in TOML.
+        UserError: A value has no form in TOML.
         OSError: The file cannot be written.
     """
     write_whole(path, settings_text(settings))
 
 
 def settings_text(settings: SearchSettings) -> str:
-    """Return settings as TOML."""
+    """Return settings as TOML.
+
+    Raises:
+        UserError: A value has no form in TOML.
+
+    Example:
+        >>> print(settings_text(SearchSettings(problem="problem.py", run="run.py", max_evals=50)))
+        problem = "problem.py"
+        run = "run.py"
+        max_evals = 50
+        <BLANKLINE>
+    """
     import tomli_w
 
     data = to_data(settings)

@@ -1,4 +1,4 @@
-"""What a search prints at its end: the best trial beside the baseline, and the files it left."""
+"""Prints the summary at the end of a search: the best trial beside the baseline, and the files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
     """Print the best configuration beside the first starting point's, and the files of the search.
 
     Args:
-        results: What was found.
-        max_evals: Number of trials that the search was to have in all; None for no limit.
+        results: The results of the search.
+        max_evals: The limit on the number of trials; None for no limit.
     """
     console, paths = open_console(), SearchPaths(results.folder)
     ended, ending = results.history.ended, results.ending
@@ -31,7 +31,7 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
     )
     if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):
         larger = " with a larger --timeout" if ending.kind == "timeout" else ""
-        console.print(f"the same command{larger} goes on where this one stopped")
+        console.print(f"the same command{larger} continues the search")
     for sentence in in_common(failed, good):
         console.print(f"failures  {sentence}")
     best = results.best
@@ -65,7 +65,7 @@ def _table(best: Trial, baseline: Trial | None) -> Table:
 
 
 def _rows(best: Trial, baseline: Trial | None) -> list[tuple[str, Any, Any]]:
-    """Return name, best trial's value and baseline's value of the objective, the point and the facts."""
+    """Return the name, the best trial's value and the baseline's value of each row."""
     other = baseline or best
     names = dict.fromkeys([*best.point, *other.point])
     facts = dict.fromkeys([*best.facts, *other.facts])

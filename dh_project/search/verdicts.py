@@ -1,4 +1,4 @@
-"""What a stopper has said of a search's trials: its first verdict on one stands, for all of its attempts."""
+"""Keeps the decisions of a stopper. Once a trial is to be stopped, this holds for all of its attempts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ log = logging.getLogger("dh_project")
 
 
 class Verdicts:
-    """Lets a stopper see reports, and keeps which trials it ends.
+    """Passes reports to a stopper and keeps which trials it ends.
 
     Args:
-        stopper: None lets all go on.
+        stopper: The stopper; None ends no trial.
 
     Attributes:
-        steps: The trials that it ends, and the step that it judged of each.
+        steps: By the id of each trial that the stopper ends, the step of the decisive report.
     """
 
     def __init__(self, stopper: Stopper | None) -> None:
@@ -25,11 +25,11 @@ class Verdicts:
         self.steps: dict[int, int] = {}
 
     def judge(self, trial: Trial) -> bool:
-        """Let the stopper see a trial's last report; say whether it ends the trial, and did not before."""
+        """Pass a trial's last report to the stopper; return whether it ends the trial for the first time."""
         try:
             is_stopped = self._stopper is not None and not self._stopper.goes_on(trial)
         except Exception:
-            log.exception("the stopper failed; trial %d goes on", trial.id)
+            log.exception("the stopper failed; trial %d continues", trial.id)
             return False
         is_first = is_stopped and trial.id not in self.steps
         if is_first:

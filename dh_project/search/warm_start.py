@@ -1,8 +1,9 @@
-"""What other searches found (``--warm-start results.csv``), for the searcher to begin with.
+"""Results of other searches for the searcher to begin with (``--warm-start results.csv``).
 
-The other search may have had another data set, so its objectives may lie on another scale. Where this search has
-some results of its own, a line through (what the nearest known point had there, what was found here) puts the known
-objectives on this search's scale; where the line falls, the other search misleads, and is not told.
+The other search may have had another data set, so its objectives may have another scale. Each result of this search
+is paired with the nearest point of the other search. A straight line fitted to the pairs (objective there, objective
+here) converts the other objectives to this search's scale. If the line falls, the other search is misleading, and
+its objectives are not used.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from dh_project.search.searchers.cube import Cube
 from dh_project.trial.trial import Point, Trial
 
 FEWEST = 5
-"""Own results before a line is drawn; until then known objectives are told as they are."""
+"""Fewest results of this search for a fit. With fewer, the other objectives are used unchanged."""
 
 
 class Source(NamedTuple):
-    """Another search's results, as far as they lie in the space.
+    """The results of another search that lie in this problem's space.
 
     Attributes:
-        path: The file, absolute.
-        results: Points and their objectives, None where a trial failed.
-        passed_over: Rows that lie outside of the space.
+        path: The absolute path of the results file.
+        results: Points and their objectives; None if the trial failed.
+        passed_over: Number of rows outside of the space.
     """
 
     path: str
@@ -42,16 +43,16 @@ class Source(NamedTuple):
 
 
 def read_source(path: Path, problem: HpProblem) -> Source:
-    """Read a results file, today's or an old one, failures among its rows.
+    """Read all rows of a results file in today's or an old format, also those of failed trials.
 
     Raises:
-        UserError: It is no results file, or no row of it lies in the problem's space.
+        UserError: The file is not a results file, or none of its rows lies in the problem's space.
     """
     try:
         outcomes = read_outcomes(path)
     except UserError as error:
         aside = sorted(path.parent.glob(f"earlier-*/{path.name}"))
-        hint = f" (or is it {aside[-1]}, which --fresh put aside?)" if aside and not path.exists() else ""
+        hint = f" (did you mean {aside[-1]}, which --fresh moved?)" if aside and not path.exists() else ""
         raise UserError(f"--warm-start {error}{hint}") from None
     results, first = [], ""
     for cells, objective in outcomes:
@@ -67,10 +68,12 @@ def read_source(path: Path, problem: HpProblem) -> Source:
 
 
 def _point_of(cells: Mapping[str, Any], problem: HpProblem) -> Point:
-    """Return the point of a row's cells, which do not tell ``1`` from ``"1"``, nor None from nothing.
+    """Return the point of a row's cells, with the types of the problem's choices.
+
+    A CSV cell does not tell ``1`` from ``"1"``, or None from an empty text.
 
     Raises:
-        UserError: It lies outside of the space.
+        UserError: The point lies outside of the space.
     """
     point = {}
     for name, dimension in problem.space.items():
@@ -88,15 +91,15 @@ def _point_of(cells: Mapping[str, Any], problem: HpProblem) -> Point:
 
 
 def on_one_scale(cube: Cube, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:
-    """Return the known trials with objectives on the scale of this search's own.
+    """Return trials of other searches with objectives on the scale of this search.
 
     Args:
         cube: The space.
         known: Trials of other searches.
-        ended: Trials of this search.
+        ended: Ended trials of this search.
 
     Returns:
-        The known trials; none of those with an objective where they go against what was found here.
+        The known trials; only those without an objective if the others contradict the results of this search.
     """
     theirs = [trial for trial in known if trial.objective is not None]
     own = [trial for trial in ended if trial.objective is not None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dh_project.common.errors import UserError
+
 
 @dataclass(frozen=True)
 class TrialShape:
@@ -18,6 +20,9 @@ class TrialShape:
         cores: Cores of each process. None gives each process an even share of its node.
         gpus: GPUs of each process; below 1, several processes share a GPU. None means one if there are GPUs.
 
+    Raises:
+        UserError: A value is no number, or less than 1.
+
     Example:
         Four processes on two nodes, each with 8 cores and one GPU:
 
@@ -30,6 +35,14 @@ class TrialShape:
     nodes: int = 1
     cores: int | None = 1
     gpus: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("processes", "nodes", "cores"):
+            number = getattr(self, name)
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+                raise UserError(f"trial.{name}={number!r}: give a whole number from 1 on")
+        if not isinstance(self.gpus, int | float | None):
+            raise UserError(f"trial.gpus={self.gpus!r}: give a number")
 
     @property
     def processes_per_node(self) -> int:

@@ -4,7 +4,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
+from rock_salt import halides
 
 SHARED_ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "mp33k.tar.xz"
 
@@ -13,18 +14,7 @@ needs_shared_archive = pytest.mark.skipif(
 )
 
 
-def rock_salt(cation: str, anion: str, edge: float = 5.6) -> Structure:
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(edge), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    )
-
-
-CRYSTALS = {
-    f"{cation}{anion}": rock_salt(cation, anion, 4 + 0.1 * position).get_primitive_structure()
-    for position, (cation, anion) in enumerate(
-        (a, b) for a in ("Li", "Na", "K", "Rb") for b in ("F", "Cl", "Br")
-    )
-}
+CRYSTALS = halides()
 
 
 def write_folder(folder: Path, crystals: dict[str, Structure], labels: dict[str, str] | None = None) -> Path:

@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
+from rock_salt import halides
 
 from dh_project.cli import main
 
@@ -12,18 +13,7 @@ SMALL = ["--atom-fea-len", "8", "--h-fea-len", "8", "--n-conv", "1", "--batch-si
 """Options of a fast training."""
 
 
-def rock_salt(cation: str, anion: str, edge: float) -> Structure:
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(edge), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    ).get_primitive_structure()
-
-
-HALIDES = {
-    f"{cation}{anion}": rock_salt(cation, anion, 4 + 0.1 * position)
-    for position, (cation, anion) in enumerate(
-        (a, b) for a in ("Li", "Na", "K", "Rb") for b in ("F", "Cl", "Br")
-    )
-}
+HALIDES = halides()
 
 
 def write_cifs(folder: Path, crystals: dict[str, Structure]) -> Path:

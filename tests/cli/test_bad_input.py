@@ -49,6 +49,13 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--surrogate-model", "ETT"], "did you mean 'ET'?"),
         (["--acq-func", "UCBB"], "did you mean 'UCB"),
         (["--max-eval", "3"], "did you mean '--max-evals'?"),
+        (["--workers", "3"], "did you mean '--num-workers'?"),
+        (["--n-trials", "3"], "'--n-trials' (here: --max-evals)"),
+        (["--max_epochs=3"], "(here: --run-kwargs epochs=N)"),
+        (["--resume"], "'--resume' (here: the same command again continues the search)"),
+        (["--scheduler", "pbs"], "(here: --stopper ends trials early; the batch scheduler is known"),
+        (["--partition", "debug"], "(here: deephyper submit SITE --queue QUEUE)"),
+        (["--shape", "3"], "unknown argument '--shape' (see"),
         (["--cache-key", "uuid"], "no longer an option: results are never looked up"),
         (["--ray-num-cpus", "4"], "no longer an option: how many trials run at a time is --num-workers"),
         (["--evaluator", "rayhorovod"], "'rayhorovod' is gone: a trial of several processes is"),
@@ -61,14 +68,14 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--num-gpus-per-task", "-1"], "give 0 or more"),
         (["--walltime", "90:00"], "write hours, minutes and seconds: 3:00:00"),
         (["--walltime", "0:00:00"], "write hours, minutes and seconds"),
-        (["--walltime", "30"], "the margin of 60 s leaves no time; give a shorter --margin"),
-        (["--margin", "30"], "give that too, with --walltime"),
+        (["--walltime", "30"], "the margin of 60 s leaves no time; give a shorter margin"),
+        (["--margin", "30"], "margin: it is a part of the job's time limit; give walltime, too"),
         (["--trial-memory", "8G"], "'8G' is no number"),
         (["--max-failures", "0"], "failures in a row (10), their share (0.5), or -1"),
         (["--max-failures", "2.5"], "failures in a row (10)"),
         (["--max-failures", "100%"], "failures in a row (10)"),
         (["--max-failures", "inf"], "failures in a row (10)"),
-        (["--kappa", "nan"], "--kappa nan: give a number from 0 on"),
+        (["--kappa", "nan"], "--kappa: NaN equals nothing"),
         (["--xi", "-3"], "--xi -3: give a number from 0 on"),
         (["--stopper", "medain"], "did you mean 'median'?"),
         (["--stopper", "bandit"], "slack_factor=0.2 or slack_amount=0.05"),
@@ -88,7 +95,7 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--run-kwargs", "second=3"], "did you mean 'seconds'"),
         (["--run-kwargs", "seconds"], "key=value"),
         (["--run-kwargs", "seconds=-1"], "it must not be negative"),
-        (["--evaluator", "mpi", "--rank-timeout", "1"], "give at least 4"),
+        (["--evaluator", "mpi", "--rank-timeout", "1"], "this is a single process; start ranks"),
     ],
 )
 def test_options(refused, samples, more, said):
@@ -157,7 +164,7 @@ def test_run_modules_that_fail_before_the_search(refused, samples, here, text, s
 
 
 def test_missing_options_are_named(refused):
-    assert "--problem, --run" in refused(["hps", "ambs"])
+    assert "--problem and --run are missing" in refused(["hps", "ambs"])
 
 
 def test_an_unknown_command_gets_the_near_one(refused):

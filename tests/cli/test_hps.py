@@ -187,7 +187,7 @@ def test_a_file_that_was_learnt_need_not_be_there_any_more(hps, samples, tmp_pat
 
 def test_fresh_puts_the_earlier_search_aside(hps, tmp_path):
     hps("--max-evals", "2")
-    assert "put aside" in hps("--max-evals", "3", "--fresh").stdout
+    assert "moved the earlier search to" in hps("--max-evals", "3", "--fresh").stdout
     assert len(rows(tmp_path)) == 3
     assert len(rows(tmp_path / "earlier-1")) == 2
 

@@ -111,7 +111,10 @@ def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
         ),
         (["hps", "fresh", "--with", "data=."], "data: the template torch has no such option; valid: none"),
         (["hps", "fresh", "--template", "cgcnn", "--with", "date=."], "did you mean 'data'"),
-        (["hps", "fresh", "--template", "cgcnn", "--with", "data=nowhere"], "data=nowhere: there is no such file"),
+        (
+            ["hps", "fresh", "--template", "cgcnn", "--with", "data=nowhere"],
+            "data=nowhere: there is no such file",
+        ),
         (["hps", "fresh", "--template", "cgcnn", "--with", "data=."], "data=.: it holds no id_prop.csv"),
         (["hps", "fresh", "--template", "script", "--with", "script"], "not of the form key=value"),
         (

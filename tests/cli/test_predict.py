@@ -17,7 +17,8 @@ import pytest
 import small_trainings
 import torch
 from pymatgen.core import Lattice, Structure
-from small_trainings import HALIDES, rock_salt, train, write_cifs
+from rock_salt import rock_salt
+from small_trainings import HALIDES, train, write_cifs
 
 from dh_project.cgcnn_mp.training import download
 from dh_project.cli import main
@@ -146,7 +147,7 @@ def test_unusable_crystals_are_named_with_their_reasons(predict, trained, halide
 
 
 def test_an_element_without_features_is_named(predict, trained, tmp_path):
-    crystals = {"NaCl": HALIDES["NaCl"], "MdCl": rock_salt("Md", "Cl", 5.5)}
+    crystals = {"NaCl": HALIDES["NaCl"], "MdCl": rock_salt("Md", "Cl", 5.5).get_primitive_structure()}
     rows, said = predict(trained, write_cifs(tmp_path / "some", crystals))
     assert [row["id"] for row in rows] == ["NaCl"]
     assert "MdCl: the element of atomic number 101 has no features" in said

@@ -139,7 +139,7 @@ def test_a_site_whose_gpus_the_shipped_model_does_not_use_says_so(submit):
     assert "note         the shipped CGCNN uses no Intel GPU" in said
 
 
-def test_a_ray_cluster_is_started_where_it_is_asked_for(submit):
+def test_a_ray_cluster_is_started_if_it_is_asked_for(submit):
     _, script, _ = submit("--dry-run", "--evaluator", "ray", "--searcher", "random")
     assert "ray start --head" in script
     assert "hps random" in script

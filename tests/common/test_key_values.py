@@ -27,6 +27,30 @@ def test_values_have_the_type_they_look_like():
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("60:20:20", "60:20:20"),
+        ("011", 11),
+        ("0o11", 9),
+        ("0x1F", 31),
+        ("No", "No"),
+        ("off", "off"),
+        ("1_000", "1_000"),
+        ("+3", 3),
+        ("-.5", -0.5),
+        ("2.", 2.0),
+        ("None", None),
+        ("{a: yes, b: [~, 1E3]}", {"a": "yes", "b": [None, 1000.0]}),
+        ("'2'", "2"),
+        ("<<", "<<"),
+    ],
+)
+def test_values_follow_the_core_schema_of_yaml_1_2(text, value):
+    [read] = parse_key_values([f"key={text}"]).values()
+    assert (read, type(read)) == (value, type(value))
+
+
 def test_a_path_that_begins_like_a_number_stays_text():
     assert parse_key_values(["data=../shared", "tag=2nd", "day=2026-11-21"]) == {
         "data": "../shared",

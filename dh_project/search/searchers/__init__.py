@@ -1,4 +1,4 @@
-"""Searchers: they propose points and learn from trials. AMBS is DeepHyper's CBO; others stand beside it."""
+"""Searchers propose points and learn from the results of trials. AMBS is DeepHyper's CBO."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ SEARCHERS = ("ambs", "random")
 
 
 def check_searcher(name: str, settings: Mapping[str, Any]) -> AMBSSettings | None:
-    """Check the name of a searcher and its settings, and return those of ``ambs``.
+    """Check the name of a searcher and its settings.
+
+    Returns:
+        The settings of ``ambs``; None for another searcher.
 
     Raises:
         UserError: The searcher or a setting is unknown, or a value is out of range.
@@ -27,7 +30,7 @@ def check_searcher(name: str, settings: Mapping[str, Any]) -> AMBSSettings | Non
         return AMBSSettings.checked(**settings)
     if settings:
         raise UserError(
-            f"{next(iter(settings))}: random search has no model; leave it out, or search with ambs"
+            f"{next(iter(settings))}: random search has no model; leave the setting out, or search with ambs"
         )
     return None
 
@@ -41,10 +44,17 @@ def create_searcher(
         name: ``ambs`` or ``random``.
         problem: The space.
         seed: Seed of the proposals.
-        settings: Those of ``ambs``, by name (:class:`AMBSSettings`).
+        settings: Settings of ``ambs`` by name (:class:`AMBSSettings`).
 
     Raises:
         UserError: The searcher or a setting is unknown, or a value is out of range.
+
+    Example:
+        >>> from dh_project.problem import HpProblem
+        >>> problem = HpProblem()
+        >>> _ = problem.add_dim("x", (0.0, 1.0))
+        >>> len(create_searcher("random", problem, seed=1).propose(0, 2, ended=[], pending=[]))
+        2
     """
     checked = check_searcher(name, settings or {})
     if checked is not None:

@@ -1,11 +1,10 @@
-"""Asynchronous model-based search: DeepHyper's CBO, driven through ``ask`` and ``tell`` as a pure function.
+"""Asynchronous model-based search: DeepHyper's CBO, called by ``ask`` and ``tell`` as a pure function.
 
-Each call makes one fresh CBO, seeded by (seed, number) and told the ended trials. A CBO that is carried along
-proposes the same point again until it is told something, and cannot be rebuilt after an interruption; a fresh
-one needs nothing but the journal. Points are given in the unit cube (:mod:`~dh_project.search.searchers.cube`): there
-its models see a logarithmic range as it was meant and any space is one of plain numbers. It chooses among
-candidates that keep away from the pending points, so it needs no lies about their objectives, which with many
-workers drown the data.
+Each call creates a new CBO, seeded by (seed, number), and tells it the ended trials. A CBO that is kept would propose
+the same point again until it is told a result, and could not be rebuilt after an interruption. A new one needs only
+the journal. Points are rows in the unit cube (:mod:`~dh_project.search.searchers.cube`), so that the models see
+logarithmic ranges as such and all spaces have the same form. CBO chooses among candidates that keep a distance from
+the pending points. So it needs no invented objectives for them, which outnumber the real data with many workers.
 """
 
 from __future__ import annotations
@@ -32,25 +31,25 @@ from dh_project.user_code.importing import without_mpi4py
 log = logging.getLogger("dh_project")
 
 PERIOD = 10
-"""Proposals in which kappa and xi decay, before they start high again (DeepHyper's own schedule)."""
+"""Number of proposals over which kappa and xi decay before they start again (DeepHyper's own schedule)."""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
 
 ANYWHERE, NEARBY = 500, 500
-"""Candidates drawn from the whole space, and around the best trials."""
+"""Number of candidates from the whole space, and around the best trials."""
 
 PARENTS = 10
-"""Best trials around which candidates are drawn."""
+"""Number of best trials around which candidates are drawn."""
 
 SPARE = 10
-"""How many times more points are asked for than are wanted, for some are near to each other."""
+"""CBO is asked for this many times more points than needed, because some are near each other."""
 
 EQUAL = 1e-9
-"""Distance below which two points are one, but for rounding."""
+"""Distance below which two points are equal up to rounding."""
 
 
 class AMBS(Searcher):
-    """Proposes where a surrogate model of the objective promises most.
+    """Proposes the points that a surrogate model of the objective ranks highest.
 
     Args:
         problem: The space to search.
@@ -63,6 +62,13 @@ class AMBS(Searcher):
     def __init__(self, problem: HpProblem, seed: int, settings: AMBSSettings) -> None:
         super().__init__(problem, seed)
         self.settings = settings
+        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
+        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn|tqdm)\b")
+        for name in (
+            "deephyper",
+            "ray.widgets",
+        ):  # in a notebook, tqdm and Ray ask for widgets that no search uses
+            logging.getLogger(name).setLevel(logging.WARNING)
         with without_mpi4py():
             from deephyper.hpo import CBO
             from deephyper.hpo import HpProblem as DeepHyperProblem
@@ -70,23 +76,20 @@ class AMBS(Searcher):
         self._names = [f"feature{index:03d}" for index in range(self.cube.width)]
         self._features = cs.ConfigurationSpace(dict.fromkeys(self._names, (0.0, 1.0)))
         self._surrogate = settings.surrogate_for(self.cube.width)
-        logging.getLogger("deephyper").setLevel(logging.WARNING)
-        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
-        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn)\b")
 
     def candidates(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> Iterator[Point]:
-        """Yield the points that one fresh CBO ranks highest; random ones while there are few trials."""
+        """Yield the points that a new CBO ranks highest; random points if there are few trials."""
         has_model = len(ended) >= self.settings.n_initial_points and any(
             trial.objective is not None for trial in ended
         )
         if has_model and self._surrogate != "DUMMY" and self._names:
             try:
                 rows = self._ranked(number, count, ended, pending)
-            except ValueError as error:  # LinAlgError among them: a long search shall not end for one bad fit
+            except ValueError as error:  # also LinAlgError: one failed fit must not end a long search
                 log.warning(
-                    "proposal %d is a random point, for the model failed: %s", number, one_line(error)
+                    "proposal %d is a random point, because the model failed: %s", number, one_line(error)
                 )
             else:
                 for row in rows:
@@ -107,7 +110,7 @@ class AMBS(Searcher):
         drawn = self._drawn(number, vectors, objectives, pending)
         cbo = self._cbo(number, drawn)
         cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
-        asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge's choice is in the first alone
+        asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge applies to the first call only
         return [self.cube.vector(np.array([row[name] for name in self._names])) for row in asked]
 
     def _drawn(
@@ -117,7 +120,7 @@ class AMBS(Searcher):
         objectives: Sequence[float | None],
         pending: Sequence[Trial],
     ) -> np.ndarray:
-        """Return what CBO may choose among: rows of the whole space and around the best trials, free and new."""
+        """Return CBO's candidates: rows of the whole space and around the best trials, not near any known point."""
         succeeded = [index for index, objective in enumerate(objectives) if objective is not None]
         best = sorted(succeeded, key=lambda index: -(objectives[index] or 0.0))[:PARENTS]
         seed = self.seed_of(number, 1)
@@ -129,11 +132,11 @@ class AMBS(Searcher):
         return rows[free] if free.any() else rows
 
     def _rows(self, vectors: np.ndarray) -> list[dict[str, float]]:
-        """Return rows as CBO takes them."""
+        """Return rows in the form of CBO's points."""
         return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
 
     def _cbo(self, number: int, drawn: np.ndarray) -> Any:
-        """Return a fresh CBO that chooses among the drawn rows."""
+        """Return a new CBO that chooses among the drawn rows."""
         settings, seed = self.settings, self.seed_of(number, 0)
         decay = number % PERIOD / PERIOD
         model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
@@ -148,7 +151,9 @@ class AMBS(Searcher):
             acq_func_kwargs={
                 "kappa": _decayed(settings.kappa, FINAL["kappa"], decay),
                 "xi": _decayed(settings.xi, FINAL["xi"], decay),
-                "scheduler": {"type": "constant"},  # ours: a fresh CBO does not know how far the search is
+                "scheduler": {
+                    "type": "constant"
+                },  # we decay them: a new CBO does not know the number of the proposal
             },
             acq_optimizer="sampling",
             acq_optimizer_kwargs={
@@ -163,5 +168,5 @@ class AMBS(Searcher):
 
 
 def _decayed(start: float, end: float, part: float) -> float:
-    """Return the value after a part (0 to 1) of its exponential decay."""
+    """Return a value after a share (0 to 1) of its exponential decay from start to end."""
     return start if start <= end else start * math.exp(part * math.log(end / start))

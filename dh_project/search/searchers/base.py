@@ -1,24 +1,22 @@
-"""The contract of a searcher, and the part of it that all searchers share.
+"""The interface of a searcher, and the part of its contract that all searchers share.
 
-A searcher knows points and objectives, nothing of machines. What it promises, and what
-:class:`dh_project.testing.searcher.SearcherContract` tests:
+:class:`dh_project.testing.searcher.SearcherContract` tests an implementation:
 
-* **It is a pure function.** The proposals depend on the problem, the seed, ``number``, ``count``, ``ended`` and
-  ``pending``, on nothing else: no state is carried from call to call, no clock is read, no global random state
-  is used. So a search that was resumed proposes what the uninterrupted one would have, given the same knowledge.
-* **What it may read** is, of an ended trial, ``id``, ``point``, ``state``, ``objective`` and ``reports``, and of a
-  pending one ``id`` and ``point``: its other attributes may change meanwhile. Trials and the sequences that hold
-  them are the search's: a searcher changes none of them, nor the problem, whose space and starting points are
-  fixed once the searcher is made.
-* **It is called from a thread** other than the one that runs the search, by one caller at a time.
-* **Ended trials** come in the order of their ends. Those without an objective (failed, timed out, …) are among
-  them, perhaps before any success or with none at all. Ids are unique; negative ones belong to trials of an
-  earlier search (a warm start), whose points lie in the space though another searcher chose them.
-* **Pending trials** have no objective yet: they run, wait to go on, or were proposed and not yet started.
-* **Exactly count points** come back, each in the space, in plain types, without inactive hyperparameters.
-* **No point is near** a pending one or another of the same call (:data:`TOO_NEAR`), as far as the space has room.
+* **Pure function**: proposals depend only on the problem, the seed, ``number``, ``count``, ``ended`` and ``pending``.
+  A searcher keeps no state between calls, reads no clock, and uses no global random state. So a resumed search
+  proposes the same points as an uninterrupted one, given the same results.
+* **Read access**: a searcher may read ``id``, ``point``, ``state``, ``objective`` and ``reports`` of an ended trial,
+  and ``id`` and ``point`` of a pending one. Other attributes of pending trials may change during the call. A searcher
+  must not change trials, their sequences, or the problem. The problem does not change after the searcher is created.
+* **Threads**: the search calls it from another thread than its own, one call at a time.
+* **Ended trials** are in the order of their ends. Some have no objective (failed, timed out, ...), perhaps all. Ids
+  are unique. Negative ids belong to trials of another search (a warm start), whose points lie in the space.
+* **Pending trials** have no objective yet: they are running, interrupted, or not yet started.
+* **Result**: exactly ``count`` points of the space, with plain types and without inactive hyperparameters.
+* **Distance**: no point is near a pending one or another one of the same call (:data:`TOO_NEAR`), if the space has
+  room.
 
-A subclass implements :meth:`Searcher.candidates` alone and need not look at the pending trials.
+A subclass only implements :meth:`Searcher.candidates`. It need not look at the pending trials.
 """
 
 from __future__ import annotations
@@ -33,26 +31,36 @@ from dh_project.search.searchers.cube import Cube, distances
 from dh_project.trial.trial import Point, Trial
 
 TOO_NEAR = 0.01
-"""Points whose choices agree and whose numbers differ by less than this share of their range are near."""
+"""Two points are near if their choices are equal and their numbers differ by less than this share of the range."""
 
 TRIES = 3
-"""Rounds of random candidates, each with seeds of its own, before a neighbour of one is taken."""
+"""Number of rounds of random candidates before :meth:`Searcher.propose` takes a free point near the best one."""
 
 NEIGHBOURS = 1000
-"""Random points among which that neighbour is found."""
+"""Number of random points from which that point is chosen."""
 
 
 class Searcher(ABC):
-    """Proposes points; see the module for what it promises.
+    """Base class of searchers. The module's docstring states the contract.
 
     Args:
         problem: The space to search.
         seed: Equal seeds give equal proposals.
 
     Attributes:
-        name: The word that the command line and the journal use.
-        learns: Whether proposals depend on results; if so, they are made ahead of time and anew as results come.
-        cube: The problem's points as rows of numbers.
+        name: Name of the searcher on the command line and in the journal.
+        learns: Whether proposals depend on results. If so, proposals in stock are replaced as results arrive.
+        cube: Converts points to rows of numbers.
+
+    Example:
+        >>> class Corner(Searcher):
+        ...     name = "corner"
+        ...     def candidates(self, number, count, ended, pending):
+        ...         return [{"x": 0.0}]
+        >>> problem = HpProblem()
+        >>> _ = problem.add_dim("x", (0.0, 1.0))
+        >>> Corner(problem, seed=1).propose(0, 1, ended=[], pending=[])
+        [{'x': 0.0}]
     """
 
     name: str
@@ -66,18 +74,17 @@ class Searcher(ABC):
     def propose(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> list[Point]:
-        """Return the proposals ``number`` to ``number + count - 1``, given what is known.
+        """Return the proposals ``number`` to ``number + count - 1``.
 
         Args:
-            number: Proposals before these, from 0 (starting points are not proposals).
-            count: How many are wanted, at least 1.
-            ended: Finished trials, those without an objective among them, in the order of their ends.
-            pending: Trials whose objective is still to come.
+            number: Number of earlier proposals. Starting points are not proposals.
+            count: Number of proposals, at least 1.
+            ended: Ended trials, also those without an objective, in the order of their ends.
+            pending: Trials without an objective yet.
 
         Returns:
-            ``count`` points that are near neither to a pending one nor to one another. Where the candidates do
-            not suffice, the free points nearest to the best of them; where the space holds none that is free,
-            the farthest from all others.
+            ``count`` points that are not near a pending one or each other. If there are too few candidates, the free
+            points nearest to the best candidate. If the space has no free point, those farthest from all others.
         """
         taken = self.cube.vectors([trial.point for trial in pending])
         chosen: list[Point] = []
@@ -93,7 +100,7 @@ class Searcher(ABC):
         return chosen + self._free(number, count - len(chosen), wanted, taken)
 
     def _free(self, number: int, count: int, wanted: np.ndarray | None, taken: np.ndarray) -> list[Point]:
-        """Return random points that are near to none taken (rows), the nearest to the wanted row first."""
+        """Return random points that are not near any taken row, those nearest to the wanted row first."""
         others = self.cube.sample(NEIGHBOURS, self.seed_of(number, TRIES))
         rank = distances(others, others[:1] if wanted is None else wanted)
         room = distances(others, taken)
@@ -109,11 +116,11 @@ class Searcher(ABC):
     def candidates(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> Iterable[Point]:
-        """Return or yield points for ``count`` proposals, the best first, rather more than ``count``.
+        """Return or yield points for ``count`` proposals, the best first. There may be more than ``count``.
 
-        Those near to a pending trial or to an earlier candidate are left out by :meth:`propose`.
+        :meth:`propose` leaves out points that are near a pending trial or an earlier candidate.
         """
 
     def seed_of(self, number: int, attempt: int) -> int:
-        """Return the seed, below 2**31, of one attempt at one proposal."""
+        """Return the seed, below 2**31, for one attempt to make one proposal."""
         return int(np.random.SeedSequence([self.seed, number, attempt]).generate_state(1)[0] >> 1)

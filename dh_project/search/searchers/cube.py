@@ -1,8 +1,7 @@
-"""Points as rows of numbers: what distances are measured in and what a model is fitted to.
+"""Converts points to rows of numbers, for distances and models.
 
-The row of a point has one column for each hyperparameter, in the space's order: numbers are scaled to [0, 1] over
-their range (over its logarithm where the range is logarithmic), choices are counted from 0, and an inactive
-hyperparameter is :data:`INACTIVE`.
+A row has one column per hyperparameter, in the space's order. A number is scaled to [0, 1] over its range, or over
+the logarithm of a logarithmic range. A choice is its index. An inactive hyperparameter is :data:`INACTIVE`.
 """
 
 from __future__ import annotations
@@ -18,24 +17,31 @@ from dh_project.problem import HpProblem
 from dh_project.trial.trial import Point
 
 INACTIVE = -1.0
-"""At least 1 from every active value, as one choice is from another."""
+"""Its distance from every active value is at least 1, the same as between two choices."""
 
 CHANGED = 0.15
-"""Share of a neighbour's choices that are drawn anew."""
+"""Share of a neighbour's choices that are drawn at random."""
 
 STEPS = (0.01, 0.3)
 """Smallest and largest standard deviation of a neighbour's numbers, as a share of their range."""
 
 
 class Cube:
-    """The rows of a problem's points.
+    """Converts between points of a problem and rows.
 
     Args:
-        problem: Its space is read; it is not changed, but for the random state that :meth:`sample` seeds.
+        problem: The problem. Only the random state of its space is changed, by :meth:`sample`.
 
     Attributes:
         dimensions: The hyperparameters, in the space's order.
-        choices: How many choices each has, int (hyperparameters,); 0 for a number.
+        choices: Number of choices of each hyperparameter, int (hyperparameters,); 0 for a number.
+
+    Example:
+        >>> problem = HpProblem()
+        >>> _ = problem.add_dim("lr", (0.01, 1.0, "log-uniform"))
+        >>> _ = problem.add_dim("optim", ["SGD", "Adam"])
+        >>> Cube(problem).vectors([{"lr": 0.1, "optim": "Adam"}])
+        array([[0.5, 1. ]])
     """
 
     def __init__(self, problem: HpProblem) -> None:
@@ -61,27 +67,30 @@ class Cube:
         """Return the point of one row (hyperparameters,).
 
         Raises:
-            UserError: The space forbids it.
+            UserError: The space forbids the point.
         """
         active = [(d, value) for d, value in zip(self.dimensions, vector, strict=True) if value != INACTIVE]
         return self.problem.checked({d.name: d.to_value(np.array([value]))[0] for d, value in active})
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        """Return the rows of ``count`` random points of the space."""
+        """Return the rows of ``count`` random points of the space: float64 (count, hyperparameters)."""
         self.problem.space.seed(seed)
         drawn = self.problem.space.sample_configuration(max(2, count))[:count]  # a list, for a count of 1 too
         rows = [configuration.get_array() for configuration in drawn]
         return np.nan_to_num(np.array(rows), nan=INACTIVE)
 
     def around(self, parents: np.ndarray, count: int, seed: int) -> np.ndarray:
-        """Return rows near to parents: numbers moved a little, some choices drawn anew.
+        """Return rows near parents: some numbers are changed slightly, and some choices are drawn at random.
 
-        A hyperparameter on which another depends stays, so that what is active stays active.
+        Hyperparameters on which others depend keep their values, so that the same hyperparameters stay active.
 
         Args:
-            parents: Rows (parents, hyperparameters).
-            count: Neighbours to draw; those that the space forbids are left out.
-            seed: Equal seeds give equal neighbours.
+            parents: Rows, float64 (parents, hyperparameters).
+            count: Number of rows to draw; forbidden ones are left out.
+            seed: Equal seeds give equal rows.
+
+        Returns:
+            At most ``count`` rows, float64 (rows, hyperparameters).
         """
         random = np.random.RandomState(seed)
         rows = parents[random.randint(len(parents), size=count)]
@@ -109,7 +118,7 @@ class Cube:
             allowed &= ~clause.is_forbidden_vector_array(with_nan)
         return rows[allowed]
 
-    # ---- what a model sees
+    # ---- features for models
 
     @property
     def width(self) -> int:
@@ -117,10 +126,10 @@ class Cube:
         return self.features(np.zeros((1, len(self.dimensions)))).shape[1]
 
     def features(self, vectors: np.ndarray) -> np.ndarray:
-        """Return rows as a model takes them: each feature in [0, 1], float64 (points, features).
+        """Return the features of rows: float64 (points, features), each in [0, 1].
 
-        An unordered choice among k is k features of which one is 1; what is inactive is 0; what never varies is
-        left out.
+        A choice among k unordered values has k features, one of which is 1. The features of an inactive
+        hyperparameter are 0. A hyperparameter with one value has no feature.
         """
         blocks = []
         for column, kind in enumerate(self._kinds):
@@ -136,7 +145,7 @@ class Cube:
         return np.concatenate([np.empty((len(vectors), 0)), *blocks], axis=1)
 
     def vector(self, features: np.ndarray) -> np.ndarray:
-        """Return the row (hyperparameters,) that has these features (features,), with all of it active."""
+        """Return the row (hyperparameters,) of features (features,), with all hyperparameters active."""
         row, start = np.zeros(len(self.dimensions)), 0
         for column, kind in enumerate(self._kinds):
             size = int(self.choices[column])
@@ -150,7 +159,7 @@ class Cube:
 
 
 def _choices(dimension: Hyperparameter) -> int:
-    """Return how many choices there are; 0 for a number."""
+    """Return the number of choices; 0 for a number."""
     if isinstance(dimension, cs.CategoricalHyperparameter):
         return len(dimension.choices)
     if isinstance(dimension, cs.OrdinalHyperparameter):
@@ -159,7 +168,7 @@ def _choices(dimension: Hyperparameter) -> int:
 
 
 def _kind(dimension: Hyperparameter) -> str:
-    """Return how a hyperparameter becomes features."""
+    """Return how a hyperparameter is converted to features: constant, choice, order or number."""
     if _choices(dimension) == 1 or getattr(dimension, "size", 0) == 1:
         return "constant"
     if isinstance(dimension, cs.CategoricalHyperparameter):
@@ -168,10 +177,13 @@ def _kind(dimension: Hyperparameter) -> str:
 
 
 def distances(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return each row's distance to the nearest of other rows: float64 (rows,), infinite where there are none.
+    """Return each row's distance to the nearest of other rows: float64 (rows,); infinite if there are no others.
 
-    The distance of two rows is the largest difference of a column, so 1 or more where a choice differs or where
-    only one of the two has a hyperparameter.
+    The distance of two rows is their largest difference in a column. It is 1 or more if a choice differs, or if a
+    hyperparameter is active in only one of them.
+
+    >>> distances(np.array([[0.0, 0.5]]), np.array([[0.1, 0.8], [1.0, 0.5]]))
+    array([0.3])
     """
     if not len(others):
         return np.full(len(vectors), np.inf)

@@ -9,7 +9,7 @@ from dh_project.trial.trial import Point, Trial
 
 
 class RandomSearcher(Searcher):
-    """Samples the space, whatever was found."""
+    """Samples the space at random, independent of results."""
 
     name = "random"
     learns = False

@@ -1,4 +1,4 @@
-"""Settings of AMBS, with the names that old DeepHyper gave to them."""
+"""Settings of AMBS, named as in old DeepHyper."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from dh_project.common.errors import UserError, unknown
 SURROGATES = ("auto", "GP", "ET", "RF", "DUMMY")
 ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
 OLD_ACQUISITIONS = {"LCB": "UCB"}
-"""Old DeepHyper minimised: its lower confidence bound is the upper one of a maximised objective."""
+"""Old DeepHyper minimised; its lower confidence bound is the upper bound of a maximised objective."""
 
 MOST_FEATURES = 50
-"""Features up to which ``auto`` takes a Gaussian process; its cost grows with them, that of trees hardly."""
+"""Largest number of features with which ``auto`` uses a Gaussian process. Its cost grows with the features."""
 
 
 @dataclass(frozen=True)
 class AMBSSettings:
-    """How AMBS models and chooses. docs/ambs.rst says where the defaults come from.
+    """Settings of the surrogate model and the acquisition function. ``docs/ambs.rst`` explains the defaults.
 
     Attributes:
         surrogate_model: ``GP`` (Gaussian process), ``ET`` (extremely randomised trees), ``RF`` (random forest),
-            ``DUMMY`` (random sampling), or ``auto``: ``GP``, in spaces of more than 50 features ``ET``.
-        acq_func: Acquisition function; with a final ``d`` it uses the epistemic part of the uncertainty alone,
-            where the surrogate tells the parts apart (``ET`` and ``RF``).
-        kappa: How much uncertainty counts in UCB, at the start of its decay.
-        xi: How much better a point must promise to be in EI and PI, likewise.
-        n_initial_points: Trials, starting points among them, before the first model.
-        n_jobs: Cores for the surrogate.
+            ``DUMMY`` (random sampling), or ``auto``: ``GP``, or ``ET`` in spaces of more than 50 features.
+        acq_func: Acquisition function. With a final ``d`` it uses only the epistemic part of the uncertainty, if the
+            surrogate separates the parts (``ET`` and ``RF``).
+        kappa: Weight of the uncertainty in UCB, at the start of its decay.
+        xi: Least expected improvement in EI and PI, at the start of its decay.
+        n_initial_points: Number of trials, including starting points, before the first model.
+        n_jobs: Number of cores for the surrogate.
+
+    Example:
+        >>> AMBSSettings.checked(acq_func="LCB").acq_func
+        'UCB'
     """
 
     surrogate_model: str = "auto"
@@ -40,10 +44,10 @@ class AMBSSettings:
 
     @classmethod
     def checked(cls, surrogate_model: str = "auto", acq_func: str = "UCBd", **numbers: float) -> AMBSSettings:
-        """Return settings, old names translated.
+        """Return settings, with old names of acquisition functions replaced.
 
         Raises:
-            UserError: A name is unknown, DeepHyper cannot build the surrogate any more, or a number is out of range.
+            UserError: A name is unknown, DeepHyper no longer has the surrogate, or a number is out of range.
         """
         names = [each.name for each in fields(cls)]
         for name, value in numbers.items():
@@ -56,7 +60,7 @@ class AMBSSettings:
                 raise UserError(f"{name}={number}: give a whole number from 1 on")
         if surrogate_model in ("GBRT", "HGBRT"):
             raise UserError(
-                f"--surrogate-model {surrogate_model}: DeepHyper 0.13 cannot build it any more; use ET or RF"
+                f"--surrogate-model {surrogate_model}: DeepHyper 0.13 no longer has it; use ET or RF"
             )
         if surrogate_model not in SURROGATES:
             raise unknown("surrogate", surrogate_model, SURROGATES)
@@ -69,7 +73,7 @@ class AMBSSettings:
         return cls(surrogate_model, acq_func, **numbers)  # type: ignore[arg-type]
 
     def surrogate_for(self, width: int) -> str:
-        """Return the surrogate in a space of so many features."""
+        """Return the surrogate for a space of ``width`` features."""
         if self.surrogate_model != "auto":
             return self.surrogate_model
         return "GP" if width <= MOST_FEATURES else "ET"

@@ -1,4 +1,4 @@
-"""The surrogate models that CBO is given, and the trials that they are fitted to."""
+"""The surrogate models for CBO, and the choice of trials that they are fitted to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from scipy.optimize import minimize
 from dh_project.trial.trial import Trial
 
 MOST_TOLD = {"GP": 80, "ET": 1000, "RF": 1000}
-"""Most trials that a model is fitted to, so that a proposal costs the same however long the search is."""
+"""Largest number of trials for a fit. It bounds the cost of a proposal in long searches."""
 
 MOST_STEPS = 15
-"""Most steps in which a Gaussian process fits its length scales."""
+"""Largest number of optimizer steps for the length scales of a Gaussian process."""
 
 
 def most_telling(ended: Sequence[Trial], most: int) -> list[Trial]:
-    """Return at most so many trials, in their order: the best half, and others spread evenly over the search.
+    """Return at most ``most`` trials for a fit, in their order.
 
-    The best tell where the optimum is; the others, failures among them, where it is not.
+    One half are the best trials, which show where the optimum is. The others, also failures, are evenly spread over
+    the search and show where it is not.
 
     Args:
-        ended: Finished trials.
-        most: How many, at least 2.
+        ended: Ended trials.
+        most: Largest number of trials, at least 2.
+
+    Example:
+        >>> ended = [Trial(n, {}, "random", objective=-float(n)) for n in range(6)]
+        >>> [trial.id for trial in most_telling(ended, 4)]
+        [0, 1, 2, 5]
     """
     if len(ended) <= most:
         return list(ended)
@@ -50,7 +56,7 @@ def surrogate(name: str, width: int, seed: int) -> tuple[Any, dict[str, Any]]:
     from deephyper.skopt.learning import GaussianProcessRegressor
     from deephyper.skopt.learning.gaussian_process.kernels import ConstantKernel, Matern
 
-    # As CBO's own, with one bounded fit of the length scales in place of three unbounded ones: ten times faster.
+    # The same as CBO's own, but with one bounded fit of the length scales, not three unbounded ones: 10 times faster.
     scales = Matern(length_scale=np.ones(width), length_scale_bounds=[(0.05, 100.0)] * width, nu=2.5)
     process = GaussianProcessRegressor(
         kernel=ConstantKernel(1.0, (0.01, 1000.0)) * scales,
@@ -65,6 +71,6 @@ def surrogate(name: str, width: int, seed: int) -> tuple[Any, dict[str, Any]]:
 def _fit(
     loss: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray, bounds: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Return a kernel's parameters and their loss, as scikit-learn asks of an ``optimizer``."""
+    """Return a kernel's parameters and their loss, as scikit-learn requires from an ``optimizer``."""
     found = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": MOST_STEPS})
     return found.x, found.fun

@@ -1,4 +1,4 @@
-"""Stoppers: they end trials early that promise nothing."""
+"""Stoppers end trials early that are unlikely to become the best."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ STOPPERS: dict[str, type[Stopper]] = {"bandit": BanditStopper, "median": MedianS
 
 
 def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
-    """Return a stopper: ``median``, ``bandit``, or one's own (``my_module.MyStopper``, ``my_file.py``).
+    """Return a stopper.
+
+    Args:
+        name: ``median``, ``bandit``, or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
+        settings: Arguments of its constructor by name.
 
     Raises:
-        UserError: Its name or a setting is unknown, or a value is out of range.
+        UserError: The name or a setting is unknown, or a value is out of range.
+
+    Example:
+        >>> create_stopper("bandit", {"slack_factor": 0.2}).slack_factor
+        0.2
     """
     kind = STOPPERS[name] if name in STOPPERS else _own(name)
     parameters = inspect.signature(kind).parameters.values()
@@ -44,7 +52,9 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"cannot be made: {type(error).__name__}: {one_line(error)}") from None
+        raise UserError(
+            f"the stopper cannot be constructed: {type(error).__name__}: {one_line(error)}"
+        ) from None
 
 
 def _own(name: str) -> type[Stopper]:
@@ -52,7 +62,7 @@ def _own(name: str) -> type[Stopper]:
         raise unknown("stopper", name, STOPPERS)
     kind = load_attribute(name, "Stopper")
     if not (isinstance(kind, type) and issubclass(kind, Stopper)):
-        raise UserError("this is no Stopper; derive it from dh_project.search.stoppers.base.Stopper")
+        raise UserError("this is not a Stopper; derive it from dh_project.search.stoppers.base.Stopper")
     if inspect.isabstract(kind):
         raise UserError(f"{kind.__name__} has no goes_on; name your own class: my_module.MyStopper")
     if not isinstance(getattr(kind, "name", None), str):

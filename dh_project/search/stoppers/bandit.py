@@ -1,4 +1,4 @@
-"""Bandit early termination, as HyperDrive and Azure ML name it."""
+"""Bandit early termination, as in Azure ML's HyperDrive."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from dh_project.trial.trial import Trial
 
 
 class BanditStopper(Stopper):
-    """Stops a trial that falls behind the best one's objective at the same step by more than a slack.
+    """Stops a trial whose objective is worse than the best one at the same step by more than a slack.
 
     Args:
-        slack_factor: Share by which it may be worse than the best: with 0.2 an error may be a fifth larger.
-        slack_amount: The same as a difference of objectives; one of the two is given.
-        evaluation_interval: Judge at each of so many steps.
-        delay_evaluation: Steps before the first judgement.
+        slack_factor: Slack as a share of the best objective. With 0.2, an error may be 20 % larger.
+        slack_amount: Slack as a difference of objectives. Give either ``slack_factor`` or ``slack_amount``.
+        evaluation_interval: Number of steps between two decisions about a trial.
+        delay_evaluation: Number of steps before the first decision.
 
     Raises:
-        UserError: Neither slack or both are given, or a value is out of range.
+        UserError: Neither or both slacks are given, or a value is out of range.
+
+    Example:
+        >>> stopper, best = BanditStopper(slack_amount=0.5), Trial(0, {}, "random", reports=[(1, -1.0)])
+        >>> stopper.goes_on(best)
+        True
+        >>> stopper.goes_on(Trial(1, {}, "random", reports=[(1, -1.4)]))
+        True
+        >>> stopper.goes_on(Trial(2, {}, "random", reports=[(1, -1.6)]))
+        False
     """
 
     name = "bandit"
@@ -46,7 +55,7 @@ class BanditStopper(Stopper):
         )  # by step, see _best_other
 
     def goes_on(self, trial: Trial) -> bool:
-        """Say whether the trial keeps within the slack."""
+        """Return whether the trial is within the slack."""
         step = trial.reports[-1][0]
         own = self._curves.add(trial)[1]
         best = self._best_other(step, trial.id, own)
@@ -55,9 +64,9 @@ class BanditStopper(Stopper):
         return own >= self._lowest(best)
 
     def _best_other(self, step: int, number: int, own: float) -> float | None:
-        """Note a trial's objective at a step, and return the best one of the other trials there.
+        """Record a trial's objective at a step, and return the best objective of the other trials at that step.
 
-        The heap may hold entries of trials that reported the step again; those are dropped when they come to the top.
+        The heap may have entries of trials that reported the step again. They are dropped when they reach the top.
         """
         values, ranked = self._values[step], self._ranked[step]
         values.pop(number, None)
@@ -69,8 +78,8 @@ class BanditStopper(Stopper):
         return best
 
     def _lowest(self, best: float) -> float:
-        """Return the lowest objective that goes on."""
+        """Return the lowest objective with which a trial continues."""
         if self.slack_factor is None:
             return best - (self.slack_amount or 0.0)
-        ratio = 1 + self.slack_factor  # a negative objective is an error, that may be so many times larger
+        ratio = 1 + self.slack_factor  # a negative objective is minus an error, which may be larger
         return best * ratio if best < 0 else best / ratio

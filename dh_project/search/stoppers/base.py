@@ -1,20 +1,20 @@
-"""The contract of a stopper; ``dh_project.testing.stopper.StopperContract`` holds one to it.
+"""The interface of a stopper. ``dh_project.testing.stopper.StopperContract`` tests an implementation.
 
-A stopper sees what trials report and says whether each goes on. It knows reports, nothing of machines or of how
-points were found, and it changes nothing: the trials that it is given are the loop's.
+A stopper receives the reports of trials and decides whether each trial continues. It must not change the trials,
+which belong to the search loop.
 
-- It is shown every report of the search once, in the order of the journal, each as the last of
-  ``trial.reports``. A session that goes on shows those of earlier sessions first. So a stopper may keep what it has
-  seen, and nothing else: with the same reports it says the same.
-- Steps need not be equal among trials, nor begin at 1. A trial that was interrupted may report a step again; the
-  last value counts.
-- Where it says no, the trial's next report of a later step is answered so; the trial saves what it has, returns its
-  objective, and ends as ``stopped``. It may as well have ended before the answer reached it. The first no stands,
-  for the attempts that follow too.
-- A trial that no other one beats, and that still improves, goes on.
-- Objectives are maximised, and may be negative, as errors are.
-- It is asked once for each report of each of perhaps a thousand workers: what it does may not grow with the number
-  of trials.
+- **Input**: every report of the search once, in the order of the journal, as the last item of ``trial.reports``. A
+  continued search first passes the reports of its earlier sessions. Decisions may depend only on the reports, so that
+  the same reports give the same decisions.
+- **Steps** may differ between trials and need not begin at 1. An interrupted trial may report a step again; the last
+  value counts.
+- **A negative decision** is returned to the trial at its next report of a later step. The trial then saves its state,
+  returns its objective, and ends as ``stopped``. It may also end before it receives the decision. The first negative
+  decision holds for all attempts of the trial.
+- **The best trial** continues if it still improves.
+- **Objectives** are maximised. They may be negative, such as minus an error.
+- **Cost**: the stopper is called for each report, perhaps of a thousand workers. The time of a call must not grow
+  with the number of trials.
 """
 
 from __future__ import annotations
@@ -25,27 +25,35 @@ from dh_project.trial.trial import Trial
 
 
 class Stopper(ABC):
-    """Says which running trials go on; see the module for what it promises.
+    """Base class of stoppers. The module's docstring states the contract.
 
     Attributes:
-        name: What ``--stopper`` calls it.
+        name: Name of the stopper for ``--stopper``.
+
+    Example:
+        >>> class Threshold(Stopper):
+        ...     name = "threshold"
+        ...     def goes_on(self, trial):
+        ...         return trial.reports[-1][1] > -10.0
+        >>> Threshold().goes_on(Trial(0, {}, "random", reports=[(1, -12.5)]))
+        False
     """
 
     name: str
 
     @abstractmethod
     def goes_on(self, trial: Trial) -> bool:
-        """Take a trial's latest report, and say whether the trial goes on."""
+        """Receive a trial's latest report and return whether the trial continues."""
 
 
 class Curves:
-    """What each trial reported so far, summed up as its reports come."""
+    """Running means and best values of the reports of each trial."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[int, int, float, float]] = {}  # by trial: last step, count, sum, best
 
     def add(self, trial: Trial) -> tuple[float, float]:
-        """Take a trial's latest report; return the mean and the best of what it reported up to that step."""
+        """Receive a trial's latest report; return the mean and the best of its objectives up to that step."""
         step, value = trial.reports[-1]
         last, count, total, best = self._known.get(trial.id, (-1, 0, 0.0, value))
         if count and step <= last:  # reported again: the last value of each step counts

@@ -10,15 +10,15 @@ from dh_project.search.stoppers.base import Curves, Stopper
 from dh_project.trial.trial import Trial
 
 MOST_COMPARED = 500
-"""The last so many trials that came to a step are compared there."""
+"""Largest number of trials that are compared at a step; the latest ones."""
 
 
 class MedianStopper(Stopper):
-    """Stops a trial whose best objective is below the median of what the others averaged up to the same step.
+    """Stops a trial if its best objective is below the median of the other trials' means up to the same step.
 
     Args:
-        first_step: The step from which on trials are judged.
-        fewest: Other trials that must have reported that step.
+        first_step: First step at which trials may be stopped.
+        fewest: Fewest other trials that must have reported the same step.
 
     Raises:
         UserError: ``fewest`` is below 1.
@@ -34,7 +34,7 @@ class MedianStopper(Stopper):
         self._averages: defaultdict[int, dict[int, float]] = defaultdict(dict)  # by step and trial
 
     def goes_on(self, trial: Trial) -> bool:
-        """Say whether the trial is at or above the median."""
+        """Return whether the trial is at or above the median."""
         step = trial.reports[-1][0]
         (mean, best), averages = self._curves.add(trial), self._averages[step]
         averages.pop(trial.id, None)

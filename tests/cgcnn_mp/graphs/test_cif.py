@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from crystal_cells import SHIPPED, structure_of
 from pymatgen.core import DummySpecies, Element, Lattice, Structure
+from rock_salt import rock_salt
 from small_crystals import CRYSTALS, SHARED_ARCHIVE, needs_shared_archive
 
 from dh_project.cgcnn_mp.crystals.sources import Cell
@@ -67,9 +68,7 @@ def test_coordinates_are_rounded_and_wrapped_as_pymatgen_does(value: str):
 
 
 UNUSUAL = {
-    "symmetry": Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), ["Na", "Cl"], [[0] * 3, [0.5] * 3]).to(
-        fmt="cif", symprec=0.1
-    ),
+    "symmetry": rock_salt("Na", "Cl", 5).to(fmt="cif", symprec=0.1),
     "no symmetry at all": NACL.replace(" _symmetry_equiv_pos_as_xyz\n", " _something\n"),
     "uncertainty": NACL.replace("0.50000000", "0.500(2)"),
     "a dot for 0": NACL.replace("0.00000000", "."),

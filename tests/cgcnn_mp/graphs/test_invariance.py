@@ -13,6 +13,7 @@ from crystal_cells import SHIPPED, cell_of, glass, structure_of
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from random_graphs import unfolded
+from rock_salt import CORNERS
 from torch.testing import assert_close
 
 from dh_project.cgcnn_mp.crystals.sources import Cell
@@ -67,7 +68,7 @@ def deformed(cell: Cell, seed: int) -> Cell:
 
 def ordered_alloy(seed: int) -> Cell:
     """Return a face-centred cell of 32 sites with random copper and gold atoms: shells have both elements."""
-    supercell = Structure.from_spacegroup("Fm-3m", np.eye(3) * 3.85, ["Cu"], [[0, 0, 0]]) * (2, 2, 2)
+    supercell = Structure(np.eye(3) * 3.85, ["Cu"] * 4, CORNERS) * (2, 2, 2)
     for site in np.random.default_rng(seed).choice(32, 13, replace=False).tolist():
         supercell[site] = "Au"
     return cell_of(supercell)
@@ -280,9 +281,7 @@ def test_the_published_weights_say_what_the_originals_network_says(published, en
 
 def element_cell(number: int) -> Cell:
     """Return an element on a face-centred lattice, with one atom in the cell."""
-    return cell_of(
-        Structure.from_spacegroup("Fm-3m", np.eye(3) * 4, [number], [[0, 0, 0]]).get_primitive_structure()
-    )
+    return cell_of(Structure(np.eye(3) * 4, [number] * 4, CORNERS).get_primitive_structure())
 
 
 @pytest.mark.parametrize("kernels", ["numba", "torch"])

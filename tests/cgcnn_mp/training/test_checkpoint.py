@@ -215,9 +215,10 @@ def test_the_published_classifier_is_read_though_it_holds_a_numpy_number(pretrai
 
 def test_metals_and_semiconductors_are_classified(pretrained, tmp_path):
     from pymatgen.core import Lattice, Structure
+    from rock_salt import CORNERS
 
     crystals = {
-        "Cu": Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]),
+        "Cu": Structure(Lattice.cubic(3.61), ["Cu"] * 4, CORNERS),
         "NaCl": CRYSTALS["NaCl"],
     }
     folder = write_folder(tmp_path / "two", crystals)

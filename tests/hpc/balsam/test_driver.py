@@ -26,14 +26,20 @@ class Job:
     def __init__(self, folder, samples):
         self.folder, self.samples = folder, samples
 
-    def told(self, run="run", problem="small_problem.py", kwargs=(), max_evals=3, **more):
+    def told(self, run="run", problem="small_problem.py", kwargs=(), max_evals=3, search=None, **more):
         """Write the driver's submission, with processes instead of jobs."""
         target = f"small_run.{run}" if run != "run" else str(self.samples / "small_run.py")
-        options = {"--problem": [str(self.samples / problem)], "--run": [target]}
-        options |= {"--run-kwargs": list(kwargs)} if kwargs else {}
-        options |= {"--max-evals": [str(max_evals)], "--num-workers": ["1"]}
-        fields = {"searcher": "random", "evaluator": "process", "import_from": str(self.samples)} | more
-        Submission(workflow="demo", options=options, **fields).write(self.folder)
+        search = {
+            "problem": str(self.samples / problem),
+            "run": target,
+            "run_kwargs": dict(kwargs),
+            "max_evals": max_evals,
+            "num_workers": 1,
+            "searcher": "random",
+            "evaluator": "process",
+        } | (search or {})
+        fields = {"import_from": str(self.samples)} | more
+        Submission(workflow="demo", search=search, **fields).write(self.folder)
         return self
 
     def start(self, seconds=None):
@@ -115,8 +121,8 @@ def test_a_search_of_which_every_trial_failed_is_over_and_unsuccessful(job):
     ("told", "said"),
     [
         ({"problem": "no_problem.py"}, "there is no file"),
-        ({"kwargs": ["secnds=1"]}, "did you mean 'seconds'"),
-        ({"more": ["--max-eval", "3"]}, "did you mean '--max-evals'"),
+        ({"kwargs": {"secnds": 1}}, "did you mean 'seconds'"),
+        ({"search": {"max_eval": 3}}, "did you mean 'max_evals'"),
     ],
 )
 def test_a_mistake_ends_it_for_good_and_is_told(job, told, said):
@@ -132,7 +138,7 @@ def test_a_driver_that_is_told_nothing_says_so(job):
 
 
 def test_one_that_is_ended_from_outside_is_not_over_and_goes_on_when_started_again(job):
-    process = job.told(kwargs=["seconds=0.5"], max_evals=4).start()
+    process = job.told(kwargs={"seconds": 0.5}, max_evals=4).start()
     job.wait_for(lambda: job.records("end"), process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == ENDED_FROM_OUTSIDE
@@ -145,7 +151,7 @@ def test_one_that_is_ended_from_outside_is_not_over_and_goes_on_when_started_aga
 
 
 def test_one_whose_time_runs_out_stays_until_its_launcher_ends_it(job):
-    process = job.told(kwargs=["seconds=600"], margin=2.0).start(seconds=LEAST_SECONDS + 6)
+    process = job.told(kwargs={"seconds": 600}, margin=2.0).start(seconds=LEAST_SECONDS + 6)
     job.wait_for(lambda: job.records("close"), process)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(3.0)
@@ -166,7 +172,7 @@ def test_with_too_little_time_left_there_is_no_session(job):
 
 @pytest.mark.parametrize("when", ["before", "searching", "staying"])
 def test_an_order_to_end_is_final_whenever_it_comes(job, when):
-    job.told(kwargs=["seconds=600"], margin=2.0)
+    job.told(kwargs={"seconds": 600}, margin=2.0)
     order = kill_order(State.CANCELLED, "not wanted any more")
     if when == "before":
         give_order(job.folder, order)
@@ -189,11 +195,11 @@ def test_the_driver_before_may_take_a_moment_to_end(job):
     assert len(job.trials()) == 1
 
 
-def test_modules_are_found_as_where_the_user_submitted(job, tmp_path):
+def test_modules_are_found_as_in_the_folder_of_submission(job, tmp_path):
     (tmp_path / "mine.py").write_text("def run(point):\n    return 1.0\n")
     job.told(import_from=str(tmp_path), max_evals=1)
     submission = Submission.read(job.folder)
-    submission.options["--run"] = ["mine.run"]
+    submission.search["run"] = "mine.run"
     submission.write(job.folder)
     assert job.run() == 0
     assert job.trials()[0].objective == 1.0

@@ -87,7 +87,7 @@ def test_jobs_of_a_dead_launcher_are_freed_before_the_next_one_starts(template_o
     lines = render(template_of(system), after="77").splitlines()
     [release] = [line for line in lines if "dh_project.hpc.balsam.jobs.release" in line]
     words = shlex.split(release)
-    assert words[-6:] == ["--workflow", "demo", "--after", "77", "||", "true"]
+    assert words[-4:] == ["demo", "77", "||", "true"]
     assert lines.index(release) < next(
         place for place, line in enumerate(lines) if line.startswith("LAUNCHER")
     )

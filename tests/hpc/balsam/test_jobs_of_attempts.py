@@ -11,12 +11,13 @@ from dh_project.hpc.balsam.evaluator import BalsamEvaluator
 from dh_project.hpc.balsam.install.installation import Installation, NodeKind
 from dh_project.hpc.balsam.jobs.job_spec import BalsamJobSpec
 from dh_project.hpc.balsam.jobs.orders import Orders
-from dh_project.hpc.balsam.jobs.packing import Wishes, pack
+from dh_project.hpc.balsam.jobs.packing import pack
 from dh_project.hpc.balsam.jobs.place import Place
 from dh_project.hpc.balsam.jobs.release import release
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended
+from dh_project.trial.shape import TrialShape
 from dh_project.trial.trial import State
 
 from agentless_site import AgentlessSite  # isort: skip
@@ -38,7 +39,7 @@ class Launcher:
             self.site.workflow,
             self.driver.workdir,
             SearchPaths(folder / "search"),
-            pack(NodeKind(cores=3), 1, "serial", Wishes()),
+            pack(NodeKind(cores=3), 1, "serial", TrialShape(cores=None)),
             BalsamJobSpec(),
             self.site.apps["trial"],
             own_job=self.driver.id,

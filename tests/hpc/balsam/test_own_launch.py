@@ -97,6 +97,6 @@ def test_a_launch_that_cannot_be_is_refused(spec, said):
     assert said in str(refused.value)
 
 
-def test_the_image_of_the_site_is_taken_where_the_run_function_names_none():
+def test_the_image_of_the_site_is_used_if_the_run_function_names_none():
     spec = job_spec_of(lambda point: 0.0, image="site.sif")
     assert (spec.image, "{image}" in spec.command) == ("site.sif", True)

@@ -57,7 +57,7 @@ def test_the_server_hands_out_the_last_trial_of_a_node_in_mpi_mode(per_node):
         (NodeKind(cores=8), "mpi", (ANY,), True),  # one more takes a core that is free, and is welcome
     ],
 )
-def test_it_is_known_where_a_launcher_would_start_more_trials_than_wanted(node, job_mode, asked, is_tight):
+def test_a_launcher_that_would_start_more_trials_than_wanted_is_known(node, job_mode, asked, is_tight):
     assert pack(node, 5, job_mode, *asked).is_tight is is_tight
 
 
@@ -66,7 +66,7 @@ def test_a_trial_of_several_nodes_leaves_one_to_the_driver():
     assert (packing.slots, packing.trial.num_nodes, packing.trial.gpus_per_rank) == (3, 2, 1)
 
 
-def test_where_jobs_cannot_share_a_node_each_trial_has_one():
+def test_each_trial_has_a_node_if_jobs_cannot_share_one():
     assert pack(NodeKind(cores=64, packs=False), 4, "mpi", ANY).slots == 3
 
 

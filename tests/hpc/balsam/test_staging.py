@@ -88,7 +88,7 @@ def test_data_that_changes_while_it_is_copied_is_refused(crystals, work):
     assert not place.exists()
 
 
-def test_data_in_the_work_directory_is_used_where_it_is(crystals, tmp_path):
+def test_data_in_the_work_directory_is_not_copied(crystals, tmp_path):
     assert staged(crystals, tmp_path) == crystals
 
 

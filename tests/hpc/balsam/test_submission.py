@@ -22,12 +22,8 @@ from dh_project.hpc.balsam.jobs.submitting import Target, driver_command, making
 
 
 def submission(**more):
-    options = {
-        "--problem": ["a.Problem"],
-        "--run-kwargs": ["epochs=2", "names=[a, b]"],
-        "--max-evals": ["-1"],
-    }
-    return Submission(workflow="demo", options=options, import_from="/home/me", **more)
+    search = {"problem": "a.Problem", "run": "a.run", "run_kwargs": {"epochs": 2}, "max_evals": 9}
+    return Submission(workflow="demo", search=search, import_from="/home/me", **more)
 
 
 def site(**more):
@@ -56,17 +52,14 @@ def refusal(call, *arguments):
 
 
 def test_a_driver_reads_what_it_was_told(tmp_path):
-    told = submission(more=["--seed", "3"], margin=5.0, last_batch_job=3, outputs=tmp_path)
+    told = submission(margin=5.0, last_batch_job=3, outputs=tmp_path)
     told.write(tmp_path)
     assert Submission.read(tmp_path) == told
 
 
-def test_the_options_of_hps_are_in_their_order_and_the_users_own_come_last():
-    words = submission(more=["--seed", "3"]).arguments()
-    assert words[:4] == ["hps", "ambs", "--evaluator", "balsam"]
-    assert words[4:] == [
-        "--problem", "a.Problem", "--run-kwargs", "epochs=2", "names=[a, b]", "--max-evals", "-1", "--seed", "3"
-    ]  # fmt: skip
+def test_the_settings_of_the_search_are_those_that_were_submitted():
+    settings = submission().settings()
+    assert (settings.run, settings.run_kwargs, settings.max_evals) == ("a.run", {"epochs": 2}, 9)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"workflow": 3}'])
@@ -75,7 +68,7 @@ def test_a_submission_that_is_torn_is_one_line_that_names_the_file(tmp_path, con
     assert SUBMISSION in refusal(Submission.read, tmp_path)
 
 
-def test_a_search_is_over_where_its_driver_said_so(tmp_path):
+def test_a_search_is_over_if_its_driver_said_so(tmp_path):
     assert Over.read(tmp_path) is None
     Over(status=1, reason="all failed").write(tmp_path)
     assert Over.read(tmp_path).reason == "all failed"
@@ -132,7 +125,7 @@ def test_what_a_site_does_not_give(what, said):
     assert said in refusal(check_balsam_request, site(), asked(**what), 1)
 
 
-def test_batch_jobs_cannot_follow_each_other_where_the_site_knows_no_way():
+def test_a_chain_is_refused_if_the_site_cannot_make_batch_jobs_wait():
     extra = {"optional_batch_job_params": {"shout": "no"}}
     check_balsam_request(site(**extra), asked(), 1)
     assert "--chain 2" in refusal(check_balsam_request, site(**extra), asked(), 2)
@@ -147,7 +140,7 @@ def test_before_an_agent_has_told_the_server_the_sites_settings_are_asked(tmp_pa
     assert "at most 10 minutes" in refusal(check_balsam_request, new, asked("local", "local", minutes=11), 1)
 
 
-def test_where_nothing_is_known_of_the_queues_the_agent_judges(tmp_path):
+def test_nothing_is_refused_if_the_queues_are_not_known(tmp_path):
     check_balsam_request(site(path=str(tmp_path), allowed_queues={}), asked("any", "any"), 1)
 
 

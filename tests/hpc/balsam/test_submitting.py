@@ -98,9 +98,7 @@ def test_what_the_sites_agent_refuses_is_told_and_taken_back(installation, clien
     assert not (installation.data / "submitting_ghost").exists()
 
 
-def test_where_the_batch_job_cannot_be_made_the_search_is_taken_back(
-    installation, client, monkeypatch, capsys
-):
+def test_the_search_is_undone_if_the_batch_job_cannot_be_made(installation, client, monkeypatch, capsys):
     from dh_project.cli.main import main
 
     def fail(self, request):
@@ -138,8 +136,7 @@ def test_a_search_is_followed_to_its_end_and_gone_on_with(installation, settings
     lines = search.said.splitlines()
     submitted = next(number for number, line in enumerate(lines) if line.startswith("Submit OK: BatchJob {"))
     assert lines[:submitted] == [
-        "Validating Problem...OK",
-        "Validating run...OK",
+        "Validating Problem and run...OK",
         "Staging data...OK",
         "Bootstrapping apps...OK",
         "Creating HPS(AMBS) BalsamJob...OK",

@@ -69,7 +69,7 @@ def test_filters_leave_the_jobs_that_meet_them_the_newest_first(client, site):
     assert found(user="bob") == []
 
 
-def test_a_table_names_trial_and_attempt_and_says_where_the_limit_cut(site, tasks):
+def test_a_table_names_trial_and_attempt_and_tells_if_the_limit_cut_it(site, tasks):
     site.job("search")
     site.trial(7, attempt=2)
     status, shown, errors = tasks("show", "--workflow", site.workflow, "--limit", "1")
@@ -195,7 +195,7 @@ def test_a_running_job_of_a_site_elsewhere_is_refused_in_one_line(client, site, 
     assert (status, errors.count("\n"), "this machine does not see" in errors) == (2, 1, True)
 
 
-def test_only_where_all_had_ended_it_is_an_error(site, tasks):
+def test_it_is_an_error_only_if_all_had_ended(site, tasks):
     ended, waiting = site.trial(0, JobState.JOB_FINISHED), site.trial(1)
     status, shown, errors = tasks("kill", ended.id, waiting.id)
     assert (status, shown.count("\n"), "has ended (JOB_FINISHED)" in errors) == (0, 1, True)

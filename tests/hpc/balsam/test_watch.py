@@ -82,7 +82,7 @@ def test_the_last_words_of_a_lost_job_are_in_its_reason(attempts, tmp_path, monk
     assert end.reason.endswith("mpiexec: no such host")
 
 
-def test_the_file_of_a_result_does_where_the_server_was_not_told(attempts, tmp_path, monkeypatch):
+def test_the_result_file_tells_the_end_if_the_server_was_not_told(attempts, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "GRACE_SECONDS", -1.0)
     (tmp_path / RESULT).write_text(json.dumps({"trial": 3, "attempt": 1, "point": {"x": 1.0}, **END}))
     attempts.hear(job("RUN_DONE"))

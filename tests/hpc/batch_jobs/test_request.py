@@ -126,7 +126,7 @@ def test_an_unknown_queue_is_told_with_its_near_match():
 
 
 @pytest.mark.parametrize("site", ["polaris", "aurora", "frontier", "perlmutter"])
-def test_a_project_is_asked_for_where_the_scheduler_does(site):
+def test_a_project_is_demanded_if_the_scheduler_does(site):
     assert "takes no job without a project; give --project" in refusal(site, 300, 60, None)
 
 
@@ -156,7 +156,7 @@ def test_what_would_break_a_directive_is_refused(what):
     assert next(iter(what)) in refusal("pbs", 1, 60, **what)
 
 
-def test_where_a_job_is_sent_is_told():
+def test_the_execution_queue_of_a_job_is_told():
     assert "prod sends a job of 12 nodes to small" in check_request(
         SITES["polaris"], Request(12, 90, "prod", "X")
     )

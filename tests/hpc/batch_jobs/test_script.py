@@ -122,7 +122,7 @@ def test_a_queue_may_have_directives_of_its_own():
     assert lines.count("#SBATCH -p batch") == lines.count("#SBATCH -q debug") == 1
 
 
-def test_file_systems_are_the_requests_where_it_names_them():
+def test_file_systems_of_the_request_win():
     assert "#PBS -l filesystems=eagle" in directives(
         SITES["polaris"], Request(1, 10, None, "X", filesystems="eagle")
     )
@@ -207,7 +207,7 @@ def test_a_search_has_its_evaluator_its_workers_and_the_time_that_is_left():
     assert text.count("--problem p.py --run r.py") == 1
 
 
-def test_scratch_is_used_where_there_is_some_and_it_is_wanted():
+def test_scratch_is_used_if_the_site_has_some_and_it_is_wanted():
     assert "--scratch" not in script("aurora")
     assert "--scratch" not in script("polaris", scratch=False)
 
@@ -278,7 +278,7 @@ def test_ray_finds_amds_gpus_by_the_name_that_it_knows_on_each_node(given, seen)
     assert "ROCR_VISIBLE_DEVICES" not in script("polaris", "ray")
 
 
-def test_the_port_of_ray_is_free_to_choose_only_where_nodes_are_shared(tmp_path):
+def test_ray_chooses_a_free_port_only_if_nodes_are_shared(tmp_path):
     (tmp_path / "shared.toml").write_text('base = "slurm"\n[node]\nshared = true\n')
     shared = render(load_site(str(tmp_path / "shared.toml")), Request(1, 10), Program(SEARCH, "ray"))
     assert "port=6379\n" in script("slurm", "ray")
@@ -434,7 +434,7 @@ def test_a_job_without_its_environment_says_so(tmp_path):
     assert log == []
 
 
-def test_lines_of_activation_come_before_the_program_and_a_directory_is_where_it_runs(tmp_path):
+def test_lines_of_activation_come_before_the_program_which_runs_in_the_directory(tmp_path):
     place = tmp_path / "a folder"
     place.mkdir()
     program = Program(["deephyper"], directory=str(place), activate=["echo here: $PWD", "export ENDS_WITH=5"])

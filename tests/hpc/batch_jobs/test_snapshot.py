@@ -40,7 +40,7 @@ def test_the_ignore_file_is_honoured(project, copied):
     assert copied() == {"problem.py", "pack/run.py", ".dhignore", ".gitignore"}
 
 
-def test_gits_is_where_there_is_no_other(project, copied):
+def test_gits_ignore_file_is_used_if_there_is_no_other(project, copied):
     (project / ".gitignore").write_text("/data/\n")
     assert copied() == {"problem.py", "pack/run.py", ".gitignore"}
 
@@ -65,7 +65,7 @@ def test_a_link_to_a_folder_leads_to_its_copy(project, copied):
     assert (copy / "pack" / "inputs").resolve() == (copy / "data").resolve()
 
 
-def test_a_link_that_leads_nowhere_is_left_out(project, copied):
+def test_a_broken_link_is_left_out(project, copied):
     (project / ".#problem.py").symlink_to("me@host.1234")
     assert ".#problem.py" not in copied()
 

@@ -56,8 +56,8 @@ def test_every_surrogate_and_acquisition_that_is_offered_proposes(surrogate, acq
 @pytest.mark.parametrize(
     ("surrogate", "acquisition", "said"),
     [
-        ("RG", "UCB", "did you mean 'RF'"),
-        ("GBRT", "UCB", "cannot build it"),
+        ("RFF", "UCB", "did you mean 'RF'"),
+        ("GBRT", "UCB", "no longer has it"),
         ("ET", "UBC", "did you mean 'UCB"),
     ],
 )

@@ -117,7 +117,7 @@ def test_the_bandit_judges_at_its_interval_after_its_delay():
         ("median", {"fewest": 0}, "at least 1"),
         ("median", {"fewest": 2.5}, "give a whole number"),
         ("my.Threshold", {}, "my"),
-        ("collections.OrderedDict", {}, "this is no Stopper"),
+        ("collections.OrderedDict", {}, "this is not a Stopper"),
         ("bandit", {}, "one of the two"),
         ("bandit", {"slack_factor": 0.1, "slack_amount": 1.0}, "one of the two"),
         ("bandit", {"slack_factor": -1}, "0 or more"),
@@ -132,7 +132,7 @@ def test_a_stopper_of_one_s_own_is_named_by_its_place(tmp_path, monkeypatch):
     (tmp_path / "my_stopper.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     assert create_stopper("my_stopper.Threshold", {"lowest": -3}).lowest == -3
-    with pytest.raises(UserError, match=r"cannot be made: TypeError.*lowest"):
+    with pytest.raises(UserError, match=r"cannot be constructed: TypeError.*lowest"):
         create_stopper("my_stopper.Threshold", {})
     with pytest.raises(UserError, match=r"name your own class"):
         create_stopper(str(tmp_path / "my_stopper.py"), {})

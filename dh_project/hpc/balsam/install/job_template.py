@@ -74,8 +74,8 @@ def _with_beginning(template: str, installation: Installation) -> str:
         f"export BALSAM_CLIENT_PATH={shlex.quote(str(installation.token_file))}",
         f"export DH_PROJECT_JOB_ENDS=$(( $(date +%s) + 60 * {MINUTES} ))",
         '{% if filter_tags.get("workflow") %}',
-        f"{release} --workflow '{{{{ filter_tags[\"workflow\"] }}}}'"
-        f'{{% if optional_params.get("after") %}} --after {AFTER}{{% endif %}} || true',
+        f"{release} '{{{{ filter_tags[\"workflow\"] }}}}'"
+        f'{{% if optional_params.get("after") %}} {AFTER}{{% endif %}} || true',
         "{% endif %}",
     ]
     before, _, rest = template.partition(LAUNCHER)

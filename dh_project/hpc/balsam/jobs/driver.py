@@ -123,7 +123,11 @@ class Driver:
         return UNSUCCESSFUL if outcome.status else 0
 
     def _session(self) -> Outcome:
-        settings = replace(self.submission.settings(), folder=Path())
+        try:
+            settings = replace(self.submission.settings(), folder=Path())
+        except UserError as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return Outcome("refused", one_line(error), 2)
         ends = os.environ.get(ENDS_VARIABLE)
         if ends is not None:
             left = float(ends) - time.time()

@@ -7,11 +7,9 @@ another attempt.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from dh_project.hpc.balsam.client import tags
@@ -58,18 +56,17 @@ def release(client: BalsamClient, site_id: int, workflow: str, after: int | None
 
 
 def main() -> NoReturn:
-    """Free the jobs of a workflow at the active site. The batch job continues even if this fails."""
+    """Free the jobs of a workflow at the active site: ``WORKFLOW [ID OF THE BATCH JOB BEFORE]`` are its words.
+
+    The batch job continues even if this fails.
+    """
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signal.alarm(LONGEST)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--balsam", type=Path, metavar="DIR", help="folder of balsam-init (the active one)")
-    parser.add_argument("--workflow", required=True)
-    parser.add_argument("--after", type=int)
-    arguments = parser.parse_args()
     try:
-        installation = active_installation(arguments.balsam)
+        workflow, *after = sys.argv[1:]
+        installation = active_installation()
         with BalsamClient.of(installation, patience=LONGEST / 2) as client:
-            freed = release(client, installation.describe().site_id, arguments.workflow, arguments.after)
+            freed = release(client, installation.describe().site_id, workflow, *map(int, after))
         for job in freed:
             print(f"job {job.id} ({job.workdir}) was left {job.state} by a dead launcher: freed")
     except Exception as error:
