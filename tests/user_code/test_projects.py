@@ -58,7 +58,8 @@ def test_the_problems_of_this_package_have_bare_names():
 def test_a_name_that_no_project_has_is_told_with_near_ones(install):
     install("bare_demo", "doubled")
     with pytest.raises(
-        UserError, match=r"'double' is not a Python object .*\(did you mean 'doubled'\?\).*: cgcnn_mp, doubled"
+        UserError,
+        match=r"'double' is not a Python object .*\(did you mean 'doubled'\?\).*: cgcnn_mp, doubled",
     ):
         load_run("double")
 
