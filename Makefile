@@ -1,5 +1,6 @@
 # make search   set up, tune CGCNN on the crystals that ship with the package, print the best configuration
-# make test     set up, check style and types, run all tests that this machine can, JOBS=2 files at a time
+# make test     set up, check style and types, run the quick tests, JOBS=2 files at a time
+# make test-all   the same with all tests that this machine can run (half an hour)
 # make faults   kill, hang, tear and fill searches on purpose, and say so
 # make bench    measure against peers; ORIGINAL_CGCNN=DIR, a clone of the original CGCNN, adds that one
 # make bench-balsam   the same for Balsam, in a folder of its own (a quarter of an hour)
@@ -14,7 +15,7 @@ FOLDER ?= search
 JOBS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: search test faults lint docs bench bench-balsam bench-clusters clean
+.PHONY: search test test-all faults lint docs bench bench-balsam bench-clusters clean
 
 search: $(VENV)/installed
 	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
@@ -27,6 +28,9 @@ search: $(VENV)/installed
 	@echo "          $(BIN)/python -m dh_project.cgcnn_mp.best_config $(FOLDER)/best.json epochs=100"
 
 test: lint
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder -m "not slow"
+
+test-all: lint
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder
 
 faults: $(VENV)/installed-test
