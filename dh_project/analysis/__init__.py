@@ -1,1 +1,1 @@
-"""Analytics: what is read out of a search's results."""
+"""Analysis of the results of searches."""

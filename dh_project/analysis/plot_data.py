@@ -1,4 +1,4 @@
-"""What ``quickplot`` draws, read from its files: the trials of searches, or the epochs of trainings."""
+"""Reads the data of ``quickplot``: the trials of searches, or the epochs of trainings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Row = dict[str, Any]
 
 OBJECTIVE, TIME = "objective", "elapsed_sec"
 STEPS = ("step", "epoch")
-"""The first column of a learning curve: of ``reports.csv``, and of a CGCNN's ``history.csv``."""
+"""Names of the first column of a learning curve, in ``reports.csv`` and in CGCNN's ``history.csv``."""
 
 FILES = ("results.csv", "reports.csv", "history.csv")
-"""What a folder stands for, the first of these that it has."""
+"""Files that are read if a folder is given; the first one that exists."""
 
 OTHER_NAMES = {TIME: "m:timestamp_gather", "id": "job_id"}
-"""Today's columns that old DeepHyper called by the names on the left."""
+"""Today's columns by their names in old DeepHyper."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Table:
 
     Attributes:
         path: The file.
-        name: What it is called beside the other files.
+        name: Name of the file in the legend.
         columns: The names of its columns.
-        rows: Their cells; None where a cell is empty, and as the objective of a failed trial.
-        is_curve: Whether it is a learning curve, and not a search's results.
+        rows: The cells by column. None for an empty cell, and for the objective of a failed trial.
+        is_curve: Whether the file is a learning curve and not the results of a search.
     """
 
     path: Path
@@ -45,10 +45,10 @@ class Table:
     is_curve: bool
 
     def column(self, name: str) -> str:
-        """Return the column that a name stands for: itself, a hyperparameter's, a fact's, or old DeepHyper's.
+        """Return the column of a name: of a column, a hyperparameter, a recorded value, or an old DeepHyper column.
 
         Raises:
-            UserError: There is none.
+            UserError: There is no such column.
         """
         for candidate in (name, f"p:{name}", f"m:{name}", OTHER_NAMES.get(name)):
             if candidate in self.columns:
@@ -57,7 +57,7 @@ class Table:
         raise UserError(f"{self.path}: {unknown('column', name, names)}")
 
     def defaults(self) -> tuple[str, str]:
-        """Return the names of x and y where none are given."""
+        """Return the default names of x and y."""
         if not self.is_curve:
             return TIME, OBJECTIVE
         validation = [column for column in self.columns[1:] if column.startswith("val_")]
@@ -65,15 +65,22 @@ class Table:
 
 
 def short(column: str) -> str:
-    """Return a column's name without the prefix of today's results files."""
+    """Return a column's name without the prefix ``p:`` or ``m:``.
+
+    >>> short("p:lr")
+    'lr'
+    """
     return TIME if column == OTHER_NAMES[TIME] else column.removeprefix("p:").removeprefix("m:")
 
 
 def read_tables(paths: Iterable[Path]) -> list[Table]:
-    """Read files of one kind, each once; a folder stands for the results or the curve in it.
+    """Read results files or learning curves, each once.
+
+    Args:
+        paths: Files of the same kind, or folders that contain one.
 
     Raises:
-        UserError: One is no such file, holds nothing that has finished, or is of another kind than the first.
+        UserError: A file cannot be read, has no ended trial or epoch, or is of another kind than the first.
     """
     files = list(dict.fromkeys(_file(path) for path in paths))
     tables = [_read(path, name) for path, name in zip(files, _names(files), strict=True)]
@@ -85,7 +92,7 @@ def read_tables(paths: Iterable[Path]) -> list[Table]:
 
 
 def is_number(cell: object) -> bool:
-    """Say whether a cell holds a finite number."""
+    """Return whether a cell is a finite number."""
     return isinstance(cell, Real) and not isinstance(cell, bool) and math.isfinite(cell)
 
 
@@ -103,7 +110,7 @@ def _file(path: Path) -> Path:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """Return what tells files apart: their paths without the parts, in front and behind, that all share."""
+    """Return short names of files: their paths without the first and last parts that all have in common."""
     if len(files) == 1:
         return [files[0].absolute().parent.name or files[0].stem]
     parts = [list(path.absolute().with_suffix("").parts) for path in files]
@@ -128,7 +135,7 @@ def _read(path: Path, name: str) -> Table:
 
 
 def _columns(path: Path) -> list[str]:
-    """Return a CSV file's header; nothing where there is none, or no such file."""
+    """Return the header of a CSV file; an empty list if there is no header or no such file."""
     if path.suffix != ".csv" or not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:

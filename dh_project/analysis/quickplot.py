@@ -1,6 +1,6 @@
-"""``quickplot``: a picture of a search's trials, or of learning curves; several files lie over each other.
+"""``quickplot``: draws the trials of searches, or learning curves, into a picture file.
 
-It is written to a file and never shown: where a search runs there is no screen.
+The picture is not shown on a screen, because the machines that run searches often have none.
 """
 
 from __future__ import annotations
@@ -24,32 +24,37 @@ FORMATS = (".png", ".svg", ".pdf", ".jpg", ".webp")
 PICTURE = "quickplot.png"
 
 IN_ORDER = (TIME, "job_id")
-"""Columns along which it means something to draw the best objective so far."""
+"""Columns along which the best objective so far is drawn."""
 
 LARGE_RATIO = 100
-"""Positive numbers that differ by such a factor are drawn on a logarithmic scale."""
+"""Positive numbers are drawn on a logarithmic scale if they differ by this factor."""
 
 FAR = 3
-"""Objectives so many times further from the best than three quarters of all are would press those together."""
+"""The axis ends at this many times the distance between the best and the worst quarter of the objectives."""
 
 INSIDE, COLUMNS = 6, 3
-"""More names than this stand below the picture, in so many columns."""
+"""Largest number of names in a legend inside the picture, and number of columns of a legend below it."""
 
 
 def quickplot(paths: Iterable[Path], xy: Sequence[str] | None = None, output: Path | None = None) -> str:
-    """Draw one column of results or of learning curves over another, and write the picture.
+    """Draw one column of results or learning curves against another, and write the picture.
 
     Args:
-        paths: Files of results, or of learning curves, or folders that hold one.
-        xy: The names of the columns; by default elapsed time and objective, or epoch and what was validated.
-        output: The picture; by default ``quickplot.png`` beside the first file.
+        paths: Results files, learning curves, or folders that contain one.
+        xy: Names of the columns. Default: elapsed time and objective, or epoch and the first validation metric.
+        output: The picture file. Default: ``quickplot.png`` beside the first file.
 
     Returns:
-        Where it is, and how much of the files it shows.
+        A text with the path of the picture, and the number of trials or epochs in each file.
 
     Raises:
-        UserError: A file cannot be drawn, a column is not there, or the picture's name cannot be written.
+        UserError: A file cannot be drawn, a column does not exist, or the picture file has an unknown ending.
         OSError: The picture cannot be written.
+
+    Example:
+        >>> print(quickplot([Path("results.csv")], xy=("lr", "objective")))  # doctest: +SKIP
+        wrote     quickplot.png
+                  search: 50 trials, 2 failed
     """
     if output is not None:
         _check_output(output)
@@ -67,15 +72,15 @@ def quickplot(paths: Iterable[Path], xy: Sequence[str] | None = None, output: Pa
 
 @dataclass(frozen=True)
 class Series:
-    """What is drawn of one file.
+    """The data to draw from one file.
 
     Attributes:
         table: The file's rows.
-        x, y: Its columns.
-        points: x and y of the rows that have both.
-        failed: x of the failed trials that have no y; those that have are marked among the points.
-        marked: The points of failed trials.
-        lacking: How many rows cannot be drawn, for want of one or the other.
+        x, y: Names of the columns.
+        points: x and y of the successful trials or the epochs.
+        failed: x of the failed trials without y.
+        marked: x and y of the failed trials with both.
+        lacking: Number of rows that cannot be drawn because x or y is missing.
     """
 
     table: Table
@@ -88,18 +93,18 @@ class Series:
 
     @property
     def is_of_trials(self) -> bool:
-        """Whether it is of a search's trials, and not of epochs."""
+        """Whether the rows are the trials of a search, not epochs."""
         return not self.table.is_curve
 
     def counts(self) -> str:
-        """Say how much of the file is drawn."""
+        """Return a text with the number of rows of the file, and how many are not drawn."""
         rows, one = self.table.rows, "trial" if self.is_of_trials else "epoch"
         failed = sum(row[OBJECTIVE] is None for row in rows) if self.is_of_trials else 0
         said = [f"{self.table.name}: {len(rows)} {one}{'s' if len(rows) != 1 else ''}"]
         if failed:
             said.append(f"{failed} failed")
         if self.lacking:
-            said.append(f"{self.lacking} not drawn, without {short(self.x)} or {short(self.y)}")
+            said.append(f"{self.lacking} not drawn (no {short(self.x)} or {short(self.y)})")
         return ", ".join(said)
 
 
@@ -164,12 +169,12 @@ def _draw(series: Sequence[Series]) -> Figure:
 
 
 def _plain(text: str) -> str:
-    """Return a text that matplotlib shows as it stands: ``$`` is no formula, and a leading ``_`` hides no name."""
+    """Return a text that matplotlib shows unchanged, although it has ``$`` (formulas) or a leading ``_`` (hidden)."""
     return f"{' ' if text.startswith('_') else ''}{text}".replace("$", r"\$")
 
 
 def _colours(count: int) -> list[Any]:
-    """Return a colour for each file: those of the usual cycle, or where it has too few, of a map."""
+    """Return a colour for each file, from matplotlib's cycle, or from a colour map if there are many files."""
     from matplotlib import colormaps
 
     cycle = colormaps["tab10"].colors  # type: ignore[attr-defined]
@@ -177,7 +182,7 @@ def _colours(count: int) -> list[Any]:
 
 
 def _placed(each: Series, along_x: _Axis, along_y: _Axis) -> Series:
-    """Return a series with the places of its cells in place of the cells."""
+    """Return a series with positions on the axes in place of cells."""
     return replace(
         each,
         points=[(along_x(x), along_y(y)) for x, y in each.points],
@@ -187,10 +192,10 @@ def _placed(each: Series, along_x: _Axis, along_y: _Axis) -> Series:
 
 
 def _draw_trials(axes: Axes, each: Series, floor: float | None, colour: Any, name: str) -> None:
-    """Draw trials as points, failed ones as crosses, those far below at the lower edge, and the best so far."""
+    """Draw trials as points, failed ones as crosses, very bad ones at the lower edge, and the best so far."""
     near = [point for point in each.points if floor is None or point[1] >= floor]
     below = [x for x, y in each.points if floor is not None and y < floor]
-    # x as it is, y as a share of the height
+    # x in data units, y as a share of the height
     at_edge: dict[str, Any] = {"transform": axes.get_xaxis_transform()}
     cross: dict[str, Any] = {"s": 28, "marker": "x", "color": colour if name else "firebrick"}
     ending = f", {name}" if name else ""
@@ -213,7 +218,7 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 
 def _best_so_far(points: Iterable[tuple[float, float]], end: float) -> list[tuple[float, float]]:
-    """Return the best y up to each x, and up to the end."""
+    """Return the best y up to each x at which it improves, and at the end."""
     best: list[tuple[float, float]] = []
     for x, y in sorted(points):
         if not best or y > best[-1][1]:
@@ -222,7 +227,7 @@ def _best_so_far(points: Iterable[tuple[float, float]], end: float) -> list[tupl
 
 
 def _floor(objectives: Sequence[Any]) -> float | None:
-    """Return where the axis of the objective begins, if some lie so far below that the others would be one line."""
+    """Return the lower end of the objective's axis if some objectives are far below the others; otherwise None."""
     if len(objectives) < 4:
         return None
     best, quarter = max(objectives), quantiles(objectives, n=4)[0]
@@ -239,7 +244,7 @@ def _title(each: Series) -> str:
 
 
 class _Axis:
-    """Turns cells into places along an axis: numbers stand for themselves, and where not all are, for categories.
+    """Converts cells to positions on an axis. If not all cells are numbers, all of them are categories.
 
     Args:
         cells: All cells of the axis.
@@ -250,11 +255,11 @@ class _Axis:
         self.categories = sorted({str(cell) for cell in cells}) if len(self.numbers) < len(cells) else []
 
     def __call__(self, cell: Any) -> float:
-        """Return the place of a cell."""
+        """Return the position of a cell."""
         return self.categories.index(str(cell)) if self.categories else float(cell)
 
     def describe(self, axis: Axis, set_scale: Callable[[str], None], table: Table, column: str) -> None:
-        """Write at the axis what it is, and choose its scale."""
+        """Label the axis and choose its scale."""
         from matplotlib.ticker import MaxNLocator
 
         name = short(column)
@@ -268,7 +273,7 @@ class _Axis:
 
 
 def _objective(table: Table) -> str:
-    """Return what the objective is, where a fact of every trial is that number with the other sign."""
+    """Return the label of the objective. It names a recorded value that equals minus the objective in all trials."""
     good = [row for row in table.rows if row.get(OBJECTIVE) is not None]
     facts = [column for column in table.columns if column.startswith("m:")]
     for column in facts:

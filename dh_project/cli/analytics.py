@@ -1,4 +1,4 @@
-"""``deephyper-analytics``: what is read out of a search's results, and drawn."""
+"""``deephyper-analytics``: prints the best trials of a search and draws its results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dh_project.cli.program import run_program
 PROGRAM = "deephyper-analytics"
 
 QUICKPLOT = """\
-Draw the trials of a search, or the learning curves of trainings, into a file; nothing is shown, for a cluster has no
-screen. Failed trials are marked. Several files of one kind are drawn over each other.
+Draw the trials of a search, or the learning curves of trainings, into a picture file. Nothing is shown on the screen.
+Failed trials are marked. Several files of the same kind are drawn into one picture.
 """
 
 
@@ -21,22 +21,22 @@ def make_parser() -> Parser:
     """Return the parser of all commands."""
     parser = Parser(
         prog=PROGRAM,
-        description="Read a search's results, and draw them.",
+        description="Print and draw the results of a search.",
         epilog=f"examples:\n  {PROGRAM} topk search/results.csv\n  {PROGRAM} quickplot search/results.csv",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=False)
     topk = commands.add_parser(
         "topk",
         help="print the best trials",
-        description="Print the best trials of a results file, today's or one of old DeepHyper, as YAML.",
+        description="Print the best trials of a results file (also of old DeepHyper) as YAML.",
         epilog=f"example:\n  {PROGRAM} topk results.csv -k 3 -o best.json",
     )
     topk.add_argument("path", type=Path, help="results.csv of a search")
     topk.group("what to print").add_argument(
-        "-k", type=positive_int, default=1, metavar="N", help="how many (1)"
+        "-k", type=positive_int, default=1, metavar="N", help="number of trials (1)"
     )
     topk.group("where to").add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write a .json, .yaml or .csv instead"
+        "-o", "--output", type=Path, metavar="FILE", help="write a .json, .yaml or .csv file instead"
     )
     topk.set_defaults(command=run_topk)
 
@@ -51,20 +51,20 @@ def make_parser() -> Parser:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="results.csv of a search, today's or old; reports.csv or history.csv of a training; or their folder",
+        help="results.csv of a search, reports.csv or history.csv of a training, or a folder with one of them",
     )
     quickplot.group("what to draw").add_argument(
         "--xy",
         nargs=2,
         metavar=("X", "Y"),
-        help="two columns, by name (elapsed_sec and objective; of a training its steps and what it validated)",
+        help="names of two columns (elapsed_sec and objective; for a training, step and validation metric)",
     )
     quickplot.group("where to").add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="a .png, .svg, .pdf, .jpg or .webp (quickplot.png beside the first PATH)",
+        help="a .png, .svg, .pdf, .jpg or .webp file (quickplot.png beside the first PATH)",
     )
     quickplot.set_defaults(command=run_quickplot)
     return parser
@@ -88,7 +88,7 @@ def run_topk(arguments: argparse.Namespace) -> int:
 
 
 def run_quickplot(arguments: argparse.Namespace) -> int:
-    """Draw results or learning curves, and say where and how much of them."""
+    """Draw results or learning curves, and print the path of the picture and the number of trials or epochs."""
     from dh_project.analysis.quickplot import quickplot
 
     print(quickplot(arguments.path, arguments.xy, arguments.output))

@@ -1,4 +1,4 @@
-"""What ``balsam-submit`` checks before it makes anything, and the settings that it hands on to the search."""
+"""The checks of ``balsam-submit`` before it writes anything, and the settings of the search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dh_project.search.settings import SearchSettings
 
 Data = dict[str, tuple[Path, Path]]
-"""The run function's arguments that are files or folders: where each is, and where trials find it."""
+"""The run function's arguments that are paths, by name: the path here, and the path for trials."""
 
 OF_HPS = (
     "problem",
@@ -37,10 +37,10 @@ OF_HPS = (
     "num_threads_per_rank",
     "num_gpus_per_task",
 )
-"""Options that are handed on to ``deephyper hps``."""
+"""Options that are passed to ``deephyper hps``."""
 
 OWN = ("--evaluator", "--log-dir", "--walltime", "--margin", "--workflow", "--fresh")
-"""Options of ``deephyper hps`` that are not the user's here."""
+"""Options of ``deephyper hps`` that ``balsam-submit`` sets itself."""
 
 NEEDED = {
     "problem": "-p",
@@ -51,12 +51,12 @@ NEEDED = {
     "project": "-A",
     "mode": "-j",
 }
-"""What a new search cannot do without."""
+"""Required options of a new search, by the name of their value."""
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Print what is done, and OK when it is."""
+    """Print the name of a step, and OK when the block ends."""
     print(f"{name}...", end="", flush=True)
     try:
         yield
@@ -67,7 +67,7 @@ def step(name: str) -> Iterator[None]:
 
 
 def check_words(arguments: argparse.Namespace) -> None:
-    """Check what can be told from the command line alone."""
+    """Check the command line, without asking the server."""
     from dh_project.hpc.balsam.jobs.batch_request import check_minutes
     from dh_project.hpc.balsam.jobs.submission import check_name
 
@@ -75,21 +75,21 @@ def check_words(arguments: argparse.Namespace) -> None:
     missing = [
         option for name, option in NEEDED.items() if getattr(arguments, name) is None and name != "project"
     ]
-    if missing and not arguments.resume:  # the site says which projects there are
+    if missing and not arguments.resume:  # without a project, the site's projects are listed later
         raise UserError(f"balsam-submit hps {arguments.workflow}: {', '.join(missing)} missing; see --help")
     if arguments.minutes is not None:
         check_minutes(arguments.minutes)
     for word in arguments.rest:
         if (option := word.partition("=")[0]) in OWN:
-            raise UserError(f"{option}: balsam-submit gives it to deephyper hps itself; leave it out")
+            raise UserError(f"{option}: balsam-submit sets this option itself; leave it out")
 
 
 def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = None) -> SearchSettings:
     """Return the settings of the search: the options of this command, and those of ``deephyper hps`` after ``--``.
 
     Args:
-        arguments: As they were parsed.
-        base: Settings to change; None for the defaults.
+        arguments: The parsed options.
+        base: Settings that the options change; None for the defaults.
 
     Raises:
         UserError: ``deephyper hps`` would refuse an option.
@@ -117,7 +117,7 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
 
 
 def validate(settings: SearchSettings) -> LoadedSearch:
-    """Load problem and run function, and check the arguments that the function gets."""
+    """Load the problem and the run function, and check the function's arguments."""
     from dh_project.results.history import History
     from dh_project.search.session import load_search
 
@@ -128,7 +128,7 @@ def validate(settings: SearchSettings) -> LoadedSearch:
 def check_place(
     target: Target, batch_request: BalsamRequest, settings: SearchSettings, margin: float | None, chain: int
 ) -> Packing:
-    """Check that the site gives so much, and that trials fit into it; return what jobs take."""
+    """Check that the site allows the request and that trials fit into it; return how many fit."""
     from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
     from dh_project.hpc.balsam.jobs.batch_request import check_balsam_request, check_margin
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
@@ -158,9 +158,9 @@ def check_place(
 
 
 def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None:
-    """Check that a search is the one that it was, and that something of it is left to do.
+    """Check that the folder has the same search, and that it is not complete.
 
-    A search that ``tasks retry`` has set up to go on may be complete but for attempts that are asked for.
+    A search that ``tasks retry`` has prepared may be complete except for the requested attempts.
     """
     from dh_project.hpc.balsam.jobs.submission import Over
     from dh_project.results.history import History
@@ -180,7 +180,7 @@ def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None
 
 
 def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> BalsamRequest:
-    """Return what is asked for now; what is not said is as in the last batch job."""
+    """Return the request for batch jobs. Options that were not given are those of the last batch job."""
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
 
     last = made[-1] if made else None
@@ -192,14 +192,14 @@ def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> 
     missing = [NEEDED[name] for name, value in values.items() if value is None]
     if missing:
         raise UserError(
-            f"workflow {arguments.workflow}: it has no batch job to take {', '.join(missing)} from; give that"
+            f"workflow {arguments.workflow}: it has no earlier batch job with {', '.join(missing)}; give them"
         )
     mode = values.pop("mode")
     return BalsamRequest(**values, job_mode=mode)
 
 
 def data_in(target: Target, settings: SearchSettings) -> Data:
-    """Return the run function's arguments that are files or folders: where each is, and where trials find it."""
+    """Return the run function's arguments that are paths: the path here, and the path for trials."""
     from dh_project.hpc.balsam.jobs.site_settings import paths_in
     from dh_project.hpc.balsam.jobs.staging import place_of
 
@@ -209,15 +209,15 @@ def data_in(target: Target, settings: SearchSettings) -> Data:
 
 
 def with_places(settings: SearchSettings, data: Data) -> SearchSettings:
-    """Return settings whose run function gets the paths that trials find."""
+    """Return settings with the paths for trials as arguments of the run function."""
     places = {name: str(place) for name, (_, place) in data.items()}
     return replace(settings, run_kwargs={**settings.run_kwargs, **places})
 
 
 def prepare(target: Target, settings: SearchSettings, data: Data) -> None:
-    """Let the run function's module prepare and check its arguments, where trials run on this machine.
+    """Call ``prepare`` of the run function's module if trials run on this machine.
 
-    Elsewhere the machine at hand may lack what trials have, a GPU for instance; there the driver does it.
+    Otherwise this machine may lack resources of the trials, such as a GPU, and the driver calls it in the job.
     """
     from dh_project.user_code.loading import prepare_run
 
@@ -227,7 +227,7 @@ def prepare(target: Target, settings: SearchSettings, data: Data) -> None:
 
 
 def bootstrap(target: Target) -> dict[str, int]:
-    """Make sure that the site has this version's apps; return their numbers."""
+    """Register this version's apps at the site if necessary; return their numbers by name."""
     from dh_project.hpc.balsam.install.apps import register_apps
 
     with step("Bootstrapping apps"):
@@ -236,12 +236,12 @@ def bootstrap(target: Target) -> dict[str, int]:
     if have_changed:
         folder = target.installation.folder
         warn(
-            f"the site's apps were of another version; its agent knows the old ones until it is started anew: "
+            f"the site had apps of another version; restart its agent, which still has them: "
             f"deephyper balsam-stop {folder}, then deephyper balsam-start {folder}"
         )
     return apps
 
 
 def warn(text: str) -> None:
-    """Print a line that is no mistake, and yet to be read."""
+    """Print a warning."""
     print(f"warning: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``deephyper balsam-submit hps``: a search as jobs of a Balsam site."""
+"""``deephyper balsam-submit hps``: submits a search as jobs of a Balsam site."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ example:
   deephyper balsam-submit hps demo -p dh_project.cgcnn_mp.problem.Problem -r dh_project.cgcnn_mp.model_run.run \\
       -t 30 -q local -n 1 -A local -j serial --max-evals 6
 
-After -- come further options of deephyper hps, as in: … --max-evals 6 -- --stopper median
+Further options of deephyper hps follow after --, as in: … --max-evals 6 -- --stopper median
 """
 
 
@@ -41,7 +41,7 @@ def add_command(commands: Any) -> None:
     parser.has_rest = True
     parser.add_argument("what", metavar="hps", nargs="?", help="what to submit: hps")
     parser.add_argument(
-        "workflow", metavar="WORKFLOW", nargs="?", help="name of the search, unique at its site"
+        "workflow", metavar="WORKFLOW", nargs="?", help="name of the search, unique at the site"
     )
 
     what = parser.add_argument_group("what to search")
@@ -49,18 +49,18 @@ def add_command(commands: Any) -> None:
     what.add_argument("-r", "--run", metavar="R", help="package.module.run, or a path to model_run.py")
     what.add_argument("--run-kwargs", nargs="+", metavar="KEY=VALUE", help="constant arguments of run")
     what.add_argument("--searcher", choices=("ambs", "random"), help="ambs or random (ambs)")
-    what.add_argument("--max-evals", type=int, metavar="N", help="trials in all (no limit)")
+    what.add_argument("--max-evals", type=int, metavar="N", help="number of trials (no limit)")
     what.add_argument(
-        "--trial-timeout", type=positive_float, metavar="S", help="seconds after which one is killed"
+        "--trial-timeout", type=positive_float, metavar="S", help="seconds after which a trial is killed"
     )
 
     batch = parser.add_argument_group("the batch job")
     batch.add_argument(
-        "-t", "--time-minutes", dest="minutes", type=positive_int, metavar="MIN", help="its minutes"
+        "-t", "--time-minutes", dest="minutes", type=positive_int, metavar="MIN", help="time limit in minutes"
     )
-    batch.add_argument("-q", "--queue", metavar="Q", help="its queue")
-    batch.add_argument("-n", "--nodes", type=positive_int, metavar="N", help="its nodes")
-    batch.add_argument("-A", "--project", dest="project", metavar="A", help="the project that pays")
+    batch.add_argument("-q", "--queue", metavar="Q", help="queue")
+    batch.add_argument("-n", "--nodes", type=positive_int, metavar="N", help="number of nodes")
+    batch.add_argument("-A", "--project", dest="project", metavar="A", help="project that is charged")
     batch.add_argument(
         "-j", "--job-mode", dest="mode", choices=("mpi", "serial"), help="how Balsam launches trials"
     )
@@ -68,16 +68,16 @@ def add_command(commands: Any) -> None:
         "--chain",
         type=positive_int,
         metavar="K",
-        help="batch jobs in which the search goes on, one after another (1)",
+        help="number of batch jobs, one after another, that continue the search (1)",
     )
     batch.add_argument(
         "--margin",
         type=positive_float,
         metavar="S",
-        help="seconds before its end at which trials are interrupted",
+        help="seconds before the end of a job at which trials are interrupted",
     )
     batch.add_argument(
-        "--site", metavar="DIR", help="folder of balsam-init, or a site's name (the activated one)"
+        "--site", metavar="DIR", help="folder of balsam-init, or name of a site (the activated site)"
     )
 
     trial = parser.add_argument_group("a trial")
@@ -88,12 +88,14 @@ def add_command(commands: Any) -> None:
     whole("--num-evals-per-node", help=many)
     whole("--num-nodes-per-eval", help="nodes of a trial (1)")
     whole("--num-ranks-per-node", help="processes of a trial on a node (1)")
-    whole("--num-threads-per-rank", help="cores of each (an even share)")
+    whole("--num-threads-per-rank", help="cores of each process (an even share)")
     trial.add_argument("--num-gpus-per-task", type=float, metavar="G", help="GPUs of a trial on a node")
 
     how = parser.add_argument_group("how to submit")
-    how.add_argument("--resume", action="store_true", help="go on with a search that was submitted")
-    how.add_argument("--dry-run", action="store_true", help="check all, show the jobs, and make nothing")
+    how.add_argument("--resume", action="store_true", help="continue a submitted search")
+    how.add_argument(
+        "--dry-run", action="store_true", help="check everything and show the jobs, but submit nothing"
+    )
     how.add_argument("--wait", action="store_true", help="follow the search to its end")
 
 
@@ -104,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.what == "nas":
         raise UserError(
-            "balsam-submit nas: the search of architectures is not here any more; put what is to be found into a "
-            "Problem's hyperparameters: deephyper balsam-submit hps"
+            "balsam-submit nas: there is no architecture search any more; describe the architecture by the "
+            "hyperparameters of a Problem: deephyper balsam-submit hps"
         )
     if arguments.what != "hps":
         raise unknown("thing to submit", arguments.what, ["hps"])
@@ -170,7 +172,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    """Go on with a search that was submitted, as it was or with more."""
+    """Continue a submitted search, with the same or new options."""
     from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_idle, find_target, search_job, waking_job
@@ -209,7 +211,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _stage(data: checks.Data) -> None:
-    """Bring input data to where trials find it."""
+    """Copy input data to the paths for trials."""
     from dh_project.hpc.balsam.jobs.staging import stage_in
 
     if any(source != place for source, place in data.values()):
@@ -219,7 +221,7 @@ def _stage(data: checks.Data) -> None:
 
 
 def _perform(target: Target, batch_request: BalsamRequest, job: BalsamJob, submission: Submission) -> None:
-    """Make the batch job, and say where the search will be."""
+    """Submit the batch job, and print the folder of the search."""
     from dh_project.hpc.balsam.jobs.agent_contact import is_silent
     from dh_project.hpc.balsam.jobs.submitting import submit
 
@@ -228,13 +230,13 @@ def _perform(target: Target, batch_request: BalsamRequest, job: BalsamJob, submi
     tell(f"Submit OK: BatchJob {_shown(batch_job)}")
     lines = [f"Success. The search will run at: {target.folder(job.workdir)}"]
     if submission.outputs:
-        lines.append(f"Results will be brought to: {submission.outputs}")
+        lines.append(f"Results will be copied to: {submission.outputs}")
     stars = "*" * max(map(len, lines))
     tell("\n".join([stars, *lines, stars]))
 
 
 def _shown(batch_job: BalsamBatchJob) -> str:
-    """Return a batch job in the words of the Balsam that DeepHyper's tutorial knew, as far as there is a value."""
+    """Return a batch job in the format of DeepHyper's tutorial, without empty fields."""
     fields = {
         "command": (batch_job.status_info or {}).get("submit_script"),
         "id": batch_job.id,
@@ -253,16 +255,16 @@ def _shown(batch_job: BalsamBatchJob) -> str:
 def _show_plan(
     job: dict[str, Any], submission: Submission, batch_request: BalsamRequest, target: Target
 ) -> None:
-    """Print what would be made."""
+    """Print the jobs that would be submitted."""
     batch = batch_request.body(target.site.id, submission.workflow)
     tell(f"Would search with: {pformat(submission.search, indent=4)}")
     tell(f"Would create: Job {pformat(job, indent=4)}")
     tell(f"Would submit: BatchJob {pformat(batch.model_dump(), indent=4)}")
-    tell("Nothing was made.")
+    tell("Nothing was submitted.")
 
 
 def _follow(target: Target, job: BalsamJob, submission: Submission, is_new: bool = True) -> int:
-    """Follow the search to its end, and return the exit status that it would have had here."""
+    """Follow the search to its end, and return its exit status, the same as of ``deephyper hps``."""
     from dh_project.hpc.balsam.jobs.following import Follower
     from dh_project.hpc.balsam.jobs.submission import OUTPUT
     from dh_project.results.search_results import exit_status, results_of
@@ -277,7 +279,7 @@ def _follow(target: Target, job: BalsamJob, submission: Submission, is_new: bool
         over = follower.follow()
     except KeyboardInterrupt:
         tell(
-            f"no longer followed; the search goes on. How it stands: deephyper tasks show --workflow "
+            f"no longer followed; the search continues. To see its state: deephyper tasks show --workflow "
             f"{submission.workflow}"
         )
         return 130
@@ -286,9 +288,9 @@ def _follow(target: Target, job: BalsamJob, submission: Submission, is_new: bool
         print_summary(found)
     if over is None:
         is_failed = follower.job.state == "FAILED"
-        why = f"its own job failed, see {folder / OUTPUT}" if is_failed else "no batch job is ahead"
+        why = f"its own job failed, see {folder / OUTPUT}" if is_failed else "no batch job is left"
         tell(
-            f"the search is interrupted: {why}; it goes on with: deephyper balsam-submit hps "
+            f"the search is interrupted: {why}; continue it with: deephyper balsam-submit hps "
             f"{submission.workflow} --resume"
         )
         return exit_status(found) if found.history.ended else 1

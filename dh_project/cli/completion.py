@@ -1,6 +1,6 @@
-"""What the shell is offered at a Tab: commands, options, and the values below; argcomplete speaks with the shell.
+"""Completion by the shell of commands, options and their values, by argcomplete.
 
-Values are looked up when they are asked for, and each lookup imports what it needs and no more: a Tab is to be quick.
+Values are looked up only when they are needed, and each lookup imports as little as possible, to be fast.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from dh_project.cli.parser import Parser
 from dh_project.common.errors import UserError
 
 Names = Callable[[argparse.Namespace], Iterable[str]]
-"""Gives the names that are valid for a value, from what the line says so far."""
+"""Returns the valid names for a value, given the arguments so far."""
 
 
 def complete(parser: Parser) -> None:
-    """Print what the line that the shell tells of can go on with, and end the process.
+    """Print the completions of the shell's command line, and end the process.
 
     Args:
-        parser: Of the program. Options that are slow to find are added where the line may be of their command.
+        parser: Parser of the program. Options that are slow to find are added if the line names their command.
     """
     words = os.environ["COMP_LINE"].split()
     for command in parser.commands():
         if command.prog.rpartition(" ")[2] in words:
             command.find_options()
-    gone = ["nas"]  # a kind of new-problem that only says what took its place
+    gone = ["nas"]  # a kind of new-problem that only names its replacement
     autocomplete(parser, always_complete_options="long", exclude=gone, default_completer=Values())
 
 
 class Values(BaseCompleter):
-    """Knows the values of an option or an argument: names, and files by what they end in."""
+    """Completes the values of an option or an argument by names, and by files with certain endings."""
 
     def __call__(
         self, *, prefix: str, action: argparse.Action, parsed_args: argparse.Namespace, **_: object
     ) -> list[str]:
-        """Return what may stand there, whether or not it begins with the prefix."""
+        """Return the valid values; argcomplete selects those with the prefix."""
         for name in action.option_strings or [action.dest]:
             if name in VALUES:
                 names, endings = VALUES[name]
@@ -58,12 +58,12 @@ def _sites(_: argparse.Namespace) -> list[str]:
 
 
 def _queues(parsed: argparse.Namespace) -> list[str]:
-    """Return the queues of the site that the line names."""
+    """Return the queues of the site on the command line."""
     from dh_project.hpc.sites.site import load_site
 
     try:
         return list(load_site(parsed.site).queues)
-    except (AttributeError, UserError):  # it names none, or none that can be read
+    except (AttributeError, UserError):  # there is no site, or it cannot be read
         return []
 
 
@@ -128,7 +128,7 @@ VALUES: dict[str, tuple[Names, tuple[str, ...]]] = {
     "workflow": (_none, ()),
     "ids": (_none, ()),
 }
-"""Of an option by its name, of an argument by its own: the names to offer, and what the files to offer end in.
+"""By option or argument: the function that returns the names, and the endings of files.
 
-Where an option's parser has its choices, those are offered; where neither is said, all files.
+An option with ``choices`` in its parser is completed by these. Everything else is completed by all files.
 """

@@ -1,4 +1,4 @@
-"""``dh-project doctor``: which program answers the word ``deephyper``, and what is installed."""
+"""``dh-project doctor``: shows which program the command ``deephyper`` runs, and the installed versions."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def add_command(commands: Any) -> None:
     """Add ``doctor`` to the commands."""
     parser = commands.add_parser(
         "doctor",
-        help="say which program answers 'deephyper', and which versions are here",
-        description="Say which program answers the word deephyper, and which versions of what it stands on are here.",
+        help="show which program 'deephyper' runs, and the installed versions",
+        description="Show which program the command deephyper runs, and the versions of the packages that it uses.",
         epilog="example:\n  dh-project doctor --fix",
     )
-    parser.add_argument_group("what to mend").add_argument(
-        "--fix", action="store_true", help="give the word deephyper back to this project"
+    parser.add_argument_group("what to repair").add_argument(
+        "--fix", action="store_true", help="let the command deephyper run this project's program again"
     )
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report; exit status 1 where another program answers ``deephyper``."""
+    """Print the report; return 1 if ``deephyper`` runs another program."""
     from rich.table import Table
 
     from dh_project.common.console import open_console
@@ -69,14 +69,16 @@ def _who_answers(script: Path, answering: str | None, healthy: bool) -> str:
     if healthy:
         return f"{answering} (this project's)"
     if answering is None:
-        return f"nothing answers: {script.parent} is not on PATH; activate the environment, or use dh-project"
+        return f"not found: {script.parent} is not on PATH; activate the environment, or use dh-project"
     if Path(answering) != script:
-        return f"{answering} answers, from another environment; activate this one ({script.parent})"
-    return f"{answering} (DeepHyper's own, which cannot run a search); mend it with: dh-project doctor --fix"
+        return f"{answering}, from another environment; activate this one ({script.parent})"
+    return (
+        f"{answering} (DeepHyper's own, which cannot run a search); repair it with: dh-project doctor --fix"
+    )
 
 
 def _give_back(script: Path) -> None:
-    """Write the console script anew, whole or not at all."""
+    """Replace the console script, completely or not at all."""
     from dh_project.common.files import write_whole
 
     write_whole(script, SCRIPT.format(python=sys.executable))
@@ -89,7 +91,7 @@ QUESTIONS = {
     "names = [torch.cuda.get_device_name(i) for i in range(n)];"
     "print(', '.join([f'CUDA {torch.version.cuda}', f'{n} GPUs', *names]))",
 }
-"""What to ask a package that is installed: its version alone does not say what it found."""
+"""Code that prints more than the version of an installed package: its MPI library or its GPUs."""
 
 
 def _versions() -> dict[str, str]:
@@ -102,7 +104,7 @@ def _versions() -> dict[str, str]:
 
 
 def _asked(code: str) -> str:
-    """Ask another Python, for an import may fail hard (mpi4py without an MPI library does)."""
+    """Run code in another Python process, because an import may end the process (mpi4py without an MPI library)."""
     try:
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:

@@ -9,9 +9,9 @@ from dh_project.cli import hps_options as options
 from dh_project.cli.hps_settings import settings_of
 
 DESCRIPTION = """\
-Search for the hyperparameters that make the objective of a run function as large as can be.
+Search for the hyperparameters that maximise the objective of a run function.
 
-Each trial is a process of its own; the folder of --log-dir has all that is known of it.
+Each trial runs in its own process. The folder of --log-dir has the results, and a folder for each trial.
 """
 
 EXAMPLE = """\
@@ -19,7 +19,7 @@ example:
   deephyper hps {name} --evaluator ray --num-workers 2 --max-evals 50 \\
       --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run
 
-The same command again goes on where it stopped.
+The same command again continues the search.
 """
 
 
@@ -41,14 +41,14 @@ def add_command(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a search, or continue one, and print what was found."""
+    """Run or continue a search, and print its summary."""
     from dh_project.common.signals import ending_at_once
     from dh_project.results.search_results import exit_status
     from dh_project.search.session import run_search
     from dh_project.search.summary import print_summary
 
     settings = settings_of(arguments)
-    with ending_at_once():  # until the search takes note of signals
+    with ending_at_once():  # until the search handles signals
         found = run_search(settings, fresh="fresh" in arguments)
     print_summary(found, settings.max_evals)
     return exit_status(found)

@@ -1,4 +1,4 @@
-"""The options of ``deephyper hps``; ``hps_settings`` has what they mean to the search."""
+"""The options of ``deephyper hps``. ``hps_settings`` converts them to search settings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from dh_project.cli.parser import Parser, duration, failures, natural, positive_float, positive_int
 
 REFUSED = {
-    "--cache-key": "results are never looked up by point: a trial runs once",
-    "--backend": "Keras backends are not used any more",
-    "--driver-num-cpus": "the driver needs no share of its own",
-    "--ray-num-cpus": "how many trials run at a time is --num-workers, what each takes --num-cpus-per-task",
-    "--ray-num-gpus": "how many trials run at a time is --num-workers, what each takes --num-gpus-per-task",
+    "--cache-key": "results are not reused by point; each trial runs once",
+    "--backend": "there are no Keras backends any more",
+    "--driver-num-cpus": "no cores are reserved for the driver",
+    "--ray-num-cpus": "give the number of trials at a time by --num-workers, and their cores by --num-cpus-per-task",
+    "--ray-num-gpus": "give the number of trials at a time by --num-workers, and their GPUs by --num-gpus-per-task",
     "--driver-num-gpus": "the driver uses no GPU",
-    "--num-threads-per-node": "cores of a trial on a Balsam site: --num-threads-per-rank",
+    "--num-threads-per-node": "give the cores of a trial on a Balsam site by --num-threads-per-rank",
 }
-"""Options of old DeepHyper that are not here, and why (docs/options.rst has all of them)."""
+"""Options of old DeepHyper that no longer exist, and why (``docs/options.rst`` lists all of them)."""
 
 
 SEARCHER_OPTIONS = (
@@ -29,23 +29,27 @@ SEARCHER_OPTIONS = (
     "n_jobs",
     "liar_strategy",
 )
-"""Options of ``ambs`` alone."""
+"""Options of only ``ambs``."""
 
 
 BALSAM_OPTIONS = ("workflow", "num_ranks_per_node", "num_threads_per_rank", "num_evals_ahead")
-"""Options of the evaluator ``balsam`` alone."""
+"""Options of only the evaluator ``balsam``."""
 
 
 def option_of(name: str) -> str:
-    """Return an option by the name of its value in a namespace."""
+    """Return the option of a name in the parsed arguments.
+
+    >>> option_of("max_evals")
+    '--max-evals'
+    """
     return "--" + name.replace("_", "-")
 
 
 class Refuse(argparse.Action):
-    """An old option that is told apart from an unknown one."""
+    """Action of an old option: reports that it no longer exists."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        """Say why the option is gone."""
+        """Report why the option no longer exists."""
         parser.error(f"{option} is no longer an option: {REFUSED[str(option)]}")
 
 
@@ -53,7 +57,7 @@ def add_options(parser: Parser) -> None:
     """Add the options of every search."""
     what = parser.add_argument_group("what to search", argument_default=argparse.SUPPRESS)
     what.add_argument(
-        "--settings", type=Path, metavar="FILE", help="search settings in TOML, which other options change"
+        "--settings", type=Path, metavar="FILE", help="search settings in TOML; other options change them"
     )
     what.add_argument(
         "--problem",
@@ -79,9 +83,9 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help="seed of the proposals (42, or the earlier session's)",
     )
-    what.add_argument("--log-dir", type=Path, metavar="DIR", help="where results go (.)")
+    what.add_argument("--log-dir", type=Path, metavar="DIR", help="folder of the results (.)")
     what.add_argument(
-        "--fresh", action="store_true", help="begin anew; what is in the folder is put aside, not deleted"
+        "--fresh", action="store_true", help="begin a new search; an earlier one is moved aside, not deleted"
     )
     what.add_argument(
         "--warm-start",
@@ -89,17 +93,19 @@ def add_options(parser: Parser) -> None:
         action="extend",
         type=Path,
         metavar="FILE",
-        help="results.csv of other searches to learn from, old ones too",
+        help="results.csv of other searches to learn from, also of old DeepHyper",
     )
     what.add_argument(
-        "--experiment", metavar="NAME", help="what the search belongs to, in its journal and in each row"
+        "--experiment",
+        metavar="NAME",
+        help="label of the search, in its journal and in each row of the results",
     )
     what.add_argument(
         "--tag",
         nargs="+",
         action="extend",
         metavar="KEY=VALUE",
-        help="what else is to be said of it, likewise: a column m:tag_KEY",
+        help="further labels of the search; each becomes a column m:tag_KEY",
     )
 
     where = parser.add_argument_group("where trials run", argument_default=argparse.SUPPRESS)
@@ -112,33 +118,33 @@ def add_options(parser: Parser) -> None:
         "--ray-num-cpus-per-task",
         type=positive_int,
         metavar="N",
-        help="cores a trial (1)",
+        help="cores of a trial (1)",
     )
     where.add_argument(
         "--num-gpus-per-task",
         "--ray-num-gpus-per-task",
         type=float,
         metavar="N",
-        help="GPUs a trial, 0.25 for a quarter (1 where there are GPUs)",
+        help="GPUs of a trial, 0.25 for a quarter (1 if there are GPUs)",
     )
     where.add_argument(
         "--ray-address",
         "--redis-address",
         metavar="A",
-        help="Ray cluster, auto for this job's (one of its own)",
+        help="address of a Ray cluster, auto for the cluster of this job (a new cluster)",
     )
     where.add_argument("--ray-password", metavar="P", help="password of the Ray cluster")
     where.add_argument(
         "--scratch",
         type=Path,
         metavar="DIR",
-        help="each node's own disk (/tmp): data is copied there, trials write there (none)",
+        help="folder on each node's own disk (/tmp) for copies of data and files of running trials (none)",
     )
     where.add_argument(
         "--ranks-per-trial",
         type=positive_int,
         metavar="N",
-        help="processes of a trial that train together, each with the cores and GPUs of a task (1)",
+        help="processes of a trial, each with the cores and GPUs of a task (1)",
     )
     where.add_argument(
         "--nodes-per-trial",
@@ -152,48 +158,52 @@ def add_options(parser: Parser) -> None:
         "--num-evals-per-node",
         type=positive_int,
         metavar="N",
-        help="trials on a node, with --evaluator balsam (all GPUs, or all cores)",
+        help="trials on a node, only with --evaluator balsam (all GPUs, or all cores)",
     )
     where.add_argument(
         "--rank-timeout",
         type=positive_float,
         metavar="S",
-        help="seconds after which an MPI rank that says nothing is given up (60)",
+        help="seconds without a message after which an MPI rank is considered lost (60)",
     )
 
     jobs = parser.add_argument_group(
         "trials as jobs (--evaluator balsam)", argument_default=argparse.SUPPRESS
     )
     jobs.add_argument(
-        "--workflow", metavar="W", help="whose batch jobs run them (name of the results' folder)"
+        "--workflow",
+        metavar="W",
+        help="workflow whose batch jobs run the trials (name of the results' folder)",
     )
     jobs.add_argument(
         "--num-ranks-per-node", type=positive_int, metavar="N", help="processes of a trial on a node (1)"
     )
     jobs.add_argument(
-        "--num-threads-per-rank", type=positive_int, metavar="N", help="cores of each (an even share)"
+        "--num-threads-per-rank", type=positive_int, metavar="N", help="cores of each process (an even share)"
     )
     jobs.add_argument(
         "--num-evals-ahead",
         type=natural,
         metavar="N",
-        help="trials that wait while all slots are busy (one for 16, where it cannot start too early)",
+        help="trials that wait in the queue if all slots are busy (one for every 16 slots)",
     )
 
     limits = parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
-    limits.add_argument("--max-evals", type=int, metavar="N", help="trials in all, -1 for no limit (-1)")
-    limits.add_argument("--timeout", type=positive_float, metavar="S", help="seconds of search in all")
+    limits.add_argument("--max-evals", type=int, metavar="N", help="number of trials, -1 for no limit (-1)")
+    limits.add_argument(
+        "--timeout", type=positive_float, metavar="S", help="seconds of search, over all sessions"
+    )
     limits.add_argument(
         "--walltime",
         type=duration,
         metavar="T",
-        help="of the job, since this command began: 3:00:00, or seconds",
+        help="time limit of the job since the start of this command: 3:00:00, or seconds",
     )
     limits.add_argument(
         "--margin",
         type=positive_float,
         metavar="S",
-        help="seconds before its end at which trials are interrupted (60)",
+        help="seconds before the end of the job at which trials are interrupted (60)",
     )
     limits.add_argument(
         "--trial-timeout", type=positive_float, metavar="S", help="seconds after which a trial is killed"
@@ -208,7 +218,7 @@ def add_options(parser: Parser) -> None:
         "--max-failures",
         type=failures,
         metavar="N",
-        help="failed trials in a row, or their share (0.5), that end the search; -1 for no limit (100)",
+        help="failed trials in a row, or share of failed trials (0.5), that end the search; -1 for no limit (100)",
     )
     limits.add_argument(
         "--stopper",
@@ -221,7 +231,7 @@ def add_options(parser: Parser) -> None:
         "--max-retries",
         type=natural,
         metavar="N",
-        help="new starts of a trial whose worker vanished (1)",
+        help="how often a trial is started again if its worker is lost (1)",
     )
     for option in REFUSED:
         parser.add_argument(option, action=Refuse, nargs="?", help=argparse.SUPPRESS)
@@ -233,7 +243,7 @@ def add_ambs_options(parser: Parser) -> None:
     model.add_argument(
         "--surrogate-model",
         metavar="M",
-        help="GP, ET, RF, DUMMY or auto: GP, ET in wide spaces",
+        help="GP, ET, RF, DUMMY or auto, which is GP, or ET in large spaces (auto)",
     )
     model.add_argument("--acq-func", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)")
     model.add_argument("--kappa", "--acq-kappa", type=float, metavar="K", help="exploration in UCB (1.96)")
@@ -245,6 +255,4 @@ def add_ambs_options(parser: Parser) -> None:
         help="trials before the first model (10)",
     )
     model.add_argument("--n-jobs", type=positive_int, metavar="N", help="cores for the model (1)")
-    model.add_argument(
-        "--liar-strategy", metavar="L", help="accepted and not used: pending points are told no lies"
-    )
+    model.add_argument("--liar-strategy", metavar="L", help="accepted for old scripts, but not used")

@@ -1,4 +1,4 @@
-"""What the options of ``deephyper hps`` say, as search settings. An option that is not given changes nothing."""
+"""Converts the options of ``deephyper hps`` to search settings. An option that is not given changes nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
 from dh_project.common.errors import UserError, one_line
-from dh_project.common.key_values import parse_key_values
 
 if TYPE_CHECKING:
     from dh_project.search.settings import SearchSettings
     from dh_project.trial.shape import TrialShape
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
-"""Set by a site's job scripts to its name."""
+"""Environment variable in which job scripts give the name of the site."""
 
 SETTINGS = {
     "problem": "problem",
@@ -37,7 +36,7 @@ SETTINGS = {
     "trial_memory": "trial_memory",
     "max_retries": "max_retries",
 }
-"""Options that are a setting."""
+"""Settings by the name of their option."""
 
 TRIAL = {
     "num_cpus_per_task": "cores",
@@ -45,7 +44,7 @@ TRIAL = {
     "ranks_per_trial": "processes",
     "num_nodes_per_eval": "nodes",
 }
-"""Options that are a part of ``trial``."""
+"""Fields of ``trial`` by the name of their option."""
 
 EVALUATOR = {
     "ray_address": "ray_address",
@@ -55,7 +54,7 @@ EVALUATOR = {
     "num_evals_per_node": "trials_per_node",
     "num_evals_ahead": "trials_ahead",
 }
-"""Options that are one of ``evaluator_settings``."""
+"""Names in ``evaluator_settings`` by the name of their option."""
 
 BALSAM_SHAPE = ("num_ranks_per_node", "num_threads_per_rank")
 """Options that are a part of ``trial`` with the evaluator ``balsam``."""
@@ -66,18 +65,18 @@ OPTIONS = {
         SETTINGS | TRIAL | EVALUATOR | {"max_evals": "max_evals", "max_failures": "max_failures"}
     ).items()
 }
-"""The option of a setting, for messages."""
+"""Options by the name of their setting, for messages."""
 
 
 def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = None) -> SearchSettings:
-    """Return search settings: what the options say, and for the others what a base says, or their defaults.
+    """Return the search settings of options.
 
     Args:
-        arguments: As they were parsed; options that were not given are absent.
-        base: Settings to change; None takes those of the file of ``--settings``, if one is given.
+        arguments: The parsed options; those that were not given are absent.
+        base: Settings that the options change. None uses the file of ``--settings``, or the defaults.
 
     Raises:
-        UserError: An option has a value that the search cannot take, or ``--problem`` or ``--run`` is missing.
+        UserError: The value of an option is wrong, or ``--problem`` or ``--run`` is missing.
     """
     from dh_project.search.settings import SearchSettings
 
@@ -100,7 +99,11 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
 
 
 def in_options(message: str) -> str:
-    """Return a message about a setting in which the setting is called by its option."""
+    """Return a message about a setting with the name of its option.
+
+    >>> in_options("num_workers=0: give at least 1")
+    '--num-workers 0: give at least 1'
+    """
 
     def option(match: re.Match[str]) -> str:
         name = option_of(match[1]) if match[1] in SEARCHER_OPTIONS else OPTIONS.get(match[1], match[1])
@@ -115,6 +118,8 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
     Raises:
         UserError: A value is wrong.
     """
+    from dh_project.common.key_values import parse_key_values
+
     changes: dict[str, Any] = {SETTINGS[name]: value for name, value in given.items() if name in SETTINGS}
     tables = {"run_kwargs": parse_key_values(given["run_kwargs"])} if "run_kwargs" in given else {}
     tables |= _stopper(given)
@@ -140,7 +145,7 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
 
 
 def _shape(given: Mapping[str, Any], evaluator: str, base: TrialShape | None) -> TrialShape:
-    """Return what one trial takes. The options of Balsam count the processes of a trial on each of its nodes.
+    """Return the shape of a trial. The options of Balsam give the number of processes on each node.
 
     Raises:
         UserError: An option belongs to another evaluator.
@@ -155,7 +160,7 @@ def _shape(given: Mapping[str, Any], evaluator: str, base: TrialShape | None) ->
                 )
         return replace(base or TrialShape(), **_renamed(given, TRIAL))
     if given.get("ranks_per_trial") is not None:
-        raise UserError("--ranks-per-trial: jobs of Balsam are told --num-ranks-per-node; give that")
+        raise UserError("--ranks-per-trial: with --evaluator balsam, give --num-ranks-per-node instead")
     base = base or TrialShape(cores=None)
     nodes = given.get("num_nodes_per_eval") or base.nodes
     return TrialShape(
@@ -177,10 +182,10 @@ def _searcher_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _evaluator_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the options say of the evaluator, and for MPI ranks what the site of the job says of its GPUs.
+    """Return the settings of the evaluator from the options, and for MPI also the order of GPUs of the job's site.
 
     Raises:
-        UserError: There is no such site.
+        UserError: The site does not exist.
     """
     found = _renamed(given, EVALUATOR)
     if given.get("evaluator") in ("mpi", "mpicomm"):
@@ -197,10 +202,10 @@ def _evaluator_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the search is called: ``experiment``, and ``tag_<key>``.
+    """Return the labels of the search: ``experiment`` and ``tag_<key>``.
 
     Raises:
-        UserError: A tag is not of the form ``key=value``, or comes twice; or a name is empty.
+        UserError: A tag is not of the form ``key=value`` or is given twice, or a label is empty.
     """
     found: dict[str, str] = {}
     if given.get("experiment") is not None:
@@ -213,7 +218,7 @@ def _labels(given: Mapping[str, Any]) -> dict[str, str]:
             raise UserError(f"--tag {key!r} is given twice; give it once")
         found[f"tag_{key}"] = one_line(value)
     if empty := [name for name, value in found.items() if not value]:
-        raise UserError(f"--{empty[0].replace('_', ' ', 1)}: give it a text")
+        raise UserError(f"--{empty[0].replace('_', ' ', 1)}: the text is empty; give a text")
     return found
 
 
@@ -223,10 +228,12 @@ def _stopper(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: Two are given, or a setting is not of the form ``key=value``.
     """
+    from dh_project.common.key_values import parse_key_values
+
     if not (stoppers := given.get("stopper")):
         return {}
     if len(stoppers) > 1:
-        raise UserError("--stopper: given twice; one stopper judges a search")
+        raise UserError("--stopper is given twice; a search has one stopper")
     name, *words = stoppers[0]
     try:
         return {"stopper": name, "stopper_settings": parse_key_values(words)}

@@ -1,4 +1,4 @@
-"""``deephyper`` and ``dh-project``: the same program."""
+"""The program ``deephyper``, also called ``dh-project``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from dh_project.cli import (
 from dh_project.cli.parser import Parser
 from dh_project.cli.program import run_program
 
-DESCRIPTION = (
-    "Tune a model by asynchronous model-based search, on this machine or as jobs of a supercomputer."
-)
+DESCRIPTION = "Search for the best hyperparameters of a model, on this machine or as jobs of a supercomputer."
 
 EPILOG = """\
 example:

@@ -1,4 +1,4 @@
-"""``deephyper new-problem``: a problem in a project, from a template."""
+"""``deephyper new-problem``: creates a problem in a project from a template."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dh_project.cli.parser import Parser
 from dh_project.common.errors import UserError
 
 DESCRIPTION = """\
-Make a problem in the project that the working directory lies in: its space (problem.py), its run function
-(model_run.py), its data (load_data.py), the scripts that run the baseline and the best that a search found
-(default_config.py, best_config.py), a test, and scripts for jobs.
+Create a problem in the project of the working directory: its space (problem.py), its run function (model_run.py), its
+data (load_data.py), scripts that run the baseline and the best trial of a search (default_config.py, best_config.py),
+a test, and job scripts.
 """
 
 EPILOG = """\
@@ -29,22 +29,22 @@ examples:
 """
 
 NO_NAS = (
-    "new-problem nas: DeepHyper's architecture search is gone; make the architecture hyperparameters of a problem: "
+    "new-problem nas: DeepHyper has no architecture search any more; describe the architecture by hyperparameters: "
     "deephyper new-problem hps {name}"
 )
 
 
 def add_command(commands: Any) -> None:
-    """Add ``new-problem`` to the commands; the templates are looked up when the command is given."""
+    """Add ``new-problem`` to the commands. Templates are only looked up if the command is used."""
     parser = commands.add_parser(
-        "new-problem", help="make a problem in a project, from a template", description=DESCRIPTION
+        "new-problem", help="create a problem in a project from a template", description=DESCRIPTION
     )
     parser.add_argument(
         "kind", choices=("hps", "nas"), metavar="hps", help="hps: a search for hyperparameters"
     )
-    parser.add_argument("name", metavar="NAME", help="its name, which Python imports")
-    begin = parser.add_argument_group("what it begins as")
-    begin.add_argument("--template", metavar="T", default=None, help="a template, as named below (torch)")
+    parser.add_argument("name", metavar="NAME", help="name of the problem, a Python identifier")
+    begin = parser.add_argument_group("template")
+    begin.add_argument("--template", metavar="T", default=None, help="name of a template, see below (torch)")
     begin.add_argument(
         "--with",
         dest="options",
@@ -52,14 +52,14 @@ def add_command(commands: Any) -> None:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="what the template may be told, likewise",
+        help="options of the template, see below",
     )
     parser.set_defaults(command=run)
     parser.complete = describe_templates
 
 
 def describe_templates(parser: Parser) -> None:
-    """Say at the end of the help which templates there are, and what each may be told."""
+    """Add the templates and their options to the end of the help."""
     from dh_project.scaffold.template import load_template, template_names
 
     lines = []
@@ -70,7 +70,7 @@ def describe_templates(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make a problem, and say what to do next."""
+    """Create a problem, and print the next steps."""
     from dh_project.scaffold.problem import new_problem
     from dh_project.scaffold.project import find_project, install_command
     from dh_project.scaffold.template import DEFAULT, load_template
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not project.is_importable():
         command = shlex.join(install_command(project.root))
         print(
-            f"note       {project.package} is not installed from here, so that it is not found; run: {command}"
+            f"note       {project.package} is not installed from here, so Python does not find it; run: {command}"
         )
     print(f"next       python {folder}/default_config.py")
     install = "" if find_spec("pytest") else f"  (first: {sys.executable} -m pip install pytest)"

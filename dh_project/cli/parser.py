@@ -1,4 +1,4 @@
-"""An argument parser that names the near match of a misspelt option or command."""
+"""An argument parser with one-line errors, and the types of options."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from dh_project.common.errors import UserError, did_you_mean, one_line
 from dh_project.common.none import is_none
 
 FOLLOWING_SECONDS = 2.0
-"""How long a rank waits before it fails: a launcher ends all with the first, and rank 0 is to have said why."""
+"""Time for which other ranks wait before they fail, so that rank 0 can print the error first."""
 
 
 class Parser(argparse.ArgumentParser):
-    """``argparse`` with one-line errors: what is wrong, the near match, and where the help is.
+    """``argparse`` with one-line errors that name the near match of an unknown word, and the command for help.
 
     Attributes:
-        complete: Adds the options that are slow to find; called once the command is given, and not for others.
-        has_rest: Whether words after ``--`` are for another program; they become ``rest``.
+        complete: Adds the options that are slow to find. It is called only if the parser's command is used.
+        has_rest: Whether words after ``--`` are for another program. They become ``rest``.
     """
 
     complete: Callable[[Parser], None] | None = None
@@ -34,28 +34,28 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{"allow_abbrev": False, **kwargs})
-        self.set_defaults(parser=self)  # what was parsed tells by which command's parser
+        self.set_defaults(parser=self)  # the namespace has the parser of its command
 
     def group(self, title: str) -> argparse._ArgumentGroup:
-        """Return the group of options with a title, which is made where there is none."""
+        """Return the group of options with a title; add it if it does not exist."""
         found = [group for group in self._action_groups if group.title == title]
         return found[0] if found else self.add_argument_group(title)
 
     def commands(self) -> Iterator[Parser]:
-        """Yield the parsers of the commands below this one, and of those below them."""
+        """Yield the parsers of all commands and subcommands of this parser."""
         for action in self._actions:
             for parser in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
                 yield parser
                 yield from parser.commands()
 
     def find_options(self) -> None:
-        """Add the options that are slow to find, if that is not done."""
+        """Add the options that are slow to find, unless they have been added."""
         if self.complete is not None:
             complete, self.complete = self.complete, None
             complete(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse what is known, after the options that are slow to find are."""
+        """Add the options that are slow to find, then parse the known arguments."""
         self.find_options()
         if not self.has_rest or args is None:
             return super().parse_known_args(args, namespace)
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         return namespace, unknown
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; an unknown option is told with its near match, by the parser that does not know it."""
+        """Parse the arguments. The parser of the command reports an unknown option with its near match."""
         namespace, rest = self.parse_known_args(args, namespace)
         if rest:
             parser = getattr(namespace, "parser", self)
@@ -100,7 +100,7 @@ NEAR = 0.7
 """Least similarity of an option to a misspelt one."""
 
 MOST = 1e12
-"""Above all seconds and sizes that mean something."""
+"""Upper limit of seconds and sizes."""
 
 
 def _number(kind: type[int] | type[float], text: str) -> Any:
@@ -108,11 +108,15 @@ def _number(kind: type[int] | type[float], text: str) -> Any:
         return kind(text)
     except ValueError:
         whole = "whole " if kind is int else ""
-        raise argparse.ArgumentTypeError(f"{text!r} is no {whole}number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {whole}number") from None
 
 
 def positive_int(text: str) -> int:
-    """Return a whole number above 0."""
+    """Return an integer above 0.
+
+    >>> positive_int("3")
+    3
+    """
     value: int = _number(int, text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0; give at least 1")
@@ -120,7 +124,7 @@ def positive_int(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """Return a whole number from 0 on."""
+    """Return an integer, 0 or more."""
     value: int = _number(int, text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0; give 0 or more")
@@ -132,29 +136,37 @@ def positive_float(text: str) -> float:
     value: float = _number(float, text)
     if not 0 < value < MOST:
         raise argparse.ArgumentTypeError(
-            f"{text} is no number above 0" + (" and below 1e12" if value > 0 else "")
+            f"{text} is not a number above 0" + (" and below 1e12" if value > 0 else "")
         )
     return value
 
 
 def or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader of an option that takes ``none`` and ``null`` for None, and leaves other texts to ``read``."""
+    """Return a type of an option for which ``none`` and ``null`` mean None; ``read`` converts other texts."""
     return lambda text: None if is_none(text) else read(text)
 
 
 def duration(text: str) -> float:
-    """Return the seconds of ``H:MM:SS``, as sites write a walltime, or of a plain number of seconds."""
+    """Return the seconds of ``H:MM:SS``, the form of a walltime, or of a number of seconds.
+
+    >>> duration("1:30:00")
+    5400.0
+    """
     if ":" not in text:
         return positive_float(text)
     match = re.fullmatch(r"(\d{1,5}):([0-5]?\d):([0-5]?\d)", text)
     if match is None or not any(map(int, match.groups())):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write hours, minutes and seconds: 3:00:00")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write hours, minutes and seconds: 3:00:00")
     hours, minutes, seconds = map(int, match.groups())
     return 3600.0 * hours + 60.0 * minutes + seconds
 
 
 def failures(text: str) -> float:
-    """Return a number of failures from 1 on, a share of them below 1 (``0.5`` or ``50%``), or -1."""
+    """Return a number of failures (1 or more), a share of failures (``0.5`` or ``50%``), or -1.
+
+    >>> failures("50%")
+    0.5
+    """
     value: float = _number(float, text.removesuffix("%"))
     if text.endswith("%"):
         value /= 100
@@ -169,17 +181,17 @@ def failures(text: str) -> float:
 
 
 def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> int:
-    """Run a command; a user's mistake or a file that cannot be written is one line, not a traceback.
+    """Run a command. A mistake of the user or an error of the file system is one line, not a traceback.
 
     Returns:
-        The exit status: the command's own, 2 for a mistake, 1 for a file system that refuses, 130 for Ctrl-C.
+        The exit status: the command's own, 2 for a mistake, 1 for an error of the file system, 130 for Ctrl-C.
     """
     try:
         return command(arguments)
     except UserError as error:
         _refuse(f"{program}: error: {error}")
         return 2
-    except BrokenPipeError:  # who reads, as head does, has enough
+    except BrokenPipeError:  # the reader has ended, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
     except OSError as error:
@@ -191,7 +203,7 @@ def run_command(command: Callable[[Any], int], arguments: Any, program: str) -> 
 
 
 def _refuse(said: str) -> None:
-    """Print why a command ends, once for all ranks of a launcher."""
+    """Print why a command ends, only once if several ranks run it."""
     from dh_project.trial.ranks import is_follower
 
     if is_follower():

@@ -1,4 +1,4 @@
-"""What the programs have in common: ``--version``, completion by the shell, and the way to a command and out."""
+"""The common part of all programs: ``--version``, completion by the shell, and running a command."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from dh_project.common.console import write_any_text
 
 
 def run_program(parser: Parser, arguments: list[str] | None = None) -> int:
-    """Run the command that is asked for, and return its exit status; without one, print the help.
+    """Run the command on the command line and return its exit status. Without a command, print the help.
 
-    Where the shell asks for completions (argcomplete's ``_ARGCOMPLETE``), they are printed, and the process ends.
+    If the shell requests completions (by argcomplete's ``_ARGCOMPLETE``), they are printed, and the process ends.
 
     Args:
-        parser: Of the program, with its commands.
-        arguments: The command line; by default the process's.
+        parser: The parser of the program with its commands.
+        arguments: The words of the command line; None for those of the process.
     """
-    parser.add_argument(
-        "--version", action=ShowVersions, help="print the versions that are installed, and exit"
-    )
+    parser.add_argument("--version", action=ShowVersions, help="print the installed versions and exit")
     if "_ARGCOMPLETE" in os.environ:
         from dh_project.cli.completion import complete
 

@@ -1,4 +1,4 @@
-"""``deephyper start-project``: a project of one's own, installed where it stands."""
+"""``deephyper start-project``: creates a project and installs it in editable mode."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 DESCRIPTION = """\
-Make a project, a package in which problems stand side by side, and install it (pip, editable, without its
-requirements), so that its problems can be imported from everywhere. All of it is made, or nothing.
+Create a project, which is a Python package for problems, and install it (by pip, in editable mode, without its
+requirements). Its problems can then be imported from every folder. If a step fails, nothing is left.
 """
 
 
@@ -17,22 +17,22 @@ def add_command(commands: Any) -> None:
     """Add ``start-project`` to the commands."""
     parser = commands.add_parser(
         "start-project",
-        help="make a project of your own, and install it",
+        help="create a project of your own and install it",
         description=DESCRIPTION,
         epilog="example:\n  deephyper start-project demo && cd demo/demo && deephyper new-problem hps polynome2",
     )
-    parser.add_argument("name", type=Path, metavar="NAME", help="its name, or the path of its folder")
+    parser.add_argument("name", type=Path, metavar="NAME", help="name of the project, or path of its folder")
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make and install a project, and say so."""
+    """Create and install a project, and print the next step."""
     from dh_project.scaffold.project import start_project
     from dh_project.scaffold.tree import files_in, show_tree
 
     project = start_project(arguments.name)
     print(show_tree(f"{arguments.name}", files_in(project.root)))
-    print(f"installed  {project.package}, editable: what is changed here is what Python imports")
+    print(f"installed  {project.package} in editable mode: changes here take effect at the next import")
     home = shlex.quote(str(arguments.name / project.package))
     print(f"next       cd {home} && deephyper new-problem hps NAME")
     return 0

@@ -1,4 +1,4 @@
-"""The search that ``deephyper submit`` hands on: its checks, its settings for the job, and the code it runs."""
+"""Prepares the search of ``deephyper submit``: checks, settings for the job, and the code that it runs."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from dh_project.search.settings import SearchSettings
 
 SETTINGS = "search.toml"
-"""The settings of the search, in its folder."""
+"""File of the settings, in the folder of the search."""
 
 NOT_HERE = {
-    "walltime": "it is the job's, and the script hands it on; leave it out",
-    "fresh": "each job would begin anew; name another --log-dir",
-    "num_workers": "there is one for each GPU or core of the job; --num-evals-per-node says how many on a node",
+    "walltime": "the job script gives it; leave it out",
+    "fresh": "each job would begin a new search; name another --log-dir",
+    "num_workers": "there is one for each GPU or core of the job; give --num-evals-per-node for another number",
     "ray_address": "the script starts the job's own cluster; leave it out",
     "ray_password": "the script starts the job's own cluster; leave it out",
 }
-"""Options of ``deephyper hps`` that a job's script settles."""
+"""Options of ``deephyper hps`` that job scripts give themselves, and what to do instead."""
 
 IN_THE_SCRIPT = ("margin", "num_evals_per_node", "num_cpus_per_task", "num_gpus_per_task", "scratch")
-"""Options that the script gives to ``deephyper hps``, as the nodes of the site need them."""
+"""Options that the job script gives to ``deephyper hps``, adapted to the nodes of the site."""
 
 
 def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
-    """Return the settings of the search in the job, without those that the script gives.
+    """Return the settings of the search in the job, without those that the job script gives.
 
     Raises:
-        UserError: ``deephyper hps`` would refuse them in the job.
+        UserError: ``deephyper hps`` would refuse the settings in the job.
     """
     from dh_project.evaluators import check_spread
     from dh_project.search.session import evaluator_settings
@@ -48,12 +48,10 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
         if given.get(name):
             raise UserError(f"--{name.replace('_', '-')}: {why}")
     if arguments.snapshot_limit is not None and not arguments.snapshot:
-        raise UserError(
-            "--snapshot-limit: nothing is copied without --snapshot; give that too, or leave it out"
-        )
+        raise UserError("--snapshot-limit: it needs --snapshot; give --snapshot, too, or leave the limit out")
     if given["searcher"] == "random" and (model := [name for name in SEARCHER_OPTIONS if name in given]):
         raise UserError(
-            f"{option_of(model[0])}: random search has no model; leave it out, or search with --searcher ambs"
+            f"{option_of(model[0])}: random search has no model; leave the option out, or give --searcher ambs"
         )
     settings = settings_of(
         argparse.Namespace(**{name: value for name, value in given.items() if name not in IN_THE_SCRIPT})
@@ -65,7 +63,7 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
 
 
 def script_shape(arguments: argparse.Namespace, settings: SearchSettings) -> TrialShape:
-    """Return the shape of a trial for the script. Without a number of cores, each process has an even share."""
+    """Return the shape of a trial for the job script. Without a number of cores, each process has an even share."""
     asked, standard = settings.trial, TrialShape()
     cores = arguments.num_cpus_per_task or (None if asked.cores == standard.cores else asked.cores)
     gpus = asked.gpus if arguments.num_gpus_per_task is None else arguments.num_gpus_per_task
@@ -73,14 +71,14 @@ def script_shape(arguments: argparse.Namespace, settings: SearchSettings) -> Tri
 
 
 def check_margin(minutes: int, margin: int) -> None:
-    """Check that a job has time beside its margin.
+    """Check that a job is longer than its margin.
 
     Args:
-        minutes: Of the job.
-        margin: Seconds before its end at which its trials are interrupted.
+        minutes: Time limit of the job.
+        margin: Seconds before the end of the job at which trials are interrupted.
 
     Raises:
-        UserError: It has none.
+        UserError: The job is not longer.
     """
     if 60 * minutes <= margin:
         raise UserError(
@@ -89,10 +87,10 @@ def check_margin(minutes: int, margin: int) -> None:
 
 
 def scratch_folder(arguments: argparse.Namespace) -> str:
-    """Return the given scratch as a script has it. A path with a variable is filled in by the job.
+    """Return the scratch folder for the job script. The job replaces variables in the path.
 
     Raises:
-        UserError: It is a part of the search.
+        UserError: The folder lies in the folder of the search, or contains it.
     """
     from dh_project.trial.scratch import checked_place
 
@@ -102,14 +100,15 @@ def scratch_folder(arguments: argparse.Namespace) -> str:
 
 
 def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSettings:
-    """Return settings whose paths mean the same in the job, after a look at whether work is left.
+    """Return settings with paths that are valid in the job, after checking that the search can run.
 
     Args:
-        settings: As they were given here.
-        directory: Where the job runs.
+        settings: The settings on this machine.
+        directory: Working directory of the job.
 
     Raises:
-        UserError: Problem or run function do not load, the folder has another search, or all of it is done.
+        UserError: The problem or the run function cannot be loaded, the folder has another search, or the search is
+            complete.
     """
     from dh_project.results.history import check_same_search
     from dh_project.results.paths import SearchPaths
@@ -123,9 +122,7 @@ def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSett
     read_sources(settings, history, loaded.problem)
     done = what_is_done(settings, history)
     if done is not None:
-        raise UserError(
-            f"{settings.folder}: {done}; there is nothing to submit, or give a larger --max-evals"
-        )
+        raise UserError(f"{settings.folder}: {done}; nothing to submit, unless you give a larger --max-evals")
     return replace(
         settings,
         problem=problem,
@@ -136,7 +133,7 @@ def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSett
 
 
 def _there(target: str, directory: Path) -> str:
-    """Return where the job finds a file of this folder, of which it may have a copy; other targets are unchanged."""
+    """Return the path of a file in the job's copy of this folder; other targets are unchanged."""
     here = Path.cwd().resolve()
     is_copied = directory != Path.cwd() and Path(target).is_absolute() and Path(target).is_relative_to(here)
     return str(directory.resolve() / Path(target).relative_to(here)) if is_copied else target
@@ -147,9 +144,9 @@ class Code:
     """The code that a job runs.
 
     Attributes:
-        directory: Where.
-        is_copy: Whether that is a copy of the folder of the command.
-        snapshot: What is to be copied; None where nothing is, or was copied by an earlier submission.
+        directory: Working directory of the job.
+        is_copy: Whether the directory is a copy of this folder.
+        snapshot: Plan of the copy; None if there is no copy, or an earlier submission has made it.
     """
 
     directory: Path
@@ -158,27 +155,28 @@ class Code:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a script says for the copy, and not an installed version of it, to be what runs."""
+        """Lines of the job script, so that the copy is imported and not an installed version."""
         path = f'{shlex.quote(str(self.directory))}"${{PYTHONPATH:+:$PYTHONPATH}}"'
         return (f"export PYTHONPATH={path}",) if self.is_copy else ()
 
     def in_words(self) -> str:
-        """Return what is shipped to the job."""
+        """Return a text that says which code the job runs."""
         if not self.is_copy:
             return (
-                f"nothing is copied: jobs run in {self.directory}, and find it as it is when they start "
-                "(--snapshot copies it)"
+                f"no copy: jobs run in {self.directory}, with its content at their start "
+                "(--snapshot makes a copy)"
             )
         if self.snapshot is None:
-            return f"{self.directory}, as an earlier submission copied it; remove it to copy anew"
+            return f"{self.directory}, the copy of an earlier submission; remove it for a new copy"
         file = self.snapshot.ignore_file
+        ignored = f"without the files in {file.name}" if file else "no ignore file"
         return (
             f"{self.directory}, a copy of {self.snapshot.source}: {len(self.snapshot.files)} files, "
-            f"{self.snapshot.bytes / 2**20:.1f} MiB, {f'{file.name} honoured' if file else 'no ignore file'}"
+            f"{self.snapshot.bytes / 2**20:.1f} MiB, {ignored}"
         )
 
     def copy(self) -> None:
-        """Copy what is to be copied.
+        """Make the copy, if there is to be one.
 
         Raises:
             OSError: A file cannot be read or written.
@@ -190,10 +188,10 @@ class Code:
 
 
 def plan_code(arguments: argparse.Namespace, target: Path) -> Code:
-    """Return the code that a job runs: this folder, or a copy of it in ``target``, which is not made yet.
+    """Return the code that a job runs: this folder, or a copy in ``target``. The copy is not made yet.
 
     Raises:
-        UserError: It cannot be copied.
+        UserError: The folder cannot be copied.
     """
     if not arguments.snapshot:
         return Code(Path.cwd())

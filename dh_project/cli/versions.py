@@ -1,4 +1,4 @@
-"""Which versions are installed, as their metadata say: nothing is imported to know them."""
+"""Reads installed versions from metadata, without importing the packages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dh_project import __version__
 NOT_INSTALLED = "not installed"
 
 BESIDE = ("deephyper", "ray", "torch")
-"""What does the work; ``dh-project doctor`` says more."""
+"""Packages whose versions ``--version`` prints. ``dh-project doctor`` prints more."""
 
 
 def installed_version(name: str) -> str:
-    """Return a distribution's version, or that there is none."""
+    """Return the version of a distribution, or ``not installed``."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -24,13 +24,13 @@ def installed_version(name: str) -> str:
 
 
 class ShowVersions(argparse.Action):
-    """``--version``: prints this project's version and those of what it stands on, on one line."""
+    """``--version``: prints the versions of this project and of its main dependencies on one line."""
 
     def __init__(self, option_strings: list[str], **kwargs: Any) -> None:
         super().__init__(option_strings, nargs=0, **{**kwargs, "dest": argparse.SUPPRESS})
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        """Print, and exit."""
+        """Print the versions and exit."""
         others = ", ".join(f"{name} {installed_version(name)}" for name in BESIDE)
         print(f"dh_project {__version__} ({others})")
         parser.exit()

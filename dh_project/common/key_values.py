@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
-
-import yaml
 
 from dh_project.common.errors import UserError
 from dh_project.common.none import is_none
@@ -47,9 +44,11 @@ def _value(word: str, text: str) -> Any:
     """Return a value; one that JSON has no form for stays text."""
     if is_none(text):
         return None
+    from dh_project.common.yaml_core import YAMLError, load_yaml  # slow to import
+
     try:
-        value = yaml.load(text, CoreLoader)
-    except yaml.YAMLError:
+        value = load_yaml(text)
+    except YAMLError:
         raise UserError(f"the value of {word!r} cannot be read; quote it") from None
     try:
         return json.loads(json.dumps(value, allow_nan=False))
@@ -57,24 +56,3 @@ def _value(word: str, text: str) -> Any:
         return text
     except ValueError:
         raise UserError(f"{word!r}: the value is not a finite number") from None
-
-
-class CoreLoader(yaml.SafeLoader):
-    """Reads plain scalars by the core schema of YAML 1.2; PyYAML's own loaders follow YAML 1.1."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
-
-
-def _int(loader: CoreLoader, node: yaml.ScalarNode) -> int:
-    text = node.value
-    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-
-
-CoreLoader.add_constructor("tag:yaml.org,2002:int", _int)
-for _tag, _pattern in {
-    "null": r"~|null|Null|NULL|",
-    "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-}.items():
-    CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None)

@@ -1,4 +1,4 @@
-"""The short forms in which a hyperparameter is written: tuples, lists, dictionaries, constants."""
+"""Short forms of hyperparameters: tuples, lists, dictionaries and constants."""
 
 from __future__ import annotations
 
@@ -12,15 +12,30 @@ from dh_project.common.errors import UserError, one_line
 
 
 def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:
-    """Return the ConfigSpace hyperparameter that a short form stands for.
+    """Return the ConfigSpace hyperparameter of a short form.
 
-    ``(1, 100)`` is an integer range, ``(0.1, 1.0)`` a float one (either, with ``"log-uniform"`` third, a
-    logarithmic one), ``["a", "b"]`` a choice, ``[8, 16]`` an ordered choice, a dictionary of ``mu``, ``sigma``,
-    ``lower`` and ``upper`` a normal distribution (of integers where ``mu`` is one), and a single number or string a
-    constant.
+    ============================================ ================================================
+    ``(1, 100)``                                 range of integers
+    ``(0.1, 1.0)``                               range of floats
+    ``(1e-4, 1.0, "log-uniform")``               logarithmic range of integers or floats
+    ``["a", "b"]``                               choice
+    ``[8, 16]``                                  ordered choice
+    ``{"mu", "sigma", "lower", "upper"}``        normal distribution, of integers if ``mu`` is one
+    ``3``, ``"a"``                               constant
+    ============================================ ================================================
+
+    Args:
+        value: The short form, or a ConfigSpace hyperparameter.
+        name: Name of the hyperparameter; None if ``value`` is a ConfigSpace hyperparameter.
+        default_value: The default; None for ConfigSpace's choice.
 
     Raises:
-        UserError: The form is none of these, or its bounds cannot be.
+        UserError: The value has another form, or its bounds are impossible.
+
+    Example:
+        >>> units = hyperparameter((1, 100), "units")
+        >>> type(units).__name__, units.lower, units.upper
+        ('UniformIntegerHyperparameter', 1, 100)
     """
     if isinstance(value, Hyperparameter):
         return value
@@ -36,14 +51,14 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
         raise UserError(f"hyperparameter {name!r}: {value!r}: {one_line(error)}") from None
     if made is None:
         raise UserError(
-            f"hyperparameter {name!r}: {value!r} is no range, choice or constant; write (1, 100), (1e-4, 1.0, "
-            f"'log-uniform') or ['relu', 'tanh']"
+            f"hyperparameter {name!r}: {value!r} is not a range, choice or constant; write (1, 100), "
+            f"(1e-4, 1.0, 'log-uniform') or ['relu', 'tanh']"
         )
     return made
 
 
 def _plain(value: Any) -> Any:
-    """Return a short form with NumPy's numbers and arrays as Python's."""
+    """Return a short form with Python numbers and lists in place of NumPy's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, dict):
@@ -72,18 +87,18 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
 
 
 def _normal(name: str, value: dict[str, Any], options: dict[str, Any]) -> Hyperparameter:
-    """Return a normal distribution, of integers where its mean is one.
+    """Return a normal distribution, of integers if its mean is an integer.
 
     Raises:
-        ValueError: A part of it is missing or too much, no number, or not above 0 as a deviation is.
+        ValueError: A part is missing, unknown or not a number, or the standard deviation is not above 0.
     """
     parts = {"mu", "sigma", "lower", "upper"}
     if missing := sorted(parts - set(value)):
         raise ValueError(f"a normal distribution has bounds; add {' and '.join(missing)}")
-    if unknown := sorted(set(value) - parts):  # of a logarithmic one ConfigSpace takes sigma for |log(sigma)|
+    if unknown := sorted(set(value) - parts):  # also "log": ConfigSpace would use |log(sigma)| as sigma
         raise ValueError(f"a normal distribution has mu, sigma, lower and upper; not {', '.join(unknown)}")
     if wrong := [part for part in sorted(parts) if not _is_number(value[part])]:
-        raise ValueError(f"{wrong[0]} is no number")
+        raise ValueError(f"{wrong[0]} is not a number")
     if value["sigma"] <= 0:
         raise ValueError("sigma is not above 0")
     is_integer = isinstance(value["mu"], int)

@@ -1,4 +1,4 @@
-"""``HpProblem``: a ConfigSpace with starting points, written as DeepHyper's tutorial writes it."""
+"""``HpProblem``: a space of hyperparameters with starting points, with the methods of DeepHyper's tutorial."""
 
 from __future__ import annotations
 
@@ -19,25 +19,33 @@ from dh_project.problem.shorthand import hyperparameter
 Point = dict[str, Any]
 
 RESERVED = ("id", "elapsed_sec", "objective", "rerun")
-"""Names that ``topk`` gives to other things than hyperparameters."""
+"""Names that ``topk`` uses for other values than hyperparameters."""
 
 
 class HpProblem:
-    """A space of hyperparameters and the points to begin with.
+    """A space of hyperparameters with starting points.
 
     Args:
-        config_space: A ready space, or None to begin with an empty one.
+        config_space: An existing space; None for an empty one.
 
     Attributes:
         space: The ``ConfigSpace.ConfigurationSpace``.
-        starting_points: The points that a search evaluates before any other, in order.
+        starting_points: The points that a search evaluates first, in order.
+
+    Example:
+        >>> problem = HpProblem()
+        >>> lr = problem.add_dim("lr", (1e-4, 1.0, "log-uniform"))
+        >>> optim = problem.add_dim("optim", ["SGD", "Adam"])
+        >>> problem.add_starting_point(lr=0.01, optim="SGD")
+        >>> problem.starting_points
+        [{'lr': 0.01, 'optim': 'SGD'}]
     """
 
     def __init__(self, config_space: cs.ConfigurationSpace | None = None) -> None:
         self.space = config_space or cs.ConfigurationSpace()
         self.starting_points: list[Point] = []
 
-    # ---- what a problem module says
+    # ---- definition
 
     def add_hyperparameter(
         self, value: Any, name: str | None = None, default_value: Any = None
@@ -45,17 +53,18 @@ class HpProblem:
         """Add a hyperparameter.
 
         Args:
-            value: ``(low, high)`` of integers or floats, ``(low, high, "log-uniform")``, a list of choices (all
-                numbers: ordered), ``{"mu": …, "sigma": …, "lower": …, "upper": …}``, a constant, or a ConfigSpace
-                hyperparameter.
-            name: Its name; not needed where ``value`` is a ConfigSpace hyperparameter.
-            default_value: The default, for the print-out.
+            value: ``(low, high)`` of integers or floats, ``(low, high, "log-uniform")``, a list of choices (ordered
+            if
+                all are numbers), ``{"mu": ..., "sigma": ..., "lower": ..., "upper": ...}``, a constant, or a
+                ConfigSpace hyperparameter.
+            name: Name of the hyperparameter; not needed if ``value`` is a ConfigSpace hyperparameter.
+            default_value: The default, which is printed with the space.
 
         Returns:
-            The ConfigSpace hyperparameter, to be named in conditions.
+            The ConfigSpace hyperparameter, for use in conditions.
 
         Raises:
-            UserError: The value is none of these forms, or the name is taken or reserved.
+            UserError: The value has another form, or the name is in use or reserved.
         """
         added = hyperparameter(value, name, default_value)
         if added.name in RESERVED:
@@ -66,7 +75,7 @@ class HpProblem:
         return added
 
     def add_dim(self, p_name: str, p_space: Any, default_value: Any = None) -> Hyperparameter:
-        """Add a hyperparameter by name and value, the tutorial's order."""
+        """Add a hyperparameter; the same as :meth:`add_hyperparameter` with the name first, as in the tutorial."""
         return self.add_hyperparameter(p_space, p_name, default_value)
 
     def add_hyperparameters(self, hyperparameters: Iterable[Hyperparameter]) -> list[Hyperparameter]:
@@ -74,10 +83,13 @@ class HpProblem:
         return [self.add_hyperparameter(added) for added in hyperparameters]
 
     def add_starting_point(self, **point: Any) -> None:
-        """Add a point that is evaluated before any proposed one; its hyperparameters must be defined before it.
+        """Add a point that is evaluated before any proposed one. Define the hyperparameters first.
+
+        Args:
+            **point: The value of each hyperparameter by name.
 
         Raises:
-            UserError: The point lacks a name, has an unknown one, or lies outside the space.
+            UserError: A name is missing or unknown, or the point lies outside the space.
         """
         try:
             self.starting_points.append(self.checked(point))
@@ -101,7 +113,7 @@ class HpProblem:
         """The starting points, under DeepHyper's old name."""
         return self.starting_points
 
-    # ---- what a searcher asks
+    # ---- use by searchers
 
     @property
     def hyperparameter_names(self) -> list[str]:
@@ -112,7 +124,7 @@ class HpProblem:
         return len(self.space)
 
     def checked(self, point: Mapping[str, Any]) -> Point:
-        """Return the point in the space's order and in plain types, without inactive hyperparameters.
+        """Return the point in the space's order, with Python's own types and without inactive hyperparameters.
 
         Raises:
             UserError: A name is missing or unknown, or a value lies outside its hyperparameter's range.
@@ -137,7 +149,15 @@ class HpProblem:
         return {name: values[name] for name in self.space if name in dict(configuration)}
 
     def check_configuration(self, point: Mapping[str, Any], raise_if_not_valid: bool = True) -> bool:
-        """Say whether a point lies in the space; by default raise ``UserError`` where it does not."""
+        """Return whether a point lies in the space.
+
+        Args:
+            point: The value of each hyperparameter by name.
+            raise_if_not_valid: Whether to raise an error if the point lies outside the space.
+
+        Raises:
+            UserError: The point lies outside the space.
+        """
         try:
             self.checked(point)
         except UserError:
@@ -147,32 +167,34 @@ class HpProblem:
         return True
 
     def sample(self, seed: int) -> Point:
-        """Return the random point that belongs to a seed."""
+        """Return a random point. Equal seeds give equal points."""
         self.space.seed(seed)
         return self.checked(dict(self.space.sample_configuration()))
 
     def vector(self, point: Mapping[str, Any]) -> np.ndarray:
-        """Return the point in the unit cube: float64 (hyperparameters,), NaN where inactive.
+        """Return the point as a row: float64 (hyperparameters,); NaN for an inactive hyperparameter.
 
-        Numbers are scaled to [0, 1] over their range (its logarithm where the range is logarithmic), choices
-        are counted from 0.
+        A number is scaled to [0, 1] over its range, or over the logarithm of a logarithmic range. A choice is its
+        index.
         """
         return np.asarray(cs.Configuration(self.space, values=dict(point)).get_array())
 
     @property
     def default_configuration(self) -> Point:
-        """The space's defaults, as a point."""
+        """The point with the default of each hyperparameter."""
         return self.checked(dict(self.space.get_default_configuration()))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space and the starting points as JSON data, the same for the same problem."""
+        """Return the space and the starting points as JSON data. Equal problems give equal data."""
         data = {"space": self.space.to_serialized_dict(), "starting_points": self.starting_points}
-        plain_data: dict[str, Any] = json.loads(json.dumps(data))  # without tuples, as a reader will see it
+        plain_data: dict[str, Any] = json.loads(
+            json.dumps(data)
+        )  # lists in place of tuples, as after reading the JSON text
         return plain_data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HpProblem:
-        """Return the problem that :meth:`to_json` described."""
+        """Return the problem of data from :meth:`to_json`."""
         problem = cls(cs.ConfigurationSpace.from_serialized_dict(deepcopy(data["space"])))
         for point in data["starting_points"]:
             problem.add_starting_point(**point)
@@ -186,7 +208,7 @@ class HpProblem:
 
 
 def plain(value: Any, dimension: Hyperparameter) -> Any:
-    """Return a hyperparameter's value as a plain Python one, an integer where the range holds integers."""
+    """Return a hyperparameter's value with a Python type: an integer if the range has integers."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -199,7 +221,7 @@ def plain(value: Any, dimension: Hyperparameter) -> Any:
 
 
 def is_legal(dimension: Hyperparameter, value: Any) -> bool:
-    """Say whether a value lies in a hyperparameter's range; ConfigSpace fails at some, as 1e30 for an integer."""
+    """Return whether a value lies in a hyperparameter's range, also if ConfigSpace fails (1e30 for an integer)."""
     try:
         return bool(dimension.legal_value(value))
     except (TypeError, AttributeError, ValueError, OverflowError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +58,13 @@ def is_in_notebook() -> bool:
     """Return whether this process is the kernel of a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def ask_for_no_widgets() -> None:
+    """Keep tqdm and Ray from asking a notebook's user for widgets that a search does not use."""
+    if is_in_notebook():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        logging.getLogger("ray.widgets").setLevel(logging.WARNING)
 
 
 class Lines(Observer):

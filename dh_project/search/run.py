@@ -15,6 +15,7 @@ from dh_project.evaluators.settings import OWNERS
 from dh_project.problem import HpProblem
 from dh_project.results.search_results import SearchResults
 from dh_project.search.observer import Observer
+from dh_project.search.progress import ask_for_no_widgets
 from dh_project.search.session import run_search
 from dh_project.search.settings import SearchSettings
 
@@ -72,6 +73,7 @@ def search(
         >>> found.best.point  # doctest: +SKIP
         {'x': 0.02}
     """
+    ask_for_no_widgets()
     try:
         for name in settings:
             if (here := PYTHON_NAMES.get(name.replace("_", "-"), name)) != name:

@@ -1,4 +1,4 @@
-"""Importing a user's objects: ``package.module.attribute``, or the path of a Python file."""
+"""Imports a user's objects by ``package.module.attribute`` or by the path of a Python file."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ MOVED = {
     "deephyper.search": "the command deephyper hps",
     "deephyper.benchmark": "a run function of your own",
 }
-"""Modules of old DeepHyper, and what stands in their place."""
+"""Modules of old DeepHyper and their replacements."""
 
 EXTRAS = {"lightning": "lightning"}
-"""Modules that an extra of this package installs."""
+"""Modules that an extra of this package installs, and the name of the extra."""
 
 PICKLED = ".run-function"
-"""Ending of a file that holds a run function by value, for the workers of one session."""
+"""Ending of a file with a pickled run function for the workers of one session."""
 
 
 def load_module(target: str) -> tuple[ModuleType, str | None]:
-    """Import the module that a target names.
+    """Import the module of a target.
 
     Args:
         target: ``package.module.attribute``, a path ending in ``.py``, or ``path.py:attribute``.
 
     Returns:
-        The module, and the attribute's name (None for a path without one).
+        The module, and the attribute's name; None for a path without an attribute.
 
     Raises:
-        UserError: There is no such module or file, or importing it fails.
+        UserError: The module or file does not exist, or its import fails.
     """
     path, attribute = split_path(target)
     if path is not None:
@@ -48,7 +48,7 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
     name, _, attribute = target.rpartition(".")
     if not name or not all(part.isidentifier() for part in target.split(".")):
         raise UserError(
-            f"{target!r} names no Python object; write package.module.attribute or a path ending in .py"
+            f"{target!r} is not a Python object; write package.module.attribute or a path ending in .py"
         )
     try:
         return importlib.import_module(name), attribute
@@ -57,7 +57,13 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
 
 
 def split_path(target: str) -> tuple[Path | None, str | None]:
-    """Return the file that a target names, and the attribute in it; None for what is not named."""
+    """Return the file and the attribute of a target; None for a part that it does not have.
+
+    >>> split_path("run.py:train")
+    (PosixPath('run.py'), 'train')
+    >>> split_path("package.module.run")
+    (None, None)
+    """
     path, colon, attribute = target.rpartition(".py:")
     if colon and attribute.isidentifier():
         return Path(f"{path}.py"), attribute
@@ -65,10 +71,14 @@ def split_path(target: str) -> tuple[Path | None, str | None]:
 
 
 def load_attribute(target: str, default_name: str) -> Any:
-    """Return the object that a target names; a path or a problem's bare name stands for its ``default_name``.
+    """Return the object of a target.
+
+    Args:
+        target: An import path, a file, or the short name of an installed problem.
+        default_name: Name of the attribute if the target does not name one: ``run`` or ``Problem``.
 
     Raises:
-        UserError: There is no such module or attribute.
+        UserError: The module or attribute does not exist.
     """
     if target.endswith(PICKLED):
         return pickle.loads(Path(target).read_bytes())
@@ -77,7 +87,7 @@ def load_attribute(target: str, default_name: str) -> Any:
     inner = _inner_module(module, name)
     if inner is not None:
         within = PLACES.get(default_name, default_name) if hasattr(inner, "__path__") else default_name
-        raise UserError(f"{target} is a module; name what is in it, as {target}.{within}")
+        raise UserError(f"{target} is a module; name an object in it, such as {target}.{within}")
     if not hasattr(module, name):
         public = [other for other in vars(module) if not other.startswith("_")]
         raise UserError(f"{target}: the module has no attribute {name!r}{did_you_mean(name, public)}")
@@ -85,10 +95,10 @@ def load_attribute(target: str, default_name: str) -> Any:
 
 
 def _inner_module(module: ModuleType, name: str) -> ModuleType | None:
-    """Return the module that a name in a module stands for; None where it stands for something else, or nothing.
+    """Return the submodule of a name in a module; None if the name is another object or does not exist.
 
     Raises:
-        UserError: There is such a module, and importing it fails.
+        UserError: The import of the submodule fails.
     """
     if hasattr(module, name):
         found = getattr(module, name)
@@ -106,8 +116,8 @@ def _inner_module(module: ModuleType, name: str) -> ModuleType | None:
 def without_mpi4py() -> Iterator[None]:
     """Hide mpi4py while DeepHyper is imported.
 
-    DeepHyper imports it where it is installed, which fails without an MPI library and starts MPI with one; its
-    evaluators, which alone need it, are not used here.
+    DeepHyper imports mpi4py if it is installed. The import fails without an MPI library, and starts MPI with one.
+    Only DeepHyper's own evaluators need it, and they are not used here.
     """
     missing = object()
     before = sys.modules.get("mpi4py", missing)
@@ -145,14 +155,14 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _import_error(target: str, error: BaseException) -> UserError:
-    """Say in one line why a module could not be imported, and where."""
+    """Return an error that says why a module could not be imported, and in which line."""
     if isinstance(error, UserError):
         return UserError(f"{target}: {error}")
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     if missing is not None:
         moved = next((new for old, new in MOVED.items() if f"{missing}.".startswith(f"{old}.")), None)
         if moved:
-            return UserError(f"{target}: DeepHyper no longer has {missing}; what took its place: {moved}")
+            return UserError(f"{target}: DeepHyper no longer has {missing}; use {moved}")
         if f"{target}.".startswith(f"{missing}."):
             return UserError(
                 f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one?"

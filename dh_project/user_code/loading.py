@@ -1,4 +1,4 @@
-"""Loading what ``--run`` names, as a function that takes a point."""
+"""Loads the object that ``--run`` names, as a function of a point."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from dh_project.user_code.trainables.base import Trainable
 
 
 def load_run(target: str) -> Callable[..., Any]:
-    """Return a run function, or what makes one of a class (:mod:`dh_project.user_code.trainables`).
+    """Return a run function. A class is wrapped into one (:mod:`dh_project.user_code.trainables`).
+
+    Args:
+        target: An import path, a file (``run.py`` or ``run.py:name``), or the short name of an installed problem.
 
     Raises:
-        UserError: There is none at the target, or it cannot be called.
+        UserError: The target does not exist or cannot be called.
     """
     model = load_attribute(target, "run")
     try:
@@ -30,20 +33,20 @@ def load_run(target: str) -> Callable[..., Any]:
 def check_run_kwargs(
     target: str, run: Callable[..., Any], run_kwargs: Mapping[str, Any], hyperparameters: Sequence[str] = ()
 ) -> None:
-    """Check that ``run(point, **run_kwargs)`` is a call that the function takes.
+    """Check that a run function can be called as ``run(point, **run_kwargs)``.
 
     Args:
-        target: Where it stands.
+        target: Its import path, for error messages.
         run: The run function.
         run_kwargs: Its constant arguments.
-        hyperparameters: Their names, for a class which says what it takes.
+        hyperparameters: Names of the hyperparameters, which some classes check.
 
     Raises:
-        UserError: It is not.
+        UserError: An argument is unknown, missing or wrong.
     """
     try:
         signature = inspect.signature(run)
-    except (TypeError, ValueError):  # some builtins have none
+    except (TypeError, ValueError):  # some builtins have no signature
         return
     names = list(signature.parameters)[1:]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
@@ -65,10 +68,10 @@ def check_run_kwargs(
 
 
 def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
-    """Call ``prepare(**run_kwargs)`` of the run function's module, where it has one: once, before any trial.
+    """Call ``prepare(**run_kwargs)`` of the run function's module, if it exists, once before any trial.
 
     Raises:
-        UserError: It refuses its arguments, or a file that they name; or it fails.
+        UserError: ``prepare`` fails, or does not accept its arguments or a file.
     """
     module, _ = load_module(full_name(target, "run"))
     prepare = getattr(module, "prepare", None)
@@ -85,7 +88,7 @@ def prepare_run(target: str, run_kwargs: Mapping[str, Any]) -> None:
 
 
 def absolute_target(target: str) -> str:
-    """Return a target that means the same from every folder: a path is made absolute."""
+    """Return a target with its path made absolute, so that it is valid in every folder."""
     path, attribute = split_path(target)
     if path is None:
         return target

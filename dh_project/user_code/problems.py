@@ -1,4 +1,4 @@
-"""Loading the problem of a search."""
+"""Loads the problem of a search."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dh_project.user_code.importing import load_attribute, without_mpi4py
 
 
 def load_problem(target: str) -> HpProblem:
-    """Load a problem, ours or today's DeepHyper's.
+    """Load a problem of this package or of DeepHyper.
 
     Args:
-        target: An import path (``package.module.Problem``), a file, or the bare name of an installed problem.
+        target: An import path (``package.module.Problem``), a file, or the short name of an installed problem.
 
     Raises:
-        UserError: There is no problem at the target, or it has no hyperparameter.
+        UserError: The target is not a problem, or the problem has no hyperparameter.
     """
     with without_mpi4py():  # a problem module may import DeepHyper
         return as_problem(load_attribute(target, "Problem"), f"--problem {target}")
@@ -29,16 +29,16 @@ def as_problem(problem: Any, name: str = "problem") -> HpProblem:
 
     Args:
         problem: The object.
-        name: What an error calls it.
+        name: Name of the object in error messages.
 
     Raises:
-        UserError: It is no problem, or it has no hyperparameter.
+        UserError: The object is not a problem, or it has no hyperparameter.
     """
     if not isinstance(problem, HpProblem):
         space = problem if isinstance(problem, cs.ConfigurationSpace) else getattr(problem, "space", None)
         if not isinstance(space, cs.ConfigurationSpace):
             raise UserError(
-                f"{name}: a {type(problem).__name__} is no HpProblem; make one with HpProblem() and add_dim"
+                f"{name}: a {type(problem).__name__} is not an HpProblem; make one with HpProblem() and add_dim"
             )
         problem = HpProblem(space)
     if not len(problem):

@@ -1,4 +1,4 @@
-"""The problems of the installed projects, by their bare names: ``polynome2`` for ``demo.polynome2``."""
+"""Finds the problems of installed projects by their short names: ``polynome2`` for ``demo.polynome2``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from dh_project.common.errors import UserError, did_you_mean
 
 GROUP = "dh_project.projects"
-"""The entry points by which installed packages say that they hold problems; ``start-project`` writes them."""
+"""Group of the entry points that mark packages with problems. ``start-project`` writes them."""
 
 PLACES = {"run": "model_run.run", "Problem": "problem.Problem"}
-"""Where a problem's package has what a bare name stands for."""
+"""The module and attribute, in a problem's package, for each kind of short name."""
 
 
 def projects() -> list[str]:
-    """Return the packages that hold problems, this one first."""
+    """Return the names of the packages with problems, this one first."""
     return list(dict.fromkeys(["dh_project", *sorted(point.value for point in entry_points(group=GROUP))]))
 
 
 def find_package(name: str) -> ModuleSpec | None:
-    """Return where Python finds a package; None where there is none of this name.
+    """Return the specification of a package; None if there is no package of this name.
 
-    A folder of this name that has no ``__init__.py`` counts only where there is nothing else: the one around a
-    project's package would hide the package, which is installed editable, from those who work beside it.
+    A folder without ``__init__.py`` counts only if there is nothing else of this name. Otherwise a project's folder
+    would hide the project's package of the same name, which is installed in editable mode.
     """
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     found = [spec for finder in finders if (spec := finder.find_spec(name, None)) is not None]
@@ -33,7 +33,7 @@ def find_package(name: str) -> ModuleSpec | None:
 
 
 def problems(project: str) -> list[str]:
-    """Return the names of the problems that a package holds; none where it cannot be found."""
+    """Return the names of a package's problems; an empty list if the package cannot be found."""
     spec = find_package(project)
     places = (spec.submodule_search_locations if spec else None) or ()
     found = [path.parent for place in places for path in Path(place).glob("*/problem.py")]
@@ -41,14 +41,18 @@ def problems(project: str) -> list[str]:
 
 
 def full_name(target: str, attribute: str) -> str:
-    """Return what a target means: where it is the bare name of a problem, its run function or its space.
+    """Return the import path of a target. A short name becomes the problem's run function or space.
 
     Args:
-        target: As ``--run`` and ``--problem`` take it.
-        attribute: ``run`` or ``Problem``; a bare name for something else is none.
+        target: A target of ``--run`` or ``--problem``.
+        attribute: ``run`` or ``Problem``. With another attribute, targets are not short names.
 
     Raises:
-        UserError: No installed project has a problem of this name, or several have.
+        UserError: No installed project has a problem of this name, or several have one.
+
+    Example:
+        >>> full_name("cgcnn_mp", "run")
+        'dh_project.cgcnn_mp.model_run.run'
     """
     if attribute not in PLACES or not target.isidentifier():
         return target
@@ -59,7 +63,7 @@ def full_name(target: str, attribute: str) -> str:
     if not found:
         names = list(dict.fromkeys(name for names in known.values() for name in names))
         raise UserError(
-            f"{target!r} names no Python object and no problem of the installed projects"
+            f"{target!r} is not a Python object or a problem of the installed projects"
             f"{did_you_mean(target, names)}; write package.module.attribute, a path ending in .py, or one of "
             f"these: {', '.join(names)}"
         )

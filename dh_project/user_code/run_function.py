@@ -1,4 +1,4 @@
-"""A run function as a search is given it: by name, or as an object that workers import or are sent."""
+"""The run function of a search, given by name or as an object. Workers import it, or receive it by value."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ IN_A_FILE = "write it into a file (%%writefile run.py in a notebook) and give it
 
 @dataclass(frozen=True)
 class RunFunction:
-    """How workers get a run function.
+    """A run function, and how workers load it.
 
     Attributes:
-        name: What the journal calls it: its import path or file; for a function of ``__main__``, its name and a
-            hash of its source, so that two notebooks are two searches.
-        target: What workers load; empty if the function is sent to them.
-        function: The function itself, as a trial calls it.
-        pickled: The function by value, if it is sent.
+        name: Its name in the journal: the import path or file. A function of ``__main__`` has its name and a hash of
+            its source, so that two notebooks are two searches.
+        target: The import path for workers; empty if the function is sent by value.
+        function: The function itself.
+        pickled: The pickled function if it is sent by value.
 
     Example:
         >>> RunFunction.of("dh_project.cgcnn_mp.model_run.run").target
@@ -53,7 +53,7 @@ class RunFunction:
                 LightningModule.
 
         Raises:
-            UserError: There is none, it cannot be called, or workers can neither import it nor be sent it.
+            UserError: It does not exist or cannot be called, or workers can neither import nor receive it.
         """
         if isinstance(run, str):
             given = full_name(run, "run")
@@ -68,7 +68,7 @@ class RunFunction:
         return cls(f"{run.__module__}.{name}#{digest}", "", function, _pickled(function, name))
 
     def send(self, folder: Path) -> str:
-        """Return what workers load, after writing the function into a new file of a folder if it is sent.
+        """Return the target for workers. A function that is sent by value is first written to a file in a folder.
 
         Raises:
             OSError: The folder cannot be written to.
@@ -87,7 +87,7 @@ def _name(run: Any) -> str:
     """Return the name of a function or class.
 
     Raises:
-        UserError: It has none by which two searches could be told apart.
+        UserError: It has no name that distinguishes two searches.
     """
     if inspect.ismethod(run):
         raise UserError(
@@ -105,7 +105,7 @@ def _name(run: Any) -> str:
 
 
 def _is_importable(run: Any) -> bool:
-    """Say whether importing the module of a function or class, and looking its name up, gives the same object."""
+    """Return whether the function or class can be imported from its module by its name."""
     if "<locals>" in run.__qualname__ or "." in run.__qualname__:
         return False
     try:
@@ -115,7 +115,7 @@ def _is_importable(run: Any) -> bool:
 
 
 def _source(run: Any) -> bytes:
-    """Return what tells a function from another one of its name: its source, or else its compiled code."""
+    """Return the source of a function, or its compiled code if there is no source, to compare functions."""
     try:
         return inspect.getsource(run).encode()
     except (OSError, TypeError):
@@ -124,17 +124,17 @@ def _source(run: Any) -> bytes:
 
 
 def _in_code(value: Any) -> Any:
-    """Return what compiled code says, in a form that is the same in every process."""
+    """Return the content of compiled code in a form that is the same in every process."""
     if isinstance(value, CodeType):
         return value.co_code, value.co_names, [_in_code(each) for each in value.co_consts]
     return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 def _pickled(function: Callable[..., Any], name: str) -> bytes:
-    """Return a function by value, after a look at whether it can be read back.
+    """Return the pickled function, after a check that it can be loaded again.
 
     Raises:
-        UserError: Something that it refers to cannot be sent.
+        UserError: The function refers to an object that cannot be pickled.
     """
     import cloudpickle
 

@@ -1,4 +1,4 @@
-"""What a script prints, up to its own end and not to that of what it leaves running."""
+"""Reads the output of a script until the script ends, even if programs that it started still run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from uuid import uuid4
 class Output:
     """A pipe for the output of a process.
 
-    A pipe ends with the last process that can write into it. A program that a script has started and left behind (a
-    server, a logger) may be that, so here the pipe's last line is one that is written when the script has ended.
+    A pipe ends when the last process closes it. That may be a program that the script started and left running (a
+    server, a logger). So this class itself writes a last line into the pipe when the script ends.
 
     Attributes:
-        writer: The descriptor that the process is to write to.
+        writer: The file descriptor for the output of the process.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class Output:
 
     def _write_end(self, process: subprocess.Popen[bytes]) -> None:
         process.wait()
-        with suppress(BrokenPipeError):  # nobody reads any more
+        with suppress(BrokenPipeError):  # the reader is closed
             os.write(self.writer, self._end.encode())
 
     def close(self) -> None:
-        """Close both ends; the process has ended."""
+        """Close both ends. Call it after the process has ended."""
         self._reader.close()
         if self._waiting is not None:
             self._waiting.join()

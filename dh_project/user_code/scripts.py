@@ -1,4 +1,4 @@
-"""A run function that is a script of any kind: hyperparameters as flags, a metric that it prints or writes.
+"""Run functions that call a script: hyperparameters become flags, and the script prints or writes a metric.
 
 Example::
 
@@ -8,9 +8,9 @@ Example::
     def run(point):
         return run_script([sys.executable, SCRIPT, *flags(point)], METRIC)
 
-The script runs in the trial's folder, so that paths are to be absolute. What it prints is the trial's log, and on it
-the trial depends: it fails where the script exits with another status than 0, prints or writes no metric, or prints a
-second one where one is expected.
+The script runs in the trial's folder, so paths must be absolute. Its output goes to the trial's log. The trial fails
+if the script ends with another exit status than 0, if there is no metric, or if there is more than one and only one
+is expected.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ Goal = Literal["maximize", "minimize"]
 Take = Literal["only", "best", "last"]
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?i:nan|inf(?:inity)?))"
-"""A number, for the pattern of a metric."""
+"""A regular expression for a number, as part of the pattern of a metric."""
 
 GRACE_SECONDS = 3.0
-"""Between the SIGTERM and the SIGKILL of a script that is to end."""
+"""Seconds between SIGTERM and SIGKILL when a script is ended."""
 
 LONGEST_QUOTE = 200
 
@@ -50,13 +50,17 @@ class Printed:
     """A metric that a script prints.
 
     Attributes:
-        pattern: A regular expression with one group, the number; it is sought in each line.
-        goal: Whether a larger or a smaller one is better.
-        take: ``only``: the script prints it once, and a second one is an error. ``best`` and ``last``: it prints it
-            again and again; each is reported as an intermediate one, and the best or the last is the trial's.
+        pattern: A regular expression with one group, the number. It is searched for in each line.
+        goal: ``maximize`` or ``minimize``.
+        take: ``only`` if the script prints the metric once; a second one is an error. ``best`` or ``last`` if it
+            prints the metric repeatedly. Each value is then reported, and the best or the last one is the result.
 
     Raises:
-        UserError: The pattern cannot be, or has not one group; or a word is none of these.
+        UserError: The pattern is invalid or does not have exactly one group, or another argument is invalid.
+
+    Example:
+        >>> Printed(rf"validation MAE: {NUMBER}", goal="minimize").found_in("epoch 3, validation MAE: 0.25 eV")
+        0.25
     """
 
     pattern: str
@@ -69,17 +73,17 @@ class Printed:
         try:
             groups = re.compile(self.pattern).groups
         except re.error as error:
-            raise UserError(f"metric {self.pattern!r}: no regular expression: {error}") from None
+            raise UserError(f"metric {self.pattern!r}: not a regular expression: {error}") from None
         if groups != 1:
             raise UserError(
                 f"metric {self.pattern!r}: it has {groups} groups; put the number, and only that, in parentheses"
             )
 
     def found_in(self, line: str) -> float | None:
-        """Return the number that a line has, None where it has none.
+        """Return the metric in a line; None if the line does not match the pattern.
 
         Raises:
-            UserError: What it has is no number.
+            UserError: The group of the pattern matches a text that is not a number.
         """
         match = re.search(self.pattern, line)
         return (
@@ -92,9 +96,9 @@ class Written:
     """A metric that a script writes into a JSON file.
 
     Attributes:
-        file: The file, in the folder where the script runs.
-        key: Its name there; dots lead into objects and lists, as in ``valid.mae`` and ``mae.0``.
-        goal: Whether a larger or a smaller one is better.
+        file: The file, relative to the folder in which the script runs.
+        key: Key of the metric. Dots lead into objects and lists, as in ``valid.mae`` and ``mae.0``.
+        goal: ``maximize`` or ``minimize``.
     """
 
     file: str
@@ -105,10 +109,10 @@ class Written:
         _check_word("goal", self.goal, Goal)
 
     def read(self, folder: Path) -> float:
-        """Return the number that a script has left in a folder.
+        """Return the metric from the file in a folder.
 
         Raises:
-            UserError: There is no such file, key or number.
+            UserError: The file or the key does not exist, or the value is not a number.
         """
         path = folder / self.file
         try:
@@ -118,7 +122,7 @@ class Written:
         except OSError as error:
             raise UserError(f"{self.file}: cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise UserError(f"{self.file}: no JSON: {one_line(error)}") from None
+            raise UserError(f"{self.file}: not JSON: {one_line(error)}") from None
         is_flat = isinstance(found, dict) and self.key in found  # many loggers write {"valid.mae": 0.1}
         for part in [self.key] if is_flat else self.key.split("."):
             try:
@@ -130,13 +134,17 @@ class Written:
 
 
 def flags(point: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
-    """Return a point as the words of a command line: ``{"batch_size": 32}`` is ``--batch-size 32``.
+    """Return a point as the words of a command line.
 
-    True is the flag alone; what is False or None is left out.
+    True becomes a flag without a value. Hyperparameters that are False or None are left out.
 
     Args:
         point: The hyperparameters.
-        names: Flags of another form, by hyperparameter (``{"batch_size": "-b"}``).
+        names: Flags of hyperparameters whose flag is not their name (``{"batch_size": "-b"}``).
+
+    Example:
+        >>> flags({"batch_size": 32, "nesterov": True, "seed": None})
+        ['--batch-size', '32', '--nesterov']
     """
     words: list[str] = []
     for name, value in point.items():
@@ -149,20 +157,30 @@ def flags(point: Mapping[str, Any], names: Mapping[str, str] | None = None) -> l
 
 
 def run_script(command: Sequence[str | Path], metric: Printed | Written) -> float:
-    """Run a script and return the objective: its metric, or minus that where a smaller one is better.
+    """Run a script and return the objective: its metric, or minus its metric if ``goal`` is ``minimize``.
 
-    It runs in the trial's folder (outside a search in the working directory). Where a report is answered with a
-    stop, the script is ended, and what it had come to counts.
+    The script runs in the trial's folder; outside of a search, in the working directory. If the stopper stops the
+    trial, the script is ended, and the metrics so far count.
+
+    Args:
+        command: The words of the command line.
+        metric: How to read the metric.
 
     Raises:
-        UserError: It cannot be started, exits with another status than 0, or its metric is not what it must be.
+        UserError: The script cannot be started or ends with another exit status than 0, or its metric is missing or
+            wrong.
+
+    Example:
+        >>> run_script(["echo", "mae = 0.5"], Printed(rf"mae = {NUMBER}", goal="minimize"))
+        mae = 0.5
+        -0.5
     """
     words = [str(word) for word in command]
     folder = trial_folder() or Path.cwd()
     sign = 1.0 if metric.goal == "maximize" else -1.0
     if isinstance(metric, Written):
         with suppress(OSError):
-            (folder / metric.file).unlink()  # an earlier run's
+            (folder / metric.file).unlink()  # the file of an earlier run
     values: list[float] = []
     last_line = ""
     with _started(words, folder) as (process, lines):
@@ -192,7 +210,7 @@ def run_script(command: Sequence[str | Path], metric: Printed | Written) -> floa
 
 
 def _taken(values: Sequence[float], metric: Printed) -> float:
-    """Return the value that counts; what is no number is the best only of its like."""
+    """Return the best or the last value. NaN is the best only if all values are NaN."""
     if metric.take != "best":
         return values[-1]
     numbers = [value for value in values if not math.isnan(value)] or values
@@ -201,10 +219,10 @@ def _taken(values: Sequence[float], metric: Printed) -> float:
 
 @contextmanager
 def _started(words: Sequence[str], folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[str]]]:
-    """Start a script in the process group of this trial, which is killed as one; it has ended when the block has.
+    """Start a script in the trial's process group, which is killed as a whole. End it when the block ends.
 
     Yields:
-        Its process, and the lines that it prints.
+        The process, and the lines that it prints.
     """
     output = Output()
     try:
@@ -232,7 +250,7 @@ def _started(words: Sequence[str], folder: Path) -> Iterator[tuple[subprocess.Po
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a script and all that it has started."""
+    """End a script and all processes that it started."""
     if process.poll() is None:
         with suppress(psutil.NoSuchProcess):
             script = psutil.Process(process.pid)
@@ -257,11 +275,11 @@ def _number(found: Any, what: str) -> float:
             raise TypeError
         return float(found)
     except (TypeError, ValueError):
-        raise UserError(f"{what}: {_quoted(str(found))} is no number") from None
+        raise UserError(f"{what}: {_quoted(str(found))} is not a number") from None
 
 
 def _name(words: Sequence[str]) -> str:
-    """Return what a message calls a command: the program, and the script that it runs, without their folders."""
+    """Return the name of a command in messages: the program and the script, without their folders."""
     return " ".join(Path(word).name for word in words[:2])
 
 

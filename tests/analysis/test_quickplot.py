@@ -116,7 +116,7 @@ def test_choices_are_categories_on_an_axis(here):
 def test_rows_that_lack_a_column_are_counted(here, capsys):
     (here / "search/results.csv").write_text(TODAY + "0.1,SGD,-0.5,4,DONE,0.0,50.5,,\n")
     main(["quickplot", "search", "--xy", "val_mae", "objective"])
-    assert "search: 5 trials, 1 failed, 2 not drawn, without val_mae or objective" in capsys.readouterr().out
+    assert "search: 5 trials, 1 failed, 2 not drawn (no val_mae or objective)" in capsys.readouterr().out
 
 
 def test_a_search_that_found_terrible_points_shows_the_others_and_marks_those(here):

@@ -73,7 +73,7 @@ def test_without_words_it_prints_its_help(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nas", "demo"], "the search of architectures is not here any more"),
+        (["nas", "demo"], "there is no architecture search any more"),
         (["hpo", "demo"], "did you mean 'hps'?"),
         (["hps"], "give the search a name"),
         (["hps", "a:b", *BATCH], "workflow 'a:b'"),
@@ -97,8 +97,8 @@ def test_what_the_command_line_alone_tells(refused, words, said):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--log-dir", "x"], "balsam-submit gives it to deephyper hps itself"),
-        (["--walltime=60"], "balsam-submit gives it to deephyper hps itself"),
+        (["--log-dir", "x"], "balsam-submit sets this option itself"),
+        (["--walltime=60"], "balsam-submit sets this option itself"),
         (["--stoper", "median"], "did you mean '--stopper'?"),
         (["--stopper", "medain"], "did you mean 'median'?"),
         (["--surrogate-model", "ETT"], "did you mean 'ET'?"),

@@ -222,8 +222,8 @@ def test_a_search_that_has_ended_can_still_be_called_something(hps, tmp_path):
     [
         (["--tag", "polaris"], "--tag 'polaris' is not of the form KEY=VALUE"),
         (["--tag", "a=1", "--tag", "a=2"], "--tag 'a' is given twice"),
-        (["--tag", "a="], "--tag a: give it a text"),
-        (["--experiment", " "], "--experiment: give it a text"),
+        (["--tag", "a="], "--tag a: the text is empty; give a text"),
+        (["--experiment", " "], "--experiment: the text is empty; give a text"),
     ],
 )
 def test_a_label_that_says_nothing_is_refused(hps, tmp_path, words, said):

@@ -121,7 +121,7 @@ def test_what_a_killed_one_has_left_is_removed_by_the_next(home):
             ["hps", "fresh", "--template", "script", "--with", "script=."],
             "script=.: this is no file; name one",
         ),
-        (["nas", "fresh"], "architecture search is gone; make the architecture hyperparameters"),
+        (["nas", "fresh"], "DeepHyper has no architecture search any more"),
         (
             ["hps", "fresh", "--tempalte", "torch"],
             "unknown argument '--tempalte' (did you mean '--template'?)",

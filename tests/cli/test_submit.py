@@ -159,13 +159,13 @@ def test_a_copy_is_what_runs(submit, here):
     assert f"cd {code}" in script
     assert settings_in(said)["problem"] == f"{code}/small_problem.py"
     assert f"export PYTHONPATH={code}" in script
-    assert f"{code}, a copy of {here}: 3 files, 0.0 MiB, .gitignore honoured" in said
+    assert f"{code}, a copy of {here}: 3 files, 0.0 MiB, without the files in .gitignore" in said
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--walltime", "60"], "--walltime: it is the job's"),
+        (["--walltime", "60"], "--walltime: the job script gives it"),
         (["--fresh"], "name another --log-dir"),
         (["--ray-address", "auto"], "--ray-address: the script starts the job's own cluster"),
         (["--num-workers", "3"], "--num-evals-per-node"),
@@ -181,7 +181,7 @@ def test_a_copy_is_what_runs(submit, here):
         (["--stopper", "medain"], "did you mean 'median'?"),
         (["--run-kwargs", "secnds=1"], "did you mean 'seconds'?"),
         (["--environment", "./no_such"], "there is no such folder"),
-        (["--snapshot-limit", "3"], "nothing is copied without --snapshot"),
+        (["--snapshot-limit", "3"], "it needs --snapshot; give --snapshot, too"),
         (["--snapshot"], "name another --log-dir"),
         (["--snapshot", "--log-dir", "out", "--snapshot-limit", "0.001"], "more than 0.001 MiB"),
         (["--warm-start", "no_such.csv"], "no_such.csv"),

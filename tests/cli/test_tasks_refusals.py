@@ -70,7 +70,7 @@ def test_a_folder_that_is_something_else(refused, tmp_path):
         (["--output", "jobs.xlsx"], "end it in .csv or .json"),
         (["--output", "nowhere/jobs.csv"], "no folder nowhere"),
         (["--limit", "0"], "at least 1"),
-        (["--days", "-1"], "no number above 0"),
+        (["--days", "-1"], "not a number above 0"),
         (["twelve"], "'twelve' is no number of a Balsam job"),
         (["--metadata"], "name one ID"),
         (["1", "2", "--metadata"], "name one ID"),

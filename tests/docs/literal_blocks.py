@@ -15,7 +15,9 @@ DOCS = REPOSITORY / "docs"
 QUIET = {"report_level": 5, "halt_level": 5, "input_encoding": "utf-8", "syntax_highlight": "none"}
 """Settings with which Sphinx's own roles and directives do not disturb."""
 
-SPHINX = {"toctree", "literalinclude"}
+AUTODOC = {"autoclass", "autodata", "autoexception", "autofunction", "automodule", "currentmodule"}
+
+SPHINX = {"toctree", "literalinclude", *AUTODOC}
 """Directives that only Sphinx knows, and that hold no commands."""
 
 

@@ -152,6 +152,7 @@ EVERY = (
             r"\b18\b": "${RUNNING[1]}",
         },
     ),
+    Page("python.rst", changes={r"(--settings search.toml)$": r"\1 --max-evals 1"}),
     Page("own_parts.rst", changes=SMALL),
     Page("options.rst", left_out={"register-python-argcomplete --shell fish": "fish is not here"}),
 )

@@ -61,7 +61,7 @@ def test_what_is_no_range_is_refused_by_name(value):
     [
         ({"upper": None}, "a normal distribution has bounds; add upper"),
         ({"log": True}, "a normal distribution has mu, sigma, lower and upper; not log"),
-        ({"sigma": "1"}, "sigma is no number"),
+        ({"sigma": "1"}, "sigma is not a number"),
         ({"sigma": 0.0}, "sigma is not above 0"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_problem_of_today_s_deephyper_is_taken(tmp_path):
 def test_what_is_no_problem_or_an_empty_one_is_refused(tmp_path):
     (tmp_path / "no_problem.py").write_text("Problem = 3\n")
     (tmp_path / "empty_problem.py").write_text("from dh_project import HpProblem\nProblem = HpProblem()\n")
-    with pytest.raises(UserError, match="no HpProblem"):
+    with pytest.raises(UserError, match="not an HpProblem"):
         load_problem(str(tmp_path / "no_problem.py"))
     with pytest.raises(UserError, match="no hyperparameter"):
         load_problem(str(tmp_path / "empty_problem.py"))

@@ -261,6 +261,5 @@ def test_only_programs_parse_options():
             if "argparse" in names:
                 importers.add(str(path.relative_to(PACKAGE)))
     assert {name for name in importers if not name.startswith("cli/")} == {
-        "hpc/balsam/jobs/release.py",  # a program that a batch script starts
         "cgcnn_mp/training/checkpoint.py",  # checkpoints of the original CGCNN hold an argparse.Namespace
     }

@@ -36,7 +36,7 @@ def test_a_file_named_like_a_module_does_not_hide_it(tmp_path, monkeypatch):
         ("dh_project.cgcnn_mp.no_such_module.run", "no module 'dh_project.cgcnn_mp.no_such_module'"),
         ("os.path.joint", "did you mean 'join'"),
         ("no/such/file.py", "no file"),
-        ("justaword", "names no Python object"),
+        ("justaword", "is not a Python object"),
     ],
 )
 def test_what_is_not_there_is_named(target, said):

@@ -58,7 +58,8 @@ def test_the_problems_of_this_package_have_bare_names():
 def test_a_name_that_no_project_has_is_told_with_near_ones(install):
     install("bare_demo", "doubled")
     with pytest.raises(
-        UserError, match=r"'double' names .*\(did you mean 'doubled'\?\).*: cgcnn_mp, doubled"
+        UserError,
+        match=r"'double' is not a Python object .*\(did you mean 'doubled'\?\).*: cgcnn_mp, doubled",
     ):
         load_run("double")
 
@@ -76,7 +77,7 @@ def test_a_project_that_was_taken_away_is_passed_over(install, tmp_path):
     install("bare_demo", "doubled")
     (tmp_path / "bare_demo").rename(tmp_path / "elsewhere")
     importlib.invalidate_caches()
-    with pytest.raises(UserError, match="names no Python object"):
+    with pytest.raises(UserError, match="is not a Python object"):
         load_run("doubled")
 
 
@@ -109,7 +110,7 @@ def test_the_folder_around_a_projects_package_does_not_hide_it(install, tmp_path
 def test_a_module_in_place_of_what_is_in_it_is_told_with_the_whole_name(install):
     install("bare_demo", "doubled")
     with pytest.raises(
-        UserError, match=r"is a module; name what is in it, as bare_demo\.doubled\.model_run\.run$"
+        UserError, match=r"is a module; name an object in it, such as bare_demo\.doubled\.model_run\.run$"
     ):
         load_run("bare_demo.doubled")
     with pytest.raises(UserError, match=r"as bare_demo\.doubled\.model_run\.run$"):

@@ -152,12 +152,12 @@ def test_a_stop_ends_the_script_and_its_children_and_what_it_came_to_counts(
         (MAE, "print('done')", "printed no line with the metric .*; its last line: 'done'"),
         (BEST_MAE, "pass", "printed no line with the metric"),
         (MAE, "print('MAE 1'); print('MAE 2')", "twice: 1 and 2; narrow the pattern, or say .* take='last'"),
-        (Printed("MAE (.*)", goal="minimize"), "print('MAE low')", "'low' is no number"),
+        (Printed("MAE (.*)", goal="minimize"), "print('MAE low')", "'low' is not a number"),
         (JSON, "pass", "the script wrote no metrics.json"),
-        (JSON, "open('metrics.json', 'w').write('{')", "metrics.json: no JSON"),
+        (JSON, "open('metrics.json', 'w').write('{')", "metrics.json: not JSON"),
         (JSON, "__import__('os').mkdir('metrics.json')", "metrics.json: cannot be read: Is a directory"),
         (JSON, "open('metrics.json', 'w').write('{\"loss\": 1}')", "it has no valid.mae; it has: loss"),
-        (JSON, "open('metrics.json', 'w').write('{\"valid\": {\"mae\": true}}')", "'True' is no number"),
+        (JSON, "open('metrics.json', 'w').write('{\"valid\": {\"mae\": true}}')", "'True' is not a number"),
     ],
 )
 def test_a_script_that_fails_says_how_in_one_line(script, metric, code, said):
@@ -186,7 +186,7 @@ def test_a_file_that_may_not_be_executed_is_told_so(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"pattern": "MAE (", "goal": "minimize"}, "no regular expression"),
+        ({"pattern": "MAE (", "goal": "minimize"}, "not a regular expression"),
         ({"pattern": "MAE", "goal": "minimize"}, "it has 0 groups"),
         ({"pattern": "(MAE) (.*)", "goal": "minimize"}, "it has 2 groups"),
         ({"pattern": "(.*)", "goal": "minimise"}, "did you mean 'minimize'"),

@@ -62,13 +62,6 @@ class AMBS(Searcher):
     def __init__(self, problem: HpProblem, seed: int, settings: AMBSSettings) -> None:
         super().__init__(problem, seed)
         self.settings = settings
-        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
-        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn|tqdm)\b")
-        for name in (
-            "deephyper",
-            "ray.widgets",
-        ):  # in a notebook, tqdm and Ray ask for widgets that no search uses
-            logging.getLogger(name).setLevel(logging.WARNING)
         with without_mpi4py():
             from deephyper.hpo import CBO
             from deephyper.hpo import HpProblem as DeepHyperProblem
@@ -76,6 +69,9 @@ class AMBS(Searcher):
         self._names = [f"feature{index:03d}" for index in range(self.cube.width)]
         self._features = cs.ConfigurationSpace(dict.fromkeys(self._names, (0.0, 1.0)))
         self._surrogate = settings.surrogate_for(self.cube.width)
+        logging.getLogger("deephyper").setLevel(logging.WARNING)
+        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
+        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn)\b")
 
     def candidates(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]

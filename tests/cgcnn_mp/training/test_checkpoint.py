@@ -179,7 +179,7 @@ def test_the_command_tells_where_the_original_keeps_other_neighbours(data, tmp_p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a"], "give a checkpoint and where to write it"),
+        (["a"], "give a checkpoint and an output file"),
         (["nowhere", "m.pth.tar"], "there is no checkpoint nowhere"),
         (["nowhere", "m.pt"], "end in .pth.tar"),
     ],

@@ -116,7 +116,7 @@ def test_the_search_is_undone_if_the_batch_job_cannot_be_made(installation, clie
 def test_a_dry_run_shows_all_and_makes_nothing(installation, client):
     said = deephyper(installation, "balsam-submit", "hps", "submitting_dry", *SMALL, *BATCH, "--dry-run")
     assert "'workflow': 'submitting_dry'" in said
-    assert "Nothing was made." in said
+    assert "Nothing was submitted." in said
     assert client.jobs(tags={"workflow": "submitting_dry"}) == []
     assert not (installation.data / "submitting_dry").exists()
 
@@ -144,7 +144,7 @@ def test_a_search_is_followed_to_its_end_and_gone_on_with(installation, settings
     ]
     [brought] = outputs.iterdir()
     banner = lines.index(f"Success. The search will run at: {search.folder}")
-    assert lines[banner + 1] == f"Results will be brought to: {brought}"
+    assert lines[banner + 1] == f"Results will be copied to: {brought}"
     assert set(lines[banner - 1]) == set(lines[banner + 2]) == {"*"}
     assert sum(line.startswith("trial ") for line in lines) == 2
     assert "best configuration" in lines
