@@ -100,7 +100,7 @@ def main(rounds: int) -> None:
         for name, words in WAYS.items():
             searches[name].append(measure_search(words))
     title = f"{TRIALS} trials that do nothing, 2 workers; {describe_machine()}"
-    table = Table("", title=title, box=None)
+    table = Table("", box=None)
     for column in ("start-up, s", "trials a second", "processor, ms"):
         table.add_column(column, justify="right")
     for name, measured in searches.items():
@@ -112,12 +112,14 @@ def main(rounds: int) -> None:
             starts[name].append(measure_start(words))
     least = {name: min(measured) for name, measured in starts.items()}
     bare = least.pop("python -c pass")
-    beside = Table("", title=f"beyond bare Python ({bare:.0f} ms), least of {10 * rounds}", box=None)
+    beside = Table("", box=None)
     beside.add_column("processor, ms", justify="right")
     for name, milliseconds in least.items():
         beside.add_row(name, f"{milliseconds - bare:.0f}")
     console = Console(width=110)
+    console.print(title)
     console.print(table)
+    console.print(f"beyond bare Python ({bare:.0f} ms), least of {10 * rounds}")
     console.print(beside)
 
 
