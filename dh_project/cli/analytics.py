@@ -35,7 +35,7 @@ def make_parser() -> Parser:
     topk.group("what to print").add_argument(
         "-k", type=positive_int, default=1, metavar="N", help="number of trials (1)"
     )
-    topk.group("where to").add_argument(
+    topk.group("output").add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write a .json, .yaml or .csv file instead"
     )
     topk.set_defaults(command=run_topk)
@@ -59,7 +59,7 @@ def make_parser() -> Parser:
         metavar=("X", "Y"),
         help="names of two columns (elapsed_sec and objective; for a training, step and validation metric)",
     )
-    quickplot.group("where to").add_argument(
+    quickplot.group("output").add_argument(
         "-o",
         "--output",
         type=Path,

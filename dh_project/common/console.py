@@ -1,4 +1,4 @@
-"""Where commands print: the terminal, or a file in which no line is broken."""
+"""Output of commands to a terminal or a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH_OF_FILES = 200
 
 
 def open_console() -> Console:
-    """Return a console on standard output that prints text as it is, without markup."""
+    """Return a console on standard output without markup. Lines are not wrapped if the output is a file."""
     from rich.console import Console
 
     width = None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_FILES
@@ -24,7 +24,7 @@ def open_console() -> Console:
 
 
 def tell(text: str) -> None:
-    """Print a line as long as somebody reads; a search goes on without (``| head``, a full disk)."""
+    """Print a line. If standard output cannot be written (``| head``, a full disk), drop this and all later lines."""
     try:
         print(text, flush=True)
     except OSError:
@@ -32,7 +32,7 @@ def tell(text: str) -> None:
 
 
 def write_any_text() -> None:
-    """Let what the terminal's encoding does not have be written as its code, rather than end the program."""
+    """Let characters that the terminal's encoding does not have be printed as escapes, not raise an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

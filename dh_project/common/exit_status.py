@@ -1,4 +1,4 @@
-"""The way out of a script: ``python -m package.module [words]``."""
+"""Runs the command of a script (``python -m package.module [words]``) and returns its exit status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dh_project.common.errors import UserError, one_line
 
 MISTAKES = (UserError, ValueError, OSError)
-"""What a model raises where the user is mistaken: an argument, data, or a file that cannot be used."""
+"""Exceptions of models for mistakes of the user: an argument, data or a file that cannot be used."""
 
 
 def exit_status(
@@ -19,12 +19,12 @@ def exit_status(
 ) -> int:
     """Run a script's command on its words, and return its exit status.
 
-    ``--help`` prints what the script's docstring says.
+    ``--help`` prints the script's docstring.
 
     Args:
-        command: What it does.
-        words: What it is given; None for the process's own.
-        mistakes: What it raises for a mistake of the user: one line on standard error, and 2.
+        command: Function that receives the words of the command line.
+        words: The words; None for those of the process.
+        mistakes: Exceptions for mistakes of the user. Each is printed as one line on standard error.
 
     Returns:
         0, 2 for a mistake, 1 for a training that diverges (``FloatingPointError``), 130 for Ctrl-C.

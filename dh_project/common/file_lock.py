@@ -1,4 +1,4 @@
-"""A lock on a file by ``flock``; a file system without it is no hindrance."""
+"""A lock between processes by ``flock``, which is left out on file systems that do not have it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from pathlib import Path
 from filelock import FileLock
 
 WITHOUT_FLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
-"""What a file system answers that does not know ``flock``, or cannot reach its lock server."""
+"""Errors of file systems without ``flock``, or whose lock server cannot be reached."""
 
 
 def file_lock(path: Path, wait: bool = True) -> AbstractContextManager[object]:
-    """Take a lock for a ``with`` statement; a file system that knows none is no hindrance.
+    """Acquire a lock for a ``with`` statement. On a file system without locks, there is no lock and no error.
 
     Args:
-        path: The lock's file.
-        wait: Whether to wait for a holder to let it go.
+        path: The lock file, created if it does not exist.
+        wait: Whether to wait until another holder releases the lock.
 
     Raises:
-        Timeout: Another holds it, and it is not waited for.
+        Timeout: Another process holds the lock, and ``wait`` is False.
         OSError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, file_lock(Path(folder, "lock")):
+        ...     print("locked")
+        locked
     """
     try:
         return FileLock(path, fallback_to_soft=False).acquire(blocking=wait)

@@ -1,4 +1,4 @@
-"""The first SIGINT or SIGTERM is noted, for a search to end in order; a second one interrupts at once."""
+"""Records the first SIGINT or SIGTERM, so that a search can end in order. A second one interrupts at once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from typing import Any
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 ONE_SECONDS = 1.0
-"""Signals within this time are one: a batch system may send it to the job and to each of its processes."""
+"""Signals within this time count as one. A batch system may send a signal to the job and to each process."""
 
 
 class SignalNote:
-    """Notes signals between its entry and its exit. Outside of the main thread none can be noted.
+    """Context manager that records a signal. It only works in the main thread, as Python's signal handlers.
 
     Attributes:
-        came: Name of the signal that came; None while none did.
+        came: Name of the first signal; None if there was none.
+
+    Example:
+        >>> with SignalNote() as note:
+        ...     signal.raise_signal(signal.SIGTERM)
+        >>> note.came
+        'SIGTERM'
     """
 
     came: str | None = None
@@ -45,21 +51,25 @@ class SignalNote:
 
 
 def is_main_thread() -> bool:
-    """Say whether this thread is the main one, which alone can take note of signals."""
+    """Return whether this is the main thread, the only one that can handle signals."""
     return threading.current_thread() is threading.main_thread()
 
 
 def signal_name(number: int) -> str:
-    """Return what a signal is called."""
+    """Return the name of a signal.
+
+    >>> signal_name(9)
+    'SIGKILL'
+    """
     try:
         return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
+    except ValueError:  # real-time signals have no names
         return f"signal {number}"
 
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let a SIGINT end this process, as a SIGTERM does: as an exception it can be lost while Python imports."""
+    """Let SIGINT end this process at once. As an exception it could be lost during imports."""
     if not is_main_thread():
         yield
         return

@@ -75,7 +75,8 @@ class SearchResults:
             if self.best
             else "no objective"
         )
-        return f"SearchResults({str(self.folder)!r}: {len(self.history.ended)} trials ended, {best})"
+        ended = len(self.history.ended)
+        return f"SearchResults({str(self.folder)!r}: {ended} trial{'s' * (ended != 1)} ended, {best})"
 
 
 NO_TRIAL = Trial(-1, {}, "")

@@ -44,7 +44,7 @@ def search(
 ) -> SearchResults:
     """Search for the hyperparameters that maximise a run function, or continue a search.
 
-    Everything that finishes is on disk. If the program is killed, the same call continues where the search stopped.
+    Results are on disk when a trial ends. If the program is killed, the same call continues the search.
     Ctrl-C, or a SIGTERM from a batch system, lets running trials save what they have, then ends the program as usual.
 
     Args:

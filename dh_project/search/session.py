@@ -172,7 +172,7 @@ def what_is_done(settings: SearchSettings, history: History) -> str | None:
         return f"all {len(history.ended)} trials have ended already"
     needed = seconds_to_report(history.first_signs)
     if settings.timeout is not None and history.elapsed + needed >= settings.timeout:
-        return f"the time limit of {settings.timeout:g} s is used up; give a larger --timeout"
+        return f"the time limit of {settings.timeout:g} s is used up; give a larger timeout"
     return None
 
 

@@ -29,8 +29,8 @@ def to_data(settings: SearchSettings) -> dict[str, Any]:
     for name in always:
         if not isinstance(value := getattr(settings, name), str):
             raise UserError(
-                f"{name}: a {type(value).__name__} cannot be written to a file; name it by its import path, as in "
-                f"package.module.{'Problem' if name == 'problem' else 'run'}"
+                f"{name}: a value of type {type(value).__name__} cannot be written to a file; name it by its "
+                f"import path, as in package.module.{'Problem' if name == 'problem' else 'run'}"
             )
     default = SearchSettings(problem="", run="")
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}

@@ -1,6 +1,6 @@
-"""What every searcher promises (:mod:`dh_project.search.searchers.base`), as tests for your own to inherit.
+"""Tests of the contract of searchers (:mod:`dh_project.search.searchers.base`), for your own searcher to inherit.
 
-In a test file of yours, with pytest::
+Use it in a test file of pytest::
 
     from dh_project.testing.searcher import SearcherContract
 
@@ -8,9 +8,9 @@ In a test file of yours, with pytest::
         def make(self, problem, seed):
             return MySearcher(problem, seed)
 
-pytest then runs each test below on your searcher; ``pytest.register_assert_rewrite("dh_project.testing.searcher")``
-in your conftest.py makes it show the values of an assertion that fails. ``history`` and ``running`` make trials for
-further tests of yours; ``near_pairs`` counts points that are too near to each other.
+pytest then runs each test below on your searcher. To see the values in failed assertions, add
+``pytest.register_assert_rewrite("dh_project.testing.searcher")`` to your ``conftest.py``. ``history`` and ``running``
+make trials for tests of your own; ``near_pairs`` counts points that are too near each other.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def mixed_problem() -> HpProblem:
 
 
 def conditional_problem() -> HpProblem:
-    """Return a space in which ``slope`` is active with one activation only, and a pair of values is forbidden."""
+    """Return a space with a condition (``slope`` needs ``activation`` relu) and a forbidden pair of values."""
     problem = HpProblem()
     problem.add_dim("activation", ["relu", "tanh"])
     problem.add_dim("x", (0.0, 10.0))
@@ -65,30 +65,30 @@ def done(number: int, point: Point) -> Trial:
 
 
 def history(problem: HpProblem, count: int) -> list[Trial]:
-    """Return finished trials of random points."""
+    """Return ``count`` finished trials of random points."""
     return [done(number, problem.sample(number)) for number in range(count)]
 
 
 def running(points: Sequence[Point]) -> list[Trial]:
-    """Return trials that run, one for each point."""
+    """Return running trials, one for each point."""
     return [Trial(1000 + n, point, "random", 1, State.RUNNING) for n, point in enumerate(points)]
 
 
 def near_pairs(problem: HpProblem, points: Sequence[Point]) -> int:
-    """Return how many pairs of points are near: all choices equal, all numbers within 1 % of their range."""
+    """Return the number of pairs of near points: all choices are equal, and all numbers within 1 % of the range."""
     rows = np.nan_to_num(np.array([problem.vector(point) for point in points]), nan=-1.0)
     gaps = np.abs(rows[:, None] - rows[None]).max(axis=2)
     return int((np.triu(gaps < TOO_NEAR, k=1)).sum())
 
 
 FEW_AND_MANY = pytest.mark.parametrize("ends", [0, 30])
-"""Without any result, and with enough for a model."""
+"""Number of ended trials: none, and enough for a model."""
 
 COUNTS = pytest.mark.parametrize("count", [1, 2, 40])
 
 
 class SearcherContract(ABC):
-    """Inherit it, name the class ``Test…`` and implement :meth:`make`."""
+    """Base class of tests. Name your class ``Test...`` and implement :meth:`make`."""
 
     @abstractmethod
     def make(self, problem: HpProblem, seed: int) -> Searcher:
@@ -97,7 +97,7 @@ class SearcherContract(ABC):
     @FEW_AND_MANY
     @COUNTS
     def test_equal_knowledge_gives_equal_proposals(self, ends: int, count: int) -> None:
-        """What was asked before, or in another searcher, leaves no trace."""
+        """Earlier calls and other searchers have no influence."""
         problem = mixed_problem()
         ended, pending = history(problem, ends), running([problem.sample(100)])
         one, other = self.make(problem, 1), self.make(mixed_problem(), 1)
@@ -107,7 +107,7 @@ class SearcherContract(ABC):
 
     @FEW_AND_MANY
     def test_a_thread_gets_the_same_proposals(self, ends: int) -> None:
-        """The search calls from a thread of its own."""
+        """The search calls the searcher from another thread."""
         problem = mixed_problem()
         searcher, ended = self.make(problem, 1), history(problem, ends)
         with ThreadPoolExecutor(1) as thread:
@@ -116,7 +116,7 @@ class SearcherContract(ABC):
 
     @FEW_AND_MANY
     def test_seeds_and_numbers_differ(self, ends: int) -> None:
-        """Two seeds, and two numbers, give other proposals."""
+        """Different seeds or numbers give different proposals."""
         problem = mixed_problem()
         ended = history(problem, ends)
         proposals = [self.make(problem, seed).propose(n, 1, ended, []) for seed in (1, 2) for n in (0, 1)]
@@ -124,8 +124,8 @@ class SearcherContract(ABC):
 
     @FEW_AND_MANY
     @COUNTS
-    def test_as_many_points_as_were_asked_for(self, ends: int, count: int) -> None:
-        """Exactly count points, each of the space, in its order and in plain types."""
+    def test_the_number_of_points_is_as_requested(self, ends: int, count: int) -> None:
+        """There are exactly ``count`` points of the space, in its order and with Python's own types."""
         problem = mixed_problem()
         points = self.make(problem, 1).propose(0, count, history(problem, ends), [])
         assert len(points) == count
@@ -136,7 +136,7 @@ class SearcherContract(ABC):
 
     @FEW_AND_MANY
     def test_no_proposal_is_near_another_or_a_pending_one(self, ends: int) -> None:
-        """Neither within a call nor from call to call."""
+        """This holds within a call and between calls."""
         problem = mixed_problem()
         searcher, ended = self.make(problem, 1), history(problem, ends)
         points: list[Point] = []
@@ -146,7 +146,7 @@ class SearcherContract(ABC):
 
     @pytest.mark.parametrize("high", [60, 1000])
     def test_no_two_are_equal_in_a_space_of_whole_numbers(self, high: int) -> None:
-        """Where neighbouring numbers are nearer than 1 % or farther."""
+        """Neighbouring numbers are nearer than 1 % of the range, or farther."""
         problem = HpProblem()
         problem.add_dim("x", (0, high))
         problem.add_dim("choice", ["a", "b", "c"])
@@ -158,15 +158,15 @@ class SearcherContract(ABC):
         assert len({str(point) for point in points}) == 12
 
     @pytest.mark.parametrize("count", [1, 5])
-    def test_a_space_that_is_used_up_still_gives_points(self, count: int) -> None:
-        """Equal ones, where there are no others."""
+    def test_an_exhausted_space_still_gives_points(self, count: int) -> None:
+        """If there are no other points, they may be equal to earlier ones."""
         problem = HpProblem()
         problem.add_dim("choice", ["a", "b"])
         points = self.make(problem, 1).propose(2, count, [], running([{"choice": "a"}, {"choice": "b"}]))
         assert [point["choice"] in ("a", "b") for point in points] == [True] * count
 
     def test_a_space_of_one_point_gives_it(self) -> None:
-        """As often as it is asked for."""
+        """The point is repeated as often as requested."""
         problem = HpProblem()
         problem.add_dim("constant", 7)
         ended = [Trial(n, {"constant": 7}, "any", 1, State.DONE, 1.0) for n in range(12)]
@@ -174,7 +174,7 @@ class SearcherContract(ABC):
 
     @pytest.mark.parametrize("successes", [0, 1, 15])
     def test_failures_are_taken(self, successes: int) -> None:
-        """A search goes on where most or all trials failed."""
+        """The search continues if most or all trials failed."""
         problem = mixed_problem()
         ended = history(problem, successes)
         states = (State.FAILED, State.TIMEOUT, State.MEMORY)
@@ -189,7 +189,7 @@ class SearcherContract(ABC):
 
     @pytest.mark.parametrize("size", [1e-300, 1e300])
     def test_objectives_of_any_size_are_taken(self, size: float) -> None:
-        """The smallest and the largest that a run function may return."""
+        """Very small and very large objectives cause no error."""
         problem = mixed_problem()
         ended = history(problem, 15)
         for trial in ended:
@@ -197,26 +197,26 @@ class SearcherContract(ABC):
         assert len(self.make(problem, 1).propose(0, 2, ended, [])) == 2
 
     def test_trials_of_an_earlier_search_are_taken(self) -> None:
-        """A warm start: negative ids, points that another searcher chose."""
+        """A warm start has negative ids, and points from another searcher."""
         problem = mixed_problem()
         ended = [done(-1 - n, problem.sample(500 + n)) for n in range(20)]
         ended += [done(0, problem.default_configuration), done(1, problem.default_configuration)]
         assert all(map(problem.check_configuration, self.make(problem, 1).propose(0, 2, ended, [])))
 
     def test_conditions_and_forbidden_pairs_are_kept(self) -> None:
-        """An inactive hyperparameter is left out; a forbidden point never comes."""
+        """Inactive hyperparameters are left out, and forbidden points are not proposed."""
         problem = conditional_problem()
         points = self.make(problem, 1).propose(0, 20, history(problem, 15), [])
         assert all(map(problem.check_configuration, points))
         assert all(("slope" in point) == (point["activation"] == "relu") for point in points)
 
     @FEW_AND_MANY
-    def test_nothing_that_was_given_is_changed(self, ends: int) -> None:
-        """The trials, their order, and the problem are the search's."""
+    def test_arguments_are_not_changed(self, ends: int) -> None:
+        """The searcher changes neither the trials, their order, nor the problem."""
         problem = mixed_problem()
         ended, pending = history(problem, ends), running([problem.sample(100)])
         before, said = deepcopy((ended, pending)), problem.to_json()
         points = self.make(problem, 1).propose(0, 2, ended, pending)
-        points[0]["x"] = -1.0  # what was returned is the caller's own
+        points[0]["x"] = -1.0  # the caller may change the result
         assert (ended, pending) == before
         assert problem.to_json() == said

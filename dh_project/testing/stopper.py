@@ -1,4 +1,4 @@
-"""What every stopper promises: a test class to inherit.
+"""Tests of the contract of stoppers (:mod:`dh_project.search.stoppers.base`), for your own stopper to inherit.
 
 Example::
 
@@ -6,10 +6,10 @@ Example::
 
     class TestMyStopper(StopperContract):
         def make(self):
-            return MyStopper(...)  # with settings by which it judges early
+            return MyStopper(...)  # with settings for early decisions
 
-For a failing assertion to show its values, say in a ``conftest.py``:
-``pytest.register_assert_rewrite("dh_project.testing.stopper")``.
+To see the values in failed assertions, add ``pytest.register_assert_rewrite("dh_project.testing.stopper")`` to your
+``conftest.py``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ RISING = [0.1 * step for step in range(STEPS)]
 
 
 class StopperContract(ABC):
-    """Inherit it, and say how to make the stopper."""
+    """Base class of tests. Name your class ``Test...`` and implement :meth:`make`."""
 
     @abstractmethod
     def make(self) -> Stopper:
-        """Return the stopper under test; it shall stop a hopeless trial at the latest at step 10."""
+        """Return the stopper under test. It must stop a hopeless trial at step 10 or earlier."""
 
     def crowd(self, level: float = 0.0) -> Stopper:
-        """Return a stopper that has seen a dozen trials come to the last step, at most ``level``, each 1 apart."""
+        """Return a stopper that has seen 12 trials with all steps, with objectives level - 1, level - 2, ..."""
         stopper = self.make()
         for number in range(1, 13):
             show(stopper, number, [level - number] * STEPS)
@@ -46,7 +46,7 @@ class StopperContract(ABC):
     def test_a_trial_that_leads_goes_on(self) -> None:
         assert all(show(self.crowd(), 0, RISING))
 
-    def test_a_trial_that_leads_goes_on_where_all_objectives_are_positive(self) -> None:
+    def test_a_trial_that_leads_goes_on_if_all_objectives_are_positive(self) -> None:
         assert all(show(self.crowd(100.0), 0, [200.0 + more for more in RISING]))
 
     def test_the_only_trial_goes_on(self) -> None:
@@ -93,7 +93,7 @@ class StopperContract(ABC):
             said = [tell(stopper, trial, step, last) for step in range(1, STEPS + 1)]
             assert all(said) == (last > 0)
 
-    def test_a_trial_is_not_held_to_what_it_reported_before_it_was_interrupted(self) -> None:
+    def test_a_trial_is_not_compared_with_its_own_reports_before_an_interruption(self) -> None:
         stopper, trial = self.make(), Trial(0, {}, "any", 1, State.RUNNING)
         tell(stopper, trial, 1, 1e6)
         trial.attempt = 2
@@ -102,7 +102,7 @@ class StopperContract(ABC):
     def test_the_same_reports_give_the_same_answers(self) -> None:
         assert show(self.crowd(), 0, [-1e6] * STEPS) == show(self.crowd(), 0, [-1e6] * STEPS)
 
-    def test_trials_are_left_as_they_are(self) -> None:
+    def test_trials_are_not_changed(self) -> None:
         trial = Trial(0, {}, "any", 1, State.RUNNING, reports=[(1, -1.0)])
         before = copy.deepcopy(trial)
         self.crowd().goes_on(trial)
@@ -110,13 +110,13 @@ class StopperContract(ABC):
 
 
 def tell(stopper: Stopper, trial: Trial, step: int, objective: float) -> bool:
-    """Let a trial report, and return whether it goes on."""
+    """Let a trial report an objective, and return whether it continues."""
     trial.reports.append((step, objective))
     return stopper.goes_on(trial)
 
 
 def show(stopper: Stopper, number: int, objectives: list[float]) -> list[bool]:
-    """Let a new trial report these objectives, from step 1 on; return what was said, up to the first no."""
+    """Let a new trial report objectives from step 1 on; return the decisions up to the first negative one."""
     trial, said = Trial(number, {}, "any", 1, State.RUNNING), []
     for step, objective in enumerate(objectives, start=1):
         said.append(tell(stopper, trial, step, objective))

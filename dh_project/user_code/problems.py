@@ -38,7 +38,7 @@ def as_problem(problem: Any, name: str = "problem") -> HpProblem:
         space = problem if isinstance(problem, cs.ConfigurationSpace) else getattr(problem, "space", None)
         if not isinstance(space, cs.ConfigurationSpace):
             raise UserError(
-                f"{name}: a {type(problem).__name__} is not an HpProblem; make one with HpProblem() and add_dim"
+                f"{name}: {type(problem).__name__} is not an HpProblem; make one with HpProblem() and add_dim"
             )
         problem = HpProblem(space)
     if not len(problem):

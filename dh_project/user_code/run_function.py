@@ -96,8 +96,8 @@ def _name(run: Any) -> str:
     name = getattr(run, "__qualname__", None)
     if name is None or not hasattr(run, "__module__"):
         raise UserError(
-            f"run: a {type(run).__name__} is no function; give def run(point), or its import path; constant "
-            "arguments go into run_kwargs"
+            f"run: a value of type {type(run).__name__} is not a function; give def run(point), or its import "
+            "path; constant arguments go into run_kwargs"
         )
     if name.endswith("<lambda>"):
         raise UserError("run: a lambda has no name to tell searches apart; write a function: def run(point)")

@@ -1,4 +1,4 @@
-"""Pictures of searches and of trainings: that each is drawn, and what is in it."""
+"""Pictures of searches and trainings, and their content."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def here(tmp_path, monkeypatch):
 
 
 def texts(svg):
-    """Return the words of a picture, whose SVG holds each as a comment over its outlines."""
+    """Return the texts of a picture. Its SVG has each text as a comment before the outlines."""
     lines = [line.strip() for line in svg.read_text().splitlines()]
     return [line[5:-4] for line in lines if line.startswith("<!-- ")]
 
@@ -89,7 +89,7 @@ def test_every_trial_is_a_mark_and_a_failed_one_a_cross(here):
     assert marks(picture, "#b22222") == 1 + 1
 
 
-def test_a_failed_trial_is_a_cross_at_its_own_place_where_it_has_one(here):
+def test_a_failed_trial_with_an_objective_is_a_cross_at_its_position(here):
     _, words = drawn("search", "--xy", "lr", "timestamp_submit")
     assert "failed" in words
     assert "best so far" not in words

@@ -185,7 +185,7 @@ def test_a_folder_that_is_a_file(refused, samples, here):
     assert "a" in refused(hps(samples, "--log-dir", "a", searcher="random"))
 
 
-def test_gpus_where_there_are_none(refused, samples, monkeypatch):
+def test_gpus_on_a_machine_without_gpus(refused, samples, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "no GPU here" in refused(hps(samples, "--num-gpus-per-task", "1"))
 

@@ -121,7 +121,7 @@ def test_options_are_offered_by_the_command(tab, line, offered):
         ("deephyper balsam-submit h", {"hps"}),
     ],
 )
-def test_values_are_offered_where_they_are_known(tab, line, offered):
+def test_known_values_are_completed(tab, line, offered):
     assert tab(line) == offered
 
 

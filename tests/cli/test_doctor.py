@@ -43,7 +43,7 @@ def test_the_word_is_given_back(environment):
 
 
 @pytest.mark.slow
-def test_versions_are_told_also_where_mpi4py_finds_no_library(environment):
+def test_versions_are_shown_if_mpi4py_finds_no_library(environment):
     said = doctor(environment).stdout
     for name in ("DeepHyper", "Ray", "torch", "mpi4py"):
         assert any(line.startswith(name) for line in said.splitlines())

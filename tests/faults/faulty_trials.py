@@ -113,7 +113,7 @@ def eat_memory(point):
 
 
 def take_memory(point):
-    """Take more and more memory, up to four times what the search allows."""
+    """Use more and more memory, up to four times the limit of the search."""
     taken = []
     while len(taken) < 32:
         taken.append(b"x" * 2**26)
@@ -155,7 +155,7 @@ def ignore_sigterm(point):
 
 
 def of_an_old_version(point):
-    """What made the journals in ``tests/samples/journals``: the second trial fails, the third one waits."""
+    """The run function of the journals in ``tests/samples/journals``: the second trial fails, the third one waits."""
     trial, attempt = numbers()
     report(1, 0.5)
     report(2, 1.5)

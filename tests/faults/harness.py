@@ -1,4 +1,4 @@
-"""What the tests of faults share: run a search by its command, do harm to it, say so, and check what is left.
+"""Shared by the tests of faults: run a search by its command, cause a fault, and check the files that are left.
 
 Every process of a search carries the search's mark in its environment, daemons too, so that none is overlooked.
 Every act is printed; ``pytest -rA tests/faults`` shows what was done, and when.
@@ -24,7 +24,7 @@ DEEPHYPER = [sys.executable, "-m", "dh_project.cli.main"]
 MARK = "DH_PROJECT_FAULTS_MARK"
 
 PATIENCE = 120.0
-"""Seconds that a condition may take on a loaded machine, where the time is not what is tested."""
+"""Longest wait for a condition on a loaded machine, in tests that do not measure time."""
 
 SLOW_TO_LEAVE = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 """Ray's own servants, which seek their dead cluster for a minute before they leave. They run no trials."""
@@ -34,7 +34,7 @@ FINAL = {"done", "stopped", "failed", "timeout", "memory", "cancelled"}
 
 
 def say(text):
-    """Tell what is done, for whoever reads the test's output."""
+    """Print an action to the output of the test."""
     print(text, flush=True)
 
 
@@ -85,7 +85,7 @@ class SearchCommand:
 
     Attributes:
         folder: Working directory of the command; the evidence of the trials lies there.
-        log_dir: Where the search keeps its files, as the test sees it (``seen_as``: as the command does).
+        log_dir: Folder of the search, as a path of the test (``seen_as``: as a path of the command).
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class SearchCommand:
 
     @property
     def standing(self):
-        """What is on record, in words."""
+        """The content of the journal as text."""
         trials = {}
         for record in self.records():
             if record["kind"] in ("start", "end"):
@@ -212,7 +212,7 @@ class SearchCommand:
             return list(csv.DictReader(file))
 
     def evidence(self):
-        """Return what the run functions left: trial, attempt and point of each call that came to its end."""
+        """Return trial, attempt and point of each call of a run function that returned."""
         file = self.folder / "evidence"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 

@@ -1,6 +1,6 @@
 """Small file systems that can be full or read-only, whoever runs the tests and wherever.
 
-As root, or where users may have name spaces of their own, it is a real file system in memory. Elsewhere a limit
+As root, or if users may have their own name spaces, it is a real file system in memory. Elsewhere a limit
 of the size of files takes the part of the full disk, and the mode of a folder that of the read-only one: there is
 always some way, and no test is skipped.
 """
@@ -102,7 +102,7 @@ def full_disk(folder, size):
 
 
 class ReadOnlyMode:
-    """A folder whose mode forbids to write, for root too."""
+    """A folder that even root cannot write to, because of its mode."""
 
     def __init__(self, folder, size=0):
         folder.mkdir(parents=True)

@@ -69,7 +69,7 @@ def test_a_journal_that_may_not_grow_is_a_loud_stop_and_then_it_goes_on(search_c
 
 @pytest.fixture(params=["file system", "mode"])
 def read_only(request, tmp_path):
-    """A folder that can be made read-only: by its file system where one can be mounted, and by its mode."""
+    """A folder that can be made read-only: by its file system if one can be mounted, otherwise by its mode."""
     try:
         folder = (Mount if request.param == "file system" else ReadOnlyMode)(tmp_path / "disk", 2**20)
     except OSError:  # nothing can be mounted here

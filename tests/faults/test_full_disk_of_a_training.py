@@ -37,7 +37,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def deephyper(tmp_path, disk):
-    """Return a function that runs the command line where the disk is seen, and gives status and what it said."""
+    """Return a function that runs the command line with the small disk, and returns its status and output."""
 
     def deephyper(*words, is_full=True):
         prefix = disk.prefix if is_full or isinstance(disk, Mount) else []

@@ -67,7 +67,7 @@ def test_one_that_has_no_room_for_the_data_is_too(disk, tmp_path):
     assert not (tmp_path / "search").exists()
 
 
-def test_a_trial_reads_the_shared_file_where_its_node_has_no_room_for_it(disk, tmp_path):
+def test_a_trial_reads_the_shared_file_if_its_node_has_no_room(disk, tmp_path):
     label_graphs(DataSettings())
     environment = {**os.environ, "DH_PROJECT_SCRATCH": str(disk.inside)}
     words = [*disk.prefix, sys.executable, "-c", textwrap.dedent(IN_A_TRIAL)]

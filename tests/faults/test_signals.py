@@ -10,7 +10,7 @@ from harness import assert_nothing_is_lost, say, wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SECONDS = 15.0
-"""What an end "in seconds" may take on a loaded machine; a trial has 3 of them to end by itself."""
+"""Longest time of an end on a loaded machine; a trial has 3 seconds to end by itself."""
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 

@@ -1,4 +1,4 @@
-"""Two drivers on one folder; and a lock whose owner is dead."""
+"""Two drivers in one folder, and a lock of a dead owner."""
 
 import pytest
 from harness import assert_nothing_is_lost, wait_until

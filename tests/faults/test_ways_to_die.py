@@ -25,7 +25,7 @@ EXPECTED = {
     "change_the_point": ("DONE", None, ""),
     "run": ("DONE", None, ""),
 }
-"""State, what stands for the objective where there is none, and what the reason must say."""
+"""State, content of the objective column, and a part of the reason."""
 
 TOTAL = 2 * len(EXPECTED)
 

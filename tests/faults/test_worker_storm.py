@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 TOTAL = 110
 
 MANY = 1000
-"""Retries: no trial may be given up for what the storm does."""
+"""Number of retries, large enough for the losses of this test."""
 
 
 def storm(search, session, victims, rng, seconds, pause):

@@ -111,7 +111,7 @@ def test_what_ran_when_a_session_begins_had_been_interrupted():
     assert history.trials[1].state is State.PAUSED
 
 
-def test_trials_are_counted_where_they_stand():
+def test_trials_are_counted_by_state():
     history = History.replay(
         [start(0), start(1), start(2), end(1, "paused", None, at=1.0), end(0, at=2.0), start(1, attempt=2)]
     )

@@ -119,7 +119,7 @@ def test_a_dead_writer_holds_no_lock(paths):
         assert journal.records == [{"kind": "kept"}]
 
 
-# ---- what a crash of the machine, a full disk or another driver can do to a commit
+# ---- a commit during a crash of the machine, with a full disk, or with another driver
 
 
 @pytest.fixture

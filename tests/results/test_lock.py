@@ -113,9 +113,7 @@ def test_a_file_lock_is_held_to_the_end_of_its_block_and_another_is_not_waited_f
 
 
 @pytest.mark.parametrize("number", lock.WITHOUT_FLOCK)
-def test_where_files_cannot_be_locked_a_file_lock_is_no_hindrance_and_says_that_it_holds_nothing(
-    tmp_path, monkeypatch, number
-):
+def test_on_a_file_system_without_locks_a_file_lock_holds_nothing(tmp_path, monkeypatch, number):
     def refuse(*_):
         raise OSError(number, os.strerror(number))
 

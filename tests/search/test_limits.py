@@ -93,7 +93,7 @@ def test_at_the_margin_a_trial_that_never_reports_is_dead_before_the_last_moment
     assert AT_THE_MARGIN + patience + GRACE_SECONDS > last - 2.0  # nor is the margin given away
 
 
-def test_where_the_margin_is_shorter_than_a_kill_takes_there_is_no_patience():
+def test_a_margin_shorter_than_a_kill_leaves_no_patience():
     assert Limits(ends_at=100.0, margin=2.0).patience("time", 98.0) == (0.0, 100.0 - LAST_SECONDS)
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_waited_for_beyond_the_end_of_the_job(kind):
     assert Limits(ends_at=100.0, margin=1.0).patience(kind, 95.0)[1] == 100.0 - LAST_SECONDS
 
 
-def test_where_no_trial_could_report_before_the_margin_what_runs_has_a_while_only():
+def test_if_no_trial_can_report_before_the_margin_running_ones_have_a_short_time():
     assert Limits(ends_at=100.0, margin=20.0).patience("time", 30.0) == (
         PATIENCE_SECONDS,
         30.0 + STOP_SECONDS,

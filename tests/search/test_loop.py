@@ -28,7 +28,7 @@ from dh_project.user_code.problems import load_problem
 
 
 class Seen:
-    """An observer that keeps what it was shown."""
+    """An observer that keeps its notifications."""
 
     def __init__(self):
         self.ids = []

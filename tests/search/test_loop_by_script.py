@@ -1,4 +1,4 @@
-"""The search loop against a script of events: what it records, starts, tells and refuses, and when it ends."""
+"""The search loop with scripted events: its records, starts, messages and refusals, and its end."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ class Sight(Unseen):
 
 
 class Asked(RandomSearcher):
-    """Random points, and what the searcher was asked and told."""
+    """A random searcher that keeps the arguments of its calls."""
 
     name = "asked"
 
@@ -123,7 +123,7 @@ def kinds(folder, *wanted):
     return [record["kind"] for record in scan(folder / "journal.jsonl")[0] if record["kind"] in wanted]
 
 
-# ---- what is on record before it happens
+# ---- records are written before actions
 
 
 def test_a_trial_starts_when_its_start_is_on_record(search, evaluator, tmp_path):
@@ -383,7 +383,7 @@ def test_another_search_is_refused_changes_nothing_and_keeps_no_lock(search, eva
     del refused  # it had kept the refused session from being collected
 
 
-# ---- what the searcher is told
+# ---- arguments of the searcher
 
 
 SOURCE = Source("/old.csv", [({"x": 0.25}, 0.5), ({"x": 0.75}, None)], 0)
@@ -436,7 +436,7 @@ def test_no_proposal_is_asked_for_that_no_trial_is_left_for(search, evaluator):
     assert len(session.searcher.calls) == 1
 
 
-# ---- what starts
+# ---- starts of trials
 
 
 def test_trials_that_wait_start_before_new_ones(search, evaluator):
@@ -503,7 +503,7 @@ def test_a_silent_trial_is_killed_so_early_that_its_end_is_heard_before_the_job_
     assert session.run() == ("time", "the job ends in 20 s")
     ((_, state, patience),) = kills(scripted)
     dead_at = 80.0 + patience + GRACE_SECONDS
-    assert 90.0 < dead_at < 100.0 - LAST_SECONDS  # most of the margin is the trial's, to save what it has
+    assert 90.0 < dead_at < 100.0 - LAST_SECONDS  # the trial has most of the margin to save its state
     assert (state, session.history.trials[0].state) == (State.PAUSED, State.PAUSED)
 
 

@@ -12,7 +12,7 @@ from dh_project.trial.trial import State, Trial
 
 
 class Learning(RandomSearcher):
-    """Random points of a searcher that says it learns, and what it was asked and told."""
+    """A random searcher with ``learns`` set, which keeps the arguments of its calls."""
 
     name, learns = "learning", True
 
@@ -114,7 +114,7 @@ def test_the_same_number_and_seed_give_the_same_random_point(problem):
     assert made(one)[0] == made(other)[0]
 
 
-# ---- what the searcher is told
+# ---- arguments of the searcher
 
 
 class Told(Learning):
@@ -200,7 +200,7 @@ def test_no_point_that_stands_in_is_near_to_one_that_runs(problem):
 
 
 @pytest.mark.parametrize(("searcher", "workers"), [(RandomSearcher, 4), (Learning, 1)])
-def test_nothing_is_made_ahead_where_nothing_is_learnt_or_one_worker_waits_for_it(problem, searcher, workers):
+def test_there_is_no_stock_for_random_search_or_one_worker(problem, searcher, workers):
     proposals = Proposals(searcher(problem, 1), num_workers=workers)
     proposals.tend(0, 0, history(ended=3))
     assert made(proposals) == []

@@ -180,7 +180,7 @@ def refused(said, tmp_path, problem, run, **changes):
     assert not list(tmp_path.iterdir())
 
 
-def test_no_search_is_opened_where_none_was_run(tmp_path):
+def test_a_folder_without_a_search_cannot_be_opened(tmp_path):
     with pytest.raises(dh.UserError, match="no search has been run here"):
         dh.open_search(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What a session tells its observer before the search begins."""
+"""The notes of a session to its observer before the search begins."""
 
 import pytest
 

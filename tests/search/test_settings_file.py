@@ -87,9 +87,9 @@ def test_paths_and_tuples_are_kept_as_the_journal_will_hold_them():
     [
         (
             {"run": print},
-            "run: a builtin_function_or_method cannot be written to a file; name it by its import path",
+            "run: a value of type builtin_function_or_method cannot be written to a file; name it by its import path",
         ),
-        ({"problem": 3}, "problem: a int cannot be written to a file"),
+        ({"problem": 3}, "problem: a value of type int cannot be written to a file"),
     ],
 )
 def test_objects_are_refused_with_the_way_out(values, said):

@@ -133,7 +133,7 @@ def test_a_search_that_tells_no_difference_is_shifted_to_this_one_s_scale(proble
     assert [trial.objective for trial in told] == [8.0] * 10
 
 
-def test_a_choice_that_reads_as_nothing_is_known_where_it_is_the_only_one(tmp_path):
+def test_an_empty_cell_is_the_only_choice_that_looks_empty(tmp_path):
     problem = HpProblem()
     problem.add_dim("fill", ["nan", "zero"])
     known = source(tmp_path, "p:fill,objective,job_id\nnan,1.0,0\nzero,2.0,1\n", problem)

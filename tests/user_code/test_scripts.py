@@ -1,4 +1,4 @@
-"""A script as a run function: real scripts, and what is made of what they print, write and exit with."""
+"""Scripts as run functions: their output, files and exit status."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def listen(tmp_path):
 
 
 def is_running(file):
-    """Say whether the process whose id is in a file runs; one that has ended may wait for somebody to see it."""
+    """Return whether the process of the id in a file is running. A zombie is not running."""
     try:
         return psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

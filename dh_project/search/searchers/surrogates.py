@@ -20,8 +20,8 @@ MOST_STEPS = 15
 def most_telling(ended: Sequence[Trial], most: int) -> list[Trial]:
     """Return at most ``most`` trials for a fit, in their order.
 
-    One half are the best trials, which show where the optimum is. The others, also failures, are evenly spread over
-    the search and show where it is not.
+    One half are the best trials, which locate the optimum. The others, also failures, are evenly spread over the
+    search and show bad regions.
 
     Args:
         ended: Ended trials.

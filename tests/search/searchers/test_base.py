@@ -1,4 +1,4 @@
-"""What all searchers share: candidates that are near to others are left out, and free points stand in for them."""
+"""The common part of all searchers: candidates near others are left out, and free points replace them."""
 
 import pytest
 
@@ -44,14 +44,14 @@ def test_a_candidate_that_is_near_to_an_earlier_one_is_left_out(searcher):
     assert proposed(searcher, 2) == [0.5, 0.1]
 
 
-def test_where_all_candidates_are_taken_the_nearest_free_points_stand_in(searcher):
+def test_if_all_candidates_are_taken_the_nearest_free_points_are_proposed(searcher):
     searcher.points = (0.5,)
     points = proposed(searcher, 2, 0.5)
     assert all(TOO_NEAR <= abs(x - 0.5) < 4 * TOO_NEAR for x in points)
     assert abs(points[0] - points[1]) >= TOO_NEAR
 
 
-def test_where_nothing_is_free_the_farthest_from_all_stands_in(searcher):
+def test_if_nothing_is_free_the_farthest_points_are_proposed(searcher):
     searcher.points = (0.5,)
     pending = [n * TOO_NEAR for n in range(101) if n not in (30, 31)]  # from 0.29 to 0.32 there is a gap
     assert proposed(searcher, 1, *pending)[0] == pytest.approx(0.305, abs=0.01)

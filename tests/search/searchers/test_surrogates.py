@@ -27,6 +27,6 @@ def test_failures_are_among_the_others_never_among_the_best():
     assert any(trial.objective is None for trial in told)
 
 
-def test_auto_is_a_gaussian_process_where_there_are_few_features():
+def test_auto_is_a_gaussian_process_if_there_are_few_features():
     assert [AMBSSettings().surrogate_for(width) for width in (3, 50, 51)] == ["GP", "GP", "ET"]
     assert AMBSSettings("RF").surrogate_for(3) == "RF"
