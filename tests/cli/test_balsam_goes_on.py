@@ -8,6 +8,8 @@ from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.jobs.submission import OVER, Over
 from dh_project.search.settings import SearchSettings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def complete(tmp_path, samples):

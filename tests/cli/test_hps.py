@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DEEPHYPER = [sys.executable, "-m", "dh_project.cli.main"]
 
 

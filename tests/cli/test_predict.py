@@ -23,6 +23,8 @@ from small_trainings import HALIDES, train, write_cifs
 from dh_project.cgcnn_mp.training import download
 from dh_project.cli import main
 
+pytestmark = pytest.mark.slow
+
 halides, trained, trained_once = (
     small_trainings.halides,
     small_trainings.trained,

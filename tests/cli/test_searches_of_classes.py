@@ -6,6 +6,8 @@ import pytest
 
 from dh_project.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 SEARCH = ["hps", "random", "--evaluator", "process", "--num-workers", "1", "--max-evals", "2"]
 
 

@@ -22,6 +22,8 @@ from dh_project.scaffold.problem import new_problem
 from dh_project.scaffold.project import Project
 from dh_project.scaffold.template import load_template
 
+pytestmark = pytest.mark.slow
+
 halides, trained, trained_once = (
     small_trainings.halides,
     small_trainings.trained,

@@ -26,6 +26,8 @@ from dh_project.trial.events import Reported, Retried
 from dh_project.trial.trial import State
 from dh_project.user_code.problems import load_problem
 
+pytestmark = pytest.mark.slow
+
 
 class Seen:
     """An observer that keeps its notifications."""

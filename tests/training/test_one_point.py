@@ -12,6 +12,8 @@ import pytest
 
 from dh_project import run_baseline, run_best
 
+pytestmark = pytest.mark.slow
+
 PROBLEM = """\
 from dh_project import HpProblem, record, report, trial_folder
 

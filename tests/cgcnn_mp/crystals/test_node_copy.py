@@ -18,6 +18,8 @@ from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.trial.reporting import Connection, connect
 from dh_project.trial.scratch import VARIABLE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cache(tmp_path):

@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from dh_project.cgcnn_mp.graphs.compiling import compiled
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_function_that_cannot_be_cached_is_compiled():

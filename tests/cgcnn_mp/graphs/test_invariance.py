@@ -26,6 +26,8 @@ from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint, load_trained
 from dh_project.cgcnn_mp.training.evaluation import predict
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-5
 """eV/atom; also of outputs and gradients, relative to the largest."""
 

@@ -25,6 +25,8 @@ from dh_project.cgcnn_mp.graphs import prepare as preparation
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
 from dh_project.cgcnn_mp.graphs.prepare import prepare_graphs
 
+pytestmark = pytest.mark.slow
+
 
 def prepare(data: str | Path, cache: Path, count: int = 16, **options) -> PreparedGraphs:
     return prepare_graphs(find_source(data, cache), 8.0, count, cache, progress=False, **options)

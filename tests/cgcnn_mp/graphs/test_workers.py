@@ -8,6 +8,8 @@ from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.graphs import workers as graph_workers
 from dh_project.cgcnn_mp.graphs.workers import Chunk, GraphRecipe, GraphWorker, build_chunk, build_in_parallel
 
+pytestmark = pytest.mark.slow
+
 CHUNKS: list[Chunk] = [[(name, structure.to(fmt="cif").encode())] for name, structure in CRYSTALS.items()]
 RECIPE = GraphRecipe(8.0, 16)
 

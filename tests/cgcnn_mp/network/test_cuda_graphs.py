@@ -11,6 +11,8 @@ from dh_project.cgcnn_mp.network.cuda_graphs import WARM_UPS, RecordedSteps, Siz
 from dh_project.cgcnn_mp.network.kernels.choice import using_kernels
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 
+pytestmark = pytest.mark.slow
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 CRYSTALS, ELEMENTS, FEATURES = 40, 20, 9

@@ -26,6 +26,8 @@ from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.settings import Settings
 from dh_project.cgcnn_mp.training.shares import shared_batches
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 SMALL = {"atom_fea_len": 8, "n_conv": 2, "h_fea_len": 8, "dropout": 0.0}
 SETTINGS = Settings(epochs=4, batch_size=10, device="cpu")  # 36 crystals: the last batch has 6

@@ -8,6 +8,8 @@ from dh_project.common.errors import UserError
 from dh_project.trial import checkpoint_timer
 from dh_project.user_code.loading import check_run_kwargs, load_run
 
+pytestmark = pytest.mark.slow
+
 POINT = {"units": 4, "lr": 0.02, "batch_size": 8}
 
 

@@ -10,6 +10,8 @@ import torch
 from dh_project.cgcnn_mp.network.kernels import choice
 from dh_project.cgcnn_mp.network.kernels.choice import kernels_for, using_kernels, warm_up
 
+pytestmark = pytest.mark.slow
+
 
 def name_of(values):
     return kernels_for(values).__name__.rpartition(".")[2]
