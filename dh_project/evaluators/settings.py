@@ -78,7 +78,7 @@ def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:
         settings: Fields of :class:`EvaluatorSettings` that belong to one evaluator.
 
     Raises:
-        UserError: If one is unknown, belongs to another evaluator, or has a value of another type.
+        UserError: If one is unknown, belongs to another evaluator, or has a value of another type or below its limit.
 
     Example:
         >>> check_names("process", {"ray_address": "auto"})
@@ -94,6 +94,14 @@ def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:
                 f"{name}: it belongs to the evaluator {OWNERS[name]}, and this is {evaluator}; leave it out"
             )
         _check_type(name, settings[name])
+    if "rank_timeout" in settings:
+        from dh_project.evaluators.mpi_world import ALIVE_SECONDS
+
+        if settings["rank_timeout"] < 2 * ALIVE_SECONDS:
+            raise UserError(
+                f"rank_timeout={settings['rank_timeout']:g}: ranks send a message every {ALIVE_SECONDS:g} s; give at "
+                f"least {2 * ALIVE_SECONDS:g}"
+            )
 
 
 def _check_type(name: str, value: Any) -> None:

@@ -98,7 +98,10 @@ def hps(samples, *more, problem="small_problem.py", run="small_run.py", searcher
         (["--run-kwargs", "second=3"], "did you mean 'seconds'"),
         (["--run-kwargs", "seconds"], "key=value"),
         (["--run-kwargs", "seconds=-1"], "it must not be negative"),
-        (["--evaluator", "mpi", "--rank-timeout", "1"], "this is a single process; start ranks"),
+        (
+            ["--evaluator", "mpi", "--rank-timeout", "1"],
+            "--rank-timeout 1: ranks send a message every 2 s; give at least 4",
+        ),
     ],
 )
 def test_options(refused, samples, more, said):

@@ -169,6 +169,19 @@ def test_a_command_that_has_no_source_goes_on(tmp_path):
     assert "all 2 trials have ended already" in run(tmp_path, *words)
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_ray_of_the_script_s_own_is_left_as_it_is(tmp_path):
+    before = "import ray\nray.init(num_cpus=1, include_dashboard=False)\n"
+    after = "finally:\n    print('still there:', ray.is_initialized())\n"
+    search = "".join(f"    {line}\n" for line in SEARCH.format(trials=1, evaluator="ray").splitlines())
+    (tmp_path / "tune.py").write_text(before + PROBLEM + RUN.format(seconds=0) + "try:\n" + search + after)
+    said = run(tmp_path, "tune.py", status=1)
+    assert "this program is already connected to a Ray cluster; call ray.shutdown() first" in said
+    assert "still there: True" in said
+    assert not (tmp_path / "search").exists()
+
+
 def notebook(folder, *cells, interrupt_when=None):
     """Run the cells of a new notebook with a kernel of its own, and return what stands below each of them."""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
