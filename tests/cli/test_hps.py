@@ -117,7 +117,7 @@ def test_ctrl_c_ends_it_in_order(samples, tmp_path):
     said, _ = search.communicate(timeout=30)
     assert search.returncode == 130
     assert "SIGINT" in said
-    assert "the same command goes on" in said
+    assert "the same command continues" in said
 
 
 def test_a_search_in_which_every_trial_fails_says_so(hps, samples, tmp_path):

@@ -279,10 +279,10 @@ def test_a_trial_whose_driver_is_gone_is_paused(hanging, tmp_path):
 
 DRIVER = """
 import sys, time
-from dh_project.trial.attempt import Assignment, Setting
+from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.worker.worker_process import WorkerProcess
 folder, samples = sys.argv[1:]
-worker = WorkerProcess(Setting("small_run.hang", {}, folder, [*sys.path, samples]), threads=1)
+worker = WorkerProcess(RunContext("small_run.hang", {}, folder, [*sys.path, samples]), threads=1)
 worker.run(Assignment(0, 1, {}, folder + "/trial"))
 print(worker.name.split(":")[1], flush=True)
 time.sleep(600)
