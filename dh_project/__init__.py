@@ -49,17 +49,17 @@ if TYPE_CHECKING:
     from dh_project.common.key_values import parse_key_values as parse_key_values
     from dh_project.common.none import is_none as is_none
     from dh_project.evaluators.base import Evaluator as Evaluator
+    from dh_project.hps.observer import Observer as Observer
+    from dh_project.hps.run import search as search
+    from dh_project.hps.searchers.base import Searcher as Searcher
+    from dh_project.hps.settings import SearchSettings as SearchSettings
+    from dh_project.hps.stoppers.base import Stopper as Stopper
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.results.reading import best_configuration as best_configuration
     from dh_project.results.search_results import SearchResults as SearchResults
     from dh_project.results.search_results import open_search as open_search
     from dh_project.results.trial_files import find_file as find_file
     from dh_project.results.trial_files import find_origin as find_origin
-    from dh_project.search.observer import Observer as Observer
-    from dh_project.search.run import search as search
-    from dh_project.search.searchers.base import Searcher as Searcher
-    from dh_project.search.settings import SearchSettings as SearchSettings
-    from dh_project.search.stoppers.base import Stopper as Stopper
     from dh_project.training.scripts import run_baseline as run_baseline
     from dh_project.training.scripts import run_best as run_best
     from dh_project.trial import ranks as ranks
@@ -87,11 +87,11 @@ _HOMES = {
     "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
     "MISTAKES": "dh_project.common.exit_status",
-    "Observer": "dh_project.search.observer",
+    "Observer": "dh_project.hps.observer",
     "SearchResults": "dh_project.results.search_results",
-    "SearchSettings": "dh_project.search.settings",
-    "Searcher": "dh_project.search.searchers.base",
-    "Stopper": "dh_project.search.stoppers.base",
+    "SearchSettings": "dh_project.hps.settings",
+    "Searcher": "dh_project.hps.searchers.base",
+    "Stopper": "dh_project.hps.stoppers.base",
     "Trial": "dh_project.trial.trial",
     "TrialShape": "dh_project.trial.shape",
     "UserError": "dh_project.common.errors",
@@ -115,7 +115,7 @@ _HOMES = {
     "run_baseline": "dh_project.training.scripts",
     "run_best": "dh_project.training.scripts",
     "scratch_folder": "dh_project.trial.reporting",
-    "search": "dh_project.search.run",
+    "search": "dh_project.hps.run",
     "trial_folder": "dh_project.trial.reporting",
 }
 """The module that defines each public name."""

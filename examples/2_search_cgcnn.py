@@ -23,7 +23,7 @@ found = dh.search(
 )
 
 print(
-    f"validation MAE {-found.best.objective:.4f} eV/atom, test MAE {found.best.facts['test_mae']:.4f} eV/atom"
+    f"validation MAE {-found.best.objective:.4f} eV/atom, test MAE {found.best.metadata['test_mae']:.4f} eV/atom"
 )
 print(found.best.point)
 print(f"weights and predictions: {found.best.folder}")

@@ -13,7 +13,7 @@ LAYERS = (
     {"cli", "testing"},
     {"scaffold", "analysis"},
     {"training", "hpc"},
-    {"search"},
+    {"hps"},
     {"evaluators"},
     {"worker"},
     {"user_code"},

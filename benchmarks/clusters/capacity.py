@@ -38,15 +38,15 @@ from rich.console import Console
 from rich.table import Table
 
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS
+from dh_project.hps.limits import Limits
+from dh_project.hps.loop import Search
+from dh_project.hps.observer import Observer
+from dh_project.hps.searchers import create_searcher
+from dh_project.hps.searchers.ambs import PARENTS
+from dh_project.hps.searchers.base import Searcher
 from dh_project.results.history import Identity
 from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
-from dh_project.search.limits import Limits
-from dh_project.search.loop import Search
-from dh_project.search.observer import Observer
-from dh_project.search.searchers import create_searcher
-from dh_project.search.searchers.ambs import PARENTS
-from dh_project.search.searchers.base import Searcher
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Event
 from dh_project.trial.trial import State

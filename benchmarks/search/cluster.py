@@ -31,14 +31,14 @@ from machine import describe_machine
 
 from dh_project import HpProblem
 from dh_project.evaluators.base import Evaluator
+from dh_project.hps.limits import Limits
+from dh_project.hps.loop import Search
+from dh_project.hps.observer import Observer
+from dh_project.hps.proposals import Made, Proposals, Work
+from dh_project.hps.searchers import create_searcher
+from dh_project.hps.searchers.base import Searcher
 from dh_project.results.history import Identity
 from dh_project.results.paths import SearchPaths
-from dh_project.search.limits import Limits
-from dh_project.search.loop import Search
-from dh_project.search.observer import Observer
-from dh_project.search.proposals import Made, Proposals, Work
-from dh_project.search.searchers import create_searcher
-from dh_project.search.searchers.base import Searcher
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.trial import Point, State

@@ -31,15 +31,15 @@ from rich.table import Table
 from space import suggest
 
 from dh_project.evaluators.base import Evaluator
+from dh_project.hps.limits import Limits
+from dh_project.hps.loop import Search
+from dh_project.hps.observer import Observer
+from dh_project.hps.searchers import create_searcher
 from dh_project.results import csv_file as results_file
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.history import History
 from dh_project.results.journal import Journal
 from dh_project.results.paths import SearchPaths
-from dh_project.search.limits import Limits
-from dh_project.search.loop import Search
-from dh_project.search.observer import Observer
-from dh_project.search.searchers import create_searcher
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import State

@@ -15,11 +15,11 @@ from functions import FUNCTIONS
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.search.searchers import surrogates
-from dh_project.search.searchers.ambs import AMBS
-from dh_project.search.searchers.base import Searcher
-from dh_project.search.searchers.random import RandomSearcher
-from dh_project.search.searchers.settings import AMBSSettings
+from dh_project.hps.searchers import surrogates
+from dh_project.hps.searchers.ambs import AMBS
+from dh_project.hps.searchers.base import Searcher
+from dh_project.hps.searchers.random import RandomSearcher
+from dh_project.hps.searchers.settings import AMBSSettings
 from dh_project.trial.trial import State, Trial
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -24,7 +24,7 @@ from functions import FUNCTIONS, Function
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.search.searchers import create_searcher
+from dh_project.hps.searchers import create_searcher
 from dh_project.trial.trial import Point, State, Trial
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.packing import Packing
     from dh_project.hpc.balsam.jobs.submitting import Target
-    from dh_project.search.session import LoadedSearch
-    from dh_project.search.settings import SearchSettings
+    from dh_project.hps.session import LoadedSearch
+    from dh_project.hps.settings import SearchSettings
 
 Data = dict[str, tuple[Path, Path]]
 """The run function's arguments that are paths, by name: the path here, and the path for trials."""
@@ -95,8 +95,8 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
         UserError: ``deephyper hps`` would refuse an option.
     """
     from dh_project.cli import hps_settings
-    from dh_project.search.session import import_from_working_directory
-    from dh_project.search.stoppers import create_stopper
+    from dh_project.hps.session import import_from_working_directory
+    from dh_project.hps.stoppers import create_stopper
     from dh_project.user_code.loading import absolute_target
 
     import_from_working_directory()
@@ -118,8 +118,8 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
 
 def validate(settings: SearchSettings) -> LoadedSearch:
     """Load the problem and the run function, and check the function's arguments."""
+    from dh_project.hps.session import load_search
     from dh_project.results.history import History
-    from dh_project.search.session import load_search
 
     with step("Validating Problem and run"):
         return load_search(settings, History())
@@ -134,7 +134,7 @@ def check_place(
     from dh_project.hpc.balsam.jobs.job_spec import job_spec_of
     from dh_project.hpc.balsam.jobs.packing import pack
     from dh_project.hpc.balsam.jobs.place import shape_of
-    from dh_project.search.session import evaluator_settings
+    from dh_project.hps.session import evaluator_settings
     from dh_project.user_code.loading import load_run
 
     check_margin(batch_request.minutes, batch_request.job_mode, margin)
@@ -163,10 +163,10 @@ def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None
     A search that ``tasks retry`` has prepared may be complete except for the requested attempts.
     """
     from dh_project.hpc.balsam.jobs.submission import Over
+    from dh_project.hps.session import load_search, what_is_done
     from dh_project.results.history import History
     from dh_project.results.journal import scan
     from dh_project.results.paths import SearchPaths
-    from dh_project.search.session import load_search, what_is_done
 
     history = History.replay(scan(SearchPaths(folder).journal)[0])
     if history.identity is None:

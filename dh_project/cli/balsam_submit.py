@@ -129,7 +129,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.balsam.jobs.batch_request import BalsamRequest
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_new, find_target, making_job, new_request
-    from dh_project.search.settings_file import to_data
+    from dh_project.hps.settings_file import to_data
 
     workflow, chain = arguments.workflow, arguments.chain or 1
     settings = checks.settings_of(arguments)
@@ -176,7 +176,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
     from dh_project.hpc.balsam.jobs.submission import Submission
     from dh_project.hpc.balsam.jobs.submitting import check_is_idle, find_target, search_job, waking_job
-    from dh_project.search.settings_file import to_data
+    from dh_project.hps.settings_file import to_data
 
     target = find_target(arguments.site)
     job = search_job(target, arguments.workflow)
@@ -267,9 +267,9 @@ def _follow(target: Target, job: BalsamJob, submission: Submission, is_new: bool
     """Follow the search to its end, and return its exit status, the same as of ``deephyper hps``."""
     from dh_project.hpc.balsam.jobs.following import Follower
     from dh_project.hpc.balsam.jobs.submission import OUTPUT
+    from dh_project.hps.progress import Lines
+    from dh_project.hps.summary import print_summary
     from dh_project.results.search_results import exit_status, results_of
-    from dh_project.search.progress import Lines
-    from dh_project.search.summary import print_summary
 
     folder = target.folder(job.workdir)
     follower = Follower(target, submission.workflow, job, tell, Lines())

@@ -86,19 +86,19 @@ def _evaluators(_: argparse.Namespace) -> Iterable[str]:
 
 
 def _stoppers(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.search.stoppers import STOPPERS
+    from dh_project.hps.stoppers import STOPPERS
 
     return STOPPERS
 
 
 def _surrogates(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.search.searchers.settings import SURROGATES
+    from dh_project.hps.searchers.settings import SURROGATES
 
     return SURROGATES
 
 
 def _acquisitions(_: argparse.Namespace) -> Iterable[str]:
-    from dh_project.search.searchers.settings import ACQUISITIONS
+    from dh_project.hps.searchers.settings import ACQUISITIONS
 
     return ACQUISITIONS
 

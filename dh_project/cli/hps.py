@@ -43,9 +43,9 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run or continue a search, and print its summary."""
     from dh_project.common.signals import ending_at_once
+    from dh_project.hps.session import run_search
+    from dh_project.hps.summary import print_summary
     from dh_project.results.search_results import exit_status
-    from dh_project.search.session import run_search
-    from dh_project.search.summary import print_summary
 
     settings = settings_of(arguments)
     with ending_at_once():  # until the search handles signals

@@ -13,7 +13,7 @@ from dh_project.cli.hps_options import SEARCHER_OPTIONS, option_of
 from dh_project.common.errors import UserError, one_line
 
 if TYPE_CHECKING:
-    from dh_project.search.settings import SearchSettings
+    from dh_project.hps.settings import SearchSettings
     from dh_project.trial.shape import TrialShape
 
 SITE_VARIABLE = "DH_PROJECT_SITE"
@@ -78,11 +78,11 @@ def settings_of(arguments: argparse.Namespace, base: SearchSettings | None = Non
     Raises:
         UserError: The value of an option is wrong, or ``--problem`` or ``--run`` is missing.
     """
-    from dh_project.search.settings import SearchSettings
+    from dh_project.hps.settings import SearchSettings
 
     given = vars(arguments)
     if base is None and "settings" in given:
-        from dh_project.search.settings_file import read_settings
+        from dh_project.hps.settings_file import read_settings
 
         base = read_settings(given["settings"])
     changes = changes_of(given, base)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.scheduler import Scheduler
     from dh_project.hpc.batch_jobs.script import Program
     from dh_project.hpc.sites.facts import Site
-    from dh_project.search.settings import SearchSettings
+    from dh_project.hps.settings import SearchSettings
 
 EVALUATORS = ("mpi", "ray")
 NEEDS = {"mpi": "mpi4py", "ray": "ray"}
@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.batch_jobs.request_check import check_request
     from dh_project.hpc.batch_jobs.script import render
     from dh_project.hpc.batch_jobs.submit_chain import planned_commands, submit_chain
-    from dh_project.search.settings_file import settings_text, write_settings
+    from dh_project.hps.settings_file import settings_text, write_settings
 
     say = partial(print, file=sys.stderr) if arguments.dry_run else tell
     settings = submitted_settings(arguments)

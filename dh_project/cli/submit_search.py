@@ -15,7 +15,7 @@ from dh_project.trial.shape import TrialShape
 
 if TYPE_CHECKING:
     from dh_project.hpc.batch_jobs.snapshot import Snapshot
-    from dh_project.search.settings import SearchSettings
+    from dh_project.hps.settings import SearchSettings
 
 SETTINGS = "search.toml"
 """File of the settings, in the folder of the search."""
@@ -40,8 +40,8 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
         UserError: ``deephyper hps`` would refuse the settings in the job.
     """
     from dh_project.evaluators import check_spread
-    from dh_project.search.session import evaluator_settings
-    from dh_project.search.stoppers import create_stopper
+    from dh_project.hps.session import evaluator_settings
+    from dh_project.hps.stoppers import create_stopper
 
     given = dict(vars(arguments))
     for name, why in NOT_HERE.items():
@@ -110,9 +110,9 @@ def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSett
         UserError: The problem or the run function cannot be loaded, the folder has another search, or the search is
             complete.
     """
+    from dh_project.hps.session import earlier_sessions, load_search, read_sources, what_is_done
     from dh_project.results.history import check_same_search
     from dh_project.results.paths import SearchPaths
-    from dh_project.search.session import earlier_sessions, load_search, read_sources, what_is_done
 
     paths = SearchPaths(settings.folder)
     history = earlier_sessions(paths)

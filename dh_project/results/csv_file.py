@@ -41,7 +41,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
     failure = f"F_{trial.cause or trial.state}"
     return {
         **{f"p:{name}": value for name, value in trial.point.items()},
-        **{f"m:{name}": value for name, value in {**trial.facts, **(labels or {})}.items()},
+        **{f"m:{name}": value for name, value in {**trial.metadata, **(labels or {})}.items()},
         "objective": failure if trial.objective is None else trial.objective,
         "job_id": trial.id,
         "job_status": trial.state.upper(),

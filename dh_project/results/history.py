@@ -155,7 +155,7 @@ class History:
         trial.objective, trial.reason = record["objective"], record["reason"]
         cause = record.get("cause")  # not in schema 1
         trial.cause = Cause(cause) if cause else None
-        trial.facts.update(record["facts"])
+        trial.metadata.update(record["facts"])
         trial.worker = record["worker"]
         trial.ended = record["at"]
         trial.losses += record.get("lost", False)

@@ -1,4 +1,4 @@
-"""Tests of the contract of searchers (:mod:`dh_project.search.searchers.base`), for your own searcher to inherit.
+"""Tests of the contract of searchers (:mod:`dh_project.hps.searchers.base`), for your own searcher to inherit.
 
 Use it in a test file of pytest::
 
@@ -24,8 +24,8 @@ import ConfigSpace as cs
 import numpy as np
 import pytest
 
+from dh_project.hps.searchers.base import TOO_NEAR, Searcher
 from dh_project.problem import HpProblem
-from dh_project.search.searchers.base import TOO_NEAR, Searcher
 from dh_project.trial.trial import Point, State, Trial
 
 

@@ -1,4 +1,4 @@
-"""Tests of the contract of stoppers (:mod:`dh_project.search.stoppers.base`), for your own stopper to inherit.
+"""Tests of the contract of stoppers (:mod:`dh_project.hps.stoppers.base`), for your own stopper to inherit.
 
 Example::
 
@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 
 import pytest
 
-from dh_project.search.stoppers.base import Stopper
+from dh_project.hps.stoppers.base import Stopper
 from dh_project.trial.trial import State, Trial
 
 STEPS = 10

@@ -62,7 +62,7 @@ class Trial:
         objective: Result of the run function, larger is better. None unless the trial is done or stopped.
         reason: Reason why there is no objective, in one line.
         cause: Kind of failure, if the trial failed.
-        facts: Recorded facts by name.
+        metadata: Recorded facts by name.
         reports: Intermediate objectives of all attempts, as (step, objective).
         submitted: Start of the first attempt, in seconds of search time.
         ended: End of the trial, in seconds of search time.
@@ -81,7 +81,7 @@ class Trial:
     objective: float | None = None
     reason: str | None = None
     cause: Cause | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     reports: list[tuple[int, float]] = field(default_factory=list)
     submitted: float | None = None
     ended: float | None = None

@@ -6,7 +6,7 @@ from dh_project.cli.balsam_checks import check_goes_on
 from dh_project.cli.main import main
 from dh_project.common.errors import UserError
 from dh_project.hpc.balsam.jobs.submission import OVER, Over
-from dh_project.search.settings import SearchSettings
+from dh_project.hps.settings import SearchSettings
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import psutil
 
 from dh_project.cli.hps_settings import settings_of
 from dh_project.cli.main import make_parser
-from dh_project.search.limits import limits_of as limits_of_settings
+from dh_project.hps.limits import limits_of as limits_of_settings
 
 
 def age():

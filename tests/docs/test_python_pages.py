@@ -7,7 +7,7 @@ import pytest
 from literal_blocks import DOCS, REPOSITORY, blocks_of
 
 import dh_project as dh
-from dh_project.search.settings_file import from_data
+from dh_project.hps.settings_file import from_data
 
 
 def test_the_api_page_names_every_public_name():

@@ -38,7 +38,7 @@ def test_records_move_a_trial_through_its_states():
     history.apply(end(0, objective=0.75, facts={"test_mae": 0.1}))
     trial = history.trials[0]
     assert (trial.state, trial.objective, trial.reports) == (State.DONE, 0.75, [(1, 0.2)])
-    assert trial.facts == {"test_mae": 0.1}
+    assert trial.metadata == {"test_mae": 0.1}
 
 
 def test_elapsed_is_what_the_records_account_for():
@@ -158,7 +158,7 @@ def test_facts_of_earlier_attempts_stay_unless_they_are_recorded_again():
             *[start(0, attempt=2, at=2.0), end(0, facts={"epochs": 9}, at=3.0)],
         ]
     )
-    assert history.trials[0].facts == {"epochs": 9, "threads": 4}
+    assert history.trials[0].metadata == {"epochs": 9, "threads": 4}
 
 
 def test_an_end_counts_as_a_loss_only_if_the_record_says_so():

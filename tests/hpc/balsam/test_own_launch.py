@@ -75,7 +75,7 @@ def test_two_ranks_of_a_real_launcher_train_each_trial(installation):
     search = SubmittedSearch(installation, "ranks", "--max-evals", 3, what=what, job_mode="mpi")
     history = search.wait_until_over()
     assert [trial.state for trial in history.ended] == [State.DONE] * 3
-    assert [trial.facts["ranks"] for trial in history.ended] == [2] * 3
+    assert [trial.metadata["ranks"] for trial in history.ended] == [2] * 3
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,13 @@ from dh_project.hpc.balsam.jobs.chain import Chain
 from dh_project.hpc.balsam.jobs.orders import Orders
 from dh_project.hpc.balsam.jobs.staging import bring_back
 from dh_project.hpc.balsam.jobs.submission import Over, Submission
+from dh_project.hps.limits import Limits
+from dh_project.hps.progress import Lines
+from dh_project.hps.session import run_search
+from dh_project.hps.summary import print_summary
 from dh_project.results.driver_lock import DriverLock
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import exit_status
-from dh_project.search.limits import Limits
-from dh_project.search.progress import Lines
-from dh_project.search.session import run_search
-from dh_project.search.summary import print_summary
 from dh_project.trial.ranks import forget_ranks
 
 ENDS_VARIABLE = "DH_PROJECT_JOB_ENDS"

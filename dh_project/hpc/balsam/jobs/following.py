@@ -13,10 +13,10 @@ from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
 from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
 from dh_project.hpc.balsam.jobs.submission import Over
 from dh_project.hpc.balsam.jobs.submitting import Target, why_refused
+from dh_project.hps.observer import Observer
 from dh_project.results.history import History
 from dh_project.results.journal import decode
 from dh_project.results.paths import SearchPaths
-from dh_project.search.observer import Observer
 
 READ_SECONDS = 1.0
 """Interval at which the journal is read."""

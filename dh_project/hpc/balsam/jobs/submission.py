@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import write_whole
-from dh_project.search.settings import SearchSettings
-from dh_project.search.settings_file import from_data
+from dh_project.hps.settings import SearchSettings
+from dh_project.hps.settings_file import from_data
 
 SUBMISSION, OVER, CRASHES = "submission.json", "over", "crashes"
 """In the driver's folder. The app ``search`` lets Balsam start a driver again that ended without ``over``, and counts
@@ -31,7 +31,7 @@ class Submission(BaseModel):
     Attributes:
         schema_version: Of this file.
         workflow: The search's name.
-        search: The settings of the search, as JSON data (:func:`dh_project.search.settings_file.to_data`).
+        search: The settings of the search, as JSON data (:func:`dh_project.hps.settings_file.to_data`).
         margin: Seconds before the batch job's end at which trials are interrupted; None for the usual.
         import_from: The user's working directory, from which modules are imported too.
         last_batch_job: How many batch jobs the workflow may have; the driver submits them, one ahead.

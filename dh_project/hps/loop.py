@@ -1,0 +1,371 @@
+"""The search loop: starts trials, receives their events and writes the journal.
+
+Each turn of the loop receives events, takes proposals for the free slots, and commits both to the journal in one
+append. Only then does it notify observers and start trials. So every running or ended trial is in the journal. If the
+driver is killed or stopped, the next session begins with the unfinished trials, as new attempts that know the folders
+of the earlier ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from dh_project.common.files import must_be_written
+from dh_project.common.signals import SignalNote
+from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
+from dh_project.hps.limits import FailureCount, Limits, seconds_to_report
+from dh_project.hps.observer import Observer
+from dh_project.hps.proposals import Proposals
+from dh_project.hps.searchers.base import Searcher
+from dh_project.hps.stoppers.base import Stopper
+from dh_project.hps.verdicts import Verdicts
+from dh_project.hps.warm_start import Source
+from dh_project.problem import HpProblem
+from dh_project.results import records
+from dh_project.results.adoption import unheard_ends
+from dh_project.results.csv_file import ResultsFile
+from dh_project.results.ending import Ending, Kind
+from dh_project.results.history import History, Identity, check_same_search
+from dh_project.results.journal import Journal
+from dh_project.results.paths import SearchPaths
+from dh_project.trial.attempt import Assignment
+from dh_project.trial.events import Event, Reported, Retried
+from dh_project.trial.trial import STARTING_POINT, State, Trial
+
+log = logging.getLogger("dh_project")
+
+POLL_SECONDS = 0.5
+"""Longest wait for events before the loop checks the clock and signals."""
+
+PROPOSAL_SECONDS = 0.01
+"""Longest wait for a proposal for a free slot before the loop checks for events."""
+
+ALIVE_SECONDS = 30.0
+"""Longest time between two records. If nothing happens, an ``alive`` record notes the elapsed time."""
+
+MOST_LOSSES = 10
+"""The search ends if more attempts in a row lose their worker than this number plus the number of workers."""
+
+
+class Search:
+    """One session of a search.
+
+    Args:
+        paths: Paths of the search; the folder must exist.
+        identity: Identity of the search.
+        problem: The space and its starting points.
+        searcher: Proposes points.
+        evaluator: Runs trials.
+        limits: Conditions that end the search.
+        observer: Is notified of ended trials and turns.
+        stopper: Ends trials early; None for no stopper.
+        sources: Results of other searches to learn from.
+        labels: Labels of the search. They are added to those of earlier sessions.
+        proposals: Stock of proposals; None makes one.
+        clock: Returns monotonic seconds.
+
+    Raises:
+        UserError: The folder belongs to another search, or another driver is running there.
+    """
+
+    def __init__(
+        self,
+        paths: SearchPaths,
+        identity: Identity,
+        problem: HpProblem,
+        searcher: Searcher,
+        evaluator: Evaluator,
+        limits: Limits,
+        observer: Observer,
+        stopper: Stopper | None = None,
+        sources: tuple[Source, ...] = (),
+        labels: Mapping[str, str] | None = None,
+        proposals: Proposals | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.paths, self.problem, self.limits = paths, problem, limits
+        self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
+        self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
+        self.journal = Journal(paths)
+        self._verdicts = Verdicts(stopper)
+        try:
+            self.history = self._replayed()
+            check_same_search(paths, self.history, identity)
+        except BaseException:
+            self.journal.close()
+            raise
+        self.journal.records.clear()
+        self._clock = clock
+        self._labels = dict(labels or {})
+        self._results = ResultsFile(
+            paths.results, problem.hyperparameter_names, self.history.labels | self._labels
+        )
+        self._ending: Ending | None = None
+        self._signals = SignalNote()
+        self._patience_ends = math.inf
+        self._lacks_point = False
+        self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
+        self.left_running: set[int] = set()
+        self._stops: list[int] = []  # trials to stop in this turn
+        self._losses_in_a_row = 0
+        self._failures = FailureCount()
+        self._before, self._began = self.history.elapsed, clock()
+        self._on_record_until = self._before
+        if self.history.identity is None:
+            self._write(records.search(identity))
+        for source in sources:
+            self._learn(source)
+
+    def _replayed(self) -> History:
+        """Return the history of the journal, and pass the reports in it to the stopper."""
+        history = History()
+        for record in self.journal.records:
+            history.apply(record)
+            if record["kind"] == "report":
+                self._verdicts.judge(history.trials[record["trial"]])
+        return history
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of search time, over all sessions."""
+        return self._before + self._clock() - self._began
+
+    def run(self) -> Ending:
+        """Search until a limit is reached or a signal arrives, and close the journal.
+
+        Returns:
+            Why the session ended.
+
+        Raises:
+            OSError: The journal or ``results.csv`` cannot be written. Earlier commits stay.
+        """
+        with self.journal, self._signals:
+            interrupted = list(self.history.running.values())
+            unheard = unheard_ends(self.paths, interrupted)
+            over = [trial for event in unheard if (trial := self._take(event))]
+            self._write(
+                records.session(
+                    self.elapsed,
+                    {
+                        "searcher": self.searcher.name,
+                        "evaluator": type(self.evaluator).__name__,
+                        "stopper": self.stopper.name if self.stopper else None,
+                        "num_workers": self.evaluator.num_workers,
+                        "max_evals": self.limits.max_evals,
+                        **({"labels": self._labels} if self._labels else {}),
+                    },
+                )
+            )
+            self._adopt([trial for trial in interrupted if trial.state is State.PAUSED])
+            over += [trial for event in self._wait(0.0) if (trial := self._take(event))]
+            self._turn(over)
+            while not self._is_over():
+                over = [trial for event in self._events() if (trial := self._take(event))]
+                self._failures.add(over)
+                self._turn(over)
+            ending = self._ending or Ending("complete", self._complete())
+            self._write(records.close(self.elapsed, ending))
+            with must_be_written():
+                self.journal.commit()
+                self._results.write(self.history.ended)
+            log.info("search ended: %s", ending.reason)
+        return ending
+
+    def _turn(self, over: list[Trial]) -> None:
+        """Commit the received events and the next starts; then notify observers and start the trials."""
+        self._look_for_limits()
+        starts = self._next_trials()
+        if self.elapsed - self._on_record_until >= ALIVE_SECONDS:
+            self._write(records.alive(self.elapsed))
+        with must_be_written():
+            self.journal.commit()
+        for trial in over:
+            self.observer.ended(trial)
+        for assignment in starts:
+            self.evaluator.start(assignment)
+        for number in self._stops:
+            self.evaluator.stop(number, self._verdicts.steps[number])
+        self._stops.clear()
+        with must_be_written():
+            self._results.write_if_due(self.history.ended, self._clock)
+        self.observer.turn(self.history, self.elapsed)
+
+    def _is_over(self) -> bool:
+        if self.history.running.keys() - self.left_running and self._clock() < self._patience_ends:
+            return False
+        return self._ending is not None or self._left() <= 0
+
+    def _complete(self) -> str:
+        waiting = len(self.history.paused)
+        return "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
+
+    def _left(self) -> float:
+        """Return how many more trials may end."""
+        limit = self.limits.max_evals
+        return math.inf if limit is None else limit - len(self.history.ended)
+
+    # ---- what to start
+
+    def _next_trials(self) -> list[Assignment]:
+        """Record a start for each free slot, interrupted trials first, while there are proposals."""
+        self._lacks_point = False
+        if self._ending is not None or self._left() <= 0 or not self._can_report():
+            return []
+        history, first = self.history, self.problem.starting_points
+        free = int(min(self.evaluator.num_workers, self._left())) - len(history.running)
+        starts = [self._start(trial) for trial in list(history.paused.values())[: max(0, free)]]
+        while len(starts) < free:
+            number = len(history.trials)
+            if number < len(first):
+                starts.append(self._start(Trial(number, first[number], STARTING_POINT)))
+            elif proposal := self.proposals.take():
+                starts.append(self._start(Trial(number, proposal.point, proposal.origin)))
+            else:
+                break
+        self._lacks_point = len(starts) < free
+        if self._left() > len(history.running) + len(history.paused):
+            number = max(0, len(history.trials) - len(first))
+            self.proposals.tend(number, max(0, free - len(starts)), history)
+        return starts
+
+    def _can_report(self) -> bool:
+        """Return whether a trial that starts now can report in time. If not and none is running, end the session."""
+        left = self.limits.seconds_left(self.elapsed, self._clock())
+        needed = seconds_to_report(self.history.first_signs)
+        if left > needed:
+            return True
+        if not self.history.running:
+            kind: Kind = "timeout" if self.limits.timeout_binds(self.elapsed, self._clock()) else "time"
+            self._end(kind, f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
+        return False
+
+    def _start(self, trial: Trial) -> Assignment:
+        attempt = trial.attempt + 1
+        self._write(records.start(self.elapsed, trial, attempt))
+        if trial.id in self._verdicts.steps:  # the attempt before ended without being stopped
+            self._stops.append(trial.id)
+        log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
+        return self._assignment(trial, attempt)
+
+    def _adopt(self, trials: list[Trial]) -> None:
+        """Continue attempts of the previous session that are still running, if the evaluator can."""
+        adopted = self.evaluator.adopt([self._assignment(trial, trial.attempt) for trial in trials])
+        for trial in trials:
+            if trial.id in adopted:
+                self._write(records.adopt(self.elapsed, trial))
+                self._heard[trial.id] = set(trial.reports)
+                self._stops += [trial.id] if trial.id in self._verdicts.steps else []
+                log.info("trial %d, attempt %d, continues", trial.id, trial.attempt)
+
+    def _assignment(self, trial: Trial, attempt: int) -> Assignment:
+        return Assignment(
+            trial=trial.id,
+            attempt=attempt,
+            point=trial.point,
+            folder=str(self.paths.trial(trial.id, attempt).absolute()),
+            previous_folders=[str(path.absolute()) for path in self.paths.previous(trial.id, attempt)],
+            time_limit=self.limits.trial_timeout,
+            memory_limit=self.limits.trial_memory,
+        )
+
+    # ---- what has happened
+
+    def _events(self) -> list[Event]:
+        """Wait for events until the clock must be checked."""
+        if self._lacks_point:
+            self.proposals.wait(PROPOSAL_SECONDS)
+        left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
+        return self._wait(0.0 if self._lacks_point else min(POLL_SECONDS, max(0.0, left)))
+
+    def _wait(self, seconds: float) -> list[Event]:
+        """Wait for events. If no worker is left, end the session and return all running trials as lost."""
+        try:
+            return self.evaluator.wait(seconds)
+        except NoWorkersLeft as error:
+            why = str(error)
+            self._ending = self._ending or Ending("losses", why)
+            log.error("stopping: %s", why)
+            running = self.history.running.values()
+            return [lost(self._assignment(trial, trial.attempt), "", why) for trial in running]
+
+    def _take(self, event: Event) -> Trial | None:
+        """Record an event; return its trial if the trial has ended for good."""
+        trial = self.history.trials[event.trial]
+        if isinstance(event, Retried):
+            self._retry(trial, event)
+            return None
+        if event.attempt != trial.attempt or trial.state is not State.RUNNING:
+            log.warning("ignored an event of an attempt that has ended: %s", event)
+            return None
+        if isinstance(event, Reported):
+            if (event.step, event.objective) in self._heard.get(trial.id, ()):
+                return None
+            self._losses_in_a_row = 0
+            self._write(records.report(self.elapsed, event))
+            if self._verdicts.judge(trial):
+                log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
+                self._stops.append(trial.id)
+            return None
+        is_stopping = bool(
+            self._ending or self._signals.came
+        )  # the batch system may have ended the worker too
+        lost = event.state is State.LOST and not is_stopping
+        self._losses_in_a_row = self._losses_in_a_row + 1 if lost else 0
+        again = event.state is State.PAUSED or (
+            event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
+        )
+        state = State.PAUSED if again else event.state
+        self._write(records.end(self.elapsed, event, state, lost))
+        log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
+        return None if again else trial
+
+    def _retry(self, trial: Trial, event: Retried) -> None:
+        """Attempt a trial that ended without an objective again. Its row is removed until it ends again."""
+        if event.attempt == trial.attempt and trial.state.has_ended and trial.objective is None:
+            self._write(records.retry(self.elapsed, trial))
+            self._results.begin_anew()
+            log.info("trial %d is attempted again at the user's request", trial.id)
+
+    def _learn(self, source: Source) -> None:
+        """Record the results of another search, once."""
+        if source.path not in self.history.sources:
+            self._write(records.source(source.path, source.results))
+            log.info("learned from %d results of %s", len(source.results), source.path)
+
+    def _look_for_limits(self) -> None:
+        """End the session if a signal came, time is up, or too many trials failed or were lost."""
+        limits, losses = self.limits, self._losses_in_a_row
+        if self._ending is not None:
+            return
+        if self._signals.came:
+            self._end("signal", f"{self._signals.came} came")
+        elif limits.timeout is not None and self.elapsed >= limits.timeout:
+            self._end("timeout", f"the time limit of {limits.timeout:g} s is reached")
+        elif limits.seconds_left(self.elapsed, self._clock()) <= 0:
+            self._end("time", f"the job ends in {limits.margin:g} s")
+        elif losses > MOST_LOSSES + self.evaluator.num_workers:
+            self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
+        elif self._left() > 0 and (said := self._failures.exceeding(limits.max_failures)):
+            self._end("failures", said)
+
+    def _end(self, kind: Kind, reason: str) -> None:
+        """End the session and interrupt running trials, which save their state and continue in the next session."""
+        self._ending = Ending(kind, reason)
+        log.info("stopping: %s", reason)
+        patience, self._patience_ends = self.limits.patience(kind, self._clock())
+        for trial in self.history.running:
+            if kind in ("time", "signal") and self.evaluator.leave(trial):
+                self.left_running.add(trial)
+                log.info("trial %d continues without this driver; the next session adopts it", trial)
+                continue
+            self.evaluator.kill(trial, State.PAUSED, reason, patience)
+
+    # ---- what is left on disk
+
+    def _write(self, record: dict[str, object]) -> None:
+        self.journal.append(record)
+        self.history.apply(record)
+        self._on_record_until = self.history.elapsed

@@ -1,0 +1,70 @@
+"""Stoppers end trials early that are unlikely to become the best."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from dh_project.common.errors import UserError, did_you_mean, one_line, unknown
+from dh_project.hps.stoppers.bandit import BanditStopper
+from dh_project.hps.stoppers.base import Stopper
+from dh_project.hps.stoppers.median import MedianStopper
+from dh_project.user_code.importing import load_attribute
+
+STOPPERS: dict[str, type[Stopper]] = {"bandit": BanditStopper, "median": MedianStopper}
+
+
+def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
+    """Return a stopper.
+
+    Args:
+        name: ``median``, ``bandit``, or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
+        settings: Arguments of its constructor by name.
+
+    Raises:
+        UserError: The name or a setting is unknown, or a value is out of range.
+
+    Example:
+        >>> create_stopper("bandit", {"slack_factor": 0.2}).slack_factor
+        0.2
+    """
+    kind = STOPPERS[name] if name in STOPPERS else _own(name)
+    parameters = inspect.signature(kind).parameters.values()
+    valid = {
+        parameter.name: parameter
+        for parameter in parameters
+        if parameter.kind is not parameter.VAR_POSITIONAL
+    }
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    for setting, value in settings.items():
+        if setting not in valid and not takes_any:
+            raise UserError(
+                f"unknown setting {setting!r}{did_you_mean(setting, valid)}; "
+                f"valid: {', '.join(valid) or 'none'}"
+            )
+        if name in STOPPERS and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UserError(f"{setting}={value!r}: give a number")
+        if name in STOPPERS and valid[setting].annotation == "int" and not isinstance(value, int):
+            raise UserError(f"{setting}={value!r}: give a whole number")
+    try:
+        return kind(**settings)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"the stopper cannot be constructed: {type(error).__name__}: {one_line(error)}"
+        ) from None
+
+
+def _own(name: str) -> type[Stopper]:
+    if "." not in name:
+        raise unknown("stopper", name, STOPPERS)
+    kind = load_attribute(name, "Stopper")
+    if not (isinstance(kind, type) and issubclass(kind, Stopper)):
+        raise UserError("this is not a Stopper; derive it from dh_project.Stopper")
+    if inspect.isabstract(kind):
+        raise UserError(f"{kind.__name__} has no goes_on; name your own class: my_module.MyStopper")
+    if not isinstance(getattr(kind, "name", None), str):
+        raise UserError(f"{kind.__name__} has no name; give it one: name = {kind.__name__.lower()!r}")
+    return kind

@@ -1,0 +1,80 @@
+"""Prints the summary at the end of a search: the best trial beside the baseline, and the files."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from rich.table import Table
+
+from dh_project.common.console import open_console
+from dh_project.results.failures import in_common
+from dh_project.results.paths import SearchPaths
+from dh_project.results.search_results import SearchResults
+from dh_project.trial.trial import STARTING_POINT, Trial
+
+
+def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
+    """Print the best configuration beside the first starting point's, and the files of the search.
+
+    Args:
+        results: The results of the search.
+        max_evals: The limit on the number of trials; None for no limit.
+    """
+    console, paths = open_console(), SearchPaths(results.folder)
+    ended, ending = results.history.ended, results.ending
+    failed = [trial for trial in ended if trial.objective is None]
+    good = [trial for trial in ended if trial.objective is not None]
+    console.print(
+        f"{len(ended)} trials ended, {len(failed)} of them failed, in {results.history.elapsed:.1f} s"
+        + (f" ({ending.reason})" if ending else "")
+    )
+    if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):
+        larger = " with a larger --timeout" if ending.kind == "timeout" else ""
+        console.print(f"the same command{larger} continues the search")
+    for sentence in in_common(failed, good):
+        console.print(f"failures  {sentence}")
+    best = results.best
+    if best is not None:
+        console.print(_table(best, _baseline(results)))
+    console.print(f"results   {paths.results}")
+    console.print(f"journal   {paths.journal}")
+    console.print(f"log       {paths.log}")
+    if best is not None:
+        console.print(f"trials    {paths.folder / 'trials'} (best: {best.folder})")
+        table, best_file = (shlex.quote(str(path)) for path in (paths.results, paths.folder / "best.json"))
+        console.print(f"next      deephyper-analytics topk {table} -o {best_file}")
+
+
+def _baseline(results: SearchResults) -> Trial | None:
+    """Return the trial of the first starting point, if it has an objective."""
+    first = results.history.trials.get(0)
+    is_baseline = first is not None and first.origin == STARTING_POINT and first.objective is not None
+    return first if is_baseline else None
+
+
+def _table(best: Trial, baseline: Trial | None) -> Table:
+    table = Table(title="best configuration", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column(f"best (trial {best.id})", justify="right")
+    if baseline is not None:
+        table.add_column(f"baseline (trial {baseline.id})", justify="right")
+    for name, value, other in _rows(best, baseline):
+        table.add_row(name, _shown(value), *([] if baseline is None else [_shown(other)]))
+    return table
+
+
+def _rows(best: Trial, baseline: Trial | None) -> list[tuple[str, Any, Any]]:
+    """Return the name, the best trial's value and the baseline's value of each row."""
+    other = baseline or best
+    names = dict.fromkeys([*best.point, *other.point])
+    facts = dict.fromkeys([*best.metadata, *other.metadata])
+    return [
+        ("objective", best.objective, other.objective),
+        *((name, best.point.get(name), other.point.get(name)) for name in names),
+        *((name, best.metadata.get(name), other.metadata.get(name)) for name in facts),
+    ]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
