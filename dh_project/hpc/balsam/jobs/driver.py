@@ -1,8 +1,8 @@
 """The search's own job: runs the search in its folder, from one batch job to the next.
 
-Balsam starts it again, in the next batch job, where its launcher ended or it crashed and left no file ``over``. So a
-driver whose time has run out stays until the launcher ends it; one that is through leaves that file, takes the batch
-jobs still ahead out of the queue, and goes.
+Balsam starts it again in the next batch job if its launcher ended, or if it crashed and left no file ``over``. So a
+driver whose time has run out stays until the launcher ends it. A driver whose search is over writes that file, removes
+the waiting batch jobs from the queue, and exits.
 """
 
 from __future__ import annotations
@@ -28,10 +28,6 @@ from dh_project.hpc.balsam.jobs.chain import Chain
 from dh_project.hpc.balsam.jobs.orders import Orders
 from dh_project.hpc.balsam.jobs.staging import bring_back
 from dh_project.hpc.balsam.jobs.submission import Over, Submission
-from dh_project.hps.limits import Limits
-from dh_project.hps.progress import Lines
-from dh_project.hps.session import run_search
-from dh_project.hps.summary import print_summary
 from dh_project.results.driver_lock import DriverLock
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import exit_status
@@ -123,6 +119,12 @@ class Driver:
         return UNSUCCESSFUL if outcome.status else 0
 
     def _session(self) -> Outcome:
+        # Imported here: it takes seconds, in which a SIGTERM is to be heard already.
+        from dh_project.hps.limits import Limits
+        from dh_project.hps.progress import Lines
+        from dh_project.hps.session import run_search
+        from dh_project.hps.summary import print_summary
+
         try:
             settings = replace(self.submission.settings(), folder=Path())
         except UserError as error:
