@@ -1,8 +1,8 @@
 """The search's own job: runs the search in its folder, from one batch job to the next.
 
 Balsam starts it again in the next batch job if its launcher ended, or if it crashed and left no file ``over``. So a
-driver whose time has run out stays until the launcher ends it. A driver whose search is over writes that file, removes
-the waiting batch jobs from the queue, and exits.
+driver whose time has run out stays until the launcher ends it. A driver whose search is over writes that file,
+removes the waiting batch jobs from the queue, and exits.
 """
 
 from __future__ import annotations
