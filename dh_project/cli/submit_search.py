@@ -40,7 +40,7 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
         UserError: ``deephyper hps`` would refuse the settings in the job.
     """
     from dh_project.evaluators import check_spread
-    from dh_project.hps.session import evaluator_settings
+    from dh_project.hps.session import evaluator_settings, import_from_working_directory
     from dh_project.hps.stoppers import create_stopper
 
     given = dict(vars(arguments))
@@ -57,6 +57,7 @@ def submitted_settings(arguments: argparse.Namespace) -> SearchSettings:
         argparse.Namespace(**{name: value for name, value in given.items() if name not in IN_THE_SCRIPT})
     )
     check_spread(settings.evaluator, evaluator_settings(settings))
+    import_from_working_directory()
     if settings.stopper:
         create_stopper(settings.stopper, settings.stopper_settings)
     return settings

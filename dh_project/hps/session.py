@@ -180,6 +180,7 @@ def _run_session(
     settings: SearchSettings, fresh: bool, observer: Observer | None, is_of_ranks: bool = False
 ) -> SearchResults:
     """Check all settings, start the evaluator, run the session and stop the evaluator."""
+    import_from_working_directory()
     evaluator = evaluator_name(settings.evaluator)
     level, limits = log_level(), limits_of(settings)
     stopper = create_stopper(settings.stopper, settings.stopper_settings) if settings.stopper else None

@@ -34,7 +34,7 @@ def test_relative_paths_are_meant_from_the_balsam_folder(settings_in, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('ouputs = "out"', "unknown context 'ouputs' (did you mean 'outputs'?)"),
+        ('ouputs = "out"', "unknown setting 'ouputs' (did you mean 'outputs'?)"),
         ("image = 3", "image"),
         ("image =", "cannot be read as TOML"),
         ('data = "x"', "data"),
