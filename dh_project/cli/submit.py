@@ -145,9 +145,6 @@ def add_search_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Submit the search, or print its script."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last, so that a folder here does not hide an installed package
-
     from dh_project.hpc.batch_jobs.environment import find_environment, what_is_missing
     from dh_project.hpc.batch_jobs.record import CODE
     from dh_project.hpc.batch_jobs.request_check import check_request
