@@ -54,7 +54,6 @@ docs: $(VENV)/installed-docs
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/cgcnn/required.py
 	$(BIN)/python benchmarks/search_overhead.py
-	$(BIN)/python benchmarks/graph_preparation.py
 	$(BIN)/python benchmarks/search/driver_time.py
 	$(BIN)/python benchmarks/search/resume.py
 	$(BIN)/python benchmarks/search/cluster.py 1000 0.5
