@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from halides import write_halides
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that was started in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs of tests inherit it
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -175,7 +175,7 @@ def test_a_table_that_is_missing_is_written_by_the_same_command(hps, tmp_path):
 
 def test_a_time_limit_that_is_used_up_says_what_to_do(hps):
     hps("--timeout", "1", check=False)
-    assert "give a larger --timeout" in hps("--timeout", "1", check=False).stdout
+    assert "give a larger timeout" in hps("--timeout", "1", check=False).stdout
 
 
 def test_a_file_that_was_learnt_need_not_be_there_any_more(hps, samples, tmp_path):
