@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from dh_project.cli import hps_options as options
@@ -49,6 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(arguments)
     with ending_at_once():  # until the search handles signals
-        found = run_search(settings, fresh="fresh" in arguments)
-    print_summary(found, settings.max_evals)
-    return exit_status(found)
+        summary = partial(print_summary, max_evals=settings.max_evals)
+        return exit_status(run_search(settings, fresh="fresh" in arguments, at_end=summary))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,10 @@ class LoadedSearch:
 
 
 def run_search(
-    settings: SearchSettings, fresh: bool = False, observer: Observer | None = None
+    settings: SearchSettings,
+    fresh: bool = False,
+    observer: Observer | None = None,
+    at_end: Callable[[SearchResults], None] = lambda results: None,
 ) -> SearchResults:
     """Run a search, or continue the one in its folder.
 
@@ -67,6 +70,7 @@ def run_search(
         settings: Everything that defines the search.
         fresh: Whether to begin a new search and to move an earlier one in the folder aside.
         observer: Is notified of ended trials and turns. None shows progress on standard output.
+        at_end: Is called with the results. An MPI job that has lost a rank ends by force after that.
 
     Returns:
         The results of the search, over all of its sessions.
@@ -77,7 +81,9 @@ def run_search(
         SystemExit: On the other ranks of an MPI job.
     """
     if evaluator_name(settings.evaluator) != "mpi":
-        return _run_session(settings, fresh, observer)
+        results = _run_session(settings, fresh, observer)
+        at_end(results)
+        return results
     from dh_project.evaluators.mpi_carrier import carry
     from dh_project.evaluators.mpi_world import World
 
@@ -86,6 +92,7 @@ def run_search(
             world.status = carry(world)
         else:
             results = _run_session(settings, fresh, observer, is_of_ranks=True)
+            at_end(results)
             world.status = exit_status(results)
     if world.rank:
         sys.exit(world.status)
