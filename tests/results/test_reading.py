@@ -19,7 +19,7 @@ tanh,0.5,10,10db0a10-dfc3-11eb-abab-acde48001123,-3.4028234663852886e+38,12.5
 def done(number, objective, **facts):
     point = {"x": 0.1 + number / 3, "units": 66, "activation": "None"}
     return Trial(
-        number, point, "ambs", 1, State.DONE, objective, facts=facts, submitted=0.5, ended=2.0 + number
+        number, point, "ambs", 1, State.DONE, objective, metadata=facts, submitted=0.5, ended=2.0 + number
     )
 
 
