@@ -181,7 +181,7 @@ def test_ctrl_c_ends_the_following_and_not_the_search(installation):
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 130
-    assert "the search goes on" in rest
+    assert "the search continues" in rest
 
     running = deephyper(installation, "balsam-submit", "hps", workflow, "--resume", wanted=2)
     assert "there is nothing to resume" in running
