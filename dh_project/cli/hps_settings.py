@@ -135,7 +135,7 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
         tables["labels"] = {**(base.labels if base else {}), **labels}
     evaluator = given.get("evaluator", base.evaluator if base else "")
     changes["trial"] = _shape(given, evaluator, base.trial if base else None)
-    if places := _evaluator_settings(given):
+    if places := _evaluator_settings(given, evaluator):
         tables["evaluator_settings"] = {**(base.evaluator_settings if base else {}), **places}
     if model := _searcher_settings(given):
         tables["searcher_settings"] = {**(base.searcher_settings if base else {}), **model}
@@ -181,14 +181,14 @@ def _searcher_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in SEARCHER_OPTIONS if name in given and name != "liar_strategy"}
 
 
-def _evaluator_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluator_settings(given: Mapping[str, Any], evaluator: str) -> dict[str, Any]:
     """Return the settings of the evaluator from the options, and for MPI also the order of GPUs of the job's site.
 
     Raises:
         UserError: The site does not exist.
     """
     found = _renamed(given, EVALUATOR)
-    if given.get("evaluator") in ("mpi", "mpicomm"):
+    if evaluator in ("mpi", "mpicomm"):
         gpu = None
         if name := os.environ.get(SITE_VARIABLE):
             from dh_project.hpc.sites.site import load_site
