@@ -41,7 +41,7 @@ EVERY = st.builds(
     stopper_settings=st.dictionaries(NAMES, PLAIN),
     evaluator=st.just("mpi"),
     evaluator_settings=st.fixed_dictionaries(
-        {}, optional={"rank_timeout": st.floats(1, 100), "gpu_order": st.lists(st.integers(0, 9)).map(tuple)}
+        {}, optional={"rank_timeout": st.floats(4, 100), "gpu_order": st.lists(st.integers(0, 9)).map(tuple)}
     ),
     num_workers=st.none() | st.integers(1, 1000),
     trial=SHAPES,
