@@ -51,7 +51,9 @@ def test_a_second_init_keeps_what_is_there_and_says_so(balsam_folder, installati
     [job] = client.create_jobs([JobRequest(app_id=app_ids(client, installation)[TRIAL], workdir="kept/job")])
     assert main(["balsam-init", str(balsam_folder)]) == 0
     said = capsys.readouterr().out
-    assert [name for name in ("database ", "server   ", "agent    ") if f"{name} runs" not in said] == [], said
+    assert [name for name in ("database ", "server   ", "agent    ") if f"{name} runs" not in said] == [], (
+        said
+    )
     assert installation.describe() == before
     assert [
         services.agent.process(),
