@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.parser import positive_float, positive_int
+from dh_project.cli.parser import positive_float
 from dh_project.common.console import tell
 
 INIT = """\
@@ -54,9 +54,6 @@ def _add_init(commands: Any) -> None:
         default=[],
         metavar="NAME",
         help="project that pays for batch jobs (repeatable)",
-    )
-    server.add_argument(
-        "--port", type=_port, metavar="PORT", help="port of the folder's own server (a free one)"
     )
     server.add_argument(
         "--token-hours",
@@ -125,7 +122,6 @@ def init(arguments: argparse.Namespace) -> int:
         site_type=arguments.site_type,
         site_name=arguments.site_name,
         projects=tuple(arguments.project),
-        port=arguments.port,
         token_hours=arguments.token_hours,
         user=arguments.user,
         password_from_stdin=arguments.password_stdin,
@@ -138,6 +134,7 @@ def init(arguments: argparse.Namespace) -> int:
 
 def start(arguments: argparse.Namespace) -> int:
     """Start the services that do not run."""
+    from dh_project.hpc.balsam.client.address import shown
     from dh_project.hpc.balsam.install.installation import active_installation
     from dh_project.hpc.balsam.install.services import Services, at_work
 
@@ -145,7 +142,7 @@ def start(arguments: argparse.Namespace) -> int:
     description = installation.describe()
     with at_work(installation):
         Services(installation).start(description, tell)
-    tell(f"ready     {description.url}, site {description.site_name}")
+    tell(f"ready     {shown(description.url)}, site {description.site_name}")
     return 0
 
 
@@ -183,10 +180,3 @@ def status(arguments: argparse.Namespace) -> int:
         table.add_row(part.name, "ok" if part.well else "wrong", part.words)
     open_console().print(table)
     return 0 if is_well else 1
-
-
-def _port(text: str) -> int:
-    port = positive_int(text)
-    if port > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port; give 1024 to 65535")
-    return port

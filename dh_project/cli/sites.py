@@ -80,7 +80,7 @@ def _rows_of_balsam(folder: Path | None) -> list[Row]:
         rows = balsam_site_rows(client)
         if not rows:
             print(
-                f"{client.url}: you have no sites there; make one with: deephyper balsam-init",
+                f"{client.server}: you have no sites there; make one with: deephyper balsam-init",
                 file=sys.stderr,
             )
     return rows

@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from dh_project.cli.main import main
+from dh_project.hpc.balsam.client.connection import http_client
 from dh_project.hpc.balsam.client.credentials import Login, read_token, write_private
 from dh_project.hpc.balsam.client.models import JobRequest
 from dh_project.hpc.balsam.client.tags import SEARCH, TRIAL
-from dh_project.hpc.balsam.install.environment import fault
+from dh_project.hpc.balsam.install.environment import fault, variables
 from dh_project.hpc.balsam.install.installation import Installation, NodeKind
+from dh_project.hpc.balsam.install.server import answers
 from dh_project.hpc.balsam.install.services import Services
 
 pytestmark = pytest.mark.balsam
@@ -281,17 +283,37 @@ def test_balsams_own_command_works_once_activated_and_python_stays_ones_own(bals
     assert str(balsam_folder)[:30] in said.stdout
 
 
-def test_a_port_in_use_is_one_line(balsam_folder, installation, another_folder, command):
-    port = Services(installation).server.settings.port
-    refused = command("balsam-init", another_folder, "--port", port)
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert f"--port {port}: another program listens there" in refused.stderr
+def test_database_and_server_listen_on_no_port(installation, balsam_folder):
+    services = Services(installation)
+    for process in (services.server.process(), services.server.database.process()):
+        assert [each for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN] == []
 
 
-def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(
-    installation, another_folder, command, tmp_path
-):
-    url = installation.describe().url
+def test_nobody_can_register_at_the_own_server(installation):
+    with http_client(installation.describe().url, timeout=5.0) as client:
+        answer = client.post("/auth/password/register", json={"username": "eve", "password": "eve"})
+    assert answer.status_code == httpx.codes.NOT_FOUND
+
+
+@pytest.fixture
+def hosted_server(installation, tmp_path):
+    """The address of a server on a port, as its operators run it: Balsam's own, with registration."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Services(installation).server._variables()
+    words = [installation.python, "-P", "-m", "uvicorn", "balsam.server.main:app", "--port", str(port)]
+    with (tmp_path / "hosted.log").open("w") as log:
+        server = subprocess.Popen(words, env=variables(installation, settings), stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    wait_for(lambda: answers(url))
+    yield url
+    server.terminate()
+    server.wait()
+
+
+def test_a_server_of_others_is_logged_in_to_and_the_login_is_not_kept(hosted_server, another_folder, command):
+    url = hosted_server
     user = f"user-{time.time_ns()}"
     httpx.post(
         f"{url}/auth/password/register", json={"username": user, "password": "pass word"}
@@ -320,7 +342,7 @@ def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
 def test_a_named_system_gets_its_own_settings(another_folder, command):
     made = command("balsam-init", another_folder, "--site-type", "polaris", "--project", "materials")
     assert made.returncode == 0, made.stderr
-    assert "must be able to reach" in made.stdout
+    assert "only programs of this machine reach the server" in made.stdout
     assert Installation(another_folder).describe().node == NodeKind(cores=32, gpus=4, packs=True)
     settings = yaml.safe_load((another_folder / "site" / "settings.yml").read_text())
     assert settings["scheduler"]["allowed_projects"] == ["materials"]

@@ -16,6 +16,8 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from dh_project.common.errors import UserError, one_line
+from dh_project.hpc.balsam.client.address import shown
+from dh_project.hpc.balsam.client.connection import http_client
 from dh_project.hpc.balsam.client.credentials import read_token, renew
 from dh_project.hpc.balsam.client.models import (
     App,
@@ -71,7 +73,7 @@ class BalsamClient:
     def __init__(self, token_file: Path, login_file: Path, patience: float = 0.0) -> None:
         self._token_file, self._login_file, self.patience = token_file, login_file, patience
         self._token = read_token(token_file)
-        self._http = httpx.Client(base_url=self._token.url, timeout=TIME_LIMIT)
+        self._http = http_client(self._token.url, timeout=TIME_LIMIT)
 
     @classmethod
     def of(cls, installation: Installation, patience: float = 0.0) -> BalsamClient:
@@ -82,6 +84,11 @@ class BalsamClient:
     def url(self) -> str:
         """Address of the server."""
         return self._token.url
+
+    @property
+    def server(self) -> str:
+        """Address of the server for readers."""
+        return shown(self._token.url)
 
     def close(self) -> None:
         """Close the connections."""
@@ -257,7 +264,7 @@ class BalsamClient:
             token = renew(self._token_file, self._login_file, self._token)
             if token is None:
                 raise Unauthorized(
-                    f"{self.url}: the token has expired; log in with: deephyper balsam-init "
+                    f"{self.server}: the token has expired; log in with: deephyper balsam-init "
                     f"{self._token_file.parent.parent}"
                 )
             self._token = token
@@ -266,13 +273,17 @@ class BalsamClient:
             answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
             or answer.status_code == httpx.codes.UNAUTHORIZED
         ):
-            raise Unavailable(f"{self.url}: the server answered {answer.status_code} to {method} {path}")
+            raise Unavailable(f"{self.server}: the server answered {answer.status_code} to {method} {path}")
         if answer.is_error:
-            raise Refused(f"{self.url}: {method} {path}: {answer.status_code} {one_line(answer.text)[:300]}")
+            raise Refused(
+                f"{self.server}: {method} {path}: {answer.status_code} {one_line(answer.text)[:300]}"
+            )
         try:
             return answer.json() if answer.content else None
         except ValueError:
-            raise Refused(f"{self.url}: this is not a Balsam server: {one_line(answer.text)[:100]}") from None
+            raise Refused(
+                f"{self.server}: this is not a Balsam server: {one_line(answer.text)[:100]}"
+            ) from None
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -280,7 +291,7 @@ class BalsamClient:
             return self._http.request(method, path, headers=headers, **content)
         except httpx.HTTPError as error:
             said = one_line(error) or type(error).__name__
-            raise Unavailable(f"{self.url}: the Balsam server does not answer ({said[:150]})") from None
+            raise Unavailable(f"{self.server}: the Balsam server does not answer ({said[:150]})") from None
 
 
 class RefusalsAreMistakes:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.file_lock import file_lock
 from dh_project.common.files import replacing
+from dh_project.hpc.balsam.client.address import shown
+from dh_project.hpc.balsam.client.connection import http_client
 
 LOGIN_SECONDS = 15.0
 """Time limit of a login; a server that needs longer is held to be down."""
@@ -113,20 +115,22 @@ def log_in(url: str, login: Login) -> Token:
         UserError: The server does not answer, is no Balsam server, or rejects the name or the password.
     """
     try:
-        answer = httpx.post(f"{url}/auth/password/login", data=login.model_dump(), timeout=LOGIN_SECONDS)
+        with http_client(url, timeout=LOGIN_SECONDS) as client:
+            answer = client.post("/auth/password/login", data=login.model_dump())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UserError(
-            f"{url}: no Balsam server answers there ({one_line(error)[:100]}); start it with: deephyper balsam-start"
+            f"{shown(url)}: no Balsam server answers there ({one_line(error)[:100]}); start it with: "
+            "deephyper balsam-start"
         ) from None
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise UserError(f"{url}: wrong user name or password for {login.username!r}")
+        raise UserError(f"{shown(url)}: wrong user name or password for {login.username!r}")
     try:
         content = answer.raise_for_status().json()
         expires = datetime.fromisoformat(content["expiration"])
         return Token(url, content["access_token"], expires if expires.tzinfo else expires.replace(tzinfo=UTC))
     except (httpx.HTTPError, KeyError, TypeError, ValueError):
         raise UserError(
-            f"{url}: this is not a Balsam server with passwords (it answered {answer.status_code})"
+            f"{shown(url)}: this is not a Balsam server with passwords (it answered {answer.status_code})"
         ) from None
 
 

@@ -17,6 +17,7 @@ NEEDED = (
     "psycopg2",
     "sqlalchemy",
     "uvicorn",
+    "requests_unixsocket",
     "dh_project_client",
     "dh_project_platform",
 )

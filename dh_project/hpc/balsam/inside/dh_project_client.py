@@ -1,5 +1,7 @@
 """A client for Balsam's agent and launchers that survives a restart of the server and the expiry of a token.
 
+The user's own server listens on a socket file.
+
 Balsam's own client gives up after some seconds, and its process ends. It also updates several jobs in one request,
 from which the server drops the fields that not all of the jobs have.
 """
@@ -17,9 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import requests_unixsocket
 import yaml
 from balsam.client import BasicAuthRequestsClient, NotAuthenticatedError, urls
 from balsam.util import SigHandler
+from dh_project_address import SCHEME, require_own, socket_path
+from requests_unixsocket.adapters import UnixAdapter
 
 logger = logging.getLogger("balsam.client.dh_project")
 
@@ -46,6 +51,15 @@ class PatientClient(BasicAuthRequestsClient):
         if _login_file().exists():  # the token can be renewed
             self._authenticated = self.token is not None
             self.expires_in = timedelta(days=3650)
+
+    @property
+    def session(self) -> requests.Session:
+        """The session of this process, which can also speak to a socket file."""
+        _require_own_server(self.api_root)
+        session: requests.Session = super().session
+        if SCHEME not in session.adapters:
+            session.mount(SCHEME, UnixAdapter())
+        return session
 
     def request(
         self,
@@ -74,7 +88,7 @@ class PatientClient(BasicAuthRequestsClient):
                     raise
                 patience = PATIENCE if code in AWAY else SHORT_PATIENCE
                 self._wait(error, began, patience, tries)
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except (requests.ConnectionError, requests.Timeout, FileNotFoundError, PermissionError) as error:
                 self._session = None
                 self._wait(error, began, PATIENCE, tries)
             tries += 1
@@ -130,7 +144,8 @@ class PatientClient(BasicAuthRequestsClient):
     def _log_in(self) -> str | None:
         try:
             login = json.loads(_login_file().read_text())
-            answer = requests.post(
+            _require_own_server(self.api_root)
+            answer = requests_unixsocket.post(
                 f"{self.api_root.rstrip('/')}/{urls.PASSWORD_LOGIN}", data=login, timeout=(6.2, 30.0)
             )
             answer.raise_for_status()
@@ -138,6 +153,17 @@ class PatientClient(BasicAuthRequestsClient):
         except (OSError, ValueError, KeyError, requests.RequestException) as error:
             logger.error("the token cannot be renewed: %s", error)
             return None
+
+
+def _require_own_server(url: str) -> None:
+    """Check that nobody else can listen in place of the user's own server.
+
+    Raises:
+        PermissionError: Somebody can.
+    """
+    socket = socket_path(url)
+    if socket is not None:
+        require_own(socket)
 
 
 def _token_file() -> Path:

@@ -103,5 +103,5 @@ def site_by_id(client: BalsamClient, site_id: int) -> BalsamSite:
     """
     found = next((site for site in client.sites() if site.id == site_id), None)
     if found is None:
-        raise UserError(f"{client.url}: the server does not know this site (number {site_id}) any more")
+        raise UserError(f"{client.server}: the server does not know this site (number {site_id}) any more")
     return found

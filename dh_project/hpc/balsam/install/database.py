@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import signal
-import stat
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from dh_project.common.errors import UserError
 from dh_project.common.files import creating
 from dh_project.hpc.balsam.install.daemons import Daemons
 from dh_project.hpc.balsam.install.environment import INSIDE, run_inside, run_logged, variables
 from dh_project.hpc.balsam.install.installation import Installation
+from dh_project.hpc.balsam.install.socket_folder import socket_file
 
 NAME = "database"
-
-LONGEST_SOCKET = 103
-"""Longest path of a socket file in bytes, on every system (Linux takes 107)."""
 
 SOCKET = ".s.PGSQL.5432"
 
@@ -104,20 +98,8 @@ class Database:
         return [self._at.python, "-P", INSIDE / "postgres.py", name]
 
     def _socket_folder(self) -> Path:
-        """Return a folder that only this user can enter, with a path short enough for a socket file."""
-        folder = self._at.server / "socket"
-        if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
-            key = hashlib.sha256(os.fsencode(self._at.folder)).hexdigest()[:12]
-            folder = Path("/tmp") / f"dh_project-{os.getuid()}-{key}"
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.getuid(), self._folder.stat().st_uid):
-            raise UserError(
-                f"{folder}: this is another user's, and the database's socket would be theirs; remove it"
-            )
-        folder.chmod(0o700)
-        return folder
+        """Return the folder of the socket. If root starts the database, the folder is its account's."""
+        return socket_file(self._at.server / "socket" / SOCKET, owners=[self._folder.stat().st_uid]).parent
 
 
 def _is_ready(lock: Path, pid: int) -> bool:

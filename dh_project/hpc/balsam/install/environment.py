@@ -15,6 +15,7 @@ from typing import Any
 from dh_project.common import cores
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.files import write_whole
+from dh_project.hpc.balsam.client import address
 from dh_project.hpc.balsam.install.daemons import last_line
 from dh_project.hpc.balsam.install.installation import Installation
 from dh_project.trial import gpus
@@ -27,6 +28,7 @@ INSIDE = Path(__file__).parents[1] / "inside"
 """Folder of programs for the environment's interpreter."""
 
 COPIED = {
+    "dh_project_address.py": Path(address.__file__),
     "dh_project_client.py": INSIDE / "dh_project_client.py",
     "dh_project_isolation.pth": INSIDE / "dh_project_isolation.pth",
     "dh_project_platform.py": INSIDE / "dh_project_platform.py",

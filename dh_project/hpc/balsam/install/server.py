@@ -1,4 +1,4 @@
-"""The user's own server: Balsam's server on the loopback interface, with a database on a socket file."""
+"""The user's own server: Balsam's server and its database, each on a socket file that no other user can reach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import getpass
 import json
 import secrets
 import signal
-import socket
 from pathlib import Path
 
 import httpx
@@ -14,15 +13,16 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from dh_project.common.errors import UserError
+from dh_project.hpc.balsam.client.address import socket_url
+from dh_project.hpc.balsam.client.connection import http_client
 from dh_project.hpc.balsam.client.credentials import Login, log_in, write_private, write_token
 from dh_project.hpc.balsam.install.daemons import Daemons
 from dh_project.hpc.balsam.install.database import Database
 from dh_project.hpc.balsam.install.environment import run_inside, variables
 from dh_project.hpc.balsam.install.installation import Installation
+from dh_project.hpc.balsam.install.socket_folder import socket_file
 
 NAME = "server"
-
-HOST = "127.0.0.1"
 
 START_SECONDS, STOP_SECONDS = 60.0, 20.0
 
@@ -40,19 +40,12 @@ class ServerSettings(BaseModel):
     """Settings that only the server may know.
 
     Attributes:
-        port: Port on which it listens.
         secret: Key that signs its tokens.
         token_hours: Lifetime of its tokens.
     """
 
-    port: int
     secret: str
     token_hours: float
-
-    @property
-    def url(self) -> str:
-        """Address of the server."""
-        return f"http://{HOST}:{self.port}"
 
 
 class OwnServer:
@@ -81,34 +74,28 @@ class OwnServer:
             raise self._unfinished("the server's settings are missing")
         return found
 
-    def check_port(self, port: int) -> None:
-        """Make sure that a port is free or belongs to this server.
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return socket_url(self._socket)
 
-        Raises:
-            UserError: Another program listens there.
-        """
-        old = self._settings()
-        if (old is None or old.port != port) and not _is_free(port):
-            raise UserError(f"--port {port}: another program listens there; give another, or leave it out")
+    @property
+    def _socket(self) -> Path:
+        return socket_file(self._at.server / "http" / "server.sock")
 
-    def configure(self, port: int | None, token_hours: float | None) -> bool:
-        """Choose port, secret and lifetime of tokens. Earlier choices stay unless others are asked for.
+    def configure(self, token_hours: float | None) -> bool:
+        """Choose secret and lifetime of tokens. Earlier choices stay unless others are asked for.
 
         Returns:
             Whether a setting changed; a running server is stopped then.
-
-        Raises:
-            UserError: The port is another program's.
         """
         old = self._settings()
         new = ServerSettings(
-            port=port or (old.port if old else _free_port()),
             secret=old.secret if old else secrets.token_hex(32),
             token_hours=token_hours or (old.token_hours if old else TOKEN_HOURS),
         )
         if new == old:
             return False
-        self.check_port(new.port)
         self.stop()
         write_private(self._settings_file, new.model_dump_json(indent=1) + "\n")
         return True
@@ -121,23 +108,17 @@ class OwnServer:
         """Start the server; its database must run. Return whether it had to be started.
 
         Raises:
-            UserError: Another program listens on its port, or the server does not start.
+            UserError: The server does not start.
         """
-        settings = self.settings
         if self.process() is not None:
             return False
-        if not _is_free(settings.port):
-            raise UserError(
-                f"port {settings.port}: another program listens on the port of this Balsam server; end it, or "
-                f"take another port: deephyper balsam-init {self._at.folder} --port PORT"
-            )
         words: list[str | Path] = [
             *(self._at.python, "-P", "-m", "uvicorn", "dh_project_server:app"),
-            *("--host", HOST, "--port", str(settings.port), "--log-level", "warning", "--no-access-log"),
+            *("--uds", self._socket, "--log-level", "warning", "--no-access-log"),
         ]
         environment = variables(self._at, self._variables())
         process = self._daemons.start(NAME, words, environment, self._at.server, self._log)
-        self._daemons.wait(process, lambda: answers(settings.url), "the server", self._log, START_SECONDS)
+        self._daemons.wait(process, lambda: answers(self.url), "the server", self._log, START_SECONDS)
         return True
 
     def stop(self) -> bool:
@@ -159,7 +140,7 @@ class OwnServer:
         login = self._login()
         if login is None:
             raise self._unfinished("the login is missing")
-        write_token(self._at.token_file, log_in(self.settings.url, login))
+        write_token(self._at.token_file, log_in(self.url, login))
 
     def _login(self) -> Login | None:
         try:
@@ -192,23 +173,8 @@ class OwnServer:
 def answers(url: str) -> bool:
     """Return whether a Balsam server answers at an address."""
     try:
-        answer = httpx.get(f"{url}/auth/how", timeout=5.0)
+        with http_client(url, timeout=5.0) as client:
+            answer = client.get("/auth/how")
         return answer.is_success and isinstance(answer.json(), list)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

@@ -10,6 +10,7 @@ from filelock import Timeout
 
 from dh_project.common.errors import UserError
 from dh_project.common.file_lock import file_lock
+from dh_project.hpc.balsam.client.address import shown
 from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
 from dh_project.hpc.balsam.client.credentials import read_token
 from dh_project.hpc.balsam.client.models import AHEAD, BatchState
@@ -50,7 +51,7 @@ class Services:
     def start_server(self, tell: Tell) -> None:
         """Start the folder's own database and server, unless they run."""
         tell(f"database  {_done(self.server.database.start())}")
-        tell(f"server    {_done(self.server.start())}: {self.server.settings.url}")
+        tell(f"server    {_done(self.server.start())}: {shown(self.server.url)}")
 
     def start(self, description: Description, tell: Tell) -> None:
         """Start the services that do not run, and wait until each answers.

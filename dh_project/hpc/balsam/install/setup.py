@@ -65,7 +65,6 @@ class Wishes:
         site_type: ``local``, or a named system.
         site_name: The site's name on the server.
         projects: Projects that can pay for batch jobs.
-        port: Port of the folder's own server.
         token_hours: Lifetime of its tokens.
         user: User name at a hosted server.
         password_from_stdin: Read the password at a hosted server from standard input.
@@ -76,7 +75,6 @@ class Wishes:
     site_type: str | None = None
     site_name: str | None = None
     projects: tuple[str, ...] = ()
-    port: int | None = None
     token_hours: float | None = None
     user: str | None = None
     password_from_stdin: bool = False
@@ -98,8 +96,6 @@ def set_up(installation: Installation, wishes: Wishes, tell: Tell) -> Descriptio
     wishes = _settled(installation, wishes, before)
     services = Services(installation)
     # check everything first, before spending a minute or writing a file
-    if wishes.port is not None:
-        services.server.check_port(wishes.port)
     log_in = _way_to_log_in(installation, wishes)
     python = find_python(wishes.python) if fault(installation) else None
     installation.folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +144,7 @@ def _mend_environment(
 
 def _prepare_server(services: Services, wishes: Wishes) -> None:
     """Start the folder's own server, create its tables and its user, and get a token."""
-    if services.server.configure(wishes.port, wishes.token_hours):
+    if services.server.configure(wishes.token_hours):
         services.agent.stop()
     services.server.database.start()
     services.server.prepare()
@@ -166,7 +162,9 @@ def _make_site(installation: Installation, services: Services, wishes: Wishes, t
     if site_type in RETIRED:
         tell(f"note      {site_type} was switched off; its settings are kept for old data")
     if site_type != LOCAL and wishes.server is None:
-        tell(f"note      the compute nodes of {site_type} must be able to reach {url}; else use --server URL")
+        tell(
+            f"note      only programs of this machine reach the server here; launchers on compute nodes of {site_type} need --server URL"
+        )
     for name in site.kept:
         tell(f"kept      {installation.site / name}, which was edited")
     return Description(
@@ -232,11 +230,11 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
             )
         server = None if before.owns_server else before.url
     if server:
-        for option, value in (("--port", wishes.port), ("--token-hours", wishes.token_hours)):
-            if value is not None:
-                raise UserError(
-                    f"{option} {value}: this option is for the folder's own server, and --server names a hosted one"
-                )
+        if wishes.token_hours is not None:
+            raise UserError(
+                f"--token-hours {wishes.token_hours:g}: this option is for the folder's own server, and --server names "
+                "a hosted one"
+            )
     elif wishes.user or wishes.password_from_stdin:
         raise UserError(
             "--user and --password-stdin: the folder's own server asks for no login; leave them out"

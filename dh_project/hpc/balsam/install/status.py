@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dh_project.common.errors import UserError
+from dh_project.hpc.balsam.client.address import shown
 from dh_project.hpc.balsam.client.client import BalsamClient, RefusalsAreMistakes
 from dh_project.hpc.balsam.client.credentials import read_token
 from dh_project.hpc.balsam.client.models import AHEAD
@@ -48,7 +49,7 @@ def parts(installation: Installation, description: Description) -> Iterator[Part
         yield Part("database", database is not None, f"runs ({database.pid})" if database else "does not run")
     does_answer = answers(description.url)
     words = "answers" if does_answer else "does not answer"
-    yield Part("server", does_answer, f"{description.url} {words}")
+    yield Part("server", does_answer, f"{shown(description.url)} {words}")
     yield _token(installation)
     agent = services.agent.process()
     runs = f"runs ({agent.pid})" if agent else "does not run"

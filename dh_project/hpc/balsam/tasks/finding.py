@@ -101,7 +101,7 @@ def jobs_by_id(client: BalsamClient, ids: Collection[int]) -> list[BalsamJob]:
     missing = [str(number) for number in ids if number not in found]
     if missing:
         raise UserError(
-            f"{client.url}: there is no job {', '.join(missing)} of yours; list them with: deephyper tasks show"
+            f"{client.server}: there is no job {', '.join(missing)} of yours; list them with: deephyper tasks show"
         )
     return [found[number] for number in dict.fromkeys(ids)]
 
@@ -117,7 +117,7 @@ def jobs_of_workflow(client: BalsamClient, workflow: str) -> list[BalsamJob]:
         recent = islice(client.iterate_jobs(ordering="-id"), RECENT)
         names = {job.tags[tags.WORKFLOW] for job in recent if tags.WORKFLOW in job.tags}
         raise UserError(
-            f"{client.url}: no job of a workflow {workflow!r}{did_you_mean(workflow, names)}; list all jobs with: "
+            f"{client.server}: no job of a workflow {workflow!r}{did_you_mean(workflow, names)}; list all jobs with: "
             "deephyper tasks show"
         )
     return sorted(jobs, key=lambda job: (kind_of(job) != tags.SEARCH, job.id))

@@ -24,7 +24,7 @@ def balsam_site_rows(client: BalsamClient) -> list[Row]:
             "site": site.name,
             "scheduler": "balsam",
             "here": Path(site.path).is_dir(),
-            "title": f"site of the Balsam server {client.url}",
+            "title": f"site of the Balsam server {client.server}",
             "file": site.path,
             "last_heard": shown_time(site.last_refresh),
             "projects": " ".join(site.allowed_projects),
