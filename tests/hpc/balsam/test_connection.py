@@ -12,9 +12,7 @@ from dh_project.hpc.balsam.client.connection import http_client
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
-    """Answers every request, and keeps its headers."""
-
-    heard: list = []
+    """Answers every request, and keeps its headers in a list named ``heard``."""
 
     def do_GET(self):
         self.heard.append(dict(self.headers))

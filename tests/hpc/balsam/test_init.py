@@ -342,7 +342,7 @@ def test_a_site_name_that_is_taken_is_one_line(balsam_folder, client, command):
 def test_a_named_system_gets_its_own_settings(another_folder, command):
     made = command("balsam-init", another_folder, "--site-type", "polaris", "--project", "materials")
     assert made.returncode == 0, made.stderr
-    assert "only programs of this machine reach the server" in made.stdout
+    assert "only this machine reaches the server" in made.stdout
     assert Installation(another_folder).describe().node == NodeKind(cores=32, gpus=4, packs=True)
     settings = yaml.safe_load((another_folder / "site" / "settings.yml").read_text())
     assert settings["scheduler"]["allowed_projects"] == ["materials"]

@@ -163,7 +163,7 @@ def _make_site(installation: Installation, services: Services, wishes: Wishes, t
         tell(f"note      {site_type} was switched off; its settings are kept for old data")
     if site_type != LOCAL and wishes.server is None:
         tell(
-            f"note      only programs of this machine reach the server here; launchers on compute nodes of {site_type} need --server URL"
+            f"note      only this machine reaches the server; for the compute nodes of {site_type}, use --server URL"
         )
     for name in site.kept:
         tell(f"kept      {installation.site / name}, which was edited")
@@ -232,8 +232,8 @@ def _settled(installation: Installation, wishes: Wishes, before: Description | N
     if server:
         if wishes.token_hours is not None:
             raise UserError(
-                f"--token-hours {wishes.token_hours:g}: this option is for the folder's own server, and --server names "
-                "a hosted one"
+                f"--token-hours {wishes.token_hours:g}: this option is for the folder's own server, and --server "
+                "names a hosted one"
             )
     elif wishes.user or wishes.password_from_stdin:
         raise UserError(
