@@ -36,6 +36,7 @@ from dh_project.user_code.loading import absolute_target, check_run_kwargs, prep
 from dh_project.user_code.problems import as_problem, load_problem
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.run_function import RunFunction
+from dh_project.user_code.trainables.base import Trainable
 
 SEED = 42
 
@@ -119,6 +120,8 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
     check_run_kwargs(
         run.name.partition("#")[0], run.function, settings.run_kwargs, problem.hyperparameter_names
     )
+    if isinstance(run.function, Trainable):
+        run.function.check_ranks(settings.trial.processes)
     earlier = history.identity.seed if history.identity else SEED
     identity = Identity(
         problem=target,

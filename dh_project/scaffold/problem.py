@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from dh_project.scaffold.names import check_name
 from dh_project.scaffold.project import Project
 from dh_project.scaffold.template import Template, render
 from dh_project.scaffold.tree import write_tree
+from dh_project.user_code.script_flags import flags_in_help, unusual_flags
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
     template.check_needs()
     module = f"{project.package}.{name}"
     problem, run = f"{module}.problem.Problem", f"{module}.model_run.{template.run}"
+    options = template.read_options(words)
     facts = {
         "name": name,
         "package": project.package,
@@ -67,8 +70,17 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
         "problem": problem,
         "run": run,
         "quick": dict(template.quick),
-        "options": template.read_options(words),
+        "options": options,
+        "flags": _flags(options.get("script", "")),
     }
     files = render(template.folders, name, facts)
     write_tree(folder, files)
     return NewProblem(folder, list(files), problem, run)
+
+
+def _flags(script: str) -> dict[str, str]:
+    """Return the flags of a user's script that are not names with dashes, which its ``--help`` tells."""
+    if not script:
+        return {}
+    command = [sys.executable, script] if script.endswith(".py") else [script]
+    return unusual_flags(flags_in_help(command) or ())

@@ -39,6 +39,13 @@ def test_a_class_without_its_methods_is_one_line_and_nothing_is_made(search, tmp
     assert not (tmp_path / "search").exists()
 
 
+def test_a_lightning_module_of_several_ranks_is_refused_before_the_search(search, tmp_path, capsys):
+    pytest.importorskip("lightning")
+    assert search("lightning_models.Complete", "--ranks-per-trial", "2", "--num-workers", "2") == 2
+    assert "Complete is trained by one process a trial; leave --ranks-per-trial out" in capsys.readouterr().err
+    assert not (tmp_path / "search").exists()
+
+
 def test_a_bare_name_and_the_whole_one_are_the_same_search(tmp_path, capsys):
     words = ["hps", "random", "--evaluator", "process", "--num-workers", "1", "--log-dir", str(tmp_path)]
     words += ["--problem", "cgcnn_mp", "--run-kwargs", "epochs=1", "--max-evals", "1", "--run"]

@@ -4,16 +4,20 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 
 import psutil
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from dh_project.common.errors import UserError
 from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code import scripts
-from dh_project.user_code.scripts import NUMBER, Printed, Written, flags, run_script
+from dh_project.user_code.script_flags import flags_in_help, unusual_flags
+from dh_project.user_code.scripts import NUMBER, Printed, Written, check_flags, flags, run_script
 
 MAE = Printed(rf"MAE {NUMBER}", goal="minimize")
 LAST_MAE = Printed(rf"MAE {NUMBER}", goal="minimize", take="last")
@@ -196,6 +200,93 @@ def test_a_file_that_may_not_be_executed_is_told_so(tmp_path):
 def test_a_metric_that_cannot_be_is_refused(words, said):
     with pytest.raises(UserError, match=said):
         Printed(**words)
+
+
+@given(st.from_regex(r"[-+]?[0-9]{1,4}(([.,'_:/x^]|[eEd][-+]?)[0-9]{1,3}){0,3}", fullmatch=True))
+@example("1,234.56")
+@example("0,123")
+@example("1.5d-3")
+def test_a_number_is_read_whole_or_refused(text):
+    if re.fullmatch(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?", text, re.ASCII):
+        assert MAE.found_in(f"MAE {text} eV") == float(text)
+    else:
+        with pytest.raises(UserError, match="is only a part"):
+            MAE.found_in(f"MAE {text} eV")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        (rf"MAE.*{NUMBER}", "MAE = 12.5"),
+        (rf"MAE.*{NUMBER}", "MAE = 1e-3"),
+        (r"MAE.*?(\d+\.\d+)", "MAE: -0.5"),
+        (r"MAE.*?(\d+)", "MAE .5"),
+    ],
+)
+def test_the_end_of_a_number_is_no_number(pattern, line):
+    with pytest.raises(UserError, match="is only a part"):
+        Printed(pattern, goal="minimize").found_in(line)
+
+
+def test_a_unit_or_a_full_stop_may_follow_a_number():
+    ends = ("eV", " eV/atom", "%", ".", ", then", ")", "")
+    assert [MAE.found_in(f"MAE 0.25{end}") for end in ends] == [0.25] * len(ends)
+    assert Printed(rf"R2:{NUMBER}", goal="maximize").found_in("R2:0.5") == 0.5
+
+
+ORIGINAL = "print('Epoch: [0][0/9] MAE 0.9 (0.9)'); print(' * MAE 0.5'); print(' ** MAE 0.4')"
+
+
+def test_a_pattern_that_matches_different_lines_is_refused(script):
+    with pytest.raises(UserError, match=r"matches different lines: 'Epoch: .* and '\* MAE 0\.5'"):
+        script(ORIGINAL, LAST_MAE)
+    assert script(ORIGINAL, Printed(rf"^ \* MAE {NUMBER}", goal="minimize", take="last")) == -0.5
+    assert script("print('step 1: MAE 3'); print('step 20: MAE 2')", LAST_MAE) == -2.0
+
+
+def test_a_metric_that_is_twice_in_a_line_is_refused():
+    with pytest.raises(UserError, match=r"is twice in 'train MAE 1, valid MAE 2': 1 and 2"):
+        MAE.found_in("train MAE 1, valid MAE 2")
+
+
+def test_the_other_values_of_a_json_file_are_recorded(script, listen):
+    listener = listen()
+    listener.record = lambda facts: setattr(listener, "facts", facts)
+    found = {"valid": {"mae": 0.5, "r2": 0.9}, "test.mae": 0.6, "curve": [1, 2], "device": "cpu", "gap": None}
+    script(f"import json; json.dump({found!r}, open('metrics.json', 'w'))", JSON)
+    assert listener.facts == {"valid.mae": 0.5, "valid.r2": 0.9, "test.mae": 0.6, "device": "cpu"}
+
+
+PARSER = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--n_estimators", type=int)
+parser.add_argument("--batch-size", type=int)
+parser.add_argument("--milestones", type=int, nargs="+")
+parser.add_argument("--shift", type=float)
+given = parser.parse_args()
+print(given.n_estimators, given.batch_size, given.milestones, given.shift)
+"""
+
+
+def test_the_flags_of_a_script_are_taken_from_its_help(tmp_path):
+    (tmp_path / "train.py").write_text(PARSER)
+    command = [sys.executable, tmp_path / "train.py"]
+    spelt = unusual_flags(flags_in_help(command))
+    assert spelt == {"n_estimators": "--n_estimators"}
+    point = {"n_estimators": 3, "batch_size": 4, "milestones": [50, 80], "shift": -1e-05}
+    check_flags(command, point, spelt)
+    done = subprocess.run([*command, *flags(point, spelt)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3 4 [50, 80] -1e-05"
+    with pytest.raises(
+        UserError, match=r"train\.py has no flag --n-estimators .*did you mean '--n_estimators'"
+    ):
+        check_flags(command, ["n_estimators"], {})
+
+
+def test_a_script_without_help_is_not_checked(tmp_path):
+    (tmp_path / "train.py").write_text("raise SystemExit(2)")
+    check_flags([sys.executable, tmp_path / "train.py"], ["lr"], {})
 
 
 RUN = """\

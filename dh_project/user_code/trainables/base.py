@@ -8,6 +8,7 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, ClassVar
 
+from dh_project.common.errors import UserError
 from dh_project.results.trial_files import find_file
 
 
@@ -20,11 +21,13 @@ class Trainable(ABC):
     Attributes:
         own_arguments: The run-kwargs that belong to this adapter and not to the user's class.
         checkpoint: File name of the checkpoint to resume from, in the folder of a trial.
+        takes_ranks: Whether several processes can train one point together.
         balsamjob_spec: The class's own settings of its Balsam jobs, if it has any.
     """
 
     own_arguments: ClassVar[tuple[str, ...]]
     checkpoint: ClassVar[str]
+    takes_ranks: ClassVar[bool] = True
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -42,6 +45,17 @@ class Trainable(ABC):
         Raises:
             UserError: One of them is wrong.
         """
+
+    def check_ranks(self, ranks: int) -> None:
+        """Check that this number of processes can train a point together.
+
+        Raises:
+            UserError: There are several, and the class is trained by one process.
+        """
+        if ranks > 1 and not self.takes_ranks:
+            raise UserError(
+                f"{self.kind.__name__} is trained by one process a trial; leave --ranks-per-trial out"
+            )
 
     @abstractmethod
     def __call__(self, point: Mapping[str, Any], **run_kwargs: Any) -> float:

@@ -56,6 +56,7 @@ class LightningTrainable(Trainable):
 
     own_arguments = ("datamodule", "epochs", "metric", "mode", "resume", "seed", "trainer")
     checkpoint = "last.ckpt"
+    takes_ranks = False
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind)
@@ -100,10 +101,7 @@ class LightningTrainable(Trainable):
 
         from dh_project.user_code.trainables.lightning_callback import BEST, LAST, Reporting
 
-        if world_size() > 1:
-            raise UserError(
-                "a Lightning module is trained by one process a trial; leave --ranks-per-trial out"
-            )
+        self.check_ranks(world_size())
         settings = self._settings(run_kwargs)
         values = {**self.of_prepare(run_kwargs), **point}
         for name in values:
