@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dh_project.analysis.plot_data import OBJECTIVE, TIME, Table, is_number, read_tables, short
 from dh_project.common.errors import UserError
-from dh_project.common.files import replacing
+from dh_project.common.files import check_output, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,8 +56,7 @@ def quickplot(paths: Iterable[Path], xy: Sequence[str] | None = None, output: Pa
         wrote     quickplot.png
                   search: 50 trials, 2 failed
     """
-    if output is not None:
-        _check_output(output)
+    check_output(output, FORMATS)
     tables = read_tables(paths)
     x, y = xy or tables[0].defaults()
     series = [_series(table, x, y) for table in tables]
@@ -66,7 +65,7 @@ def quickplot(paths: Iterable[Path], xy: Sequence[str] | None = None, output: Pa
     target = output or tables[0].path.with_name(PICTURE)
     figure = _draw(series)
     with replacing(target) as aside:
-        figure.savefig(aside, dpi=150, format=target.suffix.removeprefix("."))
+        figure.savefig(aside, dpi=150, format=target.suffix.removeprefix(".").lower())
     return "\n          ".join([f"wrote     {target}", *(each.counts() for each in series)])
 
 
@@ -106,14 +105,6 @@ class Series:
         if self.lacking:
             said.append(f"{self.lacking} not drawn (no {short(self.x)} or {short(self.y)})")
         return ", ".join(said)
-
-
-def _check_output(output: Path) -> None:
-    if output.suffix not in FORMATS:
-        ending = output.suffix or "a file without ending"
-        raise UserError(f"-o {output}: cannot draw {ending}; end it in {', '.join(FORMATS)}")
-    if not output.absolute().parent.is_dir():
-        raise UserError(f"-o {output}: there is no folder {output.parent}; make it first")
 
 
 def _series(table: Table, x: str, y: str) -> Series:

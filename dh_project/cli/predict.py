@@ -54,7 +54,7 @@ def add_command(commands: Any) -> None:
         help="a CIF file, a folder of CIF files, or a data set: a folder with id_prop.csv, a tar file of one, flla",
     )
     output = parser.add_argument_group("the table")
-    output.add_argument("-o", "--output", type=Path, metavar="FILE", help="file for the table")
+    output.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .csv file for the table")
     output.add_argument(
         "--label",
         type=or_none(str),
@@ -94,11 +94,13 @@ def add_command(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, write the table, and print a summary."""
+    from dh_project.common.files import check_output
+
     output = arguments.output
     with refusals():
         checkpoint = import_part("training.checkpoint_path").find_checkpoint(arguments.checkpoint)
-        if output is not None:
-            _check_output(output)
+        data = Path(arguments.data)
+        check_output(output, (".csv",), inputs=[data / "id_prop.csv", data / "labels.csv"])
         predictions = import_part("predict").predict(
             checkpoint,
             arguments.data,
@@ -115,18 +117,6 @@ def run(arguments: argparse.Namespace) -> int:
         _write(output, predictions.rows())
     _tell(predictions, metrics, output)
     return 0
-
-
-def _check_output(output: Path) -> None:
-    """Check the output file before the predictions are made.
-
-    Raises:
-        ValueError: The file cannot be written.
-    """
-    if output.is_dir():
-        raise ValueError(f"-o {output}: this is a folder; name a file")
-    if not output.parent.is_dir():
-        raise ValueError(f"-o {output}: there is no folder {output.parent}; make it first")
 
 
 def _write(output: Path | None, rows: list[dict[str, Any]]) -> None:

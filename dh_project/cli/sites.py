@@ -34,16 +34,17 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(command=run)
     add_site_option(parser)
     parser.add_argument_group("what is shown").add_argument(
-        "--output", type=Path, metavar="FILE", help="write a .csv or .json instead"
+        "-o", "--output", type=Path, metavar="FILE", help="write a .csv or .json instead"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the sites, or write them to a file."""
-    from dh_project.cli.tables import check_output, write_rows
+    from dh_project.cli.tables import ENDINGS, write_rows
+    from dh_project.common.files import check_output
     from dh_project.hpc.batch_jobs.site_table import COLUMNS
 
-    check_output(arguments.output)
+    check_output(arguments.output, ENDINGS)
     rows = _rows_of_files() if arguments.site is None else []
     has_balsam = is_named_or_active(arguments.site)
     if arguments.output is not None:

@@ -7,28 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dh_project.common.errors import UserError
-
 ENDINGS = (".csv", ".json")
-
-
-def check_output(path: Path | None, endings: Sequence[str] = ENDINGS) -> None:
-    """Check the path of an output file before the work is done.
-
-    Raises:
-        UserError: The ending is unknown, or no file can be written there.
-    """
-    if path is None:
-        return
-    if path.suffix not in endings:
-        raise UserError(
-            f"--output {path}: cannot write {path.suffix or 'a file without ending'} here; end it in "
-            f"{' or '.join(endings)}"
-        )
-    if path.is_dir():
-        raise UserError(f"--output {path}: this is a folder; name a file")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--output {path}: there is no folder {path.parent}; make it first")
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

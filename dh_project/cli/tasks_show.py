@@ -72,6 +72,7 @@ def add_action(actions: Any) -> None:
         "--metadata", action="store_true", help="print one Balsam job whole: resources, tags, data, events"
     )
     output.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="FILE",
@@ -130,12 +131,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show_submitted(arguments: argparse.Namespace) -> None:
     """Print the batch jobs of ``deephyper submit``, or write them to a file."""
-    from dh_project.cli.tables import check_output, print_rows, write_rows
+    from dh_project.cli.tables import ENDINGS, print_rows, write_rows
+    from dh_project.common.files import check_output
     from dh_project.hpc.batch_jobs.job_table import COLUMNS, job_table
     from dh_project.hpc.batch_jobs.record import JOBS
     from dh_project.hpc.batch_jobs.searches_file import remembered_searches
 
-    check_output(arguments.output)
+    check_output(arguments.output, ENDINGS)
     folder = arguments.log_dir
     if folder is not None and not (folder / JOBS).is_file():
         raise UserError(f"--log-dir {folder}: no batch jobs were submitted from here (there is no {JOBS})")
@@ -178,13 +180,14 @@ def _for_reading(row: Row) -> Row:
 
 def _show_balsam(arguments: argparse.Namespace) -> int:
     """Print the jobs of the Balsam server, or write them to a file."""
-    from dh_project.cli.tables import check_output, print_rows, write_rows
+    from dh_project.cli.tables import ENDINGS, print_rows, write_rows
+    from dh_project.common.files import check_output
     from dh_project.hpc.balsam.tasks.finding import find, jobs_by_id
     from dh_project.hpc.balsam.tasks.job_table import DEFAULT_COLUMNS, parse_columns, rows
 
     columns = parse_columns(arguments.columns) if arguments.columns is not None else DEFAULT_COLUMNS
     filters = _filters(arguments)
-    check_output(arguments.output)
+    check_output(arguments.output, ENDINGS)
     with balsam_server(arguments.site) as client:
         if filters.ids:
             jobs_by_id(client, filters.ids)
@@ -226,7 +229,8 @@ def _show_whole(arguments: argparse.Namespace) -> int:
     """Print all that is known of one Balsam job, or write it to a file."""
     import yaml
 
-    from dh_project.cli.tables import check_output, write_json
+    from dh_project.cli.tables import write_json
+    from dh_project.common.files import check_output
     from dh_project.hpc.balsam.tasks.finding import jobs_by_id
     from dh_project.hpc.balsam.tasks.job_table import whole
 

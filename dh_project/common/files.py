@@ -10,21 +10,25 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from dh_project.common.errors import UserError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path for a file's new content, which replaces the file durably when the block ends.
 
-    The temporary path is in the same folder. Its name contains the host and the process, so that writers on several
-    nodes never share it; the last writer wins. If the block fails, the file keeps its old content.
+    If the path is a symbolic link, the file that it names is replaced, and the link stays. A device, a pipe or a
+    folder is never replaced. The temporary path is in the same folder. Its name contains the host and the process, so
+    that writers on several nodes never share it; the last writer wins. If the block fails, the file keeps its old
+    content.
 
     Raises:
-        OSError: The file cannot be written; the error names ``path``.
+        OSError: The file cannot be written, or is no regular file; the error names ``path``.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -35,12 +39,16 @@ def replacing(path: Path) -> Iterator[Path]:
         ...     path.read_text()
         '{}'
     """
-    aside = _aside(path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        kind = errno.EISDIR if target.is_dir() else errno.EINVAL
+        raise OSError(kind, os.strerror(kind) if target.is_dir() else "not a regular file", str(path))
+    aside = _aside(target)
     try:
         yield aside
         with aside.open("rb") as file:
             os.fsync(file.fileno())
-        aside.replace(path)
+        aside.replace(target)
     except OSError as error:
         if error.filename in (None, str(aside)):  # a full disk names no file
             error.filename = str(path)
@@ -84,6 +92,49 @@ def creating(target: Path) -> Iterator[Path]:
         sync_folder(target.parent)
     finally:
         remove(aside)
+
+
+def check_output(
+    path: Path | None, endings: Sequence[str], option: str = "-o", inputs: Iterable[Path] = ()
+) -> None:
+    """Check, before a command does its work, that it can write its output to a file.
+
+    A link is followed: the file that it names is written. A folder, a device or a pipe is refused, because the file
+    is replaced as a whole.
+
+    Args:
+        path: The file; None: the command writes none.
+        endings: The endings that it may have, in the form ``.csv``. Capital letters count as small ones.
+        option: The option that names the file, for messages; empty for an argument.
+        inputs: Files that the command reads.
+
+    Raises:
+        UserError: The ending is unknown, no file can be written there, or it is one of the inputs.
+
+    Example:
+        >>> check_output(Path("best.xlsx"), (".json", ".csv"))
+        Traceback (most recent call last):
+        ...
+        dh_project.common.errors.UserError: -o best.xlsx: cannot write .xlsx; end it in .json or .csv
+    """
+    if path is None:
+        return
+    named = f"{option} {path}".lstrip()
+    if path.is_dir():
+        raise UserError(f"{named}: this is a folder; name a file")
+    if not path.name.lower().endswith(tuple(endings)):
+        raise UserError(
+            f"{named}: cannot write {path.suffix or 'a file without ending'}; end it in "
+            f"{' or '.join([', '.join(endings[:-1]), endings[-1]] if endings[1:] else endings)}"
+        )
+    if path.exists() and not path.is_file():
+        raise UserError(f"{named}: this is a device or a pipe, which would be replaced; name a regular file")
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        parent = path.parent if target.parent == path.absolute().parent else target.parent
+        raise UserError(f"{named}: there is no folder {parent}; make it first")
+    if any(each.exists() and path.exists() and path.samefile(each) for each in inputs):
+        raise UserError(f"{named}: this file is read by the same command; name another one")
 
 
 def remove(path: Path) -> None:

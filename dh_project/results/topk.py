@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from dh_project.common.errors import UserError
-from dh_project.common.files import write_table, write_whole
+from dh_project.common.files import check_output, write_table, write_whole
 from dh_project.results.reading import Result, read_results, reruns_of
 
 Entries = dict[str, dict[str, Any]]
@@ -62,18 +61,15 @@ def write(source: Path, results: Sequence[Result], target: Path) -> None:
         target: A ``.json``, ``.yaml`` or ``.csv`` file.
 
     Raises:
-        UserError: The file has another ending, or its folder does not exist.
+        UserError: The file has another ending or cannot be written, or it is the results file.
     """
-    if target.suffix not in FORMATS:
-        raise UserError(
-            f"-o {target}: cannot write {target.suffix or 'a file without ending'}; end it in {', '.join(FORMATS)}"
-        )
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"-o {target}: there is no folder {target.parent}; make it first")
+    check_output(target, FORMATS, inputs=[source])
     table = entries(results)
-    if target.suffix == ".csv":
+    if target.suffix.lower() == ".csv":
         write_table(target, list(table.values()))
         return
     for entry, rerun in zip(table.values(), reruns_of(source, results), strict=True):
         entry["rerun"] = rerun
-    write_whole(target, as_yaml(table) if target.suffix != ".json" else json.dumps(table, indent=1) + "\n")
+    write_whole(
+        target, as_yaml(table) if target.suffix.lower() != ".json" else json.dumps(table, indent=1) + "\n"
+    )

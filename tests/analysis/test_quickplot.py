@@ -185,8 +185,8 @@ def test_every_ending_that_the_help_names_is_written(here, ending):
         (["search", "--xy", "elapsed", "lr"], "unknown column 'elapsed' (did you mean 'elapsed_sec'?)"),
         (["search", "old", "--xy", "lr", "units"], "search/results.csv: unknown column 'units'"),
         (["old", "--xy", "empty", "lr"], "unknown column 'empty'"),
-        (["search", "-o", "out.xls"], "-o out.xls: cannot draw .xls; end it in .png, .svg"),
-        (["search", "-o", "out"], "-o out: cannot draw a file without ending"),
+        (["search", "-o", "out.xls"], "-o out.xls: cannot write .xls; end it in .png, .svg"),
+        (["search", "-o", "out"], "-o out: cannot write a file without ending"),
         (["search", "-o", "no/out.png"], "-o no/out.png: there is no folder no"),
     ],
 )

@@ -147,9 +147,8 @@ def _convert(words: Sequence[str]) -> None:
             "python -m dh_project.cgcnn_mp.training.original_checkpoint SEARCH:best weights.pth.tar"
         )
     path = Path(words[1])
-    if not path.name.endswith(".pth.tar"):
-        raise dh.UserError(f"{path}: the original's checkpoints end in .pth.tar; name it so")
     checkpoint = find_checkpoint(words[0])
+    dh.files.check_output(path, (".pth.tar",), option="", inputs=[checkpoint])
     has_its_ties = convert(checkpoint, path)
     print(f"wrote {path}, of {checkpoint}")
     if not has_its_ties:

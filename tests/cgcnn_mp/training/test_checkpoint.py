@@ -181,7 +181,7 @@ def test_the_command_tells_where_the_original_keeps_other_neighbours(data, tmp_p
     [
         (["a"], "give a checkpoint and an output file"),
         (["nowhere", "m.pth.tar"], "there is no checkpoint nowhere"),
-        (["nowhere", "m.pt"], "end in .pth.tar"),
+        (["nowhere", "m.pt"], "nowhere"),
     ],
 )
 def test_a_mistake_of_the_command_is_one_line(words, said, capsys):
