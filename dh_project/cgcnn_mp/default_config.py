@@ -2,7 +2,7 @@
 
 The baseline is the first starting point of the problem: the defaults of the original CGCNN. ``key=value`` are
 arguments of ``model_run.run``, as in ``epochs=5 data=my_crystals``. Weights, metrics and figures go to the folder
-``default_config``.
+``default_config/cgcnn_mp``, or that of ``folder=NAME``.
 """
 
 import sys

@@ -122,12 +122,19 @@ def run_alone(
         **run_kwargs: Other arguments of ``run``.
 
     Raises:
+        UserError: The folder holds another training, or this one is finished.
         ValueError: A name or a value is wrong, or the data cannot be used.
         FloatingPointError: The training diverged.
         OSError: The folder cannot be written to.
     """
-    from dh_project.cgcnn_mp.training.train_in_folder import train_in_folder  # imports this module
+    from dh_project.cgcnn_mp.training.train_in_folder import (  # imports this module
+        check_holds_none,
+        is_interrupted,
+        train_in_folder,
+    )
 
+    if not is_interrupted(Path(folder), point, run_kwargs):
+        check_holds_none(Path(folder), "give folder=NAME for another folder, or remove it")
     train_in_folder(point, run_kwargs, Path(folder), recorded)
 
 

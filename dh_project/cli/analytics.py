@@ -31,7 +31,7 @@ def make_parser() -> Parser:
         description="Print the best trials of a results file (also of old DeepHyper) as YAML.",
         epilog=f"example:\n  {PROGRAM} topk results.csv -k 3 -o best.json",
     )
-    topk.add_argument("path", type=Path, help="results.csv of a search")
+    topk.add_argument("path", type=Path, metavar="PATH", help="a search's folder, or its results.csv")
     topk.group("what to print").add_argument(
         "-k", type=positive_int, default=1, metavar="N", help="number of trials (1)"
     )
@@ -79,11 +79,12 @@ def run_topk(arguments: argparse.Namespace) -> int:
     """Print the best trials, or write them to a file."""
     from dh_project.results.topk import as_yaml, entries, top_results, write
 
-    results = top_results(arguments.path, arguments.k)
+    path = arguments.path / "results.csv" if arguments.path.is_dir() else arguments.path
+    results = top_results(path, arguments.k)
     if arguments.output is None:
         print(as_yaml(entries(results)))
     else:
-        write(arguments.path, results, arguments.output)
+        write(path, results, arguments.output)
     return 0
 
 

@@ -91,8 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"next       python {folder}/default_config.py")
     install = "" if find_spec("pytest") else f"  (first: {sys.executable} -m pip install pytest)"
     print(f"           pytest {folder}{install}")
-    print("           deephyper hps ambs --evaluator process --max-evals 20 \\")
+    print(f"           deephyper hps ambs --evaluator process --max-evals 20 --log-dir search/{made.name} \\")
     print(f"               --problem {made.problem} --run {made.run}")
-    print("           deephyper-analytics topk results.csv")
+    print(f"           deephyper-analytics topk search/{made.name}")
     print(f"           python {folder}/best_config.py")
     return 0

@@ -20,12 +20,14 @@ class NewProblem:
     """A problem that was made.
 
     Attributes:
+        name: Its name in the project.
         folder: Its folder.
         files: The paths of its files, relative to the folder.
         problem: Its name for ``--problem``.
         run: Its name for ``--run``.
     """
 
+    name: str
     folder: Path
     files: Sequence[str]
     problem: str
@@ -75,7 +77,7 @@ def new_problem(project: Project, name: str, template: Template, words: Sequence
     }
     files = render(template.folders, name, facts)
     write_tree(folder, files)
-    return NewProblem(folder, list(files), problem, run)
+    return NewProblem(name, folder, list(files), problem, run)
 
 
 def _flags(script: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Running one point outside a search: reports and records are printed, files go to a folder.
 
 The folder holds the files that the run function writes into ``trial_folder()``, and ``reports.csv`` with a picture.
-If a class or a LightningModule was interrupted, the same command goes on from its checkpoint.
+If a class or a LightningModule was interrupted, the same command goes on from its checkpoint. A finished run is never
+overwritten.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ def run_in_folder(
         recorded: The objective that a search recorded for this point, which is printed beside the new one.
 
     Raises:
-        UserError: The folder cannot be made or written to.
+        UserError: The folder holds a finished run or other files, or cannot be made or written to.
     """
     home = folder.absolute()
     with _writing(home):
-        home.mkdir(exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
+        _check_is_free(folder)
     configuration = {"run": name, "point": dict(point), "run_kwargs": dict(run_kwargs)}
     with _unfinished(home, json.dumps(configuration, default=str)) as was_interrupted:
         # only a Trainable writes checkpoints that are known to belong to this run
@@ -68,6 +70,18 @@ def run_in_folder(
     known = "" if recorded is None else f" (recorded: {recorded})"
     print(f"objective: {objective}{known}")
     print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
+
+
+def _check_is_free(folder: Path) -> None:
+    """Check that a folder holds nothing but the files of a run that did not end.
+
+    Raises:
+        UserError: It holds a finished run or other files.
+    """
+    if any(folder.iterdir()) and not (folder / UNFINISHED).exists():
+        raise UserError(
+            f"{folder} holds a finished run or other files: give folder=NAME for another folder, or remove it"
+        )
 
 
 @contextmanager
@@ -100,7 +114,7 @@ def _unfinished(home: Path, configuration: str) -> Iterator[bool]:
     try:
         yield was_interrupted
     except Exception:  # its checkpoint may be the cause, so the next run starts from the beginning
-        mark.unlink(missing_ok=True)
+        write_whole(mark, "{}")
         raise
     mark.unlink(missing_ok=True)
 

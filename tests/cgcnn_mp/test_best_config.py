@@ -55,15 +55,15 @@ def test_best_config_gives_the_recorded_objective(best_json, capsys):
 def test_best_config_leaves_weights_and_the_training_curve(best_json, tmp_path):
     best_json("mine.json")
     assert run_best(RUN, ["mine.json"]) == 0
-    picture = tmp_path / "work/best_config/training_curve.png"
+    picture = tmp_path / "work/best_config/cgcnn_mp/training_curve.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "work/best_config/best.pt").exists()
+    assert (tmp_path / "work/best_config/cgcnn_mp/best.pt").exists()
 
 
 def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path):
     best_json()
     assert run_best(RUN, []) == 0
-    recorded = json.loads((tmp_path / "work/best_config/config.json").read_text())
+    recorded = json.loads((tmp_path / "work/best_config/cgcnn_mp/config.json").read_text())
     assert recorded["lr"] == POINT["lr"]
     assert recorded["seed"] == 7
 
@@ -82,18 +82,31 @@ def test_best_config_resumes_an_interrupted_training(best_json, capsys, monkeypa
     capsys.readouterr()
     assert run_best(RUN, []) == 0
     said = capsys.readouterr().out
-    assert "goes on from the last epoch in best_config" in said
+    assert "goes on from the last epoch in best_config/cgcnn_mp" in said
     assert "epoch 1" not in said
     assert last_objective(said) == f"objective: {objective} (recorded: {objective})"
 
 
-def test_best_config_with_another_seed_starts_from_the_beginning(best_json, capsys, tmp_path):
+def test_best_config_overwrites_no_training(best_json, capsys, tmp_path):
     best_json()
     assert run_best(RUN, ["epochs=1"]) == 0
-    (tmp_path / "work/best_config/metrics.json").unlink()
-    capsys.readouterr()
-    assert run_best(RUN, ["epochs=1", "seed=8"]) == 0
-    assert "goes on" not in capsys.readouterr().out
+    weights = tmp_path / "work/best_config/cgcnn_mp/best.pt"
+    before = weights.stat().st_mtime_ns
+    for words in (["epochs=1"], ["epochs=1", "seed=8"]):
+        assert run_best(RUN, words) == 2
+        assert "best_config/cgcnn_mp holds a training: give folder=NAME" in capsys.readouterr().err
+    assert weights.stat().st_mtime_ns == before
+    assert run_best(RUN, ["epochs=1", "seed=8", "folder=eight"]) == 0
+
+
+def test_only_the_training_s_own_files_are_listed(best_json, capsys, tmp_path):
+    best_json()
+    (tmp_path / "work/mine").mkdir()
+    (tmp_path / "work/mine/notes.txt").touch()
+    assert run_best(RUN, ["epochs=1", "folder=mine"]) == 0
+    listed = capsys.readouterr().out.splitlines()[-1]
+    assert listed.startswith("files in mine: best.pt, last.pt")
+    assert "notes.txt" not in listed
 
 
 def test_arguments_override_the_recorded_ones(best_json, capsys):
@@ -105,7 +118,7 @@ def test_arguments_override_the_recorded_ones(best_json, capsys):
 def test_the_baseline_is_the_first_starting_point(quick, capsys, tmp_path):
     assert run_baseline(PROBLEM, RUN, words(quick | {"epochs": 1})) == 0
     assert last_objective(capsys.readouterr().out).startswith("objective: -")
-    assert (tmp_path / "work/default_config/training_curve.png").exists()
+    assert (tmp_path / "work/default_config/cgcnn_mp/training_curve.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_path_for_a_template_means_the_same_from_everywhere(home, tmp_path):
 
 def test_a_script_that_is_not_pythons_is_run_as_a_program(home, tmp_path):
     program = tmp_path / "train.sh"
-    program.write_text('#!/bin/sh\necho "MAE: $2"\n')
+    program.write_text('#!/bin/sh\necho "validation MAE: $2"\n')
     program.chmod(0o755)
     assert (
         deephyper("new-problem", "hps", "fresh", "--template", "script", "--with", f"script={program}") == 0

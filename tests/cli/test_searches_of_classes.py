@@ -42,7 +42,9 @@ def test_a_class_without_its_methods_is_one_line_and_nothing_is_made(search, tmp
 def test_a_lightning_module_of_several_ranks_is_refused_before_the_search(search, tmp_path, capsys):
     pytest.importorskip("lightning")
     assert search("lightning_models.Complete", "--ranks-per-trial", "2", "--num-workers", "2") == 2
-    assert "Complete is trained by one process a trial; leave --ranks-per-trial out" in capsys.readouterr().err
+    assert (
+        "Complete is trained by one process a trial; leave --ranks-per-trial out" in capsys.readouterr().err
+    )
     assert not (tmp_path / "search").exists()
 
 

@@ -36,7 +36,7 @@ parser = argparse.ArgumentParser()
 for name in ("--learning-rate", "--momentum"):
     parser.add_argument(name, type=float)
 parser.add_argument("--optim")
-print("MAE", abs(parser.parse_args().learning_rate - 0.1))
+print("validation MAE", abs(parser.parse_args().learning_rate - 0.1))
 END"""
 """A script of the user's own."""
 

@@ -63,12 +63,13 @@ def test_its_data_and_its_space_are_shown(problem, environment):
 def test_it_is_searched_on_processes_and_its_best_run_again(problem, template, environment, tmp_path):
     words = ["--max-evals", "4", "--num-workers", "2", *quick(template)]
     done = environment.run(problem / "jobs/search.sh", *words, cwd=tmp_path)
-    rows = (tmp_path / "search/results.csv").read_text().splitlines()[1:]
+    search = tmp_path / "search" / problem.name
+    rows = (search / "results.csv").read_text().splitlines()[1:]
     assert len(rows) == 4
     assert "4 trials ended, 0 of them failed" in done.stdout
     found, recorded = objectives(done.stdout)
     assert found == pytest.approx(recorded, rel=1e-6)
-    assert json.loads((tmp_path / "search/best.json").read_text())["0"]["objective"] == recorded
+    assert json.loads((search / "best.json").read_text())["0"]["objective"] == recorded
 
 
 @pytest.mark.ray

@@ -61,7 +61,7 @@ def test_the_baseline_is_the_first_starting_point(problem, capsys, tmp_path):
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == ["step 1: 0.25", "step 2: 0.5", "step 3: 0.75"]
     assert "objective: 0.75" in said
-    assert {path.name for path in (tmp_path / "default_config").iterdir()} == {
+    assert {path.name for path in (tmp_path / "default_config/small").iterdir()} == {
         "model.txt",
         "reports.csv",
         "reports.png",
@@ -93,7 +93,7 @@ def test_a_module_can_define_how_its_points_are_run_alone(problem, best, capsys)
         file.write(RUN_ALONE)
     best(epochs=3)
     assert run_best(problem, []) == 0
-    assert "{'x': 0.5} best_config 4.5 {'seed': 3, 'epochs': 3}" in capsys.readouterr().out
+    assert "{'x': 0.5} best_config/small 4.5 {'seed': 3, 'epochs': 3}" in capsys.readouterr().out
 
 
 def test_results_that_name_the_file_of_the_module_elsewhere_are_of_the_same_run(tmp_path, monkeypatch, best):
@@ -109,7 +109,7 @@ def test_results_that_name_the_file_of_the_module_elsewhere_are_of_the_same_run(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "neither best.json nor results.csv here"),
+        ([], "neither best.json nor results.csv here or in search/small"),
         (["nowhere.json"], "nowhere.json: there is no such file"),
         (["a.csv", "b.csv"], "one file of results is enough, and 2 are given"),
     ],
@@ -146,16 +146,19 @@ def test_a_file_in_the_place_of_its_folder_is_one_line(problem, capsys, tmp_path
     (tmp_path / "default_config").touch()
     assert run_baseline(problem, problem, []) == 2
     assert capsys.readouterr().err == (
-        f"error: {tmp_path / 'default_config'} cannot be written: File exists; mend that, or go to another folder\n"
+        f"error: {tmp_path / 'default_config/small'} cannot be written: Not a directory; "
+        "mend that, or go to another folder\n"
     )
 
 
 @pytest.mark.parametrize("name", [".unfinished.json", "reports.csv"])
 def test_a_file_that_cannot_be_written_is_one_line(problem, capsys, tmp_path, name):
-    (tmp_path / "default_config" / name / "a folder in its place").mkdir(parents=True)
+    home = tmp_path / "default_config/small"
+    (home / name / "a folder in its place").mkdir(parents=True)
+    (home / ".unfinished.json").exists() or (home / ".unfinished.json").write_text("{}")
     assert run_baseline(problem, problem, []) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"default_config/{name} cannot be written: Is a directory" in line
+    assert f"default_config/small/{name} cannot be written: Is a directory" in line
 
 
 def test_a_run_function_of_todays_deephyper_gets_its_job(problem, capsys, tmp_path):
@@ -219,9 +222,8 @@ def train(problem, tmp_path, monkeypatch):
 def test_a_killed_class_is_resumed_by_the_same_command(train, tmp_path):
     assert train(killed_above=2) == ["step 1: 1.25"]
     assert train() == ["step 2: 2.25", "step 3: 3.25", "step 4: 4.25"]
-    reports = (tmp_path / "default_config/reports.csv").read_text().split()
+    reports = (tmp_path / "default_config/model/reports.csv").read_text().split()
     assert reports == ["step,objective", "1,1.25", "2,2.25", "3,3.25", "4,4.25"]
-    assert len(train()) == 4  # a finished run starts from the beginning
 
 
 def test_with_other_arguments_it_starts_from_the_beginning(train):
@@ -234,10 +236,38 @@ def test_after_a_failure_it_starts_from_the_beginning(train):
     assert len(train("fails=true")) == 4
 
 
-def test_the_checkpoint_of_an_older_run_is_not_resumed(train):
-    train()
-    assert train("steps=5", killed_above=1) == []
-    assert len(train("steps=5")) == 5
+def test_a_finished_run_is_not_overwritten(problem, tmp_path, capsys):
+    assert run_baseline(problem, problem, []) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "default_config/small").iterdir()}
+    for words in ([], ["epochs=3"]):
+        assert run_baseline(problem, problem, words) == 2
+        assert (
+            "default_config/small holds a finished run or other files: give folder="
+            in capsys.readouterr().err
+        )
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "default_config/small").iterdir()} == before
+    assert run_baseline(problem, problem, ["folder=other"]) == 0
+    assert (tmp_path / "other/model.txt").exists()
+
+
+def test_two_problems_of_a_folder_have_a_folder_each(problem, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(Path(problem).read_text())
+    assert run_baseline(problem, problem, []) == run_baseline(str(other), str(other), []) == 0
+    assert {path.name for path in (tmp_path / "default_config").iterdir()} == {"small", "other"}
+
+
+def test_the_results_of_a_problem_are_found_in_its_folder_and_one_up(tmp_path, monkeypatch, best, capsys):
+    (tmp_path / "demo/net").mkdir(parents=True)
+    (tmp_path / "demo/net/model_run.py").write_text(PROBLEM.format(starting_point=POINT))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "demo/search/net").mkdir(parents=True)
+    best("demo/search/net/best.json", run="demo.net.model_run.run", epochs=3)
+    for folder in (tmp_path / "demo", tmp_path / "demo/net"):
+        monkeypatch.chdir(folder)
+        assert run_best("demo.net.model_run.run", []) == 0
+        assert "objective: 4.5 (recorded: 4.5)" in capsys.readouterr().out
+        assert (folder / "best_config/net/model.txt").exists()
 
 
 SCRIPT = '''\

@@ -14,15 +14,18 @@ from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
 from dh_project.cgcnn_mp.training.configuration import DEFAULTS, point_and_arguments
 from dh_project.cgcnn_mp.training.configuration_files import checked_in, shared_arguments
-from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
+from dh_project.cgcnn_mp.training.saving import BEST, LAST
 from dh_project.cgcnn_mp.training.settings import FREE
 from dh_project.cgcnn_mp.training.train_in_folder import (
     CONFIG,
     Say,
+    check_holds_none,
     is_complete,
     is_interrupted,
     train_in_folder,
 )
+
+ADVICE = "go on with --resume, name another --folder, or give --timestamp"
 
 
 def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
@@ -39,7 +42,7 @@ def start(folder: Path, given: dict[str, Any], say: Say = print) -> None:
     """
     point, arguments = point_and_arguments(given)
     if not is_interrupted(folder, point, arguments):
-        _check_holds_none(folder)
+        check_holds_none(folder, ADVICE)
     train_in_folder(point, arguments, folder=folder, say=say)
 
 
@@ -107,7 +110,7 @@ def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say =
     if is_interrupted(folder, point, arguments):
         train_in_folder(point, arguments, folder=folder, say=say)
         return
-    _check_holds_none(folder)
+    check_holds_none(folder, ADVICE)
     was_there = folder.exists()
     try:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as name:
@@ -120,20 +123,6 @@ def resume_from(checkpoint: str, folder: Path, given: dict[str, Any], say: Say =
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
         raise dh.UserError(str(error).replace(str(copy), checkpoint)) from error
-
-
-def _check_holds_none(folder: Path) -> None:
-    """Check that a folder holds no training.
-
-    Raises:
-        UserError: It holds one, or is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise dh.UserError(f"--folder {folder}: this is a file; name a folder")
-    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
-        raise dh.UserError(
-            f"{folder} holds a training: go on with --resume, name another --folder, or give --timestamp"
-        )
 
 
 def _settings_of(folder: Path, given: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,10 @@ from rich.table import Table
 import dh_project as dh
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 from dh_project.cgcnn_mp.figures.training_figures import (
+    PARITY,
+    RESIDUALS,
+    RESIDUALS_TABLE,
+    ROC,
     TRAINING_CURVE,
     draw_parity,
     draw_residuals_by_element,
@@ -28,12 +32,27 @@ from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.model_run import data_settings, prepare, run
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.configuration import configuration_of
-from dh_project.cgcnn_mp.training.evaluation import METRICS
-from dh_project.cgcnn_mp.training.saving import HISTORY, LAST
+from dh_project.cgcnn_mp.training.evaluation import METRICS, PREDICTIONS
+from dh_project.cgcnn_mp.training.saving import BEST, HISTORY, LAST
 
 CONFIG = "config.json"
 """File with the settings that were given for the training in a folder."""
 LOCK = ".training.lock"
+
+FILES = (
+    BEST,
+    LAST,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    PARITY,
+    RESIDUALS_TABLE,
+    RESIDUALS,
+    ROC,
+    TRAINING_CURVE,
+)
+"""The files of a training, in the order in which they are listed."""
 
 ERROR_WORDS = {
     "val_nll": "validation negative log-likelihood",
@@ -127,7 +146,23 @@ def train_in_folder(
     for line in _metrics_table(home):
         say(line)
     say(f"objective: {objective}" + ("" if recorded is None else f" (recorded: {recorded})"))
-    say(f"files in {home}: {', '.join(sorted(path.name for path in home.iterdir() if path.name[0] != '.'))}")
+    say(f"files in {home}: {', '.join(name for name in FILES if (home / name).is_file())}")
+
+
+def check_holds_none(folder: Path, advice: str) -> None:
+    """Check that a folder holds no training.
+
+    Args:
+        folder: The folder.
+        advice: What to do if it holds one, for the message.
+
+    Raises:
+        UserError: It holds one, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise dh.UserError(f"{folder}: this is a file; name a folder")
+    if own_ranks().is_first and any((folder / name).exists() for name in (LAST, BEST, HISTORY)):
+        raise dh.UserError(f"{folder} holds a training: {advice}")
 
 
 @contextmanager
