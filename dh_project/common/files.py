@@ -201,11 +201,18 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     'epoch,mae\n1,\n2,0.5\n'
     """
     columns = dict.fromkeys(name for row in rows for name in row)
+    return "".join(map(csv_line, [list(columns), *([row.get(name) for name in columns] for row in rows)]))
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    r"""Return cells as a line of a CSV file that ends with a line feed. None leaves a cell empty.
+
+    >>> csv_line([1, None, "a,b", "line\rend"])
+    '1,,"a,b","line\rend"\n'
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # it quotes only the characters of its line end
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def write_whole(path: Path, text: str) -> None:

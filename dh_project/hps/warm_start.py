@@ -8,11 +8,10 @@ its objectives are not used.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -20,8 +19,8 @@ from scipy.spatial import KDTree
 from dh_project.common.errors import UserError
 from dh_project.hps.searchers.cube import Cube
 from dh_project.problem import HpProblem
-from dh_project.problem.space import is_legal
-from dh_project.results.reading import EMPTY, read_outcomes
+from dh_project.problem.texts import MISSING, TextError, value_of_text
+from dh_project.results.reading import Outcome, read_outcomes
 from dh_project.trial.trial import Point, Trial
 
 FEWEST = 5
@@ -46,7 +45,8 @@ def read_source(path: Path, problem: HpProblem) -> Source:
     """Read all rows of a results file in today's or an old format, also those of failed trials.
 
     Raises:
-        UserError: The file is not a results file, or none of its rows lies in the problem's space.
+        UserError: The file is not a results file, a cell cannot be read, or none of its rows lies in the problem's
+            space.
     """
     try:
         outcomes = read_outcomes(path)
@@ -55,10 +55,10 @@ def read_source(path: Path, problem: HpProblem) -> Source:
         hint = f" (did you mean {aside[-1]}, which --fresh moved?)" if aside and not path.exists() else ""
         raise UserError(f"--warm-start {error}{hint}") from None
     results, first = [], ""
-    for cells, objective in outcomes:
+    for outcome in outcomes:
         try:
-            results.append((_point_of(cells, problem), objective))
-        except UserError as error:
+            results.append((_point_of(path, outcome, problem), outcome.objective))
+        except OutsideError as error:
             first = first or str(error)
     if not results:
         raise UserError(
@@ -67,27 +67,33 @@ def read_source(path: Path, problem: HpProblem) -> Source:
     return Source(str(path.resolve()), results, len(outcomes) - len(results))
 
 
-def _point_of(cells: Mapping[str, Any], problem: HpProblem) -> Point:
-    """Return the point of a row's cells, with the types of the problem's choices.
+class OutsideError(Exception):
+    """The point of a row lies outside of the space."""
 
-    A CSV cell does not tell ``1`` from ``"1"``, or None from an empty text.
+
+def _point_of(path: Path, outcome: Outcome, problem: HpProblem) -> Point:
+    """Return the point of a row: as the journal beside the file has it, or read from its texts.
 
     Raises:
-        UserError: The point lies outside of the space.
+        OutsideError: The point lies outside of the space.
+        UserError: A text cannot be read as a value of its hyperparameter.
     """
-    point = {}
+    point: Point = {}
     for name, dimension in problem.space.items():
-        choices = getattr(dimension, "choices", getattr(dimension, "sequence", ()))
-        if isinstance(cells.get(name), float) and not math.isfinite(cells[name]):
-            raise UserError(f"{name}={cells[name]} lies outside the space")
-        if name in cells and is_legal(dimension, cells[name]):
-            point[name] = cells[name]
-        elif name in cells:
-            same = [choice for choice in choices if str(choice) == str(cells[name])]
-            point[name] = same[0] if same else cells[name]
-        elif len(empty := [choice for choice in choices if str(choice) in EMPTY]) == 1:
-            point[name] = empty[0]
-    return problem.checked(point)
+        if outcome.point is not None:
+            if name in outcome.point:
+                point[name] = outcome.point[name]
+            continue
+        try:
+            value = value_of_text(dimension, outcome.texts.get(name, ""))
+        except TextError as error:
+            raise UserError(f"--warm-start {path}, row {outcome.row}, column {name}: {error}") from None
+        if value is not MISSING:
+            point[name] = value
+    try:
+        return problem.checked(point)
+    except UserError as error:
+        raise OutsideError(str(error)) from None
 
 
 def on_one_scale(cube: Cube, known: Sequence[Trial], ended: Sequence[Trial]) -> Sequence[Trial]:

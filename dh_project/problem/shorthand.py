@@ -9,6 +9,8 @@ import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
 
 from dh_project.common.errors import UserError, one_line
+from dh_project.problem.ranges import NormalFloat, UniformFloat
+from dh_project.problem.values import check_integers
 
 
 def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:
@@ -18,7 +20,7 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
     ``(1, 100)``                                 range of integers
     ``(0.1, 1.0)``                               range of floats
     ``(1e-4, 1.0, "log-uniform")``               logarithmic range of integers or floats
-    ``["a", "b"]``                               choice
+    ``["a", "b"]``, ``[[64], [64, 32]]``         choice
     ``[8, 16]``                                  ordered choice
     ``{"mu", "sigma", "lower", "upper"}``        normal distribution, of integers if ``mu`` is one
     ``3``, ``"a"``                               constant
@@ -47,7 +49,7 @@ def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> H
     options = {} if default_value is None else {"default_value": default_value}
     try:
         made = _from_short_form(value, name, options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"hyperparameter {name!r}: {value!r}: {one_line(error)}") from None
     if made is None:
         raise UserError(
@@ -71,14 +73,14 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
         case tuple((low, high)) | tuple((low, high, "uniform" | "log-uniform")):
             log = value[2:] == ("log-uniform",)
             if isinstance(low, int) and isinstance(high, int):
+                check_integers(name, low, high)
                 return cs.UniformIntegerHyperparameter(name, low, high, log=log, **options)
             if isinstance(low, int | float) and isinstance(high, int | float):
-                return cs.UniformFloatHyperparameter(name, float(low), float(high), log=log, **options)
+                return UniformFloat(name, float(low), float(high), log=log, **options)
         case list() if value:
             if all(map(_is_number, value)):
                 return cs.OrdinalHyperparameter(name, value, **options)
-            if all(v is None or isinstance(v, bool | int | float | str) for v in value):
-                return cs.CategoricalHyperparameter(name, value, **options)
+            return cs.CategoricalHyperparameter(name, value, **options)
         case dict() if {"mu", "sigma"} <= set(value):
             return _normal(name, value, options)
         case bool() | int() | float() | str():
@@ -102,7 +104,7 @@ def _normal(name: str, value: dict[str, Any], options: dict[str, Any]) -> Hyperp
     if value["sigma"] <= 0:
         raise ValueError("sigma is not above 0")
     is_integer = isinstance(value["mu"], int)
-    normal = cs.NormalIntegerHyperparameter if is_integer else cs.NormalFloatHyperparameter
+    normal = cs.NormalIntegerHyperparameter if is_integer else NormalFloat
     return normal(name, **value, **options)
 
 

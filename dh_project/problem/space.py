@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 
 import ConfigSpace as cs
 import numpy as np
 from ConfigSpace.hyperparameters import Hyperparameter
-from ConfigSpace.util import deactivate_inactive_hyperparameters
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.problem.ranges import ENCODERS
+from dh_project.problem.rules import Space, active, forbidding, random_points
+from dh_project.problem.serialization import space_of_data
 from dh_project.problem.shorthand import hyperparameter
+from dh_project.problem.values import IllegalValue, check_dimension, legal, places, plain
 
 Point = dict[str, Any]
 
@@ -42,7 +43,7 @@ class HpProblem:
     """
 
     def __init__(self, config_space: cs.ConfigurationSpace | None = None) -> None:
-        self.space = config_space or cs.ConfigurationSpace()
+        self.space = Space() if config_space is None else config_space
         self.starting_points: list[Point] = []
 
     # ---- definition
@@ -67,6 +68,7 @@ class HpProblem:
             UserError: The value has another form, or the name is in use or reserved.
         """
         added = hyperparameter(value, name, default_value)
+        check_dimension(added)
         if added.name in RESERVED:
             raise UserError(f"hyperparameter {added.name!r}: the results use this name; choose another")
         if added.name in self.space:
@@ -136,17 +138,24 @@ class HpProblem:
         for name, dimension in self.space.items():
             if name not in point:
                 continue
-            values[name] = plain(point[name], dimension)
-            if not is_legal(dimension, values[name]):
-                raise UserError(f"{name}={point[name]!r} lies outside the space: {str(dimension).strip()}")
-        try:
-            configuration = deactivate_inactive_hyperparameters(values, self.space)
-            configuration.check_valid_configuration()
-        except (ValueError, KeyError) as error:
-            missing = [name for name in self.space if name not in values]
-            said = f"lacks {', '.join(missing)}" if missing else one_line(error)
-            raise UserError(f"{dict(point)}: {said}") from None
-        return {name: values[name] for name in self.space if name in dict(configuration)}
+            try:
+                values[name] = legal(dimension, point[name])
+            except IllegalValue:
+                said = f"{name}={point[name]!r} lies outside the space: {str(dimension).strip()}"
+                raise UserError(said) from None
+        values = active(self.space, values)
+        if clause := forbidding(self.space, values):
+            raise UserError(f"{values} is forbidden: {clause}")
+        return values
+
+    def check_types(self) -> None:
+        """Check that all values of the space keep their types and digits in a point and in the journal.
+
+        Raises:
+            UserError: A choice or a range of a hyperparameter cannot be kept.
+        """
+        for dimension in self.space.values():
+            check_dimension(dimension)
 
     def check_configuration(self, point: Mapping[str, Any], raise_if_not_valid: bool = True) -> bool:
         """Return whether a point lies in the space.
@@ -167,9 +176,12 @@ class HpProblem:
         return True
 
     def sample(self, seed: int) -> Point:
-        """Return a random point. Equal seeds give equal points."""
-        self.space.seed(seed)
-        return self.checked(dict(self.space.sample_configuration()))
+        """Return a random point. Equal seeds give equal points.
+
+        Raises:
+            UserError: No allowed point was found.
+        """
+        return random_points(self.space, 1, seed)[0]
 
     def vector(self, point: Mapping[str, Any]) -> np.ndarray:
         """Return the point as a row: float64 (hyperparameters,); NaN for an inactive hyperparameter.
@@ -177,25 +189,35 @@ class HpProblem:
         A number is scaled to [0, 1] over its range, or over the logarithm of a logarithmic range. A choice is its
         index.
         """
-        return np.asarray(cs.Configuration(self.space, values=dict(point)).get_array())
+        row = [
+            places(dimension, [point[name]])[0] if name in point else np.nan
+            for name, dimension in self.space.items()
+        ]
+        return np.array(row, dtype=float)
 
     @property
     def default_configuration(self) -> Point:
         """The point with the default of each hyperparameter."""
-        return self.checked(dict(self.space.get_default_configuration()))
+        return self.checked({name: dimension.default_value for name, dimension in self.space.items()})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space and the starting points as JSON data. Equal problems give equal data."""
-        data = {"space": self.space.to_serialized_dict(), "starting_points": self.starting_points}
-        plain_data: dict[str, Any] = json.loads(
-            json.dumps(data)
-        )  # lists in place of tuples, as after reading the JSON text
-        return plain_data
+        """Return the space and the starting points as JSON data. Equal problems give equal data.
+
+        Raises:
+            UserError: A part of the space is not JSON data.
+        """
+        space = self.space.to_serialized_dict(encoders=ENCODERS)
+        try:
+            text = json.dumps({"space": space, "starting_points": self.starting_points}, default=_as_json)
+        except TypeError as error:
+            raise UserError(f"the space cannot be kept in the journal: {one_line(error)}") from None
+        data: dict[str, Any] = json.loads(text)  # lists in place of tuples, as after reading the journal
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HpProblem:
         """Return the problem of data from :meth:`to_json`."""
-        problem = cls(cs.ConfigurationSpace.from_serialized_dict(deepcopy(data["space"])))
+        problem = cls(space_of_data(data["space"]))
         for point in data["starting_points"]:
             problem.add_starting_point(**point)
         return problem
@@ -207,22 +229,12 @@ class HpProblem:
         return text
 
 
-def plain(value: Any, dimension: Hyperparameter) -> Any:
-    """Return a hyperparameter's value with a Python type: an integer if the range has integers."""
+def _as_json(value: Any) -> Any:
+    """Return NumPy's numbers as Python's, for ``json.dumps``.
+
+    Raises:
+        TypeError: The value is not JSON data.
+    """
     if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    if isinstance(dimension, cs.UniformIntegerHyperparameter | cs.NormalIntegerHyperparameter):
-        return int(value) if math.isfinite(value) and value == int(value) else value
-    if isinstance(dimension, cs.UniformFloatHyperparameter | cs.NormalFloatHyperparameter):
-        return float(value)
-    return value
-
-
-def is_legal(dimension: Hyperparameter, value: Any) -> bool:
-    """Return whether a value lies in a hyperparameter's range, also if ConfigSpace fails (1e30 for an integer)."""
-    try:
-        return bool(dimension.legal_value(value))
-    except (TypeError, AttributeError, ValueError, OverflowError):
-        return False
+        return plain(value)
+    raise TypeError(f"a value of type {type(value).__name__}")

@@ -8,14 +8,12 @@ as DeepHyper marks failures, and ``m:reason`` says why.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dh_project.common.files import replacing
+from dh_project.common.files import csv_line, replacing
 from dh_project.trial.trial import Trial
 
 LEAD = (
@@ -111,14 +109,12 @@ class ResultsFile:
             rows = [row_of(trial, self._labels) for trial in ended]
             self._columns = columns
             self._text.clear()
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self._columns), lineterminator="\n")
-        writer.writerows(rows)
-        self._text += text.getvalue().encode(errors="backslashreplace")
+        for row in rows:
+            self._text += csv_line([row.get(name) for name in self._columns]).encode(
+                errors="backslashreplace"
+            )
         self._count = len(ended)
-        header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(self._columns)
         with replacing(self.path) as aside, aside.open("wb") as file:
-            file.write(header.getvalue().encode(errors="backslashreplace"))
+            file.write(csv_line(list(self._columns)).encode(errors="backslashreplace"))
             file.write(self._text)
         self._has_changed = False

@@ -1,4 +1,4 @@
-"""Reading ``results.csv`` in today's format and in that of DeepHyper 0.1 to 0.3, whose columns have no prefix."""
+"""Reading the trials of ``results.csv``, with the types of the journal if it lies beside the file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dh_project.common.errors import UserError, one_line
+from dh_project.common.errors import UserError
+from dh_project.results.csv_file import row_of
 from dh_project.results.history import History
 from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
+from dh_project.results.table import Row, guessed, is_of_today, read_table
 from dh_project.trial.trial import Trial
 
 CONSTANTS = ("seed", "threads")
@@ -37,46 +39,69 @@ class Result:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The point and the objective of a row of a results file.
+
+    Attributes:
+        row: Number of the row as a spreadsheet shows it.
+        point: The point with the types of the journal; None if no journal has it.
+        texts: The texts of the row's cells, by the name of the column without its prefix.
+        objective: The objective; None if the trial failed.
+    """
+
+    row: int
+    point: Mapping[str, Any] | None
+    texts: Mapping[str, str]
+    objective: float | None
+
+
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """Columns of DeepHyper 0.1 to 0.3 that are not hyperparameters."""
-
-EMPTY = ("None", "", "nan")
-"""Choices that look like an empty cell in a CSV file."""
-
-LARGEST = 1e38
-"""Old files have the smallest float32 as the objective of a failed trial; its size is above this limit."""
 
 
 def read_results(path: Path) -> list[Result]:
     """Read the successful rows of a results file, best first.
 
     Args:
-        path: A ``results.csv`` in today's or an old format. If the journal lies beside it, points have its types.
+        path: A ``results.csv`` in today's or an old format. If the journal lies beside it, points and facts are the
+            journal's. Otherwise their types are guessed from the texts.
 
     Raises:
         UserError: The file is not a results file, it is empty, or all its trials failed.
     """
-    rows = read_rows(path)
-    good = [row for row in rows if row["objective"] is not None]
-    if not good:
+    columns, rows = read_table(path)
+    if all(row.objective is None for row in rows):
         raise UserError(
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    trials = _history_beside(path).trials  # a CSV does not tell 1 from "1"; the journal does
-    best_first = sorted(good, key=lambda row: -row["objective"])
-    return [_result(row, trials) for row in best_first]
+    history = _history_beside(path)
+    typed = guessed(columns, rows)
+    found = []
+    for row, cells in zip(rows, typed, strict=True):
+        if row.objective is not None:
+            trial = _trial_of(path, row, history)
+            if trial is not None:
+                cells = row_of(trial, history.labels)
+            found.append(_result(cells, row.objective, None if trial is None else trial.point))
+    return sorted(found, key=lambda result: -result.objective)
 
 
-def read_outcomes(path: Path) -> list[tuple[dict[str, Any], float | None]]:
+def read_outcomes(path: Path) -> list[Outcome]:
     """Return the point and the objective of each row of a results file, in its order.
-
-    A point may contain further columns of an old file. The objective is None if the trial failed.
 
     Raises:
         UserError: The file is not a results file, or it is empty.
     """
-    trials = _history_beside(path).trials
-    return [(_split(row, trials)[0], row["objective"]) for row in read_rows(path)]
+    columns, rows = read_table(path)
+    history = _history_beside(path)
+    prefix = "p:" if is_of_today(columns) else ""
+    outcomes = []
+    for row in rows:
+        trial = _trial_of(path, row, history)
+        texts = {n.removeprefix(prefix): text for n, text in row.cells.items() if n.startswith(prefix)}
+        outcomes.append(Outcome(row.number, trial.point if trial else None, texts, row.objective))
+    return outcomes
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -85,31 +110,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: The file is not a results file, or it is empty.
     """
-    import pandas as pd
-
-    if path.suffix != ".csv":
-        raise UserError(f"{path}: results are read from a .csv file; name the search's results.csv")
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; run a search first, or name its results.csv")
-    try:
-        table = pd.read_csv(
-            path,
-            dtype_backend="numpy_nullable",  # integers stay integers beside empty cells
-            keep_default_na=False,  # a choice may be called "None"
-            na_values=["", "nan"],
-        )
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: not a results file: {one_line(error)}") from None
-    if "objective" not in table.columns:
-        raise UserError(f"{path}: not a results file: it has no column 'objective'")
-    if not len(table):
-        raise UserError(f"{path}: no trial has ended yet; wait for the search, or run it again to go on")
-    numbers = pd.to_numeric(table["objective"], errors="coerce")
-    cells = table.astype(object)
-    rows: list[dict[str, Any]] = cells.where(cells.notna(), None).to_dict(orient="records")
-    for row, number in zip(rows, numbers, strict=True):
-        row["objective"] = float(number) if pd.notna(number) and abs(number) < LARGEST else None
-    return rows
+    columns, rows = read_table(path)
+    typed = guessed(columns, rows)
+    return [{**cells, "objective": row.objective} for row, cells in zip(rows, typed, strict=True)]
 
 
 def _history_beside(results: Path) -> History:
@@ -120,38 +123,30 @@ def _history_beside(results: Path) -> History:
         return History()
 
 
-def _result(row: dict[str, Any], trials: Mapping[int, Trial]) -> Result:
-    point, cells = _split(row, trials)
-    if _is_of_today(row):
-        facts = {name[2:]: value for name, value in cells.items() if name.startswith("m:")}
-        return Result(
-            cells.get("job_id", ""), point, row["objective"], facts.get("timestamp_gather", 0.0), facts
-        )
-    duration = {"duration": cells["duration"]} if "duration" in cells else {}
-    return Result(cells.get("id", ""), point, row["objective"], cells.get("elapsed_sec", 0.0), duration)
+def _trial_of(path: Path, row: Row, history: History) -> Trial | None:
+    """Return the trial of a row; None if the journal beside the file does not have it.
+
+    ``results.csv`` is a view of the journal. Another file counts as one if the objectives agree, too.
+    """
+    number = row.cells.get("job_id", "")
+    trial = history.trials.get(int(number)) if number.isdecimal() else None
+    if trial is None or path.name == SearchPaths(path.parent).results.name:
+        return trial
+    return trial if trial.objective == row.objective else None
 
 
-def _split(row: dict[str, Any], trials: Mapping[int, Trial]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the point of a row in today's or the old format, and all cells that are not empty."""
-    cells = {name: value for name, value in row.items() if value is not None}
-    if _is_of_today(row):
-        point = {name[2:]: value for name, value in cells.items() if name.startswith("p:")}
-        trial = trials.get(cells.get("job_id", -1))
-        if trial is not None and trial.objective == row["objective"] and _reads_as(trial.point, point):
-            return trial.point, cells  # with the types of the journal
-        return point, cells
-    return {name: value for name, value in cells.items() if name not in OLD_COLUMNS}, cells
-
-
-def _is_of_today(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has today's columns, which have prefixes."""
-    return any(name.startswith("p:") for name in row)
-
-
-def _reads_as(point: Mapping[str, Any], cells: Mapping[str, Any]) -> bool:
-    """Return whether a point has the values of a row's cells."""
-    shown = {name: str(value) for name, value in point.items() if str(value) not in EMPTY}
-    return all(text == str(cells.get(name)) for name, text in shown.items())
+def _result(cells: Mapping[str, Any], objective: float, point: Mapping[str, Any] | None) -> Result:
+    """Return the result of a row's cells; ``point`` replaces the hyperparameters among them."""
+    present = {name: value for name, value in cells.items() if value is not None}
+    if is_of_today(list(cells)) or point is not None:
+        facts = {name[2:]: value for name, value in present.items() if name.startswith("m:")}
+        if point is None:
+            point = {name[2:]: value for name, value in present.items() if name.startswith("p:")}
+        elapsed = facts.get("timestamp_gather", 0.0)
+        return Result(present.get("job_id", ""), dict(point), objective, elapsed, facts)
+    point = {name: value for name, value in present.items() if name not in OLD_COLUMNS}
+    duration = {"duration": present["duration"]} if "duration" in present else {}
+    return Result(present.get("id", ""), dict(point), objective, present.get("elapsed_sec", 0.0), duration)
 
 
 def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ def as_problem(problem: Any, name: str = "problem") -> HpProblem:
         name: Name of the object in error messages.
 
     Raises:
-        UserError: The object is not a problem, or it has no hyperparameter.
+        UserError: The object is not a problem, it has no hyperparameter, or its values cannot be kept in a journal.
     """
     if not isinstance(problem, HpProblem):
         space = problem if isinstance(problem, cs.ConfigurationSpace) else getattr(problem, "space", None)
@@ -43,4 +43,9 @@ def as_problem(problem: Any, name: str = "problem") -> HpProblem:
         problem = HpProblem(space)
     if not len(problem):
         raise UserError(f"{name}: it has no hyperparameter; add one with add_dim")
+    try:
+        problem.check_types()
+        problem.sample(0)  # raises if all points are forbidden
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
     return problem

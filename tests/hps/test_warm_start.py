@@ -71,9 +71,9 @@ def test_choices_are_known_by_their_text(tmp_path):
     assert [point["norm"] for point, _ in known.results] == [None, 3, "a"]
 
 
-def test_numbers_beyond_all_measure_are_failures_or_outside(tmp_path, problem):
-    known = source(tmp_path, NEW_FILE + "1e30,relu,0.1,1.0,2,DONE,,\n50,relu,0.1,1e307,3,DONE,,\n", problem)
-    assert (len(known.results), known.results[-1][1], known.passed_over) == (3, None, 1)
+def test_a_huge_hyperparameter_is_outside_and_a_huge_objective_counts(tmp_path, problem):
+    known = source(tmp_path, NEW_FILE + "1e30,relu,0.1,1.0,2,DONE,,\n50,relu,0.1,1e39,3,DONE,,\n", problem)
+    assert (len(known.results), known.results[-1][1], known.passed_over) == (3, 1e39, 1)
 
 
 def test_a_file_that_fresh_put_aside_is_named(tmp_path, problem):

@@ -14,6 +14,8 @@ from ConfigSpace.hyperparameters import Hyperparameter
 from scipy.spatial import KDTree
 
 from dh_project.problem import HpProblem
+from dh_project.problem.rules import random_points
+from dh_project.problem.values import INTEGERS, at, choices_of, places
 from dh_project.trial.trial import Point
 
 INACTIVE = -1.0
@@ -30,7 +32,7 @@ class Cube:
     """Converts between points of a problem and rows.
 
     Args:
-        problem: The problem. Only the random state of its space is changed, by :meth:`sample`.
+        problem: The problem.
 
     Attributes:
         dimensions: The hyperparameters, in the space's order.
@@ -47,20 +49,21 @@ class Cube:
     def __init__(self, problem: HpProblem) -> None:
         self.problem = problem
         self.dimensions = list(problem.space.values())
-        self.choices = np.array([_choices(dimension) for dimension in self.dimensions])
+        self.choices = np.array([len(choices_of(dimension)) for dimension in self.dimensions])
         self._kinds = [_kind(dimension) for dimension in self.dimensions]
         self._decides = np.array([bool(problem.space.children_of[name]) for name in problem.space])
 
     def vectors(self, points: Sequence[Point]) -> np.ndarray:
         """Return the rows of points: float64 (points, hyperparameters)."""
+        return self._rows(points)
+
+    def _rows(self, points: Sequence[Point]) -> np.ndarray:
         rows = np.full((len(points), len(self.dimensions)), INACTIVE)
         for column, dimension in enumerate(self.dimensions):
             active = [index for index, point in enumerate(points) if dimension.name in point]
             if not active:
                 continue
-            kind = object if self.choices[column] else float
-            values = np.fromiter((points[index][dimension.name] for index in active), dtype=kind)
-            rows[active, column] = dimension.to_vector(values)
+            rows[active, column] = places(dimension, [points[index][dimension.name] for index in active])
         return rows
 
     def point(self, vector: np.ndarray) -> Point:
@@ -70,14 +73,14 @@ class Cube:
             UserError: The space forbids the point.
         """
         active = [(d, value) for d, value in zip(self.dimensions, vector, strict=True) if value != INACTIVE]
-        return self.problem.checked({d.name: d.to_value(np.array([value]))[0] for d, value in active})
+        return self.problem.checked({d.name: at(d, np.array([value]))[0] for d, value in active})
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        """Return the rows of ``count`` random points of the space: float64 (count, hyperparameters)."""
-        self.problem.space.seed(seed)
-        drawn = self.problem.space.sample_configuration(max(2, count))[:count]  # a list, for a count of 1 too
-        rows = [configuration.get_array() for configuration in drawn]
-        return np.nan_to_num(np.array(rows), nan=INACTIVE)
+        """Return the rows of random points of the space: float64 (points, hyperparameters).
+
+        There are ``count`` points, or fewer but at least one if most of the space is forbidden.
+        """
+        return self._rows(random_points(self.problem.space, count, seed))
 
     def around(self, parents: np.ndarray, count: int, seed: int) -> np.ndarray:
         """Return rows near parents: some numbers are changed slightly, and some choices are drawn at random.
@@ -109,9 +112,9 @@ class Cube:
         rows = np.where(~fixed & is_number & moves, moved, rows)
         rows = np.where(~fixed & ~is_number & changes, fresh, rows)
         for column, dimension in enumerate(self.dimensions):
-            if isinstance(dimension, cs.UniformIntegerHyperparameter | cs.NormalIntegerHyperparameter):
+            if isinstance(dimension, INTEGERS):
                 active = rows[:, column] != INACTIVE
-                rows[active, column] = dimension.to_vector(dimension.to_value(rows[active, column]))
+                rows[active, column] = places(dimension, at(dimension, rows[active, column]))
         with_nan = np.where(rows == INACTIVE, np.nan, rows).T
         allowed = np.ones(count, dtype=bool)
         for clause in self.problem.space.forbidden_clauses:
@@ -158,18 +161,9 @@ class Cube:
         return row
 
 
-def _choices(dimension: Hyperparameter) -> int:
-    """Return the number of choices; 0 for a number."""
-    if isinstance(dimension, cs.CategoricalHyperparameter):
-        return len(dimension.choices)
-    if isinstance(dimension, cs.OrdinalHyperparameter):
-        return len(dimension.sequence)
-    return 1 if isinstance(dimension, cs.Constant) else 0
-
-
 def _kind(dimension: Hyperparameter) -> str:
     """Return how a hyperparameter is converted to features: constant, choice, order or number."""
-    if _choices(dimension) == 1 or getattr(dimension, "size", 0) == 1:
+    if len(choices_of(dimension)) == 1 or getattr(dimension, "size", 0) == 1:
         return "constant"
     if isinstance(dimension, cs.CategoricalHyperparameter):
         return "choice"
