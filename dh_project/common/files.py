@@ -201,7 +201,8 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     'epoch,mae\n1,\n2,0.5\n'
     """
     columns = dict.fromkeys(name for row in rows for name in row)
-    return "".join(map(csv_line, [list(columns), *([row.get(name) for name in columns] for row in rows)]))
+    lines: list[list[Any]] = [list(columns), *([row.get(name) for name in columns] for row in rows)]
+    return "".join(map(csv_line, lines))
 
 
 def csv_line(cells: Sequence[Any]) -> str:

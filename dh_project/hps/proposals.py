@@ -15,11 +15,12 @@ from concurrent.futures import Future, wait
 from threading import Thread
 from typing import NamedTuple
 
+from dh_project.common.errors import one_line
 from dh_project.hps.searchers.base import Searcher
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.warm_start import on_one_scale
 from dh_project.results.history import History
-from dh_project.trial.trial import Point, Trial
+from dh_project.trial.trial import STAND_IN, Point, Trial
 
 log = logging.getLogger("dh_project")
 
@@ -141,7 +142,7 @@ def make(
     ended: Sequence[Trial],
     pending: Sequence[Trial],
 ) -> list[Proposal]:
-    """Return proposals. If the searcher fails, they are random, so that the search continues.
+    """Return proposals. If the searcher fails, they are random, so that the search continues. The summary says so.
 
     Args:
         searcher: Proposes the points.
@@ -154,8 +155,14 @@ def make(
     try:
         told = [*on_one_scale(searcher.cube, known, ended), *ended] if known else ended
         points, origin = searcher.propose(number, count, told, pending), searcher.name
-    except Exception:
-        log.exception("proposal %d: the searcher failed; using random points", number)
+    except Exception as error:
+        log.warning(
+            "proposal %d: %s failed, so that the point is random: %s",
+            number,
+            searcher.name,
+            one_line(repr(error)),
+            exc_info=not isinstance(error, ValueError),  # a fit that failed needs no traceback
+        )
         points = RandomSearcher(searcher.problem, searcher.seed).propose(number, count, ended, pending)
-        origin = "random"
+        origin = STAND_IN
     return [Proposal(point, origin) for point in points]

@@ -11,7 +11,7 @@ from dh_project.common.console import open_console
 from dh_project.results.failures import in_common
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import SearchResults
-from dh_project.trial.trial import STARTING_POINT, Trial
+from dh_project.trial.trial import STAND_IN, STARTING_POINT, Trial
 
 
 def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
@@ -34,6 +34,12 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
         console.print(f"the same command{larger} continues the search")
     for sentence in in_common(failed, good):
         console.print(f"failures  {sentence}")
+    stand_ins = sum(trial.origin == STAND_IN for trial in results.trials)
+    if stand_ins:
+        console.print(
+            f"searcher  failed for {stand_ins} of {len(results.trials)} points, which are random; "
+            f"{paths.log} says why"
+        )
     best = results.best
     if best is not None:
         console.print(_table(best, _baseline(results)))

@@ -69,7 +69,7 @@ class NormalFloat(cs.NormalFloatHyperparameter):
         _stretch(self, scale, middle if default_value is None else default_value)
 
 
-ENCODERS = {
+ENCODERS: dict[type, Any] = {
     UniformFloat: HYPERPARAMETER_ENCODERS[cs.UniformFloatHyperparameter],
     NormalFloat: HYPERPARAMETER_ENCODERS[cs.NormalFloatHyperparameter],
 }

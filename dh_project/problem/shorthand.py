@@ -10,7 +10,7 @@ from ConfigSpace.hyperparameters import Hyperparameter
 
 from dh_project.common.errors import UserError, one_line
 from dh_project.problem.ranges import NormalFloat, UniformFloat
-from dh_project.problem.values import check_integers
+from dh_project.problem.values import check_choices, check_integers
 
 
 def hyperparameter(value: Any, name: str | None, default_value: Any = None) -> Hyperparameter:
@@ -78,6 +78,7 @@ def _from_short_form(value: Any, name: str, options: dict[str, Any]) -> Hyperpar
             if isinstance(low, int | float) and isinstance(high, int | float):
                 return UniformFloat(name, float(low), float(high), log=log, **options)
         case list() if value:
+            check_choices(name, value)
             if all(map(_is_number, value)):
                 return cs.OrdinalHyperparameter(name, value, **options)
             return cs.CategoricalHyperparameter(name, value, **options)

@@ -59,7 +59,8 @@ def legal(dimension: Hyperparameter, value: Any) -> Any:
         number = int(value) if isinstance(dimension, INTEGERS) else float(value)
     except (ValueError, OverflowError):  # NaN and infinity have no integer, and 10**400 has no float
         raise IllegalValue from None
-    if number != value or not dimension.lower <= number <= dimension.upper:
+    low, high = _bounds(dimension)
+    if number != value or not low <= number <= high:
         raise IllegalValue
     return number
 
@@ -76,7 +77,7 @@ def at(dimension: Hyperparameter, vector: np.ndarray) -> list[Any]:
         return [plain(dimension.value)] * len(vector)
     if choices := choices_of(dimension):
         return [choices[int(index)] for index in np.rint(vector)]
-    values = np.clip(dimension.to_value(vector), dimension.lower, dimension.upper)
+    values = np.clip(dimension.to_value(vector), *_bounds(dimension))
     found: list[Any] = values.tolist()
     return found
 
@@ -90,6 +91,12 @@ def places(dimension: Hyperparameter, values: Sequence[Any]) -> np.ndarray:
     if choices := choices_of(dimension):
         return np.array(_index(choices, values), dtype=float) + isinstance(dimension, cs.Constant)
     return np.clip(dimension.to_vector(np.array(values, dtype=float)), 0.0, 1.0)
+
+
+def _bounds(dimension: Hyperparameter) -> tuple[float, float]:
+    """Return the bounds of a range."""
+    assert isinstance(dimension, INTEGERS | FLOATS)
+    return dimension.lower, dimension.upper
 
 
 def _index(choices: Iterable[Any], values: Iterable[Any]) -> list[int]:
@@ -118,9 +125,7 @@ def check_dimension(dimension: Hyperparameter) -> None:
         UserError: A choice is not JSON data, or the range cannot be represented exactly.
     """
     given = getattr(dimension, "choices", getattr(dimension, "sequence", None))
-    for choice in (dimension.value,) if isinstance(dimension, cs.Constant) else given or ():
-        if problem := _not_json(choice):
-            raise UserError(f"hyperparameter {dimension.name!r}: {problem}")
+    check_choices(dimension.name, (dimension.value,) if isinstance(dimension, cs.Constant) else given or ())
     if isinstance(dimension, INTEGERS):
         check_integers(dimension.name, dimension.lower, dimension.upper)
     elif isinstance(dimension, FLOATS) and type(dimension).__module__.startswith("ConfigSpace"):
@@ -132,6 +137,17 @@ def check_dimension(dimension: Hyperparameter) -> None:
                     f"and {bound:g} may have been another number; write add_dim({dimension.name!r}, "
                     f"(low, high{log})), which is exact"
                 )
+
+
+def check_choices(name: str, choices: Iterable[Any]) -> None:
+    """Check that choices are JSON data.
+
+    Raises:
+        UserError: One is not.
+    """
+    for choice in choices:
+        if reason := _not_json(choice):
+            raise UserError(f"hyperparameter {name!r}: {reason}")
 
 
 def check_integers(name: str, low: int, high: int) -> None:

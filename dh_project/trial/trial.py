@@ -12,6 +12,9 @@ Point = dict[str, Any]
 STARTING_POINT = "starting point"
 """Origin of a trial whose point the problem gave."""
 
+STAND_IN = "random stand-in"
+"""Origin of a trial whose point is random, because the searcher failed."""
+
 
 class State(StrEnum):
     """State of a trial, kept apart from its objective."""

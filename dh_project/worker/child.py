@@ -108,14 +108,27 @@ class Pipe(Connection):
 
 
 def _plain(value: Any) -> Any:
-    """Return a fact as a JSON value: numbers that are not finite become None, other objects become their text."""
-    if isinstance(value, str):
-        return one_line(value)
-    if value is None or isinstance(value, bool | int):
+    """Return a fact as a JSON value: numbers that are not finite become None, other objects become their text.
+
+    An object whose methods fail is named by its type, so that no fact makes a trial fail.
+    """
+    try:
+        return _number_or_text(value)
+    except Exception as error:
+        return one_line(f"{type(value).__name__}, which has no text: {type(error).__name__}")
+
+
+def _number_or_text(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str | bytes | bytearray):
+        return one_line(str(value))
+    if isinstance(value, int):
+        str(value)  # raises if it has too many digits for JSON
+        return int(value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except Exception:
         return one_line(str(value))
     if not math.isfinite(number):
         return None

@@ -8,7 +8,7 @@ from dh_project.hps.proposals import MOST_AHEAD, MOST_AT_ONCE, Proposals
 from dh_project.hps.searchers.base import TOO_NEAR
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.results.history import History
-from dh_project.trial.trial import State, Trial
+from dh_project.trial.trial import STAND_IN, State, Trial
 
 
 class Learning(RandomSearcher):
@@ -103,7 +103,7 @@ def test_a_searcher_that_fails_is_stood_in_for_by_random_points(problem):
     proposals = Proposals(Broken(problem, 1), num_workers=1)
     proposals.tend(0, 1, history())
     (proposal,) = made(proposals)
-    assert proposal.origin == "random"
+    assert proposal.origin == STAND_IN
     assert problem.check_configuration(proposal.point)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import ConfigSpace as cs
 import numpy as np
 
-from dh_project.common.errors import UserError, one_line
+from dh_project.common.errors import UserError
 from dh_project.hps.searchers.base import TOO_NEAR, TRIES, Searcher
 from dh_project.hps.searchers.cube import distances
 from dh_project.hps.searchers.settings import AMBSSettings
@@ -27,8 +27,6 @@ from dh_project.hps.searchers.surrogates import MOST_TOLD, most_telling, surroga
 from dh_project.problem import HpProblem
 from dh_project.trial.trial import Point, Trial
 from dh_project.user_code.importing import without_mpi4py
-
-log = logging.getLogger("dh_project")
 
 PERIOD = 10
 """Number of proposals over which kappa and xi decay before they start again (DeepHyper's own schedule)."""
@@ -76,22 +74,19 @@ class AMBS(Searcher):
     def candidates(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> Iterator[Point]:
-        """Yield the points that a new CBO ranks highest; random points if there are few trials."""
+        """Yield the points that a new CBO ranks highest; random points if there are few trials.
+
+        Raises:
+            ValueError: The fit of the model failed. The search then takes random points.
+        """
         has_model = len(ended) >= self.settings.n_initial_points and any(
             trial.objective is not None for trial in ended
         )
         if has_model and self._surrogate != "DUMMY" and self._names:
-            try:
-                rows = self._ranked(number, count, ended, pending)
-            except ValueError as error:  # also LinAlgError: one failed fit must not end a long search
-                log.warning(
-                    "proposal %d is a random point, because the model failed: %s", number, one_line(error)
-                )
-            else:
-                for row in rows:
-                    with suppress(UserError):  # the space forbids it
-                        yield self.cube.point(row)
-                return
+            for row in self._ranked(number, count, ended, pending):
+                with suppress(UserError):  # the space forbids it
+                    yield self.cube.point(row)
+            return
         for attempt in range(TRIES):
             for proposal in range(number, number + count):
                 yield self.problem.sample(self.seed_of(proposal, attempt))

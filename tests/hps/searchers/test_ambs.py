@@ -5,6 +5,7 @@ import pytest
 
 from dh_project import HpProblem
 from dh_project.common.errors import UserError
+from dh_project.hps.proposals import make
 from dh_project.hps.searchers.ambs import AMBS, ANYWHERE, NEARBY, PARENTS
 from dh_project.hps.searchers.base import TOO_NEAR
 from dh_project.hps.searchers.cube import distances
@@ -18,7 +19,7 @@ from dh_project.testing.searcher import (
     mixed_problem,
     running,
 )
-from dh_project.trial.trial import State, Trial
+from dh_project.trial.trial import STAND_IN, State, Trial
 
 
 class TestAMBS(SearcherContract):
@@ -139,14 +140,15 @@ def test_each_of_ten_proposals_explores_by_another_kappa():
     assert max(seen) == 1.96
 
 
-def test_a_model_that_fails_gives_random_points_and_a_warning(monkeypatch, caplog):
+def test_a_model_that_fails_gives_random_points_that_say_so_and_a_warning(monkeypatch, caplog):
     def fail(*arguments):
         raise ValueError("not positive definite")
 
     monkeypatch.setattr("dh_project.hps.searchers.ambs.surrogate", fail)
     problem = mixed_problem()
-    points = AMBS(problem, 1, AMBSSettings()).propose(3, 2, history(problem, 20), [])
-    assert points == RandomSearcher(problem, 1).propose(3, 2, [], [])
+    proposals = make(AMBS(problem, 1, AMBSSettings()), 3, 2, [], history(problem, 20), [])
+    assert [each.point for each in proposals] == RandomSearcher(problem, 1).propose(3, 2, [], [])
+    assert {each.origin for each in proposals} == {STAND_IN}
     assert "not positive definite" in caplog.text
 
 
