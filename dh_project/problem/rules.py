@@ -134,11 +134,8 @@ def _allowed(space: cs.ConfigurationSpace, rows: np.ndarray) -> np.ndarray:
 def _holds(condition: Any, rows: np.ndarray) -> np.ndarray:
     """Return for which columns of ``rows`` a condition holds: bool (points,)."""
     if isinstance(condition, Conjunction):
-        every = np.array([_holds(part, rows) for part in condition.components])
-        mask: np.ndarray = (
-            every.all(axis=0) if isinstance(condition, cs.AndConjunction) else every.any(axis=0)
-        )
-        return mask
+        join = np.logical_and if isinstance(condition, cs.AndConjunction) else np.logical_or
+        return np.array(join.reduce([_holds(part, rows) for part in condition.components]))
     is_active = ~np.isnan(rows[condition.parent_vector_id])
     both: np.ndarray = condition.satisfied_by_vector_array(rows) & is_active
     return both

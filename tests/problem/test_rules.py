@@ -135,5 +135,5 @@ def test_a_forbidden_point_is_refused_by_its_clause():
 def test_a_forbidden_default_is_refused_with_the_way_out():
     problem = HpProblem()
     number = problem.add_dim("n", (0, 9))
-    with pytest.raises(UserError, match="the default point .* is forbidden .* give another default_value"):
+    with pytest.raises(UserError, match=r"the default point .* is forbidden .* give another default_value"):
         problem.add_forbidden_clause(cs.ForbiddenGreaterThanClause(number, 0))

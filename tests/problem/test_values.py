@@ -47,11 +47,11 @@ def problem_of(dimension) -> HpProblem:
     ],
 )
 def test_a_choice_that_the_journal_would_change_is_refused_in_one_line(choices):
-    for add in (
-        lambda: HpProblem().add_dim("h", choices),
-        lambda: problem_of(cs.CategoricalHyperparameter("h", choices)),
-        lambda: as_problem(cs.ConfigurationSpace({"h": cs.CategoricalHyperparameter("h", choices)})),
-    ):
+    ways = [lambda: HpProblem().add_dim("h", choices)]
+    if choices[0] == choices[0]:  # ConfigSpace refuses NaN itself
+        made = cs.CategoricalHyperparameter("h", choices)
+        ways += [lambda: problem_of(made), lambda: as_problem(cs.ConfigurationSpace({"h": made}))]
+    for add in ways:
         with pytest.raises(UserError, match=r"hyperparameter 'h': .*write") as caught:
             add()
         assert "\n" not in str(caught.value)
@@ -96,8 +96,9 @@ def test_a_range_of_floats_has_exactly_its_bounds_or_is_refused_in_one_line(boun
     problem = HpProblem()
     try:
         problem.add_dim("x", (low, high, "log-uniform" if is_log else "uniform"))
-    except UserError as error:
-        assert low == high or not math.isfinite(high - low) or (is_log and low <= 0), str(error)
+    except UserError:
+        if low < high and math.isfinite(high - low) and not (is_log and low <= 0):
+            raise
         return
     problem.add_starting_point(x=low)
     problem.add_starting_point(x=high)
@@ -115,9 +116,10 @@ def test_a_range_of_integers_has_exactly_its_bounds_or_is_refused_in_one_line(bo
     problem = HpProblem()
     try:
         problem.add_dim("n", (low, high, "log-uniform" if is_log else "uniform"))
-    except UserError as error:
+    except UserError:
         is_wide = max(abs(low), abs(high), high - low) > 2**53
-        assert low == high or is_wide or (is_log and low <= 0), str(error)
+        if low < high and not is_wide and not (is_log and low <= 0):
+            raise
         return
     for number in (low, high):
         assert problem.checked({"n": number}) == {"n": number}
@@ -128,7 +130,7 @@ def test_a_range_of_integers_has_exactly_its_bounds_or_is_refused_in_one_line(bo
 
 @pytest.mark.parametrize("value", [(0.0, math.inf), (math.nan, 1.0), (-1e308, 1e308)])
 def test_a_range_that_is_not_finite_is_refused(value):
-    with pytest.raises(UserError, match="'h'.* is not finite"):
+    with pytest.raises(UserError, match=r"'h'.* is not finite"):
         HpProblem().add_dim("h", value)
 
 
