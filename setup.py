@@ -75,7 +75,7 @@ setup(
         "pydantic>=2.10",
         "pymatgen",
         "pyyaml",
-        "ray>=2.50",
+        "ray>=2.59",  # whose clusters ask clients for a token
         "rich",
         "safetensors",
         "scikit-learn",

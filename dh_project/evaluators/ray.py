@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import sys
 import time
 from collections import deque
@@ -14,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from dh_project.common.cores import available_cores
-from dh_project.common.errors import UserError, one_line
+from dh_project.common.errors import UserError
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, event_of, lost
 from dh_project.evaluators.placement import (
     Capacity,
@@ -23,14 +20,13 @@ from dh_project.evaluators.placement import (
     in_words,
     processes_on_node,
 )
+from dh_project.evaluators.ray_cluster import OwnCluster, connect, knock
 from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import visible_gpus
 from dh_project.trial.trial import State
 from dh_project.worker.worker_process import WorkerProcess
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 KNOCK_SECONDS = 5.0
 """Seconds between two checks whether the cluster's head answers."""
@@ -95,11 +91,11 @@ class RayEvaluator(Evaluator):
         import ray
 
         self._ray, self._context = ray, context
-        _connect(ray, settings)
+        self._own = _connect(ray, settings)
         try:
             self.num_workers, self._cores, share = _place(ray, settings)
         except UserError:
-            ray.shutdown()
+            self._disconnect()
             raise
         self._actor_class = ray.remote(WorkerActor).options(
             num_cpus=self._cores,
@@ -174,7 +170,13 @@ class RayEvaluator(Evaluator):
         self._ray.wait(closing, num_returns=len(closing), timeout=10)
         for actor in [*actors, *self._coming.values()]:
             self._ray.kill(actor)
-        self._ray.shutdown()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._own is not None:
+            self._own.close()
+        else:
+            self._ray.shutdown()
 
     def _is_head_there(self) -> bool:
         """Connect to the cluster's head from time to time; return whether it has answered lately."""
@@ -182,7 +184,7 @@ class RayEvaluator(Evaluator):
         if now - self._knocked_at >= KNOCK_SECONDS:
             self._knocked_at = now
             with suppress(OSError):
-                _knock(self._head, timeout=2.0)
+                knock(self._head, timeout=2.0)
                 self._head_seen_at = now
         return now - self._head_seen_at < GONE_SECONDS
 
@@ -247,8 +249,8 @@ def _lost_with_actor(assignment: Assignment, error: Exception) -> Ended:
     return lost(assignment, "ray", f"its Ray actor died: {why}")
 
 
-def _connect(ray: Any, settings: EvaluatorSettings) -> None:
-    """Connect to the cluster at the address, or start one on this machine.
+def _connect(ray: Any, settings: EvaluatorSettings) -> OwnCluster | None:
+    """Connect to the cluster at the address, or start one on this machine and return it.
 
     Raises:
         UserError: The cluster cannot be reached, or this process is connected to one already.
@@ -258,59 +260,12 @@ def _connect(ray: Any, settings: EvaluatorSettings) -> None:
             "--evaluator ray: this program is already connected to a Ray cluster; call ray.shutdown() first, or use "
             "--evaluator process"
         )
-    options: dict[str, Any] = {
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-        "include_dashboard": False,
-    }
-    if not settings.ray_address:
-        gpus = visible_gpus() if settings.shape.gpus != 0 else []
-        cores = max(available_cores(), (settings.num_processes or 1) * (settings.shape.cores or 1))
-        ray.init(address="local", num_cpus=cores, num_gpus=len(gpus), **options)
-        return
-    if settings.ray_password is not None:
-        options["_redis_password"] = settings.ray_password
-    del options["include_dashboard"]
-    try:
-        _knock(settings.ray_address)
-        ray.init(address=_head_that_knows_us(ray, settings.ray_address), **options)
-    except Exception as error:  # Ray raises many kinds of errors
-        ray.shutdown()  # it may be partly connected
-        if "Version mismatch" in str(error):
-            raise UserError(
-                f"--ray-address {settings.ray_address}: {one_line(error)[:300]}; use one environment for both"
-            ) from None
-        raise UserError(
-            f"--ray-address {settings.ray_address}: no Ray cluster can be reached there "
-            f"({one_line(error)[:200]}); start one with: ray start --head"
-        ) from None
-
-
-def _head_that_knows_us(ray: Any, address: str) -> str:
-    """Return the address of a cluster's head, and make Ray send its token if the head asks for one.
-
-    ``ray start`` requires the token if ``~/.ray/auth_token`` exists, but ``ray.init`` sends it only on request. A
-    head that does not require a token refuses actors of a process that sends one. Ray's own commands test the head
-    in the same way.
-    """
-    from ray._private.services import canonicalize_bootstrap_address_or_die
-    from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
-
-    head: str = canonicalize_bootstrap_address_or_die(address)
-    if "RAY_AUTH_MODE" not in os.environ:
-        try:
-            GcsClient(address=head)
-        except ray.exceptions.AuthenticationError:
-            os.environ["RAY_AUTH_MODE"] = "token"
-            Config.initialize("")
-    return head
-
-
-def _knock(address: str, timeout: float = 10.0) -> None:
-    """Open and close a connection to ``host:port``, because Ray waits for minutes if nothing listens there."""
-    host, _, port = address.rpartition("/")[2].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=timeout).close()
+    if settings.ray_address:
+        connect(ray, settings.ray_address, settings.ray_password)
+        return None
+    gpus = visible_gpus() if settings.shape.gpus != 0 else []
+    cores = max(available_cores(), (settings.num_processes or 1) * (settings.shape.cores or 1))
+    return OwnCluster(ray, cores, len(gpus))
 
 
 def _place(ray: Any, settings: EvaluatorSettings) -> tuple[int, int, float]:

@@ -37,6 +37,7 @@ from dh_project.user_code.problems import as_problem, load_problem
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.run_function import RunFunction
 from dh_project.user_code.trainables.base import Trainable
+from dh_project.worker.remains import end_remains
 
 SEED = 42
 
@@ -221,7 +222,9 @@ def _run_session(
             str(Path.cwd()),
             [path for path in sys.path if path],
             scratch=scratch,
+            folder=str(paths.folder.absolute()),
         )
+        end_remains(context.folder)
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
         if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:

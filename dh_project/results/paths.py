@@ -52,6 +52,11 @@ class SearchPaths:
         """The folder with the folders of all trials."""
         return self.folder / "trials"
 
+    @property
+    def workers(self) -> Path:
+        """The folder with a note of each worker that runs, which is gone when all have ended."""
+        return self.folder / ".workers"
+
     def trial(self, trial: int, attempt: int) -> Path:
         """The folder of one attempt of a trial."""
         return self.trials / f"{trial:04d}" / f"attempt-{attempt}"

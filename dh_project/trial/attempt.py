@@ -20,6 +20,8 @@ class RunContext:
         search_path: Folders of the driver's ``sys.path``.
         preload: Whether the worker imports the run function before it forks trials.
         scratch: Absolute path of node-local storage for files that trials write. Empty if there is none.
+        folder: Absolute path of the search's folder, in which workers note what identifies their processes. Empty if
+            they are not to.
 
     Example:
         >>> import sys
@@ -34,6 +36,7 @@ class RunContext:
     search_path: list[str] = field(default_factory=list)
     preload: bool = True
     scratch: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)

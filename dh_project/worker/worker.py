@@ -3,8 +3,8 @@
 All evaluators run trials here, so that one place handles all the ways in which a trial can die. The worker imports
 the run function once and forks a child for each trial, which costs milliseconds. It reads commands as JSON lines
 from its standard input and writes events as JSON lines to its standard output. If the input ends, the driver is
-gone: the worker kills its trial and exits, even during the import. The child leads a process group of its own,
-writes to ``log.txt`` in the attempt's folder, and uses two pipes: one for its messages (reports, facts, the
+gone: the worker kills its trial and exits, even during the import (``guard``). The child leads a process group of
+its own, writes to ``log.txt`` in the attempt's folder, and uses two pipes: one for its messages (reports, facts, the
 result), one for the answers.
 
     commands   {"do": "run", "trial": 3, "attempt": 1, "point": {…}, "folder": "…", …}
@@ -16,16 +16,17 @@ result), one for the answers.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
@@ -38,15 +39,17 @@ from dh_project.trial.scratch import VARIABLE
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import load_run
 from dh_project.worker.attempt_result import without_objective
-from dh_project.worker.guard import ending_with_the_driver
-from dh_project.worker.processes import kill_descendants
+from dh_project.worker.guard import Guarded, begin
+from dh_project.worker.processes import MARK, kill_descendants
+from dh_project.worker.remains import end_remains, remove_note, write_note
 from dh_project.worker.scratch import Scratch
 from dh_project.worker.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
 """Longest wait in seconds, because ``select`` does not accept arbitrarily large numbers."""
 
-PR_SET_CHILD_SUBREAPER = 36
+DRIVER_SECONDS = 1.0
+"""Seconds in which the driver of a killed guard shows that it is dead too."""
 
 CLOSED = -1
 
@@ -61,22 +64,27 @@ class Worker:
         context: What all trials share.
         commands: File descriptor to read commands from.
         events: File descriptor to write events to.
+        guarded: The guard of this worker.
     """
 
-    def __init__(self, context: RunContext, commands: int, events: int) -> None:
+    def __init__(self, context: RunContext, commands: int, events: int, guarded: Guarded) -> None:
         self.context = context
-        self.commands, self.events = commands, events
+        self.commands, self.events, self.guarded = commands, events, guarded
         self.process: TrialProcess | None = None
         self.run: Callable[..., Any] | None = None
         self.scratch = Scratch(context.scratch)
         self._lines = Lines()
+        self._is_noted = False
 
     def serve(self) -> None:
         """Run trials until the driver closes the input."""
+        end_remains(self.context.folder)
         os.register_at_fork(after_in_child=self._close_events)
         self._preload()
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.commands, selectors.EVENT_READ)
+        self.selector.register(self.guarded.alive, selectors.EVENT_READ)
+        self.guarded.import_has_ended()
         wake, waker = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(waker, False)
@@ -90,6 +98,9 @@ class Worker:
             for key, _ in ready:
                 if key.fd == wake:
                     os.read(wake, 4096)
+                elif key.fd == self.guarded.alive:
+                    self._leave_without_guard()
+                    return
                 elif key.fd == self.commands and not self._read_commands():
                     self._leave()
                     return
@@ -104,6 +115,18 @@ class Worker:
         kill_descendants()
         _reap(None)  # in a container, there may be no init process that does
 
+    def _leave_without_guard(self) -> None:
+        """End everything after the guard was killed. If the driver lives, this is the death of a worker to it."""
+        if self.process is not None:
+            self.process.abandon()
+        ended = select.poll()
+        ended.register(self.commands, 0)
+        if ended.poll(1000 * DRIVER_SECONDS):
+            self._leave()
+        kill_descendants()
+        remove_note(self.context.folder, os.environ[MARK])
+        end_remains(self.context.folder)
+
     def _close_events(self) -> None:
         """Close the events in a child, so that the driver notices the worker's end while the child lives."""
         if self.events != CLOSED:  # otherwise this is a child of a child
@@ -115,15 +138,16 @@ class Worker:
         if not self.context.preload:
             return
         try:
-            with ending_with_the_driver(self.commands):
-                self.run = load_run(self.context.run)
+            self.run = load_run(self.context.run)
         except (Exception, SystemExit):
             return
         if not _can_fork():
-            context = replace(self.context, preload=False)
-            for descriptor in (self.commands, self.events):
-                os.set_inheritable(descriptor, True)
-            os.execv(sys.executable, command(context, self.commands, self.events))
+            guarded = self.guarded
+            kept = (self.commands, self.events, guarded.alive, guarded.serving)
+            with sent(replace(self.context, preload=False)) as file:
+                for descriptor in (file, *kept):
+                    os.set_inheritable(descriptor, True)
+                os.execv(sys.executable, command(file, *kept, guarded.adopter))
         gc.collect()
         gc.freeze()
 
@@ -148,6 +172,9 @@ class Worker:
             self.process.kill(State(order["state"]), order["reason"], patience)
 
     def _start(self, assignment: Assignment) -> None:
+        if not self._is_noted:
+            write_note(self.context.folder, self.context.scratch, self.guarded.adopter)
+            self._is_noted = True
         try:
             self.process = TrialProcess(self.context, self.scratch.begin(assignment), self.run)
         except OSError as error:
@@ -233,33 +260,52 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing: the signal only wakes the selector."""
 
 
-def command(context: RunContext, commands: int | None = None, events: int | None = None) -> list[str]:
-    """Return the command line of a worker; without descriptors it uses standard input and output."""
+@contextmanager
+def sent(context: RunContext) -> Iterator[int]:
+    """Yield a file descriptor from which a worker reads its context.
+
+    A command line would show run-kwargs, which may hold a password, to all users of the machine.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(asdict(context)).encode())
+        file.flush()
+        yield file.fileno()
+
+
+def command(context: int, *known: int) -> list[str]:
+    """Return the command line of a worker.
+
+    Args:
+        context: File descriptor from which the worker reads its context.
+        *known: Descriptors of the commands, the events and the guard, and its adopter, if the worker starts itself
+            again. Otherwise it uses standard input and output, and gets a guard.
+    """
     package_home = str(Path(__file__).parents[2])
-    words = [sys.executable, "-P", "-c", START, package_home, json.dumps(asdict(context))]
-    return words if commands is None else [*words, str(commands), str(events)]
+    return [sys.executable, "-P", "-c", START, package_home, str(context), *map(str, known)]
 
 
 def main() -> None:
     """Serve as a worker on standard input and output."""
-    context = RunContext(**json.loads(sys.argv[2]))
+    with open(int(sys.argv[2]), "rb") as file:  # noqa: PTH123 (a descriptor)
+        file.seek(0)
+        context = RunContext(**json.load(file))
+    for number in (signal.SIGINT, signal.SIGTERM):  # the driver handles these
+        signal.signal(number, signal.SIG_IGN)
     if len(sys.argv) > 3:
-        commands, events = map(int, sys.argv[3:])
-        for descriptor in (commands, events):
+        commands, events, alive, serving, adopter = map(int, sys.argv[3:])
+        guarded = Guarded(alive, serving, adopter)
+        for descriptor in (commands, events, alive, serving):
             os.set_inheritable(descriptor, False)
     else:  # move them from 0 and 1, because imported code may read and print
         commands, events = os.dup(0), os.dup(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
+        guarded = begin(context.folder, commands)
     if context.scratch:
         os.environ[VARIABLE] = context.scratch
     for folder in context.search_path:
         if folder not in sys.path:
             sys.path.append(folder)
     os.chdir(context.directory)
-    if sys.platform == "linux":  # adopt grandchildren whose parent died, to kill them later
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    for number in (signal.SIGINT, signal.SIGTERM):  # the driver handles these
-        signal.signal(number, signal.SIG_IGN)
-    Worker(context, commands, events).serve()
+    Worker(context, commands, events, guarded).serve()
     os._exit(0)  # imported code must not delay the exit

@@ -15,13 +15,17 @@ from uuid import uuid4
 from dh_project.common.json_lines import Lines
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.worker.processes import MARK, kill_marked
+from dh_project.worker.remains import end_remains
 from dh_project.worker.trial_process import GRACE_SECONDS
-from dh_project.worker.worker import command
+from dh_project.worker.worker import command, sent
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 LEAVING_SECONDS = 2 * GRACE_SECONDS
 """Seconds that workers may take to exit before they are killed."""
+
+LAST_SECONDS = 1.0
+"""Seconds that a worker without output may take to exit before it is killed."""
 
 
 class WorkerProcess:
@@ -36,6 +40,7 @@ class WorkerProcess:
         name: Host and process id.
         events: Stream of the worker's events.
         mark: Random id in the environment of the worker and its descendants, used to find processes that outlive it.
+        search: Folder of the search.
 
     Raises:
         OSError: If the system cannot start a process.
@@ -51,15 +56,17 @@ class WorkerProcess:
     def __init__(
         self, context: RunContext, threads: int, environment: Mapping[str, str] | None = None
     ) -> None:
-        self.mark = uuid4().hex
+        self.mark, self.search = uuid4().hex, context.folder
         limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
-        self._process = subprocess.Popen(
-            command(context),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **limits, **(environment or {}), MARK: self.mark},
-            start_new_session=True,  # so that Ctrl-C in the terminal only reaches the driver
-        )
+        with sent(context) as file:
+            self._process = subprocess.Popen(
+                command(file),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[file],
+                env={**os.environ, **limits, **(environment or {}), MARK: self.mark},
+                start_new_session=True,  # so that Ctrl-C in the terminal only reaches the driver
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._commands: IO[bytes] = self._process.stdin
@@ -87,7 +94,7 @@ class WorkerProcess:
 
     def why_it_died(self) -> str:
         """Return in words how the worker ended, and kill the processes that it left behind."""
-        close_workers([self], patience=0.0)  # without its output a living worker is of no use
+        close_workers([self], patience=LAST_SECONDS)  # without its output a living worker is of no use
         return f"its worker {self.name} ended with status {self._process.returncode}"
 
     def dismiss(self) -> None:
@@ -122,3 +129,5 @@ def close_workers(workers: Collection[WorkerProcess], patience: float = LEAVING_
     for worker in workers:
         worker.join(limit)
     kill_marked({worker.mark for worker in workers})
+    for search in {worker.search for worker in workers}:
+        end_remains(search)

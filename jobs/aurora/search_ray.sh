@@ -39,25 +39,28 @@ own=$(getent ahostsv4 "$(hostname -s).hsn.cm.aurora.alcf.anl.gov" | head -n 1 | 
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats --num-cpus=102 --num-gpus=12)
-folder=/tmp/ray-${PBS_JOBID%%.*}  # short, because the paths of sockets in it must be short
 hosts=$(awk '!seen[$0]++' "$PBS_NODEFILE" | tail -n +2 | paste -sd, -)
 RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that no other user can use the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+folder=$(mktemp -d /tmp/ray-XXXXXXXX) || exit 1  # private, and short because the paths of sockets in it must be short
 cluster=()
-trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
+trap 'kill "${cluster[@]}" 2> /dev/null; rm -rf "$folder"' EXIT
 
-ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
+ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder/ray" \
     --include-dashboard=false "${ray_options[@]}" --block &
 cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
     # shellcheck disable=SC2016  # the shell of each node expands these
     join='own=$(getent ahostsv4 "$(hostname -s).hsn.cm.aurora.alcf.anl.gov" | head -n 1 | cut -d" " -f1)
+        folder=$1; shift
+        [ -O "$folder" ] || mkdir -m 700 "$folder" || exit 0
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"
+        rm -rf "$folder"
         exit 0'  # otherwise a launcher would end all nodes if one fails
     mpiexec -n $(( nodes - 1 )) --ppn 1 --hosts "$hosts" --cpu-bind none \
-        bash -c "$join" "$address" "${ray_options[@]}" &
+        bash -c "$join" "$address" "$folder" "${ray_options[@]}" &
     cluster+=($!)
 fi
 python -m dh_project.hpc.batch_jobs.ray_nodes "$address" "$nodes" 300 || exit

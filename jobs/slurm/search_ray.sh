@@ -29,25 +29,28 @@ own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "
 port=6379
 address=${own:?this node has no address on the fast network}:$port
 ray_options=(--disable-usage-stats)
-folder=/tmp/ray-$SLURM_JOB_ID  # short, because the paths of sockets in it must be short
 this_host=$SLURMD_NODENAME
 RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d " \n")  # so that no other user can use the cluster
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
+folder=$(mktemp -d /tmp/ray-XXXXXXXX) || exit 1  # private, and short because the paths of sockets in it must be short
 cluster=()
-trap 'kill "${cluster[@]}" 2> /dev/null' EXIT
+trap 'kill "${cluster[@]}" 2> /dev/null; rm -rf "$folder"' EXIT
 
-ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder" \
+ray start --head --node-ip-address="$own" --port="$port" --temp-dir="$folder/ray" \
     --include-dashboard=false "${ray_options[@]}" --block &
 cluster+=($!)
 if [ "$nodes" -gt 1 ]; then
     # shellcheck disable=SC2016  # the shell of each node expands these
     join='own=$(getent ahostsv4 "$(hostname)" | head -n 1 | cut -d" " -f1); case $own in "" | 127.*) own=$(hostname -I | cut -d" " -f1) ;; esac; own=${own:-127.0.0.1}
+        folder=$1; shift
+        [ -O "$folder" ] || mkdir -m 700 "$folder" || exit 0
         ray start --address="$0" --node-ip-address="$own" "$@" --block & ray=$!
         trap "kill $ray; wait $ray" TERM
         wait "$ray"
+        rm -rf "$folder"
         exit 0'  # otherwise a launcher would end all nodes if one fails
     srun -N $(( nodes - 1 )) -n $(( nodes - 1 )) --ntasks-per-node=1 -x "$this_host" --kill-on-bad-exit=0 --no-kill \
-        bash -c "$join" "$address" "${ray_options[@]}" &
+        bash -c "$join" "$address" "$folder" "${ray_options[@]}" &
     cluster+=($!)
 fi
 python -m dh_project.hpc.batch_jobs.ray_nodes "$address" "$nodes" 300 || exit

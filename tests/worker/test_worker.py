@@ -63,7 +63,15 @@ def read_when_there(path):
 
 
 def pid_of(worker):
+    """Return the process id of a worker's guard."""
     return int(worker.name.split(":")[1])
+
+
+def trial_of(guard):
+    """Return the only child of a guard's worker."""
+    (worker,) = psutil.Process(guard).children()
+    (trial,) = worker.children()
+    return trial
 
 
 def test_a_returned_number_is_the_objective_and_the_end_has_the_facts(serve):
@@ -294,7 +302,7 @@ def test_no_trial_outlives_a_driver_that_is_gone(samples, tmp_path):
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
         worker = int(driver.stdout.readline())
         grandchild = read_when_there(tmp_path / "trial" / "grandchild")
-        (trial,) = psutil.Process(worker).children()
+        trial = trial_of(worker)
         driver.kill()
     assert_dead([worker, trial.pid, grandchild], seconds=10.0)
 
@@ -308,8 +316,8 @@ def test_no_trial_outlives_a_worker_that_is_closed(hanging):
 @on_linux
 def test_no_trial_outlives_a_worker_that_is_killed(hanging):
     worker, _ = hanging
-    (trial,) = psutil.Process(pid_of(worker)).children()
-    os.kill(pid_of(worker), signal.SIGKILL)
+    trial = trial_of(pid_of(worker))
+    os.kill(trial.ppid(), signal.SIGKILL)
     assert_dead([trial.pid])
 
 
@@ -324,8 +332,8 @@ def test_a_worker_s_death_is_noticed_even_if_a_process_of_its_import_lives(sampl
     context = RunContext("forking_import.run", {}, str(tmp_path), [*sys.path, str(samples)])
     worker = WorkerProcess(context, threads=1)
     worker.read()  # it is ready
-    (helper,) = psutil.Process(pid_of(worker)).children()
-    os.kill(pid_of(worker), signal.SIGKILL)
+    helper = trial_of(pid_of(worker))
+    os.kill(helper.ppid(), signal.SIGKILL)
     assert worker.read() is None
     worker.why_it_died()
     assert_dead([helper.pid])

@@ -250,11 +250,11 @@ def test_a_ray_cluster_asks_for_what_it_needs_of_slurm():
     assert "#SBATCH --no-kill" not in block(script("frontier", "mpi"))
 
 
-def test_ray_uses_the_fast_network_and_a_short_folder():
+def test_ray_uses_the_fast_network_and_a_short_private_folder():
     text = script("polaris", "ray")
     assert 'own=$(getent ahostsv4 "$(hostname -s).hsn.cm.polaris.alcf.anl.gov"' in text
     assert "show dev hsn0" in script("frontier", "ray")
-    assert "folder=/tmp/ray-${PBS_JOBID%%.*}" in text
+    assert "folder=$(mktemp -d /tmp/ray-XXXXXXXX)" in text  # nobody can guess it, or make it first
     assert "(--disable-usage-stats --num-cpus=32 --num-gpus=4)" in text
 
 
