@@ -45,7 +45,7 @@ from dh_project.hps.searchers import create_searcher
 from dh_project.hps.searchers.ambs import PARENTS
 from dh_project.hps.searchers.base import Searcher
 from dh_project.results.history import Identity
-from dh_project.results.journal import encode
+from dh_project.results.journal import encode_commits
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Event
@@ -165,7 +165,7 @@ def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) ->
     for number, row in enumerate(rows, start=trials):
         start = {"kind": "start", "at": float(trials), "trial": number, "attempt": 1, "origin": "ambs"}
         records.append({**start, "point": cube.point(row)})
-    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, records)))
+    SearchPaths(folder).journal.write_bytes(encode_commits(*([record] for record in records)))
 
 
 def simulate(workers: int, messages: Messages, fsync: float) -> dict[str, str]:

@@ -38,7 +38,7 @@ from dh_project.hps.searchers import create_searcher
 from dh_project.results import csv_file as results_file
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.history import History
-from dh_project.results.journal import Journal
+from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Ended, Event, Reported

@@ -12,7 +12,7 @@ from space import CHOICES, PROBLEM, suggest
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.history import Identity
-from dh_project.results.journal import Record, encode
+from dh_project.results.journal import Record, encode_commits
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import absolute_target
@@ -94,7 +94,9 @@ def write_journal(folder: Path, trials: int, reports: int) -> Identity:
     """Write a search's journal; return which search it is."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = identity_of(folder)
-    SearchPaths(folder).journal.write_bytes(b"".join(map(encode, told(identity, trials, reports))))
+    SearchPaths(folder).journal.write_bytes(
+        encode_commits(*([record] for record in told(identity, trials, reports)))
+    )
     return identity
 
 

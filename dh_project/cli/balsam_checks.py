@@ -164,11 +164,10 @@ def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None
     """
     from dh_project.hpc.balsam.jobs.submission import Over
     from dh_project.hps.session import load_search, what_is_done
-    from dh_project.results.history import History
-    from dh_project.results.journal import scan
+    from dh_project.results.history import Replay
     from dh_project.results.paths import SearchPaths
 
-    history = History.replay(scan(SearchPaths(folder).journal)[0])
+    history = Replay(SearchPaths(folder)).read()
     if history.identity is None:
         return
     difference = history.identity.difference(load_search(settings, history).identity)

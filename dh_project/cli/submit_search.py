@@ -111,12 +111,13 @@ def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSett
         UserError: The problem or the run function cannot be loaded, the folder has another search, or the search is
             complete.
     """
-    from dh_project.hps.session import earlier_sessions, load_search, read_sources, what_is_done
+    from dh_project.hps.earlier import earlier_sessions
+    from dh_project.hps.session import load_search, read_sources, what_is_done
     from dh_project.results.history import check_same_search
     from dh_project.results.paths import SearchPaths
 
     paths = SearchPaths(settings.folder)
-    history = earlier_sessions(paths)
+    history = earlier_sessions(paths).history
     loaded = load_search(settings, history)
     problem, run = _there(loaded.identity.problem or "", directory), _there(loaded.identity.run, directory)
     check_same_search(paths, history, replace(loaded.identity, problem=problem, run=run))

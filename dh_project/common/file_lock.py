@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -35,3 +36,22 @@ def file_lock(path: Path, wait: bool = True) -> AbstractContextManager[object]:
         if error.errno in WITHOUT_FLOCK:
             return nullcontext()
         raise
+
+
+def lock_file(descriptor: int) -> bool:
+    """Lock an open file until it is closed, without waiting.
+
+    Returns:
+        Whether no other process holds the lock. On a file system without locks it is True.
+
+    Raises:
+        OSError: The file cannot be locked for another reason.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in WITHOUT_FLOCK:
+            raise
+    return True

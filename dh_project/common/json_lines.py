@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from dh_project.common.files import replacing
+
 T = TypeVar("T")
 
 
@@ -99,21 +101,31 @@ class AppendedFile:
 
     Args:
         path: The file, created if it does not exist.
-        size: Length in bytes of the part to keep; None keeps the whole file.
+
+    Attributes:
+        descriptor: Its file descriptor.
 
     Raises:
-        OSError: The file cannot be opened or truncated.
+        OSError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, size: int | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            if size is not None:
-                os.ftruncate(self._file, size)
-        except BaseException:
-            self.close()
-            raise
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def cut(self, size: int) -> int:
+        """Remove the end of the file; return the number of bytes removed.
+
+        Args:
+            size: Length in bytes of the part to keep.
+
+        Raises:
+            OSError: The file cannot be cut.
+        """
+        removed = os.fstat(self.descriptor).st_size - size
+        if removed:
+            os.ftruncate(self.descriptor, size)
+        return removed
 
     def append(self, data: bytes) -> None:
         """Append bytes and wait until they are on disk.
@@ -121,29 +133,58 @@ class AppendedFile:
         Raises:
             OSError: The bytes could not be written; the file keeps its former content.
         """
-        size = os.fstat(self._file).st_size
+        size = os.fstat(self.descriptor).st_size
         try:
             written = 0
             while written < len(data):
-                written += os.write(self._file, data[written:])
-            os.fsync(self._file)
+                written += os.write(self.descriptor, data[written:])
+            os.fsync(self.descriptor)
         except OSError as error:
             with suppress(OSError):  # if this fails too, the next writer removes the torn tail
-                os.ftruncate(self._file, size)
+                os.ftruncate(self.descriptor, size)
             raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def change(self, size: int) -> str | None:
+        """Return what another program has done to the file, as a verb phrase; None if nothing.
+
+        Args:
+            size: Length in bytes that the file should have.
+        """
+        opened = os.fstat(self.descriptor)
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return "was removed or moved"
+        if not os.path.samestat(opened, there):
+            return "was replaced"
+        return None if opened.st_size == size else "was changed by another program"
+
+    @property
+    def is_unlinked(self) -> bool:
+        """Whether the file has no name any more, so that its content is lost when it is closed."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
+    def copy_to(self, target: Path) -> None:
+        """Write the content of the file to another file.
+
+        Raises:
+            OSError: The other file cannot be written.
+        """
+        with replacing(target) as aside, aside.open("wb") as file:
+            begin = 0
+            while chunk := os.pread(self.descriptor, 2**20, begin):
+                begin += file.write(chunk)
 
     def cut_torn_tail(self) -> None:
         """Remove an incomplete last line. Locks the file until it is closed, so that writers do not mix."""
         with suppress(OSError):  # a file system without flock
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        size = os.fstat(self._file).st_size
-        content = os.pread(self._file, size, 0)
-        if not content.endswith(b"\n"):
-            os.ftruncate(self._file, content.rfind(b"\n") + 1)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        content = os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+        self.cut(content.rfind(b"\n") + 1)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        os.close(self.descriptor)
 
 
 def append_line(path: Path, line: str) -> None:

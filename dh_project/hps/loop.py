@@ -16,20 +16,20 @@ from collections.abc import Callable, Mapping
 from dh_project.common.files import must_be_written
 from dh_project.common.signals import SignalNote
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
+from dh_project.hps.earlier import EarlierSessions
 from dh_project.hps.limits import FailureCount, Limits, seconds_to_report
 from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.base import Searcher
 from dh_project.hps.stoppers.base import Stopper
-from dh_project.hps.verdicts import Verdicts
 from dh_project.hps.warm_start import Source
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.adoption import unheard_ends
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.ending import Ending, Kind
-from dh_project.results.history import History, Identity, check_same_search
-from dh_project.results.journal import Journal
+from dh_project.results.history import Identity, check_same_search
+from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Event, Reported, Retried
@@ -66,6 +66,7 @@ class Search:
         labels: Labels of the search. They are added to those of earlier sessions.
         proposals: Stock of proposals; None makes one.
         clock: Returns monotonic seconds.
+        earlier: The earlier sessions, as far as they have been read; None reads them.
 
     Raises:
         UserError: The folder belongs to another search, or another driver is running there.
@@ -85,19 +86,21 @@ class Search:
         labels: Mapping[str, str] | None = None,
         proposals: Proposals | None = None,
         clock: Callable[[], float] = time.monotonic,
+        earlier: EarlierSessions | None = None,
     ) -> None:
         self.paths, self.problem, self.limits = paths, problem, limits
         self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
-        self.journal = Journal(paths)
-        self._verdicts = Verdicts(stopper)
+        earlier = earlier or EarlierSessions(paths, stopper)
+        self.history, self._verdicts = earlier.history, earlier.verdicts
+        self.journal = Journal(paths, earlier.take, earlier.reader)
         try:
-            self.history = self._replayed()
             check_same_search(paths, self.history, identity)
         except BaseException:
             self.journal.close()
             raise
-        self.journal.records.clear()
+        if self.journal.cut:
+            observer.note(f"{paths.journal}: removed {self.journal.cut} bytes of an interrupted write")
         self._clock = clock
         self._labels = dict(labels or {})
         self._results = ResultsFile(
@@ -118,15 +121,6 @@ class Search:
             self._write(records.search(identity))
         for source in sources:
             self._learn(source)
-
-    def _replayed(self) -> History:
-        """Return the history of the journal, and pass the reports in it to the stopper."""
-        history = History()
-        for record in self.journal.records:
-            history.apply(record)
-            if record["kind"] == "report":
-                self._verdicts.judge(history.trials[record["trial"]])
-        return history
 
     @property
     def elapsed(self) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 from dh_project.evaluators import create_evaluator, evaluator_name
 from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.hps.earlier import EarlierSessions, earlier_sessions
 from dh_project.hps.limits import limits_of, seconds_to_report
 from dh_project.hps.log import log_level, logging_to
 from dh_project.hps.loop import Search
@@ -22,11 +23,11 @@ from dh_project.hps.stoppers import create_stopper
 from dh_project.hps.warm_start import Source, read_source
 from dh_project.problem import HpProblem
 from dh_project.results import records
-from dh_project.results.archive import set_aside, unfinished
+from dh_project.results.archive import set_aside
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.ending import Ending
 from dh_project.results.history import History, Identity, check_same_search
-from dh_project.results.journal import Journal, scan
+from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import SearchResults, exit_status, results_of
 from dh_project.trial.attempt import RunContext
@@ -140,27 +141,6 @@ def import_from_working_directory() -> None:
         sys.path.append(str(Path.cwd()))
 
 
-def earlier_sessions(paths: SearchPaths, fresh: bool = False) -> History:
-    """Return the history of earlier sessions in a folder; an empty one if there is none or for a fresh start.
-
-    Raises:
-        UserError: The folder is a file or a broken link, its journal is damaged, or a fresh start was interrupted.
-    """
-    if paths.folder.is_symlink() and not paths.folder.exists():
-        raise UserError(
-            f"--log-dir {paths.folder}: a link to a missing folder; make its target, or name another folder"
-        )
-    if paths.folder.exists() and not paths.folder.is_dir():
-        raise UserError(f"--log-dir {paths.folder}: this is a file; name a folder")
-    if fresh:
-        return History()
-    if (part := unfinished(paths)) is not None:
-        raise UserError(
-            f"{part}: --fresh was interrupted here; give --fresh again, or move the files in it back"
-        )
-    return History.replay(scan(paths.journal)[0])
-
-
 def read_sources(
     settings: SearchSettings, history: History, problem: HpProblem, fresh: bool = False
 ) -> tuple[Source, ...]:
@@ -196,9 +176,11 @@ def _run_session(
     level, limits = log_level(), limits_of(settings)
     stopper = create_stopper(settings.stopper, settings.stopper_settings) if settings.stopper else None
     paths = SearchPaths(settings.folder)
-    history = earlier_sessions(paths, fresh)
+    earlier = earlier_sessions(paths, fresh, stopper)
+    history = earlier.history
     loaded = load_search(settings, history)
-    check_same_search(paths, history, loaded.identity)  # checked again by the loop, under the lock
+    if not fresh:
+        check_same_search(paths, history, loaded.identity)  # checked again by the loop, under the lock
     sources = read_sources(settings, history, loaded.problem, fresh)
     searcher = create_searcher(
         settings.searcher, loaded.problem, loaded.identity.seed, settings.searcher_settings
@@ -209,7 +191,7 @@ def _run_session(
         done = what_is_done(settings, history)
         if done is not None and evaluator != "balsam":  # Balsam's trials may be retried
             observer.note(f"{paths.folder.resolve()}: {done}")
-            _complete_results(paths, loaded.problem, dict(settings.labels), observer)
+            _complete_results(paths, earlier, loaded.problem, dict(settings.labels), observer)
             return results_of(paths.folder, history, Ending("complete", "nothing was left to do"))
         scratch = _scratch(settings, evaluator)
         with offered(scratch if evaluator != "balsam" else ""):
@@ -251,6 +233,7 @@ def _run_session(
             stopper,
             sources,
             settings.labels,
+            earlier=earlier,
         )
         ending = search.run()
     if search.left_running:
@@ -319,15 +302,19 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _complete_results(
-    paths: SearchPaths, problem: HpProblem, labels: dict[str, str], observer: Observer
+    paths: SearchPaths,
+    earlier: EarlierSessions,
+    problem: HpProblem,
+    labels: dict[str, str],
+    observer: Observer,
 ) -> None:
     """Write the results of a search that has ended, unless another driver is running.
 
     This is needed if the last driver was killed before it wrote them, or if the labels have changed.
     """
     try:
-        with suppress(UserError), Journal(paths) as journal:
-            history = History.replay(journal.records)
+        with suppress(UserError), Journal(paths, earlier.take, earlier.reader) as journal:
+            history = earlier.history
             if history.labels != history.labels | labels:
                 journal.append(renamed := records.session(history.elapsed, {"labels": labels}))
                 journal.commit()

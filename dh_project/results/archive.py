@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from dh_project.results.driver_lock import DriverLock
@@ -24,14 +25,17 @@ def set_aside(paths: SearchPaths) -> Path | None:
     part = unfinished(paths)
     if not old and part is None:
         return None
-    lock = DriverLock(paths)
+    lock, files = DriverLock(paths), ExitStack()
     try:
+        if paths.journal.is_file():
+            lock.lock_too(files.enter_context(paths.journal.open("rb+")).fileno())
         part = part or _next_part(paths)
         part.mkdir(exist_ok=True)
         for path in old:
             path.rename(part / path.name)
         return part.rename(part.with_suffix(""))
     finally:
+        files.close()
         lock.release()
 
 

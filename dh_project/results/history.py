@@ -6,14 +6,17 @@ as one that was never interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.results.ending import Ending
-from dh_project.results.journal import Record, scan
+from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Cause, State, Trial
 
@@ -54,6 +57,10 @@ def _content(problem: Mapping[str, Any]) -> dict[str, Any]:
     """Return a problem's JSON data without the versions of the package and the format."""
     space = {name: value for name, value in problem.get("space", {}).items() if "version" not in name}
     return {**problem, "space": space}
+
+
+BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED)
+"""States in which a trial can be started."""
 
 
 @dataclass
@@ -97,23 +104,33 @@ class History:
         return history
 
     @classmethod
-    def read(cls, folder: Path) -> History:
+    def read(cls, folder: Path, with_reports: bool = True) -> History:
         """Return the history of a search's folder. The search may be running.
+
+        Args:
+            folder: The folder of the search.
+            with_reports: Whether to read the reports of trials, which are most of a large journal.
 
         Raises:
             UserError: The folder has no journal, or the journal is damaged.
         """
         paths = SearchPaths(folder)
-        records, _ = scan(paths.journal)
-        if not records:
+        history = Replay(paths, with_reports).read()
+        if history.identity is None:
             raise UserError(f"{folder}: no search has been run here (no {paths.journal.name})")
-        return cls.replay(records)
+        return history
 
     def apply(self, record: Record) -> None:
         """Apply one record. Unknown kinds are ignored, because a newer version may add some."""
         self.elapsed = max(self.elapsed, record.get("at", 0.0))
         match record["kind"]:
+            case "report":  # most records of a large journal
+                trial = self.trials[record["trial"]]
+                trial.reports.append((record["step"], record["objective"]))
+                self._note_sign(trial, record["at"])
             case "search":
+                if self.identity is not None:
+                    raise ValueError("the search has begun already")
                 self.identity = Identity(**record["identity"])
             case "session":  # there is one driver at a time, so earlier running trials are interrupted
                 self.ending = None
@@ -130,6 +147,8 @@ class History:
                 trial = self.trials.setdefault(
                     record["trial"], Trial(record["trial"], record["point"], record["origin"])
                 )
+                if record["attempt"] != trial.attempt + 1 or trial.state not in BETWEEN_ATTEMPTS:
+                    raise ValueError(f"the trial is {trial.state} in attempt {trial.attempt}")
                 self._move(trial, State.RUNNING)
                 trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
                 if trial.submitted is None:
@@ -142,16 +161,14 @@ class History:
                 trial = self.trials[record["trial"]]
                 self.ended.remove(trial)
                 self._move(trial, State.PAUSED)
-            case "report":
-                trial = self.trials[record["trial"]]
-                trial.reports.append((record["step"], record["objective"]))
-                self._note_sign(trial, record["at"])
             case "end":
                 self._end(self.trials[record["trial"]], record)
             case "close":
                 self.ending = Ending(record["ending"], record["reason"])
 
     def _end(self, trial: Trial, record: Record) -> None:
+        if trial.state is not State.RUNNING:
+            raise ValueError(f"the trial is {trial.state}")
         trial.objective, trial.reason = record["objective"], record["reason"]
         cause = record.get("cause")  # not in schema 1
         trial.cause = Cause(cause) if cause else None
@@ -184,12 +201,79 @@ class History:
         trial.has_reported = True
 
 
+class Replay:
+    """The history of a journal that may grow. Each record is read once.
+
+    Args:
+        paths: The search's paths. A missing journal has no records.
+        with_reports: Whether to read the reports of trials, which are most of a large journal.
+
+    Attributes:
+        reader: The reader of the journal.
+        history: The state of the search after the records so far.
+    """
+
+    def __init__(self, paths: SearchPaths, with_reports: bool = True) -> None:
+        self._path = paths.journal
+        self.reader = JournalReader(paths.journal, with_reports)
+        self.history = History()
+
+    def read(self) -> History:
+        """Read the commits since the last call, and return the history.
+
+        Raises:
+            UserError: The journal is damaged, or it is not the journal of a search.
+            OSError: The journal cannot be read.
+        """
+        with _few_collections():
+            for record in self.reader.new():
+                self.take(record)
+        return self.history
+
+    def take(self, record: Record) -> None:
+        """Apply one record of the journal.
+
+        Raises:
+            UserError: The record does not fit those before it. Lines of schema 1 and 2 may be missing or doubled
+                without a wrong checksum.
+        """
+        if self.history.identity is None and record.get("kind") != "search":
+            raise UserError(f"{self._path}: its beginning is missing; restore the file from a copy")
+        try:
+            self.history.apply(record)
+        except (KeyError, TypeError, ValueError) as error:
+            kind, trial = record.get("kind"), record.get("trial")
+            raise UserError(
+                f"{self._path}: the record {kind!r} of trial {trial} does not fit those before it "
+                f"({type(error).__name__}: {error}): lines are missing or doubled; restore the file from a copy"
+            ) from None
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Switch the collection of garbage off: millions of new objects that stay would be examined again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def check_same_search(paths: SearchPaths, history: History, identity: Identity) -> None:
-    """Check that a folder has no journal, or the journal of this search.
+    """Check that a folder has the journal of this search, or no files of a search.
 
     Raises:
-        UserError: The folder has the journal of another search; the message says what differs.
+        UserError: The folder has the journal of another search; the message says what differs. Or it has results but
+            no journal, so that they are not of a search here.
     """
+    foreign = [path.name for path in (paths.results, paths.trials) if os.path.lexists(path)]
+    if history.identity is None and foreign:
+        raise UserError(
+            f"{paths.folder} holds {' and '.join(foreign)} but no {paths.journal.name}, so not of a search that can "
+            f"go on; use another --log-dir, or --fresh to put them aside"
+        )
     difference = history.identity.difference(identity) if history.identity else None
     if difference:
         raise UserError(

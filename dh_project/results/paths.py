@@ -28,6 +28,11 @@ class SearchPaths:
         return self.folder / "journal.jsonl"
 
     @property
+    def saved_journal(self) -> Path:
+        """A copy of a journal that was removed while its search was running."""
+        return self.folder / "journal.saved.jsonl"
+
+    @property
     def lock(self) -> Path:
         """The lock file of the only driver that may write."""
         return self.folder / "journal.lock"

@@ -10,8 +10,7 @@ from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.results.csv_file import row_of
-from dh_project.results.history import History
-from dh_project.results.journal import scan
+from dh_project.results.history import History, Replay
 from dh_project.results.paths import SearchPaths
 from dh_project.results.table import Row, guessed, is_of_today, read_table
 from dh_project.trial.trial import Trial
@@ -118,7 +117,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def _history_beside(results: Path) -> History:
     """Return the history of the journal beside a results file; an empty one if there is none (a copied file)."""
     try:
-        return History.replay(scan(SearchPaths(results.parent).journal)[0])
+        return Replay(SearchPaths(results.parent), with_reports=False).read()
     except UserError:  # the journal is damaged: use the results file alone
         return History()
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean
-from dh_project.results.history import History
-from dh_project.results.journal import scan
+from dh_project.results.history import Replay
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Trial
 
@@ -85,7 +84,7 @@ def find_trial(paths: SearchPaths, wanted: str) -> Trial:
     Raises:
         UserError: There is no such trial.
     """
-    history = History.replay(scan(paths.journal)[0])
+    history = Replay(paths, with_reports=False).read()
     if wanted == "best":
         if history.best is None:
             raise UserError(
@@ -125,7 +124,7 @@ def find_origin(path: Path) -> Origin | None:
     paths, trial = SearchPaths(parents[3]), int(parents[1].name)
     if not paths.journal.is_file():
         return None
-    history = History.replay(scan(paths.journal)[0])
+    history = Replay(paths, with_reports=False).read()
     if history.identity is None or trial not in history.trials:
         return None
     return Origin(history.identity.run, dict(history.trials[trial].point), dict(history.identity.run_kwargs))

@@ -1,14 +1,11 @@
-import errno
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from file_layer import FileLayer
 
-from dh_project.common.json_lines import AppendedFile, Lines, Tail, append_line, decode_line, read_lines
+from dh_project.common.json_lines import Lines, Tail, append_line, decode_line, read_lines
 
 
 @pytest.fixture
@@ -58,18 +55,6 @@ def test_several_processes_append_without_mixing_their_lines(path):
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     lines = read_lines(path)
     assert sorted(lines) == sorted(digit.encode() * 5000 + b"\n" for digit in "123" for _ in range(20))
-
-
-def test_a_file_that_cannot_be_truncated_is_closed(path, monkeypatch):
-    def opened():
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    before = opened()
-    FileLayer(monkeypatch).fails["ftruncate"] = OSError(errno.EIO, os.strerror(errno.EIO))
-    with pytest.raises(OSError, match="Input/output error") as failed:
-        AppendedFile(path, 0)
-    assert opened() == before
-    del failed
 
 
 def test_a_missing_file_has_no_lines(path):

@@ -10,7 +10,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from dh_project.results.journal import Journal, encode
+from dh_project.results.journal import encode_commits, scan
+from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 
 BEFORE = [{"kind": "search", "schema": 1}, {"kind": "start", "trial": 0}, {"kind": "end", "trial": 0}]
@@ -20,7 +21,8 @@ TORN = [
 ]
 """Two records in one append: a turn of the search loop commits so."""
 
-SIZE = len(b"".join(map(encode, TORN)))
+WHOLE = encode_commits(BEFORE, TORN)
+SIZE = len(WHOLE) - len(encode_commits(BEFORE))
 
 
 def die_at(folder, byte):
@@ -53,7 +55,7 @@ def die_at_every_byte(folder):
 
 def write_for_ever(folder):
     with Journal(SearchPaths(folder)) as journal:
-        for number in count(len(journal.records)):
+        for number in count(len(scan(journal.path)[0])):
             journal.append({"kind": "report", "trial": number})
             journal.commit()
             os.write(1, f"{number + 1}\n".encode())

@@ -6,7 +6,7 @@ import pytest
 from harness import assert_nothing_is_lost, say
 
 from dh_project.results.history import History
-from dh_project.results.journal import encode, scan
+from dh_project.results.journal import encode_commits, scan
 from dh_project.trial.trial import State
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -51,7 +51,7 @@ def test_the_same_command_goes_on_with_it(old_search):
 
 def test_a_newer_one_is_refused_in_plain_words(old_search):
     records, _ = scan(old_search.journal)
-    newer = b"".join(map(encode, [{**records[0], "schema": 1000}, *records[1:]]))
+    newer = encode_commits([{**records[0], "schema": 1000}, *records[1:]])
     old_search.journal.write_bytes(newer)
     session = old_search.start("--max-evals", 5)
     assert session.end() == 2

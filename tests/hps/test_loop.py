@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from journals import add_records, cut_before
 
 from dh_project.common.errors import UserError
 from dh_project.evaluators.process import ProcessEvaluator
@@ -19,7 +20,6 @@ from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
 from dh_project.results.history import History, Identity
-from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import LOG, RunContext
 from dh_project.trial.events import Reported, Retried
@@ -166,8 +166,7 @@ def test_the_time_limit_interrupts_and_the_next_session_goes_on(search):
 def test_a_checkpoint_outlives_an_attempt_that_left_none(search, tmp_path):
     search("go_on", max_evals=1, timeout=3.0)
     start = {"kind": "start", "at": 3.1, "trial": 0, "attempt": 2, "point": {}, "origin": "starting point"}
-    with (tmp_path / "journal.jsonl").open("ab") as journal:  # as if the driver was killed once more
-        journal.write(encode(start))
+    add_records(tmp_path / "journal.jsonl", start)  # as if the driver was killed once more
     SearchPaths(tmp_path).trial(0, 2).mkdir()
     (SearchPaths(tmp_path).trial(0, 2) / LOG).write_text("it began\n")
     history, _ = search("go_on", max_evals=1, timeout=30.0)
@@ -249,9 +248,7 @@ def test_a_different_search_is_refused(search, change, tmp_path):
 
 def test_a_result_that_the_killed_driver_did_not_hear_of_is_taken(search, tmp_path):
     search("tell", max_evals=2)
-    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    last_end = max(number for number, line in enumerate(lines) if b'"kind":"end"' in line)
-    (tmp_path / "journal.jsonl").write_bytes(b"".join(lines[:last_end]))
+    cut_before(tmp_path / "journal.jsonl", lambda record: record["kind"] == "end", last=True)
     seen = Seen()
     history, _ = search("tell", max_evals=2, observer=seen)
     assert (history.trials[1].state, history.trials[1].attempt, seen.ids) == (State.DONE, 1, [1])
@@ -355,9 +352,7 @@ def test_a_stopper_s_word_on_a_step_stands_for_the_next_attempt(search, tmp_path
             return trial.reports[-1][0] != 2
 
     search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
-    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    second_report = next(n for n, line in enumerate(lines) if b'"step":2' in line)
-    (tmp_path / "journal.jsonl").write_bytes(b"".join(lines[: second_report + 1]))
+    cut_before(tmp_path / "journal.jsonl", lambda record: record.get("step", 0) > 2)
     (SearchPaths(tmp_path).trial(0, 1) / "result.json").unlink()
     history, _ = search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
     trial = history.trials[0]

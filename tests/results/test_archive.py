@@ -2,7 +2,7 @@ import pytest
 
 from dh_project.common.errors import UserError
 from dh_project.results.archive import set_aside
-from dh_project.results.journal import Journal
+from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from dh_project.common.errors import UserError
 from dh_project.results.csv_file import ResultsFile
-from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
 from dh_project.results.reading import best_configuration, read_results
 from dh_project.trial.trial import State, Trial
@@ -167,7 +166,7 @@ def test_a_json_file_that_topk_did_not_write_is_refused(tmp_path, text):
 
 def test_a_damaged_journal_beside_a_good_file_is_no_hindrance(file):
     ResultsFile(file, ["x", "units"]).write([done(0, -1.0, seed=7), done(1, -0.5, seed=8)])
-    SearchPaths(file.parent).journal.write_bytes(b"rubbish\n" + encode({"kind": "session", "at": 0.0}))
+    SearchPaths(file.parent).journal.write_bytes(b"rubbish\n")
     assert [result.id for result in read_results(file)] == [1, 0]
     assert (best_configuration(file).trial, best_configuration(file).run_kwargs) == ("1", {"seed": 8})
 

@@ -1,12 +1,12 @@
 """Files that a user names: paths, folders, and trials of a search."""
 
 import pytest
+from journals import write_journal
 
 import dh_project as dh
 from dh_project.common.errors import UserError
 from dh_project.results import records
 from dh_project.results.history import Identity
-from dh_project.results.journal import encode
 from dh_project.results.paths import SearchPaths
 
 IDENTITY = Identity("p.Problem", {"space": {}}, "p.run", {"epochs": 2}, seed=42)
@@ -31,8 +31,14 @@ def search(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     paths = SearchPaths(tmp_path / "search")
     paths.folder.mkdir()
-    attempts = [trial(0, 1.0)[0], *trial(0, 1.0, attempt=2), *trial(1, 2.0), *trial(2, None)]
-    paths.journal.write_bytes(b"".join(encode(record) for record in [records.search(IDENTITY), *attempts]))
+    attempts = [
+        trial(0, 1.0)[0],
+        records.session(0.0, {}),
+        *trial(0, 1.0, attempt=2),
+        *trial(1, 2.0),
+        *trial(2, None),
+    ]
+    write_journal(paths.journal, [records.search(IDENTITY), *attempts])
     for number, attempt in ((0, 1), (0, 2), (1, 1), (2, 1)):
         folder = paths.trial(number, attempt)
         folder.mkdir(parents=True)

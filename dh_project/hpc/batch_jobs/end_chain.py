@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +24,7 @@ OVER = (*COMPLETE, "failures")
 """Endings after which no later job is needed. A loss of workers is not one: other nodes may be healthy."""
 
 
-def is_over(records: Sequence[dict[str, object]], status: int, began: float) -> bool:
+def is_over(records: Iterable[dict[str, object]], status: int, began: float) -> bool:
     """Return whether a search needs no more jobs.
 
     Args:
@@ -49,11 +49,12 @@ def end_chain(folder: Path, status: int, began: float) -> str | None:
     """
     from dh_project.hpc.batch_jobs.record import following, recorded_jobs
     from dh_project.hpc.batch_jobs.scheduler import scheduler_of
-    from dh_project.results.journal import scan
+    from dh_project.results.journal import JournalReader
     from dh_project.results.paths import SearchPaths
 
     jobs = recorded_jobs(folder)
-    if not jobs or not is_over(scan(SearchPaths(folder).journal)[0], status, began):
+    journal = JournalReader(SearchPaths(folder).journal, with_reports=False)
+    if not jobs or not is_over(journal.new(), status, began):
         return None
     scheduler = scheduler_of(jobs[-1].scheduler, jobs[-1].site)
     number = os.environ.get(scheduler.job_variable, "").partition(".")[

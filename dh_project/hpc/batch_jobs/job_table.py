@@ -10,8 +10,7 @@ from typing import Any
 from dh_project.common.errors import UserError
 from dh_project.hpc.batch_jobs.record import BatchJob, recorded_jobs
 from dh_project.hpc.batch_jobs.scheduler import scheduler_of
-from dh_project.results.history import History
-from dh_project.results.journal import scan
+from dh_project.results.history import Replay
 from dh_project.results.paths import SearchPaths
 
 COLUMNS = (
@@ -87,13 +86,16 @@ def _states(jobs: list[BatchJob], warnings: list[str]) -> dict[tuple[str, str], 
 
 def _progress(folder: Path, warnings: list[str]) -> Row:
     """Return the cells that tell how far a search has come; none if it has not begun."""
+    search = Replay(SearchPaths(folder), with_reports=False)
+    sessions = []
     try:
-        records, _ = scan(SearchPaths(folder).journal)
+        for record in search.reader.new():
+            search.take(record)
+            sessions += [record] if record["kind"] == "session" else []
     except (UserError, OSError) as error:
         warnings.append(str(error))
         return {}
-    history = History.replay(records)
-    sessions = [record for record in records if record["kind"] == "session"]
+    history = search.history
     return {
         "ended": len(history.ended) if sessions else None,
         "max_evals": sessions[-1].get("max_evals") if sessions else None,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from dh_project.common.json_lines import Tail
 from dh_project.hpc.balsam.client.client import ServerError
 from dh_project.hpc.balsam.client.models import BalsamBatchJob, BalsamJob, BatchState, JobState
 from dh_project.hpc.balsam.jobs.agent_contact import is_silent, seconds_silent
@@ -14,8 +12,7 @@ from dh_project.hpc.balsam.jobs.chain import batch_jobs_of
 from dh_project.hpc.balsam.jobs.submission import Over
 from dh_project.hpc.balsam.jobs.submitting import Target, why_refused
 from dh_project.hps.observer import Observer
-from dh_project.results.history import History
-from dh_project.results.journal import decode
+from dh_project.results.history import History, Replay
 from dh_project.results.paths import SearchPaths
 
 READ_SECONDS = 1.0
@@ -31,26 +28,6 @@ LAUNCHER_SECONDS = 120.0
 """Time after which the user is told that a running launcher has not taken the search."""
 
 OVER_STATES = (JobState.JOB_FINISHED, JobState.FAILED)
-
-
-class JournalTail:
-    """Reads a growing journal, each record once.
-
-    Args:
-        path: Its file, which need not exist yet.
-
-    Attributes:
-        history: The history of the records so far.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._tail = Tail(path, decode)
-        self.history = History()
-
-    def read(self) -> None:
-        """Read the new records that are complete."""
-        for record in self._tail.new():
-            self.history.apply(record)
 
 
 class Follower:
@@ -72,7 +49,7 @@ class Follower:
     ) -> None:
         self._target, self._workflow, self._tell, self._observer = target, workflow, tell, observer
         self.job, self._folder = job, target.folder(job.workdir)
-        self._tail = JournalTail(SearchPaths(self._folder).journal)
+        self._journal = Replay(SearchPaths(self._folder))
         self._said: dict[str, str] = {}
         self._shown = 0
         self._idle_since: float | None = None
@@ -81,11 +58,11 @@ class Follower:
     @property
     def history(self) -> History:
         """The history of the search so far."""
-        return self._tail.history
+        return self._journal.history
 
     def pass_over(self) -> None:
         """Do not show the trials that have ended already."""
-        self._tail.read()
+        self._journal.read()
         self._shown = len(self.history.ended)
 
     def follow(self) -> Over | None:
@@ -104,7 +81,7 @@ class Follower:
             time.sleep(READ_SECONDS)
 
     def _show_trials(self) -> None:
-        self._tail.read()
+        self._journal.read()
         for trial in self.history.ended[self._shown :]:
             self._observer.ended(trial)
         self._shown = len(self.history.ended)
