@@ -26,9 +26,9 @@ class EarlierSessions(Replay):
         super().__init__(paths)
         self.verdicts = Verdicts(stopper)
 
-    def take(self, record: Record) -> None:
+    def apply(self, record: Record) -> None:
         """Apply one record, and pass a report to the stopper."""
-        super().take(record)
+        super().apply(record)
         if record["kind"] == "report":
             self.verdicts.judge(self.history.trials[record["trial"]])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.results.paths import SearchPaths
-from dh_project.trial.attempt import RESULT
+from dh_project.trial.attempt import OLD_RESULT, RESULT
 from dh_project.trial.events import Ended
 from dh_project.trial.trial import Cause, Point, State, Trial
 
@@ -33,14 +33,16 @@ def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | N
         The end; None if there is no file, or it belongs to another trial. A trial of several ranks has the result of
         its first rank. If that rank failed, None: it may have failed only because another rank was lost.
     """
-    try:
-        result = json.loads((folder / RESULT).read_text())
-        if (result["trial"], result["attempt"], result["point"]) != (trial, attempt, point):
-            return None
-        end = end_of(trial, attempt, result, worker)
-    except (OSError, ValueError, KeyError, TypeError):  # there is no file, or no worker wrote it
-        return None
-    return None if end.state is State.FAILED and result.get("world_size", 1) > 1 else end
+    for name in (RESULT, OLD_RESULT):
+        try:
+            result = json.loads((folder / name).read_text())
+            if (result["trial"], result["attempt"], result["point"]) != (trial, attempt, point):
+                continue
+            end = end_of(trial, attempt, result, worker)
+        except (OSError, ValueError, KeyError, TypeError):  # there is no file, or no worker wrote it
+            continue
+        return None if end.state is State.FAILED and result.get("world_size", 1) > 1 else end
+    return None
 
 
 def end_of(trial: int, attempt: int, result: Mapping[str, Any], worker: str | None = None) -> Ended:

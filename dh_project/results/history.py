@@ -122,12 +122,15 @@ class History:
 
     def apply(self, record: Record) -> None:
         """Apply one record. Unknown kinds are ignored, because a newer version may add some."""
-        self.elapsed = max(self.elapsed, record.get("at", 0.0))
+        at = record.get("at", 0.0)
+        if at > self.elapsed:
+            self.elapsed = at
         match record["kind"]:
             case "report":  # most records of a large journal
                 trial = self.trials[record["trial"]]
                 trial.reports.append((record["step"], record["objective"]))
-                self._note_sign(trial, record["at"])
+                if not trial.has_reported:
+                    self._note_sign(trial, at)
             case "search":
                 if self.identity is not None:
                     raise ValueError("the search has begun already")
@@ -226,27 +229,33 @@ class Replay:
             OSError: The journal cannot be read.
         """
         with _few_collections():
-            for record in self.reader.new():
-                self.take(record)
+            for records in self.reader.new():
+                self.take(records)
         return self.history
 
-    def take(self, record: Record) -> None:
-        """Apply one record of the journal.
+    def take(self, records: Iterable[Record]) -> None:
+        """Apply records of the journal.
 
         Raises:
-            UserError: The record does not fit those before it. Lines of schema 1 and 2 may be missing or doubled
+            UserError: A record does not fit those before it. Lines of schema 1 and 2 may be missing or doubled
                 without a wrong checksum.
         """
-        if self.history.identity is None and record.get("kind") != "search":
-            raise UserError(f"{self._path}: its beginning is missing; restore the file from a copy")
+        apply, record = self.apply, None
         try:
-            self.history.apply(record)
+            for record in records:
+                apply(record)
         except (KeyError, TypeError, ValueError) as error:
-            kind, trial = record.get("kind"), record.get("trial")
+            kind, trial = (record or {}).get("kind"), (record or {}).get("trial")
             raise UserError(
                 f"{self._path}: the record {kind!r} of trial {trial} does not fit those before it "
                 f"({type(error).__name__}: {error}): lines are missing or doubled; restore the file from a copy"
             ) from None
+
+    def apply(self, record: Record) -> None:
+        """Apply one record of the journal."""
+        if self.history.identity is None and record["kind"] != "search":
+            raise ValueError("the beginning of the file is missing")
+        self.history.apply(record)
 
 
 @contextmanager

@@ -30,7 +30,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 from zlib import crc32
@@ -130,7 +129,11 @@ def scan(path: Path) -> tuple[list[Record], int]:
         UserError: The journal is damaged, or a newer version of this package wrote it.
     """
     reader = JournalReader(path)
-    return list(reader.new()), reader.place.size
+    records = [record for batch in reader.new() for record in batch]
+    for record in records:
+        if "crc32" in record:
+            del record["commit"], record["crc32"]
+    return records, reader.place.size
 
 
 class JournalReader:
@@ -152,8 +155,10 @@ class JournalReader:
         self.place = Place()
         self._file: os.stat_result | None = None
 
-    def new(self) -> Iterator[Record]:
-        """Return the records of the commits since the last call.
+    def new(self) -> Iterator[list[Record]]:
+        """Return the records of the commits since the last call, in batches.
+
+        The last record of a commit still has the keys ``commit`` and ``crc32``.
 
         Raises:
             UserError: The journal is damaged or was replaced, or a newer version of this package wrote it.
@@ -169,7 +174,7 @@ class JournalReader:
             if not self.place.size:
                 yield from self._old_records(file)
             for block in self._blocks(file):
-                yield from self._records_of(block)
+                yield from self._batches(block)
 
     def _check_same(self, file: BinaryIO) -> None:
         """Check that the file is the one that was read before, and has not become shorter."""
@@ -180,14 +185,14 @@ class JournalReader:
             )
         self._file = now
 
-    def _old_records(self, file: BinaryIO) -> Iterator[Record]:
+    def _old_records(self, file: BinaryIO) -> Iterator[list[Record]]:
         """Return the records of the lines of schema 1 and 2 at the beginning of the file."""
         for line in file:
             match = _OLD_LINE.fullmatch(line)
             if match is None or f"{crc32(match[1] + b'}'):08x}".encode() != match[2]:
                 break
             if self._with_reports or not line.startswith(_REPORT):
-                yield self._checked(json.loads(match[1] + b"}"))
+                yield [self._checked(json.loads(match[1] + b"}"))]
             self.place = self.place.after(len(line), 1, crc32(line, self.place.checksum))
         file.seek(self.place.size)
 
@@ -224,15 +229,19 @@ class JournalReader:
             begin = mark.end()
         return begin, mark
 
-    def _records_of(self, block: bytes) -> Iterator[Record]:
-        """Return the records of whole commits."""
+    def _batches(self, block: bytes) -> Iterator[list[Record]]:
+        """Return the records of whole commits: reports together, others one by one."""
         lines = block.split(b"\n")
-        lines.pop()
-        for is_report, run in groupby(lines, lambda line: line.startswith(_REPORT)):
-            if not is_report:
-                yield from (self._checked(_without_mark(json.loads(line))) for line in run)
-            elif self._with_reports:  # orjson is for reports alone: it changes very large integers
-                yield from map(_without_mark, orjson.loads(b"[" + b",".join(run) + b"]"))
+        first = 0
+        others = [number for number, line in enumerate(lines) if not line.startswith(_REPORT)]
+        for number in others:  # the last one is the empty rest after the last line
+            if (
+                number > first and self._with_reports
+            ):  # orjson is for reports alone: it changes large integers
+                yield orjson.loads(b"[" + b",".join(lines[first:number]) + b"]")
+            if lines[number]:
+                yield [self._checked(json.loads(lines[number]))]
+            first = number + 1
 
     def _check_torn(self, tail: bytes, mark: re.Match[bytes] | None = None, is_last: bool = True) -> None:
         """Check that an interrupted write may have left the bytes after the last sound commit.
@@ -291,13 +300,6 @@ def _last_mark(content: bytes) -> re.Match[bytes] | None:
         if mark := _MARK.match(content, end):
             return mark
     return None
-
-
-def _without_mark(record: Record) -> Record:
-    """Return a record without the keys that end a commit."""
-    if "crc32" in record:
-        del record["commit"], record["crc32"]
-    return record
 
 
 def _is_record(line: bytes) -> bool:

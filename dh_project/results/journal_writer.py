@@ -22,7 +22,7 @@ class Journal:
 
     Args:
         paths: The search's paths; the folder must exist.
-        take: Receives each record of the journal that the reader has not read yet.
+        take: Receives the records of the journal that the reader has not read yet, in batches.
         reader: A reader that has read the journal; None reads it from its beginning.
 
     Attributes:
@@ -36,7 +36,7 @@ class Journal:
     def __init__(
         self,
         paths: SearchPaths,
-        take: Callable[[Record], object] = lambda record: None,
+        take: Callable[[list[Record]], object] = lambda records: None,
         reader: JournalReader | None = None,
     ) -> None:
         self.path, self._paths = paths.journal, paths
@@ -48,8 +48,8 @@ class Journal:
             undo.callback(self._file.close)
             self._lock.lock_too(self._file.descriptor)
             reader = reader or JournalReader(self.path)
-            for record in reader.new():
-                take(record)
+            for records in reader.new():
+                take(records)
             self._place = reader.place
             self.cut = self._file.cut(self._place.size)
             sync_folder(paths.folder)

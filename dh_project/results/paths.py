@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from dh_project.trial.attempt import LOG, RESULT
+from dh_project.trial.attempt import LOG, OLD_RESULT, RESULT
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,14 @@ class SearchPaths:
 
 def _is_left(path: Path) -> bool:
     """Return whether a file is the run function's. Files that begin with a dot are remains of killed writers."""
-    return path.name not in (LOG, RESULT) and not path.name.startswith(".")
+    if path.name in (LOG, RESULT) or path.name.startswith("."):
+        return False
+    return path.name != OLD_RESULT or not _is_of_a_worker(path)
+
+
+def _is_of_a_worker(path: Path) -> bool:
+    """Return whether a worker of an earlier version wrote a file."""
+    try:
+        return {"trial", "attempt", "point", "state"} <= json.loads(path.read_text()).keys()
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-LOG, RESULT = "log.txt", "result.json"
+LOG, RESULT = "log.txt", "dh-result.json"
 """Files that the worker writes into the folder of an attempt."""
+
+OLD_RESULT = "result.json"
+"""Name of the result file in searches of earlier versions. A run function may write a file of this name."""
 
 
 @dataclass(frozen=True)

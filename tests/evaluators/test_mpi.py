@@ -126,7 +126,7 @@ def test_a_trial_of_several_processes_has_a_rank_for_each(launcher, tmp_path):
     status, said = launcher.run(5, *command("one", 4, "--ranks-per-trial", "2"), cwd=tmp_path)
     assert status == 0, said
     for trial in history_of(tmp_path / "one").trials.values():
-        assert (SearchPaths(tmp_path / "one").trial(trial.id, 1) / "rank-1" / "result.json").exists()
+        assert (SearchPaths(tmp_path / "one").trial(trial.id, 1) / "rank-1" / "dh-result.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -217,12 +217,12 @@ class SearchCommand:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def results(self):
-        """Return the ``result.json`` of every attempt that has one, by trial and attempt."""
+        """Return the ``dh-result.json`` of every attempt that has one, by trial and attempt."""
         return {
             (int(file.parent.parent.name), int(file.parent.name.removeprefix("attempt-"))): json.loads(
                 file.read_text()
             )
-            for file in self.log_dir.glob("trials/*/attempt-*/result.json")
+            for file in self.log_dir.glob("trials/*/attempt-*/dh-result.json")
         }
 
 

@@ -106,11 +106,11 @@ def test_a_result_that_makes_no_sense_does_not_count(search_command):
     search.kill(session)
     search.wait_until_none_is_left()
     for trial, content in enumerate([b"", b'{"state": "do', b"[1]", b'{"state": "done"}']):
-        (search.log_dir / f"trials/{trial:04d}/attempt-1/result.json").write_bytes(content)
+        (search.log_dir / f"trials/{trial:04d}/attempt-1/dh-result.json").write_bytes(content)
         say(f"left {content} as the result of trial {trial}")
     search.run()
     for trial in range(4):
-        (search.log_dir / f"trials/{trial:04d}/attempt-1/result.json").unlink()
+        (search.log_dir / f"trials/{trial:04d}/attempt-1/dh-result.json").unlink()
     assert_nothing_is_lost(search, 6)
 
 

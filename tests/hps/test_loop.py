@@ -19,6 +19,7 @@ from dh_project.hps.loop import Search
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
+from dh_project.results.archive import set_aside
 from dh_project.results.history import History, Identity
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import LOG, RunContext
@@ -145,8 +146,7 @@ def test_a_larger_total_extends_a_search(search):
 def test_interrupted_equals_uninterrupted(search, tmp_path, cut):
     search(max_evals=cut)
     interrupted, _ = search(max_evals=6)
-    for file in tmp_path.glob("journal.*"):
-        file.unlink()
+    set_aside(SearchPaths(tmp_path))
     whole, _ = search(max_evals=6)
     assert points(interrupted) == points(whole)
     assert interrupted.best.point == whole.best.point
@@ -353,7 +353,7 @@ def test_a_stopper_s_word_on_a_step_stands_for_the_next_attempt(search, tmp_path
 
     search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
     cut_before(tmp_path / "journal.jsonl", lambda record: record.get("step", 0) > 2)
-    (SearchPaths(tmp_path).trial(0, 1) / "result.json").unlink()
+    (SearchPaths(tmp_path).trial(0, 1) / "dh-result.json").unlink()
     history, _ = search("report_until_stopped", max_evals=1, stopper=AtSecondStep())
     trial = history.trials[0]
     assert (trial.state, trial.attempt, trial.objective) == (State.STOPPED, 2, 3.0)

@@ -366,7 +366,7 @@ def test_an_end_that_no_driver_heard_of_is_taken_from_the_trial_s_folder(search,
     folder = SearchPaths(tmp_path).trial(0, 1)
     folder.mkdir(parents=True)
     result = {"trial": 0, "attempt": 1, "point": first.history.trials[0].point, "state": "done"}
-    (folder / "result.json").write_text(json.dumps({**result, "objective": 0.5, "facts": {}}))
+    (folder / "dh-result.json").write_text(json.dumps({**result, "objective": 0.5, "facts": {}}))
     scripted, sight = evaluator(done()), Sight()
     session = search(scripted, sight, max_evals=1)
     session.run()

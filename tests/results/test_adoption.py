@@ -20,10 +20,10 @@ DONE = {
 }
 
 
-def ends(folder, result, attempt=2):
+def ends(folder, result, attempt=2, name=RESULT):
     paths = SearchPaths(folder)
     paths.trial(3, attempt).mkdir(parents=True)
-    (paths.trial(3, attempt) / RESULT).write_text(result)
+    (paths.trial(3, attempt) / name).write_text(result)
     return unheard_ends(paths, [TRIAL])
 
 
@@ -31,6 +31,20 @@ def test_a_result_that_no_driver_heard_of_is_taken(tmp_path):
     (end,) = ends(tmp_path, json.dumps(DONE))
     assert (end.trial, end.attempt, end.state, end.objective) == (3, 2, State.DONE, -0.5)
     assert end.facts == {"test_mae": 0.5}
+
+
+def test_a_result_that_a_worker_of_an_earlier_version_wrote_is_taken(tmp_path):
+    (end,) = ends(tmp_path, json.dumps(DONE), name="result.json")
+    assert (end.trial, end.state, end.objective) == (3, State.DONE, -0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_left"), [(json.dumps(DONE), False), ('{"mae": 0.5}', True), ("[1]", True), ("", True)]
+)
+def test_a_result_json_counts_as_the_run_function_s_unless_a_worker_wrote_it(tmp_path, content, is_left):
+    ends(tmp_path, content, attempt=1, name="result.json")
+    paths = SearchPaths(tmp_path)
+    assert paths.previous(3, attempt=2) == [paths.trial(3, 1)] * is_left
 
 
 def test_a_failure_is_taken_with_its_cause(tmp_path):

@@ -75,7 +75,7 @@ def written(request, path, monkeypatch):
 
 
 any_damage = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
 )
 
 
@@ -252,15 +252,16 @@ def test_however_a_journal_grows_each_record_is_read_once(written, sizes, steps)
         with journal.path.open("ab") as file:
             file.write(journal.content[end : end + step])
         end += step
-        read += reader.new()
-    assert read == journal.first(len(sizes))
+        read += [record["number"] for batch in reader.new() for record in batch]
+    assert read == list(range(sum(sizes)))
 
 
 def test_reports_can_be_left_out(tmp_path):
     path, report = tmp_path / "journal.jsonl", {"kind": "report", "trial": 0}
     records = [{"kind": "start"}, report, report, {"kind": "end"}, report]
     path.write_bytes(encode_commits(records[:2], records[2:]))
-    assert list(JournalReader(path, with_reports=False).new()) == [{"kind": "start"}, {"kind": "end"}]
+    batches = JournalReader(path, with_reports=False).new()
+    assert [record["kind"] for batch in batches for record in batch] == ["start", "end"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

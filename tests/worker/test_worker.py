@@ -143,7 +143,7 @@ def test_the_traceback_is_in_the_attempt_s_log(serve, tmp_path):
 
 def test_the_result_lies_in_the_attempt_s_folder(serve, tmp_path):
     serve("run")
-    assert '"objective": -1.0' in (tmp_path / "run-0" / "result.json").read_text()
+    assert '"objective": -1.0' in (tmp_path / "run-0" / "dh-result.json").read_text()
 
 
 def test_reports_come_in_order_before_the_end(serve):
@@ -275,14 +275,14 @@ def test_a_result_is_written_even_if_the_driver_is_gone(samples, tmp_path):
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     time.sleep(2.0)  # its outcome is in the pipe; the process stays
     worker.close()
-    result = json.loads((tmp_path / "trial" / "result.json").read_text())
+    result = json.loads((tmp_path / "trial" / "dh-result.json").read_text())
     assert (result["state"], result["objective"], result["facts"]) == ("done", 1.0, {"returned": True})
 
 
 def test_a_trial_whose_driver_is_gone_is_paused(hanging, tmp_path):
     worker, _ = hanging
     worker.close()
-    assert json.loads((tmp_path / "trial" / "result.json").read_text())["state"] == "paused"
+    assert json.loads((tmp_path / "trial" / "dh-result.json").read_text())["state"] == "paused"
 
 
 DRIVER = """
@@ -372,7 +372,7 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
 
 def test_the_result_file_has_the_event_the_point_and_the_number_of_ranks(serve, tmp_path):
     end = serve("fail")[-1]
-    result = json.loads((tmp_path / "fail-0" / "result.json").read_text())
+    result = json.loads((tmp_path / "fail-0" / "dh-result.json").read_text())
     assert result.pop("point") == {"x": 2.0, "activation": "relu"}
     assert result.pop("world_size") == 1
     assert {**result, "event": "end"} == end
@@ -380,11 +380,11 @@ def test_the_result_file_has_the_event_the_point_and_the_number_of_ranks(serve, 
 
 def test_an_earlier_result_in_the_folder_is_deleted_when_a_trial_starts(samples, tmp_path):
     (tmp_path / "trial").mkdir()
-    (tmp_path / "trial" / "result.json").write_text("of another search")
+    (tmp_path / "trial" / "dh-result.json").write_text("of another search")
     worker = WorkerProcess(
         RunContext("small_run.hang", {}, str(tmp_path), [*sys.path, str(samples)]), threads=1
     )
     worker.run(Assignment(0, 1, {}, str(tmp_path / "trial")))
     read_when_there(tmp_path / "trial" / "grandchild")
-    assert not (tmp_path / "trial" / "result.json").exists()
+    assert not (tmp_path / "trial" / "dh-result.json").exists()
     worker.close()

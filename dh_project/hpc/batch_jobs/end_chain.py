@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from dh_project.common.errors import UserError
@@ -54,7 +55,7 @@ def end_chain(folder: Path, status: int, began: float) -> str | None:
 
     jobs = recorded_jobs(folder)
     journal = JournalReader(SearchPaths(folder).journal, with_reports=False)
-    if not jobs or not is_over(journal.new(), status, began):
+    if not jobs or not is_over(chain.from_iterable(journal.new()), status, began):
         return None
     scheduler = scheduler_of(jobs[-1].scheduler, jobs[-1].site)
     number = os.environ.get(scheduler.job_variable, "").partition(".")[

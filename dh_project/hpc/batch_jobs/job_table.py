@@ -89,9 +89,9 @@ def _progress(folder: Path, warnings: list[str]) -> Row:
     search = Replay(SearchPaths(folder), with_reports=False)
     sessions = []
     try:
-        for record in search.reader.new():
-            search.take(record)
-            sessions += [record] if record["kind"] == "session" else []
+        for records in search.reader.new():
+            search.take(records)
+            sessions += [record for record in records if record["kind"] == "session"]
     except (UserError, OSError) as error:
         warnings.append(str(error))
         return {}
