@@ -158,7 +158,7 @@ def prime(folder: Path, identity: Identity, searcher: Searcher, workers: int) ->
     problem, cube = searcher.problem, searcher.cube
     points = [problem.sample(seed) for seed in range(1000)]
     trials = int(workers * HISTORY_SECONDS / TRIAL_SECONDS)
-    records = told(identity, trials, 0, lambda trial: points[trial % len(points)])
+    records = list(told(identity, trials, 0, lambda trial: points[trial % len(points)]))
     best = sorted(points, key=lambda point: -point["dropout"])[:PARENTS]
     near = cube.around(cube.vectors(best), workers // 2, 0)
     rows = np.concatenate([near, cube.sample(workers - len(near), 0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from space import CHOICES, PROBLEM, suggest
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.history import Identity
-from dh_project.results.journal import Record, encode_commits
+from dh_project.results.journal import Place, Record, encode
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import State
 from dh_project.user_code.loading import absolute_target
@@ -64,39 +64,36 @@ def point_of(trial: int) -> dict[str, Any]:
 
 def told(
     identity: Identity, trials: int, reports: int, point_of: Callable[[int], dict[str, Any]] = point_of
-) -> list[Record]:
-    """Return what the journal of a search says whose trials all ended, one after another."""
-    said: list[Record] = [records.search(identity)]
+) -> Iterator[Record]:
+    """Yield the records of a search whose trials all ended, one after another."""
+    yield records.search(identity)
     for trial in range(trials):
         point = point_of(trial)
         one = {"at": float(trial), "trial": trial, "attempt": 1}
-        said.append({"kind": "start", **one, "point": point, "origin": "random"})
-        said += [
-            {"kind": "report", **one, "step": step, "objective": point["dropout"] * step / reports}
-            for step in range(1, reports + 1)
-        ]
-        said.append(
-            {
-                "kind": "end",
-                **one,
-                "state": State.DONE,
-                "objective": point["dropout"],
-                "reason": None,
-                "facts": {"seed": trial, "epochs": 10, "test_mae": point["lr"]},
-                "worker": "host:1",
-                "lost": False,
-            }
-        )
-    return said
+        yield {"kind": "start", **one, "point": point, "origin": "random"}
+        for step in range(1, reports + 1):
+            yield {"kind": "report", **one, "step": step, "objective": point["dropout"] * step / reports}
+        yield {
+            "kind": "end",
+            **one,
+            "state": State.DONE,
+            "objective": point["dropout"],
+            "reason": None,
+            "facts": {"seed": trial, "epochs": 10, "test_mae": point["lr"]},
+            "worker": "host:1",
+            "lost": False,
+        }
 
 
 def write_journal(folder: Path, trials: int, reports: int) -> Identity:
     """Write a search's journal; return which search it is."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = identity_of(folder)
-    SearchPaths(folder).journal.write_bytes(
-        encode_commits(*([record] for record in told(identity, trials, reports)))
-    )
+    place = Place()
+    with SearchPaths(folder).journal.open("wb") as file:
+        for record in told(identity, trials, reports):  # each in a commit of its own, as with one worker
+            commit, place = place.commit([encode(record)])
+            file.write(commit)
     return identity
 
 

@@ -140,9 +140,9 @@ def test_all_files_of_a_trial_are_in_its_home_folder_when_its_end_is_reported(wo
         ".hidden",
         "absolute",
         "deep/er/weights",
+        "dh-result.json",
         "here",
         "log.txt",
-        "dh-result.json",
     ]
     log = (home / "log.txt").read_text()
     assert f"wrote in {place}" in log
@@ -161,7 +161,7 @@ def test_files_are_copied_and_deleted_while_the_trial_runs(worker, home):
     wait_for(home / "rotated-1")
     (home / "go").touch()
     heard(running)
-    assert files(home) == ["first", "go", "log.txt", "dh-result.json", "rotated-2"]
+    assert files(home) == ["dh-result.json", "first", "go", "log.txt", "rotated-2"]
 
 
 def test_an_interrupted_trial_continues_from_the_copied_files(worker, home):
@@ -198,7 +198,7 @@ def test_a_result_is_lost_if_its_files_cannot_be_copied(worker, home, do, state,
 def test_copied_files_stay_if_somebody_empties_scratch(worker, home):
     end = heard(begin(worker(), home, "clean_up"))
     assert (end["state"], "it is gone" in end["reason"]) == ("lost", True)
-    assert files(home) == ["log.txt", "dh-result.json", "weights"]
+    assert files(home) == ["dh-result.json", "log.txt", "weights"]
 
 
 def test_the_next_worker_removes_the_folders_of_killed_workers_only(worker, tmp_path, place):
