@@ -39,7 +39,7 @@ def foreign(request, tmp_path):
 def test_a_folder_with_results_and_no_journal_is_refused_and_left_as_it_is(problem, foreign):
     before = content_of(foreign)
     with pytest.raises(
-        dh.UserError, match=r"holds (results.csv|trials) but no journal.jsonl .* fresh to put them"
+        dh.UserError, match=r"holds (results.csv|trials) but no journal.jsonl, .* fresh to put them"
     ):
         dh.search(problem, run_function, folder=foreign, **QUICK)
     assert content_of(foreign) == before
