@@ -90,7 +90,7 @@ def split_graphs(
 
 
 def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
-    """Return a description of the sets: sizes, shapes, label statistics, a few crystals, crystals left out."""
+    """Return a description of the sets: sizes, shapes, label statistics, a few crystals, remarks."""
     graphs = data_set.graphs
     found = f"{len(graphs):,} graphs, {int(graphs.atom_counts.sum()):,} atoms, neighbours within {graphs.radius:g} Å"
     lines = [f"data: {data_set.source} ({found})", f"label: {', '.join(graphs.label_names)}"]
@@ -105,10 +105,11 @@ def describe(data_set: LabelledGraphs, sets: Sequence[CrystalSet]) -> str:
             ),
         ]
     lines += [_crystal_line(graphs, row) for row in sets[0].rows[:5].tolist()]
-    lines.append(f"left out: {len(data_set.left_out):,}")
-    return "\n".join(
-        lines + [f"  {identifier}: {reason}" for identifier, reason in data_set.left_out.items()]
-    )
+    for title, remarks in (("left out", data_set.left_out), ("remarks", data_set.notes)):
+        if remarks or title == "left out":
+            lines.append(f"{title}: {len(remarks):,}")
+            lines += [f"  {identifier}: {remark}" for identifier, remark in remarks.items()]
+    return "\n".join(lines)
 
 
 def _statistics(labels: Tensor) -> str:

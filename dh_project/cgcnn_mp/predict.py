@@ -24,7 +24,7 @@ from dh_project.cgcnn_mp.crystals.settings import TIES, DataSettings
 from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
-from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, label_graphs
+from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, in_words, label_graphs
 from dh_project.cgcnn_mp.network.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.training import evaluation
 from dh_project.cgcnn_mp.training.checkpoint import (
@@ -52,6 +52,7 @@ class Predictions:
         label_names: Names of the targets; ``prediction`` if neither the checkpoint nor the data names a single
             target.
         left_out: Id to reason, for the crystals that cannot be predicted.
+        notes: Id to what was repaired or assumed, for predicted crystals of which there is something to say.
     """
 
     checkpoint: Path
@@ -63,6 +64,7 @@ class Predictions:
     labels: Tensor | None
     label_names: tuple[str, ...]
     left_out: dict[str, str]
+    notes: dict[str, str]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each crystal: id, prediction, and, if the data has labels, label and error.
@@ -151,11 +153,7 @@ def predict(
     )
     found = label_graphs(settings, source, progress, for_training=False)
     if not found.usable:
-        first = "; ".join(
-            f"{identifier}: {reason}" for identifier, reason in list(found.left_out.items())[:3]
-        )
-        more = "; …" if len(found.left_out) > 3 else ""
-        raise DataError(f"no crystal of {source.name} can be predicted ({first}{more})")
+        raise DataError(in_words(found.left_out, len(found.left_out), source.name, "cannot be predicted"))
     crystals = CrystalSet(found.graphs, torch.tensor(found.usable)).to(where)
     with limited_threads(threads):
         values = evaluation.predict(trained.network.to(where), trained.normalizer, crystals, batch_size)
@@ -178,6 +176,7 @@ def predict(
         labels=crystals.labels if has_labels else None,
         label_names=names,
         left_out=found.left_out,
+        notes=found.notes,
     )
 
 

@@ -75,8 +75,9 @@ def add_command(commands: Any) -> None:
         "--ties",
         type=or_none(str),
         metavar="T",
-        help="which of equally distant neighbours are kept: environment, or pymatgen as the original code does "
-        "(the checkpoint's; for files of the original pymatgen)",
+        help="which of equally distant neighbours are kept: environment; pymatgen as the original code does; "
+        "original, which also fills up missing neighbours as that does (the checkpoint's; for files of the original "
+        "pymatgen)",
     )
     where = parser.add_argument_group("device")
     where.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1 (auto)")
@@ -154,6 +155,9 @@ def _tell(predictions: Any, metrics: dict[str, tuple[int, dict[str, float]]], ou
     if left_out:
         lines.append(f"left out    {len(left_out):,}")
         lines += [f"  {identifier}: {reason}" for identifier, reason in left_out.items()]
+    if predictions.notes:
+        lines.append(f"remarks     {len(predictions.notes):,}")
+        lines += [f"  {identifier}: {note}" for identifier, note in predictions.notes.items()]
     if output is not None:
         lines.append(f"wrote       {output}")
     print("\n".join(lines), file=sys.stderr)

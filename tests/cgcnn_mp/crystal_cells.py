@@ -24,9 +24,15 @@ def structure_of(cell: Cell) -> Structure:
 
 
 def glass(atoms: int, seed: int = 0) -> Cell:
-    """Return a cell with one element at random positions, 15 Å³ for each atom."""
-    places = np.random.default_rng(seed).random((atoms, 3))
-    return Cell(np.eye(3) * (15 * atoms) ** (1 / 3), np.full(atoms, 14, np.uint8), places)
+    """Return a cell with one element at random positions at least 1 Å apart, 15 Å³ for each atom."""
+    rng, length = np.random.default_rng(seed), (15 * atoms) ** (1 / 3)
+    places = np.empty((0, 3))
+    while len(places) < atoms:
+        place = rng.random(3)
+        apart = places - place
+        if not len(places) or (((apart - np.rint(apart)) * length) ** 2).sum(1).min() > 1:
+            places = np.vstack([places, place])
+    return Cell(np.eye(3) * length, np.full(atoms, 14, np.uint8), places)
 
 
 def neighbour_lists(graphs: GraphArrays, count: int) -> list[list[tuple[int, float]]]:

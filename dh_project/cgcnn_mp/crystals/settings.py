@@ -12,7 +12,8 @@ from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED, Location
 from dh_project.cgcnn_mp.crystals.splits import check_ratios, find_grouping
 
-TIES = ("environment", "pymatgen")
+LIKE_ORIGINAL = ("pymatgen", "original")
+TIES = ("environment", *LIKE_ORIGINAL)
 """The rules for choosing among equally far neighbours: see ``symmetry.py`` and ``original_graphs.py``."""
 
 
@@ -38,7 +39,8 @@ class DataSettings:
         radius: Cutoff radius, Å.
         ties: Rule for choosing among equally far neighbours when not all of them fit into ``max_num_nbr``:
             ``environment`` chooses by their surroundings, so the order of the atoms does not matter; ``pymatgen``
-            does what the original CGCNN does.
+            chooses as the original CGCNN does; ``original`` also fills up missing neighbours as that does, with edges
+            to the first atom.
         quotient: Whether symmetry-equivalent atoms are stored as one. The results are the same; it is faster.
         train_ratio: Share of training crystals, above 0.
         val_ratio: Share of validation crystals, above 0.

@@ -190,7 +190,8 @@ class CrystalGraphs:
         before = ends - self.repeats
         before -= torch.cat([ends.new_zeros(1), ends])[self.first_edge[:-1]][owners]
         repeats = torch.minimum((max_num_nbr - before).clamp(min=0), self.repeats)
-        repeats[self.distances[shells] > radius] = 0
+        if self.ties != "original":  # which fills up missing neighbours from beyond the radius
+            repeats[self.distances[shells] > radius] = 0
         kept = repeats > 0
         used = torch.zeros(len(self.distances), dtype=torch.bool)
         used[shells[kept]] = True
@@ -212,6 +213,17 @@ class CrystalGraphs:
         """Return the indices, ascending, of the crystals that have an atom without neighbours."""
         lonely = torch.nonzero(self.first_edge.diff() == 0).flatten()
         return torch.unique(torch.searchsorted(self.first_class, lonely, right=True) - 1).tolist()
+
+    def fewest_neighbours(self) -> dict[int, int]:
+        """Return, for each crystal with an atom of too few neighbours, its index and the fewest of its atoms."""
+        owners = torch.repeat_interleave(self.first_edge.diff())
+        counts = torch.zeros(len(self.elements), dtype=torch.int64).index_add_(0, owners, self.repeats.long())
+        few = torch.nonzero(counts < self.max_num_nbr).flatten()
+        fewest: dict[int, int] = {}
+        crystals = torch.searchsorted(self.first_class, few, right=True) - 1
+        for crystal, count in zip(crystals.tolist(), counts[few].tolist(), strict=True):
+            fewest[crystal] = min(count, fewest.get(crystal, count))
+        return fewest
 
 
 def sent(rows: Tensor, device: torch.device) -> Tensor:

@@ -1,63 +1,59 @@
 """Reads structures (CIF files and cells) into arrays.
 
-A plain CIF has one data block, no symmetry operation but the identity, and fully occupied sites of plain elements, as
-the Materials Project and pymatgen write it. It is read with gemmi, with the same result as
-``Structure.from_str(cif, fmt="cif")`` of pymatgen: the same lattice and coordinates, also rounded to 1/3 and 2/3, and
-the same order of atoms. pymatgen itself reads all other CIF files.
+A plain CIF is written exactly as pymatgen and the Materials Project write a cell without symmetry, and all that it
+says agrees. Plain files are read here, many at a time, with the same result as ``Structure.from_str(cif, fmt="cif")``
+of pymatgen: the same lattice and coordinates, also rounded to 1/3 and 2/3. ``cif_rules`` reads all other files.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from gemmi.cif import Block, read_string
 
-import dh_project as dh
 from dh_project.cgcnn_mp.crystals.sources import Cell, Written, decode
 from dh_project.cgcnn_mp.crystals.tables import HEAVIEST_ELEMENT
 from dh_project.cgcnn_mp.graphs.arrays import first_positions
+from dh_project.cgcnn_mp.graphs.cif_rules import UnusableCrystal as UnusableCrystal
+from dh_project.cgcnn_mp.graphs.cif_rules.careful import read_carefully, too_close
+from dh_project.cgcnn_mp.graphs.cif_rules.contents import VOLUME_TOLERANCE
+from dh_project.cgcnn_mp.graphs.cif_rules.elements import ATOMIC_NUMBERS, SYMBOLS, parse_formula
+from dh_project.cgcnn_mp.graphs.cif_rules.sites import SHORTEST, SITE_TOLERANCE, THIRDS_TOLERANCE
 from dh_project.cgcnn_mp.graphs.compiling import compiled
+from dh_project.cgcnn_mp.graphs.lattice import FLAT, MOST_ATOMS, THINNEST_CELL, lattice_of, thinnest
+from dh_project.cgcnn_mp.graphs.neighbours import find_neighbours
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MOST_ATOMS = int(np.iinfo(np.int16).max)
-THIRDS_TOLERANCE = SITE_TOLERANCE = 1e-4
-"""Tolerances of pymatgen: relative, for rounding to 1/3 and 2/3; fractional, for two sites at the same place."""
-THINNEST_CELL = 0.011
-"""Smallest distance between opposite faces of a cell, Å; pymatgen refuses 0.01."""
-FLAT = "the cell is flat, or not finite"
-
-_PERIODS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar",
-    "K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe",
-    "Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn",
-    "Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og",
+_PAIR = rb"_%s +(\S+)\n"
+PLAIN = re.compile(
+    rb"(?:#[^\n]*\n)*data_\S*\n"
+    rb"_symmetry_space_group_name_H-M +'P 1'\n"
+    + b"".join(_PAIR % b"cell_length_%c" % letter for letter in b"abc")
+    + b"".join(_PAIR % b"cell_angle_%s" % name for name in (b"alpha", b"beta", b"gamma"))
+    + rb"_symmetry_Int_Tables_number +1\n"
+    rb"_chemical_formula_structural +([A-Za-z0-9()]+)\n"
+    rb"_chemical_formula_sum +'?([A-Za-z0-9 ]+)'?\n"
+    + _PAIR
+    % b"cell_volume"
+    + rb"_cell_formula_units_Z +(\d+)\n"
+    rb"loop_\n _symmetry_equiv_pos_site_id\n _symmetry_equiv_pos_as_xyz\n +1 +'x, y, z'\n"
+    rb"loop_\n _atom_site_type_symbol\n _atom_site_label\n _atom_site_symmetry_multiplicity\n"
+    rb" _atom_site_fract_x\n _atom_site_fract_y\n _atom_site_fract_z\n _atom_site_occupancy\n"
+    rb"([A-Za-z0-9 .+\n-]*)"
 )
-SYMBOLS = " ".join(_PERIODS).split()
-ATOMIC_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
-CELL = tuple(f"_cell_length_{name}" for name in "abc") + tuple(
-    f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma")
-)
-OPERATIONS = (
-    "_symmetry_equiv_pos_as_xyz",
-    "_symmetry_equiv_pos_as_xyz_",
-    "_space_group_symop_operation_xyz",
-    "_space_group_symop_operation_xyz_",
-)
-"""Tags that pymatgen searches for symmetry operations, in this order."""
-COORDINATES = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
-SYMBOL, LABEL, OCCUPANCY = (f"_atom_site_{name}" for name in ("type_symbol", "label", "occupancy"))
-UNUSUAL = (b"magn", b"moment", b"_atom_type_", b"powder_pattern")
-"""Words in files that are left to pymatgen, because they have spins or oxidation states."""
-
-
-class UnusableCrystal(Exception):
-    """A crystal without a graph; the message is the reason."""
+"""A plain CIF. Its groups: six cell parameters, two formulas, the volume, Z, and the table of the sites."""
+COLUMNS = 7
+SAME_PLACE = 2e-3
+"""Fractional distance within which two readers mean the same atom."""
+_PART = re.compile(rb"([A-Z][a-z]?)(\d*)")
+_NUMBER_OF = {symbol.encode(): number for symbol, number in ATOMIC_NUMBERS.items()}
 
 
 class Cells(NamedTuple):
@@ -75,38 +71,67 @@ class Cells(NamedTuple):
     numbers: np.ndarray
     coordinates: np.ndarray
 
+    def one(self, crystal: int) -> Cell:
+        """Return one of the structures, by its index."""
+        first = int(self.atom_counts[:crystal].sum())
+        atoms = slice(first, first + int(self.atom_counts[crystal]))
+        return Cell(self.lattices[crystal], self.numbers[atoms], self.coordinates[atoms])
 
-def read_structures(written: Sequence[Written]) -> tuple[Cells, list[str]]:
+
+class Remarks(NamedTuple):
+    """What is to be said of C crystals.
+
+    Attributes:
+        reasons: Why a crystal is unusable; empty for usable crystals.
+        notes: What was repaired or assumed; empty if nothing was.
+    """
+
+    reasons: list[str]
+    notes: list[str]
+
+    @classmethod
+    def none(cls, crystals: int) -> Remarks:
+        """Return remarks that say nothing."""
+        return cls([""] * crystals, [""] * crystals)
+
+
+def read_structures(written: Sequence[Written]) -> tuple[Cells, Remarks]:
     """Read structures.
 
     Args:
         written: The contents of C CIF files, or cells.
 
     Returns:
-        The structures; an unusable crystal has no atoms. And C reasons, empty for usable crystals.
+        The structures, where an unusable crystal has no atoms; and the remarks on them.
     """
+    remarks = Remarks.none(len(written))
     plain = _PlainCifs()
     usable = [isinstance(one, bytes) and plain.read(one) for one in written]
     cells = plain.cells()
     if all(usable) and all(cells.atom_counts):
-        return cells, [""] * len(written)
+        return cells, remarks
     split = iter(_split(cells))
-    parts, reasons = [], []
-    for one, is_read in zip(written, usable, strict=True):
-        part, reason = next(split) if is_read else NOTHING, ""
-        try:
-            if isinstance(one, Cell):
-                part = _checked(one)
-            elif not len(part.atomic_numbers):
-                part = _cell_of(parse_with_pymatgen(one))
-        except UnusableCrystal as error:
-            reason = str(error)
+    parts = []
+    for place, (one, is_read) in enumerate(zip(written, usable, strict=True)):
+        part = next(split) if is_read else NOTHING
+        if not len(part.atomic_numbers):
+            try:
+                part, remarks.notes[place] = _one_cell(one)
+            except UnusableCrystal as error:
+                remarks.reasons[place] = str(error)
         parts.append(part)
-        reasons.append(reason)
-    return _end_to_end(parts), reasons
+    return _end_to_end(parts), remarks
 
 
 NOTHING = Cell(np.eye(3), np.empty(0, np.uint8), np.empty((0, 3)))
+
+
+def _one_cell(written: Written) -> tuple[Cell, str]:
+    """Return one structure and the notes on it."""
+    if isinstance(written, Cell):
+        return _checked(written), ""
+    cell, notes = read_carefully(written)
+    return cell, "; ".join(notes)
 
 
 def _end_to_end(parts: Sequence[Cell]) -> Cells:
@@ -136,22 +161,25 @@ class _PlainCifs:
 
     def read(self, content: bytes) -> bool:
         """Read a file and return whether it is plain."""
-        if content.count(b"data_") != 1 or any(word in content for word in UNUSUAL):
+        match = PLAIN.fullmatch(content)
+        if not match:
             return False
+        *parameters, structural, formula, volume, units, table = match.groups()
+        values = table.split()
+        symbols = values[::COLUMNS]
         try:
-            block = read_string(content).sole_block()
-            sites = block.find_loop(COORDINATES[0]).get_loop()
-            tags, values = sites.tags, sites.values
-            parameters = [float(block.find_value(name)) for name in CELL]
-            numbers = [ATOMIC_NUMBERS[symbol] for symbol in _column(SYMBOL, tags, values)]
-            coordinates = [list(map(float, _column(name, tags, values))) for name in COORDINATES]
-        except (ValueError, TypeError, AttributeError, KeyError, RuntimeError):
+            cell = [*map(float, parameters), float(volume)]
+            numbers = [_NUMBER_OF[symbol] for symbol in symbols]
+            coordinates = [list(map(float, values[column::COLUMNS])) for column in (3, 4, 5)]
+        except (ValueError, KeyError):
             return False
-        if LABEL not in tags or len(numbers) > MOST_ATOMS or not _all_ones(OCCUPANCY, tags, values):
+        ones = {*values[2::COLUMNS], *values[6::COLUMNS]}
+        if len(values) % COLUMNS or ones != {b"1"} or len(numbers) > MOST_ATOMS:
             return False
-        if not _only_identity(block):
+        counts = Counter(symbols)
+        if _counts_of(formula, 1) != counts or _counts_of(structural, int(units)) != counts:
             return False
-        self._parameters += parameters
+        self._parameters += cell
         self._counts.append(len(numbers))
         self._numbers += numbers
         for all_of, own in zip(self._coordinates, coordinates, strict=True):
@@ -161,7 +189,7 @@ class _PlainCifs:
     def cells(self) -> Cells:
         """Return the structures; those that turn out not to be plain have no atoms."""
         counts = np.array(self._counts, np.int64)
-        parameters = np.array(self._parameters, np.float64).reshape(-1, 6)
+        parameters = np.array(self._parameters, np.float64).reshape(-1, 7)
         coordinates = np.array(self._coordinates, np.float64).T.copy()
         lattices = np.empty((len(counts), 3, 3))
         plain = np.empty(len(counts), np.bool_)
@@ -173,23 +201,12 @@ class _PlainCifs:
         return Cells(lattices, counts, numbers, coordinates)
 
 
-def _column(name: str, tags: list[str], values: list[str]) -> list[str]:
-    return values[tags.index(name) :: len(tags)]
-
-
-def _all_ones(name: str, tags: list[str], values: list[str]) -> bool:
-    try:
-        return name not in tags or all(float(value) == 1 for value in set(_column(name, tags, values)))
-    except ValueError:
-        return False
-
-
-def _only_identity(block: Block) -> bool:
-    for name in OPERATIONS:
-        operations = block.find_loop(name)
-        if len(operations):
-            return len(operations) == 1 and operations[0].strip("'\"").replace(" ", "").lower() == "x,y,z"
-    return False
+def _counts_of(formula: bytes, units: int) -> dict[bytes, float]:
+    """Return the number of each element in some units of a formula."""
+    if b"(" in formula:
+        counts = parse_formula(formula.decode()) or {}
+        return {symbol.encode(): units * number for symbol, number in counts.items()}
+    return {symbol: units * int(number or 1) for symbol, number in _PART.findall(formula)}
 
 
 @compiled
@@ -200,28 +217,23 @@ def finish_plain(
     lattices: np.ndarray,
     plain: np.ndarray,
 ) -> None:
-    """Compute lattices and round coordinates as pymatgen does, and find the crystals that it treats specially.
+    """Compute lattices and round coordinates as pymatgen does, and find the crystals that are not plain after all.
 
     Args:
-        parameters: float64 (C, 6), a, b, c in Å, and alpha, beta, gamma in degrees.
+        parameters: float64 (C, 7), a, b, c in Å; alpha, beta, gamma in degrees; the volume as the file gives it, Å³.
         first: int64 (C + 1,), index of each crystal's first atom, and the number of all atoms.
         coordinates: float64 (N, 3), fractional. They are rounded and moved into the cell in place.
         lattices: float64 (C, 3, 3), output.
-        plain: bool (C,), output: False if the cell is flat or not finite, or two atoms are at the same place.
+        plain: bool (C,), output: False if the cell is flat or not finite or has another volume, or two atoms are at
+            the same place.
     """
     for crystal in range(len(parameters)):
-        a, b, c = parameters[crystal, 0], parameters[crystal, 1], parameters[crystal, 2]
-        alpha, beta = math.radians(parameters[crystal, 3]), math.radians(parameters[crystal, 4])
-        gamma = math.radians(parameters[crystal, 5])
-        cosine = (math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta))
-        gamma_star = math.acos(max(-1.0, min(1.0, cosine)))
-        lattice = lattices[crystal]
-        lattice[:] = 0.0
-        lattice[0, 0], lattice[0, 2] = a * math.sin(beta), a * math.cos(beta)
-        lattice[1, 0] = -b * math.sin(alpha) * math.cos(gamma_star)
-        lattice[1, 1] = b * math.sin(alpha) * math.sin(gamma_star)
-        lattice[1, 2], lattice[2, 2] = b * math.cos(alpha), c
+        lattice = lattice_of(parameters[crystal])
+        lattices[crystal] = lattice
         good = thinnest(lattice) > THINNEST_CELL
+        a, b, c = lattice[0], lattice[1], lattice[2]
+        volume = abs(a[0] * b[1] * c[2] - a[2] * b[1] * c[0])
+        good = good and abs(parameters[crystal, 6] / volume - 1) <= VOLUME_TOLERANCE
         for atom in range(first[crystal], first[crystal + 1]):
             for axis in range(3):
                 value = coordinates[atom, axis]
@@ -241,26 +253,10 @@ def finish_plain(
         plain[crystal] = good
 
 
-@compiled
-def thinnest(lattice: np.ndarray) -> float:
-    """Return the smallest distance between opposite faces of a cell, Å; 0 or NaN if its volume is 0 or NaN."""
-    volume = largest = 0.0
-    for row in range(3):
-        one, other = lattice[(row + 1) % 3], lattice[(row + 2) % 3]
-        square = volume = 0.0
-        for x in range(3):
-            y, z = (x + 1) % 3, (x + 2) % 3
-            across = one[y] * other[z] - one[z] * other[y]
-            square += across * across
-            volume += across * lattice[row, x]
-        largest = max(largest, square)
-    return abs(volume) / math.sqrt(largest) if largest > 0 else 0.0
-
-
 def _checked(cell: Cell) -> Cell:
     numbers = np.asarray(cell.atomic_numbers)
     if len(numbers) > MOST_ATOMS:
-        raise UnusableCrystal(_too_many(len(numbers)))
+        raise UnusableCrystal(f"too many atoms: {len(numbers):,}, at most {MOST_ATOMS:,} fit")
     for number in numbers[(numbers < 1) | (numbers > HEAVIEST_ELEMENT)][:1]:
         raise UnusableCrystal(f"no element: atomic number {number} on a site")
     if not len(numbers):
@@ -272,60 +268,66 @@ def _checked(cell: Cell) -> Cell:
     return Cell(cell.lattice, numbers.astype(np.uint8), cell.fractional_coordinates)
 
 
-def _too_many(atoms: int) -> str:
-    return f"too many atoms: {atoms:,}, at most {MOST_ATOMS:,} fit"
-
-
 def isolated_atom(symbol: str, radius: float) -> str:
     """Return the reason for a crystal with an atom, of this element, that has no neighbour."""
     return f"isolated atom: {symbol} has no neighbour within {radius:g} Å"
 
 
-def structure_of(written: Written) -> Structure:
-    """Return a structure as an object of pymatgen.
+def overlapping(cell: Cell) -> str:
+    """Return the reason for a cell with two atoms that are closer than any two atoms can be; empty if none are."""
+    first, others, distances = find_neighbours(cell.lattice, cell.fractional_coordinates, SHORTEST, 1)
+    for atom in np.flatnonzero(np.diff(first))[:1].tolist():
+        pair = (SYMBOLS[cell.atomic_numbers[index] - 1] for index in (atom, others[first[atom]]))
+        return too_close(" and ".join(pair), distances[first[atom]])
+    return ""
+
+
+def structure_of(written: Written) -> tuple[Structure, str]:
+    """Return a structure as an object of pymatgen, and the notes on it.
+
+    If pymatgen reads the same crystal from a CIF file, its atoms have the order and the last digits of pymatgen.
 
     Raises:
-        UnusableCrystal: The structure cannot be read, or has sites that are not one full atom of an element.
+        UnusableCrystal: The structure cannot be read.
     """
     from pymatgen.core import Structure  # slow to import
 
-    if isinstance(written, Cell):
-        numbers = _checked(written).atomic_numbers.tolist()
-        return Structure(written.lattice, numbers, written.fractional_coordinates)
-    return parse_with_pymatgen(written)
+    cells, remarks = read_structures([written])
+    if remarks.reasons[0]:
+        raise UnusableCrystal(remarks.reasons[0])
+    cell = cells.one(0)
+    if reason := overlapping(cell):
+        raise UnusableCrystal(reason)
+    found = Structure(cell.lattice, cell.atomic_numbers.tolist(), cell.fractional_coordinates)
+    if isinstance(written, bytes):
+        found.sort()  # as pymatgen sorts what it reads
+        theirs = parse_with_pymatgen(written)
+        if theirs is not None and theirs.is_ordered and _is_same(theirs, found):
+            found = theirs
+    return found, remarks.notes[0]
 
 
-def parse_with_pymatgen(content: bytes) -> Structure:
-    """Return the first structure of a CIF, as ``Structure.from_file`` does.
-
-    Raises:
-        UnusableCrystal: The CIF cannot be read, has too many atoms, or a site that is not one full atom of an
-            element.
-    """
+def parse_with_pymatgen(content: bytes) -> Structure | None:
+    """Return the first structure of a CIF, as ``Structure.from_file`` does; None if it cannot be read."""
     from pymatgen.core import Structure  # slow to import
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # cif_rules has judged the file
         try:
-            structure = Structure.from_str(decode(content), fmt="cif")
+            return Structure.from_str(decode(content), fmt="cif")
         except MemoryError:
             raise
-        except Exception as error:  # the parser may raise anything on garbage
-            reason = f"{type(error).__name__}: {dh.errors.one_line(error)}"[:120]
-            raise UnusableCrystal(f"unparsable CIF: {reason}") from None
-    if not structure.is_ordered:
-        site = next(site for site in structure if not site.is_ordered)
-        raise UnusableCrystal(f"partial occupancy: {site.species_string} on one site")
-    if len(structure) > MOST_ATOMS:
-        raise UnusableCrystal(_too_many(len(structure)))
-    if not thinnest(np.array(structure.lattice.matrix)) > THINNEST_CELL:
-        raise UnusableCrystal(FLAT)
-    for site in structure:
-        if not 1 <= site.specie.Z <= HEAVIEST_ELEMENT:
-            raise UnusableCrystal(f"no element: {site.species_string} on a site")
-    return structure
+        except Exception:  # the parser may raise anything
+            return None
 
 
-def _cell_of(structure: Structure) -> Cell:
-    numbers = np.array(structure.atomic_numbers, np.uint8)
-    return Cell(structure.lattice.matrix, numbers, structure.frac_coords)
+def _is_same(one: Structure, other: Structure) -> bool:
+    """Return whether two structures have the same lattice, and the same atoms in any order."""
+    numbers, others = np.array(one.atomic_numbers), np.array(other.atomic_numbers)
+    if not np.array_equal(np.sort(numbers), np.sort(others)):
+        return False
+    for number, place in zip(numbers, one.frac_coords, strict=True):
+        apart = other.frac_coords[others == number] - place
+        if np.abs(apart - np.rint(apart)).max(1).min() > SAME_PLACE:
+            return False
+    return np.allclose(one.lattice.matrix, other.lattice.matrix)

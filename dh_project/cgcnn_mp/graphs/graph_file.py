@@ -34,11 +34,13 @@ class PreparedGraphs:
     Attributes:
         ids: Material ids of the C crystals that have a graph, in the order of the source.
         left_out: Material id to reason, for the crystals without a graph.
+        notes: Material id to what was repaired or assumed when the crystal was read.
         arrays: The tensors that ``GraphArrays`` describes; integers have the narrowest type that holds them.
     """
 
     ids: list[str]
     left_out: dict[str, str]
+    notes: dict[str, str]
     arrays: dict[str, Tensor]
 
 
@@ -54,6 +56,7 @@ def open_graphs(path: Path, key: str) -> PreparedGraphs | None:
             return PreparedGraphs(
                 ids=json.loads(facts["ids"]),
                 left_out=json.loads(facts["left_out"]),
+                notes=json.loads(facts["notes"]),
                 arrays={name: file.get_tensor(name) for name in GraphArrays._fields},
             )
     except (OSError, SafetensorError, KeyError):
@@ -74,6 +77,7 @@ class GraphFileWriter:
         self._path = path
         self._rows: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
         self._come = 0
         self._edges: list[np.ndarray] = []
         self._largest = dict.fromkeys(GraphArrays._fields, 0)
@@ -94,10 +98,13 @@ class GraphFileWriter:
             with suppress(OSError):  # a full disk refuses the last writes, whose data is no longer needed
                 file.close()
 
-    def add(self, ids: Sequence[str], reasons: Sequence[str], graphs: GraphArrays) -> None:
+    def add(
+        self, ids: Sequence[str], reasons: Sequence[str], notes: Sequence[str], graphs: GraphArrays
+    ) -> None:
         """Add the graphs of some crystals; a reason that is not empty says why a crystal has no graph."""
         self._rows.update(zip(ids, range(self._come, self._come + len(ids)), strict=True))
         self._reasons.update(zip(ids, reasons, strict=True))
+        self._notes.update(zip(ids, notes, strict=True))
         self._come += len(ids)
         first_edge = first_positions(graphs.edge_counts)
         self._edges.append(np.diff(first_edge[first_positions(graphs.class_counts)]).astype(np.int32))
@@ -120,7 +127,13 @@ class GraphFileWriter:
         }
         left_out = {identifier: reason for identifier, reason in reasons.items() if reason}
         kept = [identifier for identifier in ids if not reasons[identifier]]
-        facts = {"key": key, "ids": json.dumps(kept), "left_out": json.dumps(left_out)}
+        notes = {identifier: note for identifier in kept if (note := self._notes[identifier])}
+        facts = {
+            "key": key,
+            "ids": json.dumps(kept),
+            "left_out": json.dumps(left_out),
+            "notes": json.dumps(notes),
+        }
         rows = np.array([self._rows[identifier] for identifier in kept], np.int64)
         replace_file(self._path, partial(self._write, rows=rows, facts=facts))
 

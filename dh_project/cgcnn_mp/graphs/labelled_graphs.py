@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
-from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.crystals.settings import LIKE_ORIGINAL, DataSettings
 from dh_project.cgcnn_mp.crystals.sources import Source, find_source
 from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs, first_positions
 from dh_project.cgcnn_mp.graphs.graph_file import PreparedGraphs
@@ -36,12 +36,14 @@ class LabelledGraphs:
         graphs: All graphs; a missing label is NaN.
         usable: Indices of the crystals that have a graph, element features and every label.
         left_out: Material id to reason, for all other crystals.
+        notes: Material id to what was repaired or assumed, for usable crystals of which there is something to say.
     """
 
     source: str
     graphs: CrystalGraphs
     usable: list[int]
     left_out: dict[str, str]
+    notes: dict[str, str]
 
 
 def label_graphs(
@@ -72,7 +74,7 @@ def label_graphs(
     tables = source.tables()
     chosen = tables.chosen_labels(settings.label)
     kept_radius, kept = max(RADIUS_KEPT, radius), max(NEIGHBOURS_KEPT, max_num_nbr)
-    if ties == "pymatgen":  # its order of equally far neighbours depends on the radius
+    if ties in LIKE_ORIGINAL:  # its order of equally far neighbours depends on the radius
         kept_radius = radius
     prepared = prepare_graphs(source, kept_radius, kept, folder, progress, ties, settings.quotient)
 
@@ -85,9 +87,35 @@ def label_graphs(
     left_out = prepared.left_out | isolated | (unlabelled if for_training else {})
     left_out |= _without_features(graphs, described)
     usable = [row for row, identifier in enumerate(graphs.ids) if identifier not in left_out]
+    notes = _notes(prepared, graphs, left_out)
     if for_training:
         _check_losses(source.name, left_out, len(tables.ids), settings.max_lost_share)
-    return LabelledGraphs(source.name, graphs, usable, left_out)
+        if notes:
+            logger.warning("%s", in_words(notes, len(tables.ids), source.name, "were read with a remark"))
+    return LabelledGraphs(source.name, graphs, usable, left_out, notes)
+
+
+def _notes(prepared: PreparedGraphs, graphs: CrystalGraphs, left_out: Mapping[str, str]) -> dict[str, str]:
+    """Return what there is to say of the usable crystals.
+
+    The original code fills up missing neighbours, so with its rule for ties their lack is worth a note.
+    """
+    notes = {identifier: note for identifier, note in prepared.notes.items() if identifier not in left_out}
+    if graphs.ties == "pymatgen":
+        for row, fewest in graphs.fewest_neighbours().items():
+            if (identifier := graphs.ids[row]) not in left_out:
+                few = (
+                    f"an atom has only {fewest} of {graphs.max_num_nbr} neighbours within {graphs.radius:g} Å"
+                )
+                few += ", which the original CGCNN fills up (ties=original)"
+                notes[identifier] = "; ".join(filter(None, [notes.get(identifier), few]))
+    return notes
+
+
+def in_words(remarks: Mapping[str, str], total: int, source: str, what: str) -> str:
+    """Return one line on some crystals of a data set: how many, and the first three remarks by id."""
+    first = "; ".join(f"{identifier}: {remark}" for identifier, remark in list(remarks.items())[:3])
+    return f"{len(remarks):,} of {total:,} crystals of {source} {what} ({first}{'; …' if len(remarks) > 3 else ''})"
 
 
 def _parse_labels(
@@ -160,9 +188,7 @@ def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_sh
     """Log how many crystals are left out; raise a DataError if there are too many."""
     if not left_out:
         return
-    first = "; ".join(f"{identifier}: {reason}" for identifier, reason in list(left_out.items())[:3])
-    more = "; …" if len(left_out) > 3 else ""
-    message = f"{len(left_out):,} of {total:,} crystals of {source} cannot be used ({first}{more})"
+    message = in_words(left_out, total, source, "cannot be used")
     if len(left_out) > max_lost_share * total or len(left_out) == total:
         raise DataError(
             f"{message}; correct them, or allow more with max_lost_share (now {max_lost_share:g})"

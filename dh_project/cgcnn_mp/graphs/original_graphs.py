@@ -1,60 +1,76 @@
 """Builds crystal graphs exactly as the original CGCNN code does (txie-93/cgcnn, ``data.py``).
 
 pymatgen finds the neighbours, Python sorts them by distance, and the first K are kept. Which of several equally far
-neighbours are kept depends on the order of the atoms. The graphs are not folded by symmetry. There is one difference:
-if an atom has fewer than K neighbours, the original code fills its list with edges to atom 0, and this code does not.
+neighbours are kept depends on the order of the atoms. The graphs are not folded by symmetry.
+
+If an atom has fewer than K neighbours, the original code fills its list with edges to atom 0, 1 Å beyond the cutoff
+radius. This is done here only with ``padded``. With the published weights it changes predictions by up to some
+eV/atom.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays, end_to_end
-from dh_project.cgcnn_mp.graphs.cif import UnusableCrystal, isolated_atom, structure_of
+from dh_project.cgcnn_mp.graphs.cif import Remarks, UnusableCrystal, isolated_atom, structure_of
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
-def original_graphs(written: Sequence[Written], radius: float, count: int) -> tuple[GraphArrays, list[str]]:
+def original_graphs(
+    written: Sequence[Written], radius: float, count: int, padded: bool = False
+) -> tuple[GraphArrays, Remarks]:
     """Build the original code's graphs of C crystals.
 
     Args:
         written: The C structures.
         radius: Cutoff radius, Å.
         count: Neighbours of each atom, at most.
+        padded: Whether to fill up missing neighbours as the original code does.
 
     Returns:
-        The graphs, concatenated; an unusable crystal has no class. And C reasons, empty for usable crystals.
+        The graphs, concatenated; an unusable crystal has no class. And the remarks on the crystals.
     """
-    graphs, reasons = [], []
-    for one in written:
+    graphs, remarks = [], Remarks.none(len(written))
+    for place, one in enumerate(written):
         try:
-            graphs.append(original_graph(one, radius, count))
-            reasons.append("")
+            structure, remarks.notes[place] = structure_of(one)
+            graphs.append(_graph(structure, radius, count, padded))
         except UnusableCrystal as reason:
             graphs.append(_arrays([], [], [], []))
-            reasons.append(str(reason))
-    return end_to_end(graphs), reasons
+            remarks.reasons[place] = str(reason)
+    return end_to_end(graphs), remarks
 
 
-def original_graph(written: Written, radius: float, count: int) -> GraphArrays:
+def original_graph(written: Written, radius: float, count: int, padded: bool = False) -> GraphArrays:
     """Build the original code's graph of one crystal.
 
     Raises:
-        UnusableCrystal: The structure cannot be read, or an atom has no neighbour.
+        UnusableCrystal: The structure cannot be read; or an atom has no neighbour, and it is not padded.
     """
-    structure = structure_of(written)
+    return _graph(structure_of(written)[0], radius, count, padded)
+
+
+def _graph(structure: Structure, radius: float, count: int, padded: bool) -> GraphArrays:
     near = structure.get_all_neighbors(radius, include_index=True)
     nearest = [sorted(row, key=lambda neighbour: neighbour[1])[:count] for row in near]
-    for site, row in zip(structure, nearest, strict=True):
-        if not row:
+    edges = [[(neighbour[2], neighbour[1]) for neighbour in row] for row in nearest]
+    for site, row in zip(structure, edges, strict=True):
+        if padded:
+            row += [(0, radius + 1.0)] * (count - len(row))
+        elif not row:
             raise UnusableCrystal(isolated_atom(site.specie.symbol, radius))
     return _arrays(
         [number - 1 for number in structure.atomic_numbers],
-        [len(row) for row in nearest],
-        [neighbour[2] for row in nearest for neighbour in row],
-        [neighbour[1] for row in nearest for neighbour in row],
+        [len(row) for row in edges],
+        [neighbour for row in edges for neighbour, _ in row],
+        [distance for row in edges for _, distance in row],
     )
 
 

@@ -1,6 +1,6 @@
 """Builds the graphs of a source once, on all cores, into one file that every trial maps.
 
-The file's name is a hash of the structures, the graph settings, the version of pymatgen and ``FORMAT``. So a file
+The file's name is a hash of the structures, the graph settings, the versions of ``READERS`` and ``FORMAT``. So a file
 with the right name has the right content, and it never changes. The file holds no labels: if only labels change, no
 graph is built again.
 """
@@ -14,22 +14,26 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 
 import dh_project as dh
 from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import lock
 from dh_project.cgcnn_mp.crystals.node_copy import find_copy, forget_digest, make_copy, record_digest
+from dh_project.cgcnn_mp.crystals.settings import LIKE_ORIGINAL
 from dh_project.cgcnn_mp.crystals.sources import Source, Written
 from dh_project.cgcnn_mp.graphs.graph_file import GraphFileWriter, PreparedGraphs, open_graphs
 from dh_project.cgcnn_mp.graphs.workers import Chunk, GraphRecipe, build_chunk, build_in_parallel
 
-FORMAT = "dh_project crystal graphs 4"
-CHUNK = {"environment": 256, "pymatgen": 16}
+FORMAT = "dh_project crystal graphs 5"
+CHUNK = {"environment": 256, "pymatgen": 16, "original": 16}
 """Number of crystals in each chunk, by the rule for ties."""
-WORTH_A_PROCESS = {"environment": 10_000, "pymatgen": 200}
+CHUNK_BYTES = 2**25
+"""Size of the CIF files in a chunk, from which on it is full."""
+WORTH_A_PROCESS = {"environment": 10_000, "pymatgen": 200, "original": 200}
 """Number of crystals that are built in about the time in which a worker process starts."""
+READERS = ("pymatgen", "gemmi")
+"""Libraries on which readable structures and the order of neighbours depend."""
 WORTH_A_BAR = 2_000
 """Smallest number of crystals for which progress is shown."""
 
@@ -54,15 +58,15 @@ def prepare_graphs(
         count: Neighbours of each atom, at most.
         cache_folder: Folder for the graph file.
         progress: Whether to show progress on standard error.
-        ties: Rule for choosing among equally far neighbours; see ``DataSettings``. Graphs with the ties ``pymatgen``
-            are never folded.
+        ties: Rule for choosing among equally far neighbours; see ``DataSettings``. Graphs with the ties of
+            ``LIKE_ORIGINAL`` are never folded.
         quotient: Whether to fold crystals by symmetry.
 
     Raises:
         DataError: The source cannot be read, the folder cannot be written to, or ``make_copy`` fails.
     """
-    recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties != "pymatgen")
-    facts = [FORMAT, _pymatgen(), source.fingerprint(), *recipe]
+    recipe = GraphRecipe(float(radius), int(count), ties, bool(quotient) and ties not in LIKE_ORIGINAL)
+    facts = [FORMAT, *map(_version, READERS), source.fingerprint(), *recipe]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     path = cache_folder / f"{key}.graphs.safetensors"
     if (copy := find_copy(path)) and (prepared := open_graphs(copy, key)):
@@ -89,10 +93,10 @@ def _open_or_build(
     return prepared
 
 
-def _pymatgen() -> str:
-    """Return the version of pymatgen, on which readable structures and the order of neighbours depend."""
+def _version(library: str) -> str:
+    """Return the version of an installed library."""
     try:
-        return version("pymatgen")
+        return version(library)
     except PackageNotFoundError:  # importable, but not installed
         return ""
 
@@ -106,7 +110,7 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
     text = f"Building the graphs of {source.name}"
     with GraphFileWriter(path) as writer, _progress(text, len(ids), shown) as advance:
         if workers > 1:
-            if recipe.ties != "pymatgen":
+            if recipe.ties not in LIKE_ORIGINAL:
                 build_chunk([], recipe)  # compiles the functions that the workers then load
             parts = build_in_parallel(chunks, recipe, workers)
         else:
@@ -118,7 +122,16 @@ def _build(source: Source, recipe: GraphRecipe, path: Path, key: str, progress: 
 
 
 def _chunks(structures: Iterator[tuple[str, Written]], size: int) -> Iterator[Chunk]:
-    while chunk := list(islice(structures, size)):
+    """Yield the structures in chunks of limited number and size."""
+    chunk: Chunk = []
+    length = 0
+    for identifier, written in structures:
+        chunk.append((identifier, written))
+        length += len(written) if isinstance(written, bytes) else 0
+        if len(chunk) == size or length >= CHUNK_BYTES:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
         yield chunk
 
 

@@ -28,7 +28,9 @@ import numpy as np
 
 from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays, first_positions
-from dh_project.cgcnn_mp.graphs.cif import SYMBOLS, Cells, isolated_atom, read_structures
+from dh_project.cgcnn_mp.graphs.cif import Cells, Remarks, isolated_atom, overlapping, read_structures
+from dh_project.cgcnn_mp.graphs.cif_rules.elements import SYMBOLS
+from dh_project.cgcnn_mp.graphs.cif_rules.sites import SHORTEST
 from dh_project.cgcnn_mp.graphs.compiling import compiled
 from dh_project.cgcnn_mp.graphs.neighbours import SHELL_GAP, find_neighbours
 
@@ -211,9 +213,10 @@ def _fold_block(
     most: int,
     quotient: bool,
 ) -> tuple[np.ndarray, ...]:
-    """Do the work of ``fold``: return the isolated atoms and the arrays."""
+    """Do the work of ``fold``: return the isolated atoms, whether atoms are too close, and the arrays."""
     crystals, atoms = len(lattices), len(numbers)
     isolated = np.full(crystals, -1, np.int64)
+    crowded = np.zeros(crystals, np.bool_)
     sizes = np.zeros((crystals, 2), np.int32)
     elements, multiplicities = np.empty(atoms, np.uint8), np.empty(atoms, np.int32)
     edge_counts = np.empty(atoms, np.int32)
@@ -231,6 +234,9 @@ def _fold_block(
         if isolated[crystal] >= 0 or not len(own):
             continue
         shell_of, means = find_shells(first, away)
+        if means[0] < SHORTEST:
+            crowded[crystal] = True
+            continue
         colours, keys, count = find_classes(own, first, others, shell_of)
         class_of = np.full(count if quotient else len(own), -1, np.int64)
         for atom in range(len(own)):
@@ -268,6 +274,7 @@ def _fold_block(
         sizes[crystal, 0], sizes[crystal, 1] = len(class_of), kept
     return (
         isolated,
+        crowded,
         sizes[:, 0].copy(),
         sizes[:, 1].copy(),
         elements[:classes],
@@ -280,7 +287,9 @@ def _fold_block(
     )
 
 
-def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tuple[GraphArrays, np.ndarray]:
+def fold(
+    cells: Cells, radius: float, count: int, quotient: bool = True
+) -> tuple[GraphArrays, np.ndarray, np.ndarray]:
     """Build the graphs of C crystals.
 
     Args:
@@ -290,11 +299,12 @@ def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tupl
         quotient: Whether to fold by symmetry. If not, every atom is a class and every neighbour an edge.
 
     Returns:
-        The graphs, concatenated; a crystal without atoms, or with an isolated atom, has no class. And the index of
-        the isolated atom in each crystal, int64 (C,), or -1.
+        The graphs, concatenated; a crystal without atoms, with an isolated atom, or with atoms closer than
+        ``SHORTEST`` has no class. The index of the isolated atom in each crystal, int64 (C,), or -1. And whether
+        atoms are too close, bool (C,).
     """
     first_atom = first_positions(cells.atom_counts)
-    isolated, *arrays = _fold_block(
+    isolated, crowded, *arrays = _fold_block(
         cells.lattices,
         first_atom,
         cells.numbers,
@@ -303,12 +313,12 @@ def fold(cells: Cells, radius: float, count: int, quotient: bool = True) -> tupl
         int(count),
         bool(quotient),
     )
-    return GraphArrays(*arrays), isolated
+    return GraphArrays(*arrays), isolated, crowded
 
 
 def folded_graphs(
     written: Sequence[Written], radius: float, count: int, quotient: bool = True
-) -> tuple[GraphArrays, list[str]]:
+) -> tuple[GraphArrays, Remarks]:
     """Read C structures and build their graphs.
 
     Args:
@@ -318,11 +328,13 @@ def folded_graphs(
         quotient: Whether to fold by symmetry.
 
     Returns:
-        The graphs, concatenated; an unusable crystal has no class. And C reasons, empty for usable crystals.
+        The graphs, concatenated; an unusable crystal has no class. And the remarks on the crystals.
     """
-    cells, reasons = read_structures(written)
-    arrays, isolated = fold(cells, radius, count, quotient)
+    cells, remarks = read_structures(written)
+    arrays, isolated, crowded = fold(cells, radius, count, quotient)
     for crystal in np.flatnonzero(isolated >= 0).tolist():
         number = cells.numbers[cells.atom_counts[:crystal].sum() + isolated[crystal]]
-        reasons[crystal] = isolated_atom(SYMBOLS[number - 1], radius)
-    return arrays, reasons
+        remarks.reasons[crystal] = isolated_atom(SYMBOLS[number - 1], radius)
+    for crystal in np.flatnonzero(crowded).tolist():
+        remarks.reasons[crystal] = overlapping(cells.one(crystal))
+    return arrays, remarks

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from dh_project.cgcnn_mp.crystals import DataError
+from dh_project.cgcnn_mp.crystals.settings import LIKE_ORIGINAL
 from dh_project.cgcnn_mp.crystals.sources import Written
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays
 
@@ -37,7 +38,7 @@ class GraphRecipe(NamedTuple):
         radius: Cutoff radius, Å.
         most: Neighbours of each atom, at most.
         ties: One of ``crystals.settings.TIES``.
-        quotient: Whether crystals are folded by symmetry. They never are with the ties ``pymatgen``.
+        quotient: Whether crystals are folded by symmetry. They never are with the ties of ``LIKE_ORIGINAL``.
     """
 
     radius: float
@@ -52,26 +53,28 @@ class Built(NamedTuple):
     Attributes:
         ids: Material ids of the C crystals.
         reasons: The reason for each crystal without a graph; empty for the others.
+        notes: What was repaired or assumed when a crystal was read; empty if nothing was.
         arrays: The graphs, concatenated; an unusable crystal has no class.
     """
 
     ids: list[str]
     reasons: list[str]
+    notes: list[str]
     arrays: GraphArrays
 
 
 def build_chunk(chunk: Chunk, recipe: GraphRecipe) -> Built:
     """Build the graphs of a few crystals in this process."""
     ids, written = [identifier for identifier, _ in chunk], [structure for _, structure in chunk]
-    if recipe.ties == "pymatgen":
+    if recipe.ties in LIKE_ORIGINAL:
         from dh_project.cgcnn_mp.graphs.original_graphs import original_graphs  # imports pymatgen
 
-        arrays, reasons = original_graphs(written, recipe.radius, recipe.most)
+        arrays, remarks = original_graphs(written, recipe.radius, recipe.most, recipe.ties == "original")
     else:
         from dh_project.cgcnn_mp.graphs.symmetry import folded_graphs  # imports numba
 
-        arrays, reasons = folded_graphs(written, recipe.radius, recipe.most, recipe.quotient)
-    return Built(ids, reasons, arrays)
+        arrays, remarks = folded_graphs(written, recipe.radius, recipe.most, recipe.quotient)
+    return Built(ids, remarks.reasons, remarks.notes, arrays)
 
 
 def build_in_parallel(chunks: Iterable[Chunk], recipe: GraphRecipe, workers: int) -> Iterator[Built]:

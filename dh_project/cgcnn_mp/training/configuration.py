@@ -63,7 +63,8 @@ class Configuration:
         split_files: Folder with train.txt, valid.txt and test.txt (ids, one per line), or three such files.
         group_by: Keep all crystals of one composition or one chemical_system in the same set.
         max_lost_share: Largest share of crystals that may be left out before it is an error.
-        ties: Which of equally distant neighbours are kept: environment, or pymatgen as in the original CGCNN.
+        ties: Which of equally distant neighbours are kept: environment; pymatgen as in the original CGCNN; original,
+            which also fills up missing neighbours as that does.
         cache_folder: Folder for prepared graphs. Default: $DH_PROJECT_CACHE, else the user's cache folder.
     """
 
@@ -101,7 +102,7 @@ class Configuration:
     split_files: Paths | None = None
     group_by: Literal["composition", "chemical_system"] | None = None
     max_lost_share: float = 0.05
-    ties: Literal["environment", "pymatgen"] = "environment"
+    ties: Literal["environment", "pymatgen", "original"] = "environment"
     cache_folder: str | None = None
 
 

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 
 import dh_project as dh
+from dh_project.cgcnn_mp.crystals.settings import LIKE_ORIGINAL
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.network.normalizer import Normalizer
 from dh_project.cgcnn_mp.training.checkpoint import (
     ORIGINAL_NEIGHBOURS,
     ORIGINAL_RADIUS,
-    ORIGINAL_TIES,
     CheckpointError,
     TrainedNetwork,
     load_checkpoint,
@@ -122,7 +122,7 @@ def convert(checkpoint: Path, path: Path) -> bool:
         settings={name: settings[name] for name in SETTINGS if name in settings},
         optimizer=contents.get("optimizer"),
     )
-    return trained.graphs is None or trained.graphs.ties == ORIGINAL_TIES
+    return trained.graphs is None or trained.graphs.ties in LIKE_ORIGINAL
 
 
 def _check_that_it_can(checkpoint: Path, trained: TrainedNetwork) -> None:

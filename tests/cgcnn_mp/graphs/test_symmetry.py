@@ -28,7 +28,7 @@ CELLS = pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE
 
 
 def graph_of(cell: Cell, radius: float = 8.0, count: int = 16, quotient: bool = True) -> GraphArrays:
-    graph, reasons = folded_graphs([cell], radius, count, quotient)
+    graph, (reasons, _) = folded_graphs([cell], radius, count, quotient)
     assert reasons == [""]
     return graph
 
