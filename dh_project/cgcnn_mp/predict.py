@@ -24,7 +24,7 @@ from dh_project.cgcnn_mp.crystals.settings import TIES, DataSettings
 from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
-from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, in_words, label_graphs
+from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, first_remarks, label_graphs
 from dh_project.cgcnn_mp.network.devices import find_device, limited_threads
 from dh_project.cgcnn_mp.training import evaluation
 from dh_project.cgcnn_mp.training.checkpoint import (
@@ -153,7 +153,7 @@ def predict(
     )
     found = label_graphs(settings, source, progress, for_training=False)
     if not found.usable:
-        raise DataError(in_words(found.left_out, len(found.left_out), source.name, "cannot be predicted"))
+        raise DataError(f"no crystal of {source.name} can be predicted ({first_remarks(found.left_out)})")
     crystals = CrystalSet(found.graphs, torch.tensor(found.usable)).to(where)
     with limited_threads(threads):
         values = evaluation.predict(trained.network.to(where), trained.normalizer, crystals, batch_size)

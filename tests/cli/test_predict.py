@@ -454,6 +454,35 @@ def six(tmp_path_factory):
     return write_cifs(tmp_path_factory.mktemp("six") / "cifs", crystals)
 
 
+DOUBTS = Path(__file__).parents[3] / "shared" / "faults"
+
+
+@pytest.mark.skipif(not DOUBTS.exists(), reason="no ../shared/faults")
+def test_doubtful_cifs_are_read_rightly_or_named(predict, published):
+    rows, said = predict(published / "formation-energy-per-atom.pth.tar", DOUBTS / "06_cif_doubts")
+    predictions = {row["id"]: float(row["prediction"]) for row in rows}
+    salt = dict.fromkeys(("occ_dot", "occ_dot_some", "text_data", "nosym", "calc_dum"), -2.115)
+    calcite = dict.fromkeys(("calcite_RS", "calcite_ops"), -2.681)
+    silicon = dict.fromkeys(("fd3m_1", "fd3m_2"), 0.091)
+    assert predictions.pop("lowprec") == pytest.approx(-2.427, abs=1e-3)
+    assert predictions == pytest.approx(salt | calcite | silicon, abs=1e-3)
+    assert "left out    14" in said
+    assert "  nosym: no symmetry is given: read as P 1" in said
+    assert "  occ_two: occupancy 2 at site Na0: Na9 lies on it too" in said
+
+
+@pytest.mark.skipif(not DOUBTS.exists(), reason="no ../shared/faults")
+def test_few_neighbours_are_named_and_can_be_filled_up_as_in_the_original(predict, published):
+    weights = published / "formation-energy-per-atom.pth.tar"
+    _, said = predict(weights, DOUBTS / "13_few_neighbours")
+    assert (
+        "he_box7: an atom has only 6 of 12 neighbours within 8 Å, which the original CGCNN fills up" in said
+    )
+    rows, said = predict(weights, DOUBTS / "13_few_neighbours", "--ties", "original")
+    assert "remarks" not in said
+    assert float(by_id(rows)["he_box7"]["prediction"]) == pytest.approx(-0.300, abs=1e-3)
+
+
 def test_published_weights_predict_six_formation_energies(predict, published, six):
     rows, said = predict(published / "formation-energy-per-atom.pth.tar", six)
     assert {row["id"]: float(row["prediction"]) for row in rows} == pytest.approx(ENERGIES, abs=1e-3)

@@ -91,7 +91,8 @@ def label_graphs(
     if for_training:
         _check_losses(source.name, left_out, len(tables.ids), settings.max_lost_share)
         if notes:
-            logger.warning("%s", in_words(notes, len(tables.ids), source.name, "were read with a remark"))
+            few = f"{len(notes):,} of {len(tables.ids):,} crystals of {source.name} were read with a remark"
+            logger.warning("%s (%s)", few, first_remarks(notes))
     return LabelledGraphs(source.name, graphs, usable, left_out, notes)
 
 
@@ -112,10 +113,10 @@ def _notes(prepared: PreparedGraphs, graphs: CrystalGraphs, left_out: Mapping[st
     return notes
 
 
-def in_words(remarks: Mapping[str, str], total: int, source: str, what: str) -> str:
-    """Return one line on some crystals of a data set: how many, and the first three remarks by id."""
+def first_remarks(remarks: Mapping[str, str]) -> str:
+    """Return the first three remarks with their ids, as text for one line."""
     first = "; ".join(f"{identifier}: {remark}" for identifier, remark in list(remarks.items())[:3])
-    return f"{len(remarks):,} of {total:,} crystals of {source} {what} ({first}{'; …' if len(remarks) > 3 else ''})"
+    return f"{first}; …" if len(remarks) > 3 else first
 
 
 def _parse_labels(
@@ -188,7 +189,9 @@ def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_sh
     """Log how many crystals are left out; raise a DataError if there are too many."""
     if not left_out:
         return
-    message = in_words(left_out, total, source, "cannot be used")
+    message = (
+        f"{len(left_out):,} of {total:,} crystals of {source} cannot be used ({first_remarks(left_out)})"
+    )
     if len(left_out) > max_lost_share * total or len(left_out) == total:
         raise DataError(
             f"{message}; correct them, or allow more with max_lost_share (now {max_lost_share:g})"

@@ -25,7 +25,9 @@ def test_neighbours_and_distances_are_the_originals_to_the_last_bit(cell: Cell):
 @pytest.mark.parametrize("length", [7.0, 9.0])
 def test_missing_neighbours_are_filled_up_as_in_the_original(length: float):
     """The code below is that of ``CIFData.__getitem__`` in txie-93/cgcnn."""
-    cell = Cell(np.eye(3) * length, np.array([8, 1, 1], np.uint8), np.array([[0, 0, 0], [0, 0.1, 0], [0, 0, 0.12]]))
+    cell = Cell(
+        np.eye(3) * length, np.array([8, 1, 1], np.uint8), np.array([[0, 0, 0], [0, 0.1, 0], [0, 0, 0.12]])
+    )
     all_nbrs = structure_of(cell).get_all_neighbors(8.0, include_index=True)
     all_nbrs = [sorted(nbrs, key=lambda x: x[1]) for nbrs in all_nbrs]
     nbr_fea_idx, nbr_fea = [], []

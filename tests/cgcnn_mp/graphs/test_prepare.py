@@ -297,7 +297,7 @@ def test_a_cache_folder_that_is_a_file_is_an_error(folder: Path, tmp_path: Path)
         prepare(folder, tmp_path / "cache")
 
 
-GRAPHS_OF_FORMAT = ("dh_project crystal graphs 4", "c9778beac065e7c6")
+GRAPHS_OF_FORMAT = ("dh_project crystal graphs 5", "c9778beac065e7c6")
 
 
 def test_changed_graphs_have_another_format(folder: Path, tmp_path: Path):
