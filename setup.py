@@ -52,7 +52,7 @@ setup(
         "dh_project.hpc.balsam.install": ["requirements.txt"],
         "dh_project.hpc.balsam.inside": ["*.pth"],
         "dh_project.cgcnn_mp.data": ["*.npz", "*.json", "*.rst"],
-        "dh_project.scaffold": ["project/**/*", "shared/**/*", "templates/**/*"],
+        "dh_project.scaffold": ["project/.*", "project/**/*", "shared/**/*", "templates/**/*"],
         "dh_project.hpc.sites": ["*.toml"],
         "dh_project.hpc.batch_jobs": ["templates/*.j2"],
     },

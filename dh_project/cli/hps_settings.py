@@ -159,8 +159,9 @@ def _shape(given: Mapping[str, Any], evaluator: str, base: TrialShape | None) ->
                     f"{option_of(name)}: it belongs to --evaluator balsam; this is {evaluator or 'ray'}; leave it out"
                 )
         return replace(base or TrialShape(), **_renamed(given, TRIAL))
-    if given.get("ranks_per_trial") is not None:
-        raise UserError("--ranks-per-trial: with --evaluator balsam, give --num-ranks-per-node instead")
+    for name, instead in zip(("ranks_per_trial", "num_cpus_per_task"), BALSAM_SHAPE, strict=True):
+        if given.get(name) is not None:
+            raise UserError(f"{option_of(name)}: with --evaluator balsam, give {option_of(instead)} instead")
     base = base or TrialShape(cores=None)
     nodes = given.get("num_nodes_per_eval") or base.nodes
     return TrialShape(

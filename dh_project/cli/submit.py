@@ -165,7 +165,9 @@ def run(arguments: argparse.Namespace) -> int:
     notes += [missing] if missing is not None else []
     code = plan_code(arguments, folder / CODE)
     settings = settings_in_the_job(settings, code.directory)
-    script = render(site, request, _program(arguments, settings, code, environment))
+    program = _program(arguments, settings, code, environment)
+    script = render(site, request, program)
+    notes += _idle_gpus(site, request, program, settings)
     scheduler, ahead = (None, []) if arguments.dry_run else _scheduler_and_jobs(arguments, site, folder)
     for note in notes:
         say(f"note         {note}")
@@ -233,6 +235,19 @@ def _program(
         shape=script_shape(arguments, settings),
         ranks_per_node=arguments.num_evals_per_node,
     )
+
+
+def _idle_gpus(site: Site, request: Request, program: Program, settings: SearchSettings) -> list[str]:
+    """Return a note if no trial uses some GPUs of the job."""
+    from dh_project.hpc.sites.share import Share, idle_gpus
+
+    idle = idle_gpus(site, program, Share.of(site, program), request.nodes, settings.max_evals)
+    if not idle or site.gpu is None:
+        return []
+    return [
+        f"{idle:g} of the {request.nodes * site.gpu.count} GPUs of the job stay idle; ask for fewer nodes, or change "
+        "--num-evals-per-node, --num-gpus-per-task or --max-evals"
+    ]
 
 
 def _margin(arguments: argparse.Namespace) -> int:

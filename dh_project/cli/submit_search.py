@@ -172,6 +172,9 @@ class Code:
             return f"{self.directory}, the copy of an earlier submission; remove it for a new copy"
         file = self.snapshot.ignore_file
         ignored = f"without the files in {file.name}" if file else "no ignore file"
+        if self.snapshot.searches:
+            names = [str(path.relative_to(self.snapshot.source)) for path in self.snapshot.searches]
+            ignored += f", without earlier searches ({', '.join(names)})"
         return (
             f"{self.directory}, a copy of {self.snapshot.source}: {len(self.snapshot.files)} files, "
             f"{self.snapshot.bytes / 2**20:.1f} MiB, {ignored}"

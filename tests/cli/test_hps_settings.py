@@ -3,9 +3,11 @@
 import time
 
 import psutil
+import pytest
 
 from dh_project.cli.hps_settings import settings_of
 from dh_project.cli.main import make_parser
+from dh_project.common.errors import UserError
 from dh_project.hps.limits import limits_of as limits_of_settings
 
 
@@ -44,6 +46,15 @@ def test_each_limit_is_taken_from_its_option_in_its_unit():
     given = limits_of(*options, "--trial-memory", "2", "--trial-timeout", "30")
     assert (given.max_evals, given.timeout, given.max_retries, given.max_failures) == (7, 90.0, 3, 5)
     assert (given.trial_memory, given.trial_timeout) == (2 * 2**30, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [("--ranks-per-trial", "--num-ranks-per-node"), ("--num-cpus-per-task", "--num-threads-per-rank")],
+)
+def test_balsam_ignores_no_resources(option, instead):
+    with pytest.raises(UserError, match=f"{option}: with --evaluator balsam, give {instead} instead"):
+        limits_of("--evaluator", "balsam", option, "2")
 
 
 def test_minus_one_is_no_limit():

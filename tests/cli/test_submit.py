@@ -273,6 +273,25 @@ def test_a_directive_of_two_lines_is_refused(refused):
     assert "--directive" in refused("--directive=--mem=0\nrm -rf x")
 
 
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        (["--max-evals", 60], None),
+        (["--num-evals-per-node", 2], "4 of the 8 GPUs"),
+        (["--num-evals-per-node", 8], None),
+        (["--num-gpus-per-task", 0], "8 of the 8 GPUs"),
+        (["--num-gpus-per-task", 0.5], None),
+        (["--max-evals", 6], "2 of the 8 GPUs"),
+        (["--ranks-per-trial", 3], "2 of the 8 GPUs"),
+    ],
+)
+def test_idle_gpus_are_told(submit, words, idle):
+    status, _, said = submit("--dry-run", *words)
+    assert status == 0
+    assert ("stay idle" in said) == (idle is not None)
+    assert (idle or "") in said
+
+
 def test_a_missing_package_is_a_note_of_a_dry_run_and_refused_otherwise(submit, refused, monkeypatch):
     monkeypatch.setattr("dh_project.cli.submit.NEEDS", {"mpi": "no_such_package"})
     status, script, said = submit("--dry-run")

@@ -31,7 +31,10 @@ def test_the_folder_around_its_package_does_not_hide_it(environment, project):
 
 def test_the_new_files_are_printed_with_the_next_command(environment, tmp_path):
     said = environment.run("deephyper", "start-project", "shown", cwd=tmp_path).stdout
-    assert "shown/\n    README.rst\n    pyproject.toml\n    shown/\n        __init__.py\n" in said
+    assert (
+        "shown/\n    .gitignore\n    README.rst\n    pyproject.toml\n    shown/\n        __init__.py\n"
+        in said
+    )
     assert "cd shown/shown && deephyper new-problem hps NAME" in said
 
 

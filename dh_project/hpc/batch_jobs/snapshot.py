@@ -1,8 +1,8 @@
 """Copies the user's folder for the jobs of a search (``--snapshot``), so that later edits do not change them.
 
 The ignore file at the top of the folder says what is left out: ``.dhignore`` or, if there is none, ``.gitignore``, in
-Git's notation. Git's data, byte code and the results of the search are always left out. A link to a file is copied as
-the file. A link that leads out of the folder is refused: the user may not expect a copy of its target, and a link
+Git's notation. Git's data, byte code and the folders of all searches are always left out. A link to a file is copied
+as the file. A link that leads out of the folder is refused: the user may not expect a copy of its target, and a link
 would not be a copy.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from pathspec import GitIgnoreSpec
 
 from dh_project.common.errors import UserError
 from dh_project.common.files import creating
+from dh_project.hpc.batch_jobs.record import CODE, JOBS, SCRIPT
+from dh_project.results.paths import SearchPaths
 
 IGNORE_FILES = (".dhignore", ".gitignore")
 ALWAYS_IGNORED = (".git/", "__pycache__/", "*.pyc")
@@ -36,6 +38,7 @@ class Snapshot:
         links: The target of each link to a folder inside, by its path in the copy.
         bytes: Size of all files together.
         ignore_file: The ignore file; None if there is none.
+        searches: The folders of other searches, which are left out.
     """
 
     source: Path
@@ -43,6 +46,7 @@ class Snapshot:
     links: dict[Path, str]
     bytes: int
     ignore_file: Path | None
+    searches: tuple[Path, ...] = ()
 
 
 def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
@@ -65,7 +69,8 @@ def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
     files: dict[Path, Path] = {}
     links: dict[Path, str] = {}
     sizes: Counter[str] = Counter()
-    for path in _paths(source, results, ignored):
+    searches = [folder for folder in _searches(source, ignored) if folder != results]
+    for path in _paths(source, [results, *searches], ignored):
         inside = path.relative_to(source)
         if path.is_symlink():
             content = _followed(path, source)
@@ -87,7 +92,7 @@ def plan_snapshot(source: Path, results: Path, limit: float) -> Snapshot:
             raise UserError(
                 f"--snapshot: {inside} leads to {content}, which is not copied; put its name into the ignore file"
             )
-    return Snapshot(source, files, links, sizes.total(), ignore_file)
+    return Snapshot(source, files, links, sizes.total(), ignore_file, tuple(searches))
 
 
 def take_snapshot(snapshot: Snapshot, target: Path) -> None:
@@ -117,7 +122,26 @@ def _ignored(source: Path) -> tuple[Path | None, GitIgnoreSpec]:
         raise UserError(f"--snapshot: {file}: {error}") from None
 
 
-def _paths(source: Path, results: Path, ignored: GitIgnoreSpec) -> Iterator[Path]:
+def _searches(source: Path, ignored: GitIgnoreSpec) -> list[Path]:
+    """Return what earlier searches have left: their folders, or their files if the source is the folder of one."""
+    found = []
+    for name, folders, files in os.walk(source):
+        folder = Path(name)
+        if {SearchPaths(folder).journal.name, JOBS} & set(files):
+            found += _left_by_search(folder) if folder == source else [folder]
+            folders[:] = [each for each in folders if folder == source and folder / each not in found]
+        folders[:] = [each for each in folders if not _matches(ignored, source, folder / each, "/")]
+    return found
+
+
+def _left_by_search(folder: Path) -> list[Path]:
+    """Return the files and folders of a search in its folder, apart from its results."""
+    paths = SearchPaths(folder)
+    own = [paths.journal, paths.lock, paths.lease, paths.log, paths.trials]
+    return [path for path in [*own, folder / CODE, folder / JOBS, folder / SCRIPT] if path.exists()]
+
+
+def _paths(source: Path, left_out: Collection[Path], ignored: GitIgnoreSpec) -> Iterator[Path]:
     """Yield all files and links that are not ignored; links to folders and ignored folders are not entered."""
 
     def fail(error: OSError) -> None:
@@ -130,10 +154,12 @@ def _paths(source: Path, results: Path, ignored: GitIgnoreSpec) -> Iterator[Path
         folders[:] = [
             path.name
             for path in below
-            if not path.is_symlink() and path != results and not _matches(ignored, source, path, "/")
+            if not path.is_symlink() and path not in left_out and not _matches(ignored, source, path, "/")
         ]
         yield from (
-            path for path in map(folder.joinpath, sorted(files)) if not _matches(ignored, source, path, "")
+            path
+            for path in map(folder.joinpath, sorted(files))
+            if path not in left_out and not _matches(ignored, source, path, "")
         )
 
 

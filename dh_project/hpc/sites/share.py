@@ -111,6 +111,23 @@ def trials(site: Site, program: Program, share: Share, nodes: int) -> str:
     return f'"$(( nodes / {shape.nodes} * (ranks_per_node / {each}) ))"'
 
 
+def idle_gpus(site: Site, program: Program, share: Share, nodes: int, most: int | None = None) -> float:
+    """Return the number of GPUs of a job that no trial uses; 0 if the number of ranks is not known.
+
+    Args:
+        site: The site.
+        program: The program of the job.
+        share: The share of each rank.
+        nodes: Nodes of the job.
+        most: Largest number of trials that run at a time; None: as many as the nodes hold.
+    """
+    if not _gpus_of(site) or share.ranks is None:
+        return 0
+    held = trials_on_nodes([share.ranks] * nodes, program.shape)
+    ranks = min(held, held if most is None else most) * program.shape.processes
+    return max(0, nodes * _gpus_of(site) - ranks * _gpu_share(site, program)[0])
+
+
 def _gpus_of(site: Site) -> int:
     return site.gpu.count if site.gpu else 0
 

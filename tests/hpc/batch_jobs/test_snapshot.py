@@ -51,6 +51,29 @@ def test_the_results_are_not_copied_into_themselves(project, copied):
     assert not [name for name in copied() if name.startswith("results")]
 
 
+def test_earlier_searches_and_their_copies_are_not_copied(project, copied):
+    one = copied(project / "first")
+    (project / "first/journal.jsonl").touch()
+    for number in range(2, 5):  # the record of the jobs is enough, and the searches may lie deeper
+        results = project / f"more/{number}"
+        assert copied(results) == one
+        (results / "jobs.jsonl").touch()
+
+
+def test_a_search_in_the_folder_itself_is_not_copied(project, copied):
+    one = copied(project.parent / "elsewhere")
+    for name in (
+        "journal.jsonl",
+        "journal.lock",
+        "trials/0000/attempt-1/log.txt",
+        "code/problem.py",
+        "job.sh",
+    ):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    assert copied(project / "second") == one
+
+
 def test_a_link_to_a_file_becomes_the_file(project, copied):
     (project / "link.py").symlink_to("pack/run.py")
     assert "link.py" in copied()
