@@ -21,7 +21,7 @@ import dh_project as dh
 from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals.settings import TIES, DataSettings
-from dh_project.cgcnn_mp.crystals.sources import Location, Source, Written, find_crystals
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED_LABELS, Location, Source, Written, find_crystals
 from dh_project.cgcnn_mp.crystals.tables import ID_TABLE, Tables, shipped_element_features
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.graphs.labelled_graphs import element_table, first_remarks, label_graphs
@@ -35,6 +35,12 @@ from dh_project.cgcnn_mp.training.checkpoint import (
     features_digest,
     load_trained,
 )
+
+SHIPPED_UNIT = "eV/atom"
+"""Unit of the labels that ship."""
+
+DIGITS = 7
+"""Digits of a prediction in a table."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,22 @@ class Predictions:
     def _cells(self, position: int) -> Iterator[tuple[str, float | str]]:
         for target, name in enumerate(self.label_names):
             ending = f":{name}" if len(self.label_names) > 1 else ""
-            value = self.values[position, target].item()
+            value = _short(self.values[position, target].item())
             yield f"prediction{ending}", value
             if self.labels is not None:
                 label = self.labels[position, target].item()
                 is_there = label == label  # False for NaN
                 yield f"label{ending}", label if is_there else ""
                 if not self.classification:
-                    yield f"error{ending}", value - label if is_there else ""
+                    yield f"error{ending}", _short(value - label) if is_there else ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the predictions, in words."""
+        if self.classification:
+            return "probability of class 1"
+        units = {SHIPPED_UNIT if name in SHIPPED_LABELS else "" for name in self.label_names}
+        return units.pop() if units == {SHIPPED_UNIT} else "that of the labels of the training"
 
     def metrics(self) -> dict[str, tuple[int, dict[str, float]]]:
         """Return, for each target, the number of crystals with a label, and their metrics."""
@@ -178,6 +192,11 @@ def predict(
         left_out=found.left_out,
         notes=found.notes,
     )
+
+
+def _short(value: float) -> float:
+    """Return a value with the digits that a float32 network has."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _are_classes(labels: Tensor) -> bool:

@@ -14,7 +14,8 @@ DESCRIPTION = """\
 Predict properties of crystals with a trained CGCNN.
 
 The table goes to standard output, or to a file with -o. Its columns are id and prediction, and if the data has
-labels, label and error (prediction minus label). For a classification, the prediction is the probability of class 1.
+labels, label and error (prediction minus label), in the unit of the labels of the training. For a classification, the
+prediction is the probability of class 1.
 With several targets, columns are called prediction:<name> and so on. Standard error shows how many crystals were
 predicted, how well, and which were left out and why. The command fails only if no crystal can be predicted.
 """
@@ -148,6 +149,7 @@ def _tell(predictions: Any, metrics: dict[str, tuple[int, dict[str, float]]], ou
         f"checkpoint  {predictions.checkpoint}",
         f"graphs      {predictions.graphs}",
         f"predicted   {len(predictions.ids):,} crystals of {predictions.data}",
+        f"unit        {predictions.unit}",
     ]
     for name, (number, values) in metrics.items():
         shown = ", ".join(f"{metric} {value:.6g}" for metric, value in values.items())

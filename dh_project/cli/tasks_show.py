@@ -227,10 +227,9 @@ def _tell_of_more(is_cut: bool, shown: int) -> None:
 
 def _show_whole(arguments: argparse.Namespace) -> int:
     """Print all that is known of one Balsam job, or write it to a file."""
-    import yaml
-
     from dh_project.cli.tables import write_json
     from dh_project.common.files import check_output
+    from dh_project.common.yaml_core import dump_yaml
     from dh_project.hpc.balsam.tasks.finding import jobs_by_id
     from dh_project.hpc.balsam.tasks.job_table import whole
 
@@ -245,5 +244,5 @@ def _show_whole(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         write_json(arguments.output, known)
     else:
-        print(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), end="")
+        print(dump_yaml(known), end="")
     return 0

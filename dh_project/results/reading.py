@@ -55,6 +55,9 @@ class Outcome:
     objective: float | None
 
 
+FACT = "m:"
+"""Prefix of recorded values."""
+
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """Columns of DeepHyper 0.1 to 0.3 that are not hyperparameters."""
 
@@ -207,7 +210,8 @@ def best_configuration(path: Path) -> BestConfiguration:
         ) from None
     first.pop("elapsed_sec", None)
     rerun = first.pop("rerun", {})
-    return _best(trial, first, objective, rerun)
+    point = {name: value for name, value in first.items() if not name.startswith(FACT)}
+    return _best(trial, point, objective, rerun)
 
 
 def _best(trial: str, point: dict[str, Any], objective: float, rerun: dict[str, Any]) -> BestConfiguration:

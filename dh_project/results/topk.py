@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dh_project.common.files import check_output, write_table, write_whole
-from dh_project.results.reading import Result, read_results, reruns_of
+from dh_project.common.yaml_core import dump_yaml
+from dh_project.results.reading import FACT, Result, read_results, reruns_of
 
 Entries = dict[str, dict[str, Any]]
+
+TIMES = ("timestamp_submit", "timestamp_gather")
+"""Recorded values that are left out; the second one is ``elapsed_sec``."""
 
 FORMATS = (".json", ".yaml", ".yml", ".csv")
 
@@ -29,13 +31,16 @@ def top_results(path: Path, k: int) -> list[Result]:
 def entries(results: Sequence[Result]) -> Entries:
     """Return results by rank, from ``'0'``, each with its names in alphabetical order.
 
-    >>> entries([Result(id=3, point={"lr": 0.1}, objective=-0.2, elapsed=9.5, facts={})])
-    {'0': {'elapsed_sec': 9.5, 'id': 3, 'lr': 0.1, 'objective': -0.2}}
+    Recorded values have the prefix ``m:``, as in ``results.csv``.
+
+    >>> entries([Result(id=3, point={"lr": 0.1}, objective=-0.2, elapsed=9.5, facts={"val_mae": 0.2})])
+    {'0': {'elapsed_sec': 9.5, 'id': 3, 'lr': 0.1, 'm:val_mae': 0.2, 'objective': -0.2}}
     """
     table = {}
     for rank, result in enumerate(results):
         entry = {
             **result.point,
+            **{f"{FACT}{name}": value for name, value in result.facts.items() if name not in TIMES},
             "id": result.id,
             "elapsed_sec": result.elapsed,
             "objective": result.objective,
@@ -46,8 +51,7 @@ def entries(results: Sequence[Result]) -> Entries:
 
 def as_yaml(table: Mapping[str, Any]) -> str:
     """Return entries as YAML, with numbers at full precision."""
-    text: str = yaml.safe_dump(dict(table), sort_keys=False)
-    return text
+    return dump_yaml(dict(table))
 
 
 def write(source: Path, results: Sequence[Result], target: Path) -> None:

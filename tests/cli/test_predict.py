@@ -79,12 +79,20 @@ def test_a_data_set_gives_id_prediction_label_and_error(predict, trained, halide
         assert float(row["error"]) == pytest.approx(float(row["prediction"]) - position)
 
 
+def test_predictions_have_the_digits_of_the_network_and_a_unit(predict, trained, halides):
+    rows, said = predict(trained, halides)
+    assert all(len(row["prediction"].lstrip("-0.").replace(".", "")) <= 7 for row in rows)
+    assert "unit        that of the labels of the training" in said
+
+
 def test_predictions_are_those_that_the_training_left(predict, trained, halides):
     rows = by_id(predict(trained / "best.pt", halides)[0])
     left = list(csv.DictReader((trained / "predictions.csv").open()))
     assert left
     for row in left:
-        assert float(rows[row["id"]]["prediction"]) == pytest.approx(float(row["prediction"]), abs=1e-6)
+        assert float(rows[row["id"]]["prediction"]) == pytest.approx(
+            float(row["prediction"]), rel=1e-6, abs=1e-6
+        )
 
 
 def test_the_summary_tells_number_and_errors(predict, trained, halides):
@@ -109,7 +117,7 @@ def test_a_single_cif_needs_no_table(predict, trained, halides):
     assert list(rows[0]) == ["id", "prediction"]
     assert rows[0]["id"] == "NaCl"
     listed = by_id(predict(trained, halides)[0])["NaCl"]
-    assert float(rows[0]["prediction"]) == pytest.approx(float(listed["prediction"]), abs=1e-6)
+    assert float(rows[0]["prediction"]) == pytest.approx(float(listed["prediction"]), rel=1e-6, abs=1e-6)
 
 
 def test_a_folder_of_cifs_needs_no_table(predict, trained, tmp_path):
@@ -300,7 +308,7 @@ def test_the_checkpoints_own_element_features_describe_bare_crystals(predict, ha
     folder = train(data, tmp_path / "trained")
     listed, bare = predict(folder, data)[0], predict(folder, halides / "NaCl.cif")[0]
     wanted = float(by_id(listed)["NaCl"]["prediction"])
-    assert float(bare[0]["prediction"]) == pytest.approx(wanted, abs=1e-6)
+    assert float(bare[0]["prediction"]) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
 
 
 # ---- checkpoints of a search
