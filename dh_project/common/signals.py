@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+STANDARD_ERROR = 2
 
 ONE_SECONDS = 1.0
 """Signals within this time count as one. A batch system may send a signal to the job and to each process."""
@@ -18,6 +21,9 @@ ONE_SECONDS = 1.0
 
 class SignalNote:
     """Context manager that records a signal. It only works in the main thread, as Python's signal handlers.
+
+    Args:
+        answer: What to tell the user at once, on standard error, after the name of the first signal.
 
     Attributes:
         came: Name of the first signal; None if there was none.
@@ -30,6 +36,9 @@ class SignalNote:
     """
 
     came: str | None = None
+
+    def __init__(self, answer: str = "") -> None:
+        self._answer = answer
 
     def __enter__(self) -> SignalNote:
         self._before: dict[signal.Signals, Any] = {
@@ -46,6 +55,9 @@ class SignalNote:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.came is None:
             self.came, self._came_at = signal.Signals(number).name, time.monotonic()
+            if self._answer:
+                with suppress(OSError):  # print is not safe in a handler: the signal may have interrupted one
+                    os.write(STANDARD_ERROR, f"\n{self.came}: {self._answer}\n".encode())
         elif time.monotonic() - self._came_at > ONE_SECONDS:
             raise KeyboardInterrupt
 

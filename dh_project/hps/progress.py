@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import sys
 import time
 import warnings
@@ -12,9 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
-from dh_project.common.console import tell
+from dh_project.common.console import WIDTH_OF_FILES, tell
+from dh_project.common.errors import one_line
 from dh_project.hps.limits import Limits
 from dh_project.hps.observer import Observer
 from dh_project.results.history import History
@@ -22,6 +24,12 @@ from dh_project.trial.trial import Trial
 
 NOTEBOOK_SECONDS = 0.5
 """Least seconds between two updates of a notebook's line."""
+
+BAR, WIDE = 20, 110
+"""Characters of the progress bar, and of a terminal that has room for it."""
+
+MOST_REASONS = 10
+"""Number of different reasons of failures that a live line tells."""
 
 
 @contextmanager
@@ -43,15 +51,10 @@ def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
     if is_of_ranks or sys.stdout is None or not sys.stdout.isatty():
         yield Lines()
         return
-    columns = (
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=Console(file=sys.stdout)) as bar:
-        yield LiveLine(bar, limits)
+    console = Console(file=sys.stdout)
+    bar = [BarColumn(BAR)] if console.width >= WIDE else []
+    with Progress(*bar, TextColumn("{task.description}", markup=False), console=console) as line:
+        yield LiveLine(line, limits)
 
 
 def is_in_notebook() -> bool:
@@ -91,38 +94,59 @@ class Counts(Observer):
     def __init__(self, limits: Limits) -> None:
         self.total, self._limits = limits.max_evals, limits
         self.done = self._failed = 0
-        self.text = self.left = ""
+        self._best = self._running = self._left = self._elapsed = ""
+        self._told: set[str] = set()
 
     def note(self, text: str) -> None:
         """Print a line."""
         tell(text)
+
+    def ended(self, trial: Trial) -> None:
+        """Print why a trial failed, once for each reason."""
+        kind = re.sub(r"[0-9]+", "", trial.reason or "")
+        if trial.objective is None and kind not in self._told and len(self._told) < MOST_REASONS:
+            self._told.add(kind)
+            tell(f"trial {trial.id} {trial.state}: {one_line(trial.reason or 'no reason is known')}")
 
     def turn(self, history: History, elapsed: float) -> None:
         """Update the counts and show them."""
         ended, best = history.ended, history.best
         self._failed += sum(trial.objective is None for trial in ended[self.done :])
         self.done = len(ended)
-        said = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
-        self.text = f"running {len(history.running)}  failed {self._failed}  {said}"
+        self._best = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
+        self._running = f"running {len(history.running)}"
         left = time_left(self.done, elapsed, self._limits)
-        self.left = f"left {left:.0f} s" if left is not None else ""
+        self._left = f"{in_words(left)} left" if left is not None else ""
+        self._elapsed = f"after {in_words(elapsed)}"
         self.update()
+
+    def line(self, width: int) -> str:
+        """Return the counts in at most so many characters; what matters least is left out first."""
+        of = f"{self.done} of {self.total}" if self.total is not None else str(self.done)
+        parts = [f"{of} trials ended", self._running, f"failed {self._failed}", self._best]
+        parts = [part for part in [*parts, self._left, self._elapsed] if part]
+        short = [of, *parts[1:]]
+        for shown in (parts, *(short[:count] for count in range(len(short), 0, -1))):
+            if len(text := "  ".join(shown)) <= width:
+                return text
+        return of
 
     def update(self) -> None:
         """Show the counts."""
 
 
 class LiveLine(Counts):
-    """A progress bar on a terminal, redrawn after each turn of the search loop."""
+    """A line on a terminal, redrawn after each turn of the search loop."""
 
-    def __init__(self, bar: Progress, limits: Limits) -> None:
+    def __init__(self, line: Progress, limits: Limits) -> None:
         super().__init__(limits)
-        self._bar = bar
-        self._task = bar.add_task("", total=limits.max_evals, left="")
+        self._line = line
+        self._task = line.add_task("", total=limits.max_evals)
 
     def update(self) -> None:
-        """Redraw the bar."""
-        self._bar.update(self._task, completed=self.done, description=self.text, left=self.left)
+        """Redraw the line in the width of the terminal."""
+        width = self._line.console.width - 1 - (BAR + 1 if len(self._line.columns) > 1 else 0)
+        self._line.update(self._task, completed=self.done, description=self.line(width))
 
 
 class NotebookLine(Counts):
@@ -148,8 +172,22 @@ class NotebookLine(Counts):
     def _shown(self) -> Any:
         from IPython.display import Pretty
 
-        of = f"{self.done} of {self.total}" if self.total is not None else str(self.done)
-        return Pretty("  ".join(filter(None, (f"{of} trials ended", self.text, self.left))))
+        return Pretty(self.line(WIDTH_OF_FILES))
+
+
+def in_words(seconds: float) -> str:
+    """Return a time in its two largest units.
+
+    >>> [in_words(seconds) for seconds in (5.2, 125, 7260, 180000)]
+    ['5 s', '2 min 5 s', '2 h 1 min', '2 d 2 h']
+    """
+    parts = []
+    rest = round(seconds)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count} {unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 ") or len(parts) == 1)
 
 
 def time_left(done: int, elapsed: float, limits: Limits) -> float | None:

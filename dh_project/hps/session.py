@@ -209,6 +209,9 @@ def _run_session(
         end_remains(context.folder)
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
+        if history.trials:
+            of = "" if limits.max_evals is None else f" of {limits.max_evals}"
+            observer.note(f"the search continues: {len(history.ended)}{of} trials are on record")
         if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
             observer.note(
                 "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
