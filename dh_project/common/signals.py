@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
-
-STANDARD_ERROR = 2
 
 ONE_SECONDS = 1.0
 """Signals within this time count as one. A batch system may send a signal to the job and to each process."""
@@ -23,7 +20,7 @@ class SignalNote:
     """Context manager that records a signal. It only works in the main thread, as Python's signal handlers.
 
     Args:
-        answer: What to tell the user at once, on standard error, after the name of the first signal.
+        answer: Is called with the name of the first signal, inside the signal handler: it must not print.
 
     Attributes:
         came: Name of the first signal; None if there was none.
@@ -37,7 +34,7 @@ class SignalNote:
 
     came: str | None = None
 
-    def __init__(self, answer: str = "") -> None:
+    def __init__(self, answer: Callable[[str], None] = lambda name: None) -> None:
         self._answer = answer
 
     def __enter__(self) -> SignalNote:
@@ -55,9 +52,7 @@ class SignalNote:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.came is None:
             self.came, self._came_at = signal.Signals(number).name, time.monotonic()
-            if self._answer:
-                with suppress(OSError):  # print is not safe in a handler: the signal may have interrupted one
-                    os.write(STANDARD_ERROR, f"\n{self.came}: {self._answer}\n".encode())
+            self._answer(self.came)
         elif time.monotonic() - self._came_at > ONE_SECONDS:
             raise KeyboardInterrupt
 

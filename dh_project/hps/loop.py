@@ -37,9 +37,6 @@ from dh_project.trial.trial import STARTING_POINT, State, Trial
 
 log = logging.getLogger("dh_project")
 
-ANSWER = "the search ends in order, and the same command continues it; a second signal ends it at once"
-"""What the user is told as soon as a signal comes."""
-
 POLL_SECONDS = 0.5
 """Longest wait for events before the loop checks the clock and signals."""
 
@@ -110,7 +107,7 @@ class Search:
             paths.results, problem.hyperparameter_names, self.history.labels | self._labels
         )
         self._ending: Ending | None = None
-        self._signals = SignalNote(ANSWER)
+        self._signals = SignalNote(observer.interrupted)
         self._patience_ends = math.inf
         self._lacks_point = False
         self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials

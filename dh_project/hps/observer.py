@@ -23,6 +23,9 @@ class Observer:
     def ended(self, trial: Trial) -> None:
         """Receive a trial that has ended for good."""
 
+    def interrupted(self, name: str) -> None:
+        """Receive the name of a signal at once, inside the signal handler, where ``print`` is not safe."""
+
     def turn(self, history: History, elapsed: float) -> None:
         """Receive the state of the search after each turn of its loop.
 

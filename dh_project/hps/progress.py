@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +25,9 @@ from dh_project.trial.trial import Trial
 
 NOTEBOOK_SECONDS = 0.5
 """Least seconds between two updates of a notebook's line."""
+
+ANSWER = "the search ends in order, and the same command continues it; a second signal ends it at once"
+STANDARD_OUTPUT = 1
 
 BAR, WIDE = 20, 110
 """Characters of the progress bar, and of a terminal that has room for it."""
@@ -70,7 +74,16 @@ def ask_for_no_widgets() -> None:
         logging.getLogger("ray.widgets").setLevel(logging.WARNING)
 
 
-class Lines(Observer):
+class Answering(Observer):
+    """Answers a signal at once, although the search may wait for its trials first."""
+
+    def interrupted(self, name: str) -> None:
+        """Print what happens now, without ``print``, which the signal may have interrupted."""
+        with suppress(OSError):
+            os.write(STANDARD_OUTPUT, f"\n{name}: {ANSWER}\n".encode())
+
+
+class Lines(Answering):
     """Prints one line per trial. The search continues if standard output is closed (``| head``)."""
 
     def note(self, text: str) -> None:
@@ -84,7 +97,7 @@ class Lines(Observer):
         tell(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}")
 
 
-class Counts(Observer):
+class Counts(Answering):
     """Counts trials for a live line: done, running and failed ones, the best one, and the time left.
 
     Args:
