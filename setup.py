@@ -69,6 +69,7 @@ setup(
         "matplotlib",
         "numba>=0.61",
         "numpy",
+        "orjson",
         "pandas>=3.1",  # reads floats back to the last digit
         "pathspec",
         "psutil",

@@ -1,8 +1,11 @@
 """Imports run one way, from the command line down to what every part uses; and no two modules import each other."""
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,9 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 NAMES = dict(modules())
+
+OPTIONAL = ("IPython", "triton", "llvmlite")
+"""Packages that another one brings: a notebook, PyTorch for GPUs, numba."""
 
 
 def imports(path: Path, only_at_start: bool = False) -> Iterator[str]:
@@ -94,3 +100,36 @@ def test_the_top_has_folders_alone():
 def test_arguments_are_parsed_by_the_command_line_alone():
     users = {name for name, path in NAMES.items() if "ArgumentParser" in path.read_text()}
     assert {folder_of(name) for name in users} <= {"cli"}
+
+
+def test_every_imported_package_is_a_declared_dependency():
+    setup = (PACKAGE.parent / "setup.py").read_text()
+    declared = {requirement_name(word) for word in re.findall(r'"([A-Za-z][\w.-]*)', setup)}
+    imported = {
+        root: name
+        for name, path in NAMES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        for root in roots(node)
+        if root not in sys.stdlib_module_names and root not in (PACKAGE.name, *OPTIONAL)
+    }
+    distributions = packages_distributions()
+    missing = {
+        root: name
+        for root, name in imported.items()
+        if not {requirement_name(each) for each in distributions.get(root, [root])} & declared
+    }
+    assert missing == {}
+
+
+def roots(node: ast.AST) -> list[str]:
+    """Return the top-level packages that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module.partition(".")[0]]
+    return []
+
+
+def requirement_name(name: str) -> str:
+    """Return the normal form of a distribution's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
