@@ -31,8 +31,9 @@ Running one point outside a search:
     ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
 
 Tools that the problem package uses, and that yours may use too:
-    ``errors`` (wording of messages), ``files`` (files that are written whole or not at all), ``file_lock``,
-    ``ranks`` (the processes of one data-parallel trial), ``scratch`` (node-local storage)
+    ``content_hash`` and ``with_absolute_paths`` (of data, for ``identify_data`` of a run module), ``errors`` (wording of
+    messages), ``files`` (files that are written whole or not at all), ``file_lock``, ``ranks`` (the processes of one
+    data-parallel trial), ``scratch`` (node-local storage)
 """
 
 from importlib import import_module
@@ -77,6 +78,8 @@ if TYPE_CHECKING:
     from dh_project.trial.trial import Trial as Trial
     from dh_project.user_code.loading import is_same_run as is_same_run
     from dh_project.user_code.loading import load_run as load_run
+    from dh_project.user_code.project_code import content_hash as content_hash
+    from dh_project.user_code.project_code import with_absolute_paths as with_absolute_paths
     from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
@@ -99,6 +102,7 @@ _HOMES = {
     "available_cores": "dh_project.common.cores",
     "best_configuration": "dh_project.results.reading",
     "connect": "dh_project.trial.reporting",
+    "content_hash": "dh_project.user_code.project_code",
     "exit_status": "dh_project.common.exit_status",
     "file_lock": "dh_project.common.file_lock",
     "find_file": "dh_project.results.trial_files",
@@ -117,6 +121,7 @@ _HOMES = {
     "scratch_folder": "dh_project.trial.reporting",
     "search": "dh_project.hps.run",
     "trial_folder": "dh_project.trial.reporting",
+    "with_absolute_paths": "dh_project.user_code.project_code",
 }
 """The module that defines each public name."""
 

@@ -15,7 +15,9 @@ import pydantic  # noqa: F401 (checks the settings; imported here so that no tri
 import torch
 
 import dh_project as dh
+from dh_project.cgcnn_mp.crystals.content import content_hashes
 from dh_project.cgcnn_mp.crystals.settings import DataSettings
+from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 from dh_project.cgcnn_mp.graphs.batches import CrystalSet
 from dh_project.cgcnn_mp.graphs.labelled_graphs import label_graphs
 from dh_project.cgcnn_mp.load_data import split_graphs
@@ -182,6 +184,14 @@ def _errors(result: TrainingResult) -> dict[str, float | None]:
     names = [name for name in result.validation if not name.startswith(("rmse", "r2"))]
     sets = {"val": finite_or_none(result.validation), "test": finite_or_none(result.test)}
     return {f"{which}_{name}": metrics.get(name) for which, metrics in sets.items() for name in names}
+
+
+def identify_data(**arguments: Any) -> dict[str, str]:
+    """Return the hash of the content of each argument that names data, so that the data may be moved.
+
+    A search calls this once, before its first trial. Data that cannot be read has no hash: ``prepare`` refuses it.
+    """
+    return content_hashes(arguments.get("data", SHIPPED), arguments.get("split_files"))
 
 
 def prepare(**arguments: Any) -> None:

@@ -28,7 +28,8 @@ from dh_project.results import records
 from dh_project.results.adoption import unheard_ends
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.ending import Ending, Kind
-from dh_project.results.history import Identity, check_same_search
+from dh_project.results.history import check_same_search
+from dh_project.results.identity import Identity
 from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
@@ -102,7 +103,7 @@ class Search:
         if self.journal.cut:
             observer.note(f"{paths.journal}: removed {self.journal.cut} bytes of an interrupted write")
         self._clock = clock
-        self._labels = dict(labels or {})
+        self._labels, self._places = dict(labels or {}), identity.places
         self._results = ResultsFile(
             paths.results, problem.hyperparameter_names, self.history.labels | self._labels
         )
@@ -149,6 +150,7 @@ class Search:
                         "stopper": self.stopper.name if self.stopper else None,
                         "num_workers": self.evaluator.num_workers,
                         "max_evals": self.limits.max_evals,
+                        **self._places,
                         **({"labels": self._labels} if self._labels else {}),
                     },
                 )

@@ -26,7 +26,8 @@ from dh_project.results import records
 from dh_project.results.archive import set_aside
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.ending import Ending
-from dh_project.results.history import History, Identity, check_same_search
+from dh_project.results.history import History, check_same_search
+from dh_project.results.identity import ATTRIBUTES, Identity
 from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import SearchResults, exit_status, results_of
@@ -35,6 +36,7 @@ from dh_project.trial.scratch import checked_place, checked_scratch, offered
 from dh_project.user_code.importing import PICKLED
 from dh_project.user_code.loading import absolute_target, check_run_kwargs, prepare_run
 from dh_project.user_code.problems import as_problem, load_problem
+from dh_project.user_code.project_code import code_of, data_of, name_of, with_absolute_paths
 from dh_project.user_code.projects import full_name
 from dh_project.user_code.run_function import RunFunction
 from dh_project.user_code.trainables.base import Trainable
@@ -125,12 +127,18 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
     if isinstance(run.function, Trainable):
         run.function.check_ranks(settings.trial.processes)
     earlier = history.identity.seed if history.identity else SEED
+    targets = {"problem": target, "run": run.target or None}
+    known = {kind: each for kind, each in targets.items() if each is not None}
+    data = data_of(run.target, settings.run_kwargs) if run.target else {}
     identity = Identity(
         problem=target,
         space=problem.to_json(),
         run=run.name,
-        run_kwargs=dict(settings.run_kwargs),
+        run_kwargs=with_absolute_paths(settings.run_kwargs, data),
         seed=earlier if settings.seed is None else settings.seed,
+        names={kind: name_of(each, ATTRIBUTES[kind]) for kind, each in known.items()},
+        data=data,
+        code=code_of(known.values()),
     )
     return LoadedSearch(problem, run, identity)
 
@@ -200,7 +208,7 @@ def _run_session(
         target = stack.enter_context(_sent(loaded.run, paths.folder))
         context = RunContext(
             target,
-            dict(settings.run_kwargs),
+            dict(loaded.identity.run_kwargs),
             str(Path.cwd()),
             [path for path in sys.path if path],
             scratch=scratch,
@@ -225,6 +233,11 @@ def _run_session(
         for source in sources:
             outside = f" ({source.passed_over} lie outside of the space)" if source.passed_over else ""
             observer.note(f"learns from {len(source.results)} trials of {source.path}{outside}")
+        if history.identity and history.identity.code not in ("", loaded.identity.code):
+            observer.note(
+                f"the code of the problem or the run function has changed since the last session; trials from "
+                f"{len(history.trials)} on are of the new code"
+            )
         search = Search(
             paths,
             loaded.identity,

@@ -8,55 +8,17 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from dh_project.common.errors import UserError
 from dh_project.results.ending import Ending
+from dh_project.results.identity import Identity
 from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Cause, State, Trial
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The settings that identify a search. A folder can only be continued with the same identity.
-
-    Attributes:
-        problem: Import path of the problem; None if it was given as an object.
-        space: Hyperparameters and starting points of the problem, as JSON data.
-        run: Import path of the run function.
-        run_kwargs: Constant arguments of the run function.
-        seed: Seed of the proposals.
-        direction: Always ``maximize``.
-    """
-
-    problem: str | None
-    space: Mapping[str, Any]
-    run: str
-    run_kwargs: Mapping[str, Any]
-    seed: int
-    direction: str = "maximize"
-
-    def difference(self, other: Identity) -> str | None:
-        """Return a text that says what differs, or None if the searches are the same."""
-        options = {"problem": "--problem", "run": "--run", "run_kwargs": "--run-kwargs", "seed": "--seed"}
-        for name, option in options.items():
-            there, here = getattr(self, name), getattr(other, name)
-            if there != here and not (name == "problem" and None in (there, here)):
-                return f"{option} was {there!r} there and is {here!r} now"
-        if _content(self.space) != _content(other.space):
-            return "the space or the starting points of the problem have changed"
-        return None
-
-
-def _content(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a problem's JSON data without the versions of the package and the format."""
-    space = {name: value for name, value in problem.get("space", {}).items() if "version" not in name}
-    return {**problem, "space": space}
 
 
 BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED)
@@ -138,6 +100,8 @@ class History:
             case "session":  # there is one driver at a time, so earlier running trials are interrupted
                 self.ending = None
                 self.labels.update(record.get("labels", {}))
+                if self.identity is not None and "places" in record:
+                    self.identity = replace(self.identity, **record["places"], code=record["code"])
                 for trial in list(self.running.values()):
                     self._move(trial, State.PAUSED)
             case "source":

@@ -162,7 +162,7 @@ def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
         results: Results of that file.
     """
     identity = _history_beside(path).identity
-    search = {"run": identity.run, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
+    search = {"run": identity.run_to_load, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
     return [
         {**search, **{name: result.facts[name] for name in CONSTANTS if name in result.facts}}
         for result in results

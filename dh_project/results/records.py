@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dh_project.results.ending import Ending
-from dh_project.results.history import Identity
+from dh_project.results.identity import Identity
 from dh_project.results.journal import SCHEMA, Record
 from dh_project.trial.events import Ended, Reported
 from dh_project.trial.trial import Point, State, Trial

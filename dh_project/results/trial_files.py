@@ -127,4 +127,6 @@ def find_origin(path: Path) -> Origin | None:
     history = Replay(paths, with_reports=False).read()
     if history.identity is None or trial not in history.trials:
         return None
-    return Origin(history.identity.run, dict(history.trials[trial].point), dict(history.identity.run_kwargs))
+    return Origin(
+        history.identity.run_to_load, dict(history.trials[trial].point), dict(history.identity.run_kwargs)
+    )

@@ -51,9 +51,30 @@ def load_module(target: str) -> tuple[ModuleType, str | None]:
             f"{target!r} is not a Python object; write package.module.attribute or a path ending in .py"
         )
     try:
-        return importlib.import_module(name), attribute
+        return _import(name), attribute
     except (Exception, SystemExit) as error:
         raise _import_error(target, error) from error
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module. Its project need not be installed, or may have been moved since, if its folder is near.
+
+    The package is looked for in the working directory, in the folder of the running script, and in their parents.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package = name.partition(".")[0]
+        near = [
+            folder
+            for start in (Path.cwd(), Path(sys.path[0]).absolute())
+            for folder in (start, *start.parents)
+        ]
+        found = next((folder for folder in near if (folder / package / "__init__.py").is_file()), None)
+        if error.name != package or found is None:
+            raise
+    sys.path.append(str(found))
+    return importlib.import_module(name)
 
 
 def split_path(target: str) -> tuple[Path | None, str | None]:
@@ -147,11 +168,46 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _own_neighbours(path.parent):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _import_error(str(path), error) from error
     return module
+
+
+_folders: set[Path] = set()
+"""Folders of the files that were loaded."""
+
+
+@contextmanager
+def _own_neighbours(folder: Path) -> Iterator[None]:
+    """Hide loaded modules of other files' folders if ``folder`` has modules of the same names, such as ``utils``."""
+    own = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
+    hidden = {
+        name: module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in own and _folder_of(name) in _folders - {folder}
+    }
+    for name in hidden:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    _folders.add(folder)
+    try:
+        yield
+    finally:
+        sys.modules.update(hidden)
+
+
+def _folder_of(name: str) -> Path | None:
+    """Return the folder from which the top-level module of a name was imported."""
+    file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
+    if not isinstance(file, str):
+        return None
+    folder = Path(file).parent
+    return folder.parent if Path(file).name == "__init__.py" else folder
 
 
 def _import_error(target: str, error: BaseException) -> UserError:
@@ -165,7 +221,8 @@ def _import_error(target: str, error: BaseException) -> UserError:
             return UserError(f"{target}: DeepHyper no longer has {missing}; use {moved}")
         if f"{target}.".startswith(f"{missing}."):
             return UserError(
-                f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one?"
+                f"there is no module {missing!r} (for {target!r}); is it installed, or its folder the current one? "
+                f"After its project was moved or renamed, run pip install -e . there again"
             )
     if missing is not None and missing.partition(".")[0] in EXTRAS:
         extra = EXTRAS[missing.partition(".")[0]]

@@ -20,7 +20,8 @@ from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
 from dh_project.results.archive import set_aside
-from dh_project.results.history import History, Identity
+from dh_project.results.history import History
+from dh_project.results.identity import Identity
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import LOG, RunContext
 from dh_project.trial.events import Reported, Retried

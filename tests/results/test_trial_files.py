@@ -6,7 +6,7 @@ from journals import write_journal
 import dh_project as dh
 from dh_project.common.errors import UserError
 from dh_project.results import records
-from dh_project.results.history import Identity
+from dh_project.results.identity import Identity
 from dh_project.results.paths import SearchPaths
 
 IDENTITY = Identity("p.Problem", {"space": {}}, "p.run", {"epochs": 2}, seed=42)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dh_project as dh
+from dh_project.cgcnn_mp.crystals.content import LOCATIONS, is_same_content
 from dh_project.cgcnn_mp.network.data_parallel import own_ranks
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.cgcnn_mp.training.checkpoint_path import find_checkpoint
@@ -145,6 +146,8 @@ def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path)
     """
     then = {name: _in_force(name, recorded) for name in given}
     may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
+    if is_same_content(recorded, recorded | given):  # the data may have been moved
+        may_change = (*may_change, *LOCATIONS)
     changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)

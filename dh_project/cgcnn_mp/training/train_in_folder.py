@@ -16,6 +16,7 @@ from rich.console import Console as RichConsole
 from rich.table import Table
 
 import dh_project as dh
+from dh_project.cgcnn_mp.crystals.content import LOCATIONS, is_same_content
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 from dh_project.cgcnn_mp.figures.training_figures import (
     PARITY,
@@ -199,13 +200,24 @@ def _on_record(
 
 
 def _recorded(point: Mapping[str, Any], constants: Mapping[str, Any]) -> str:
-    return json.dumps({**point, **constants}, indent=2, default=str) + "\n"
+    absolute = dh.with_absolute_paths(constants, LOCATIONS)
+    return json.dumps({**point, **absolute}, indent=2, default=str) + "\n"
 
 
 def holds(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Return whether the training in a folder has exactly this point and these arguments of ``run``."""
+    """Return whether the training in a folder has this point, these arguments of ``run`` and this data."""
     path = home / CONFIG
-    return path.is_file() and path.read_text(encoding="utf-8") == _recorded(point, constants)
+    if not path.is_file():
+        return False
+    try:
+        then, now = json.loads(path.read_text(encoding="utf-8")), json.loads(_recorded(point, constants))
+    except ValueError:
+        return False
+    return _without_locations(then) == _without_locations(now) and is_same_content(then, now)
+
+
+def _without_locations(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in LOCATIONS}
 
 
 def is_interrupted(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:

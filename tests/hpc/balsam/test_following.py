@@ -1,6 +1,7 @@
 """Each record of a growing journal is read once, when it is complete."""
 
-from dh_project.results.history import Identity, Replay
+from dh_project.results.history import Replay
+from dh_project.results.identity import Identity
 from dh_project.results.journal import encode_commits
 from dh_project.results.paths import SearchPaths
 from dh_project.results.records import end, search, start
