@@ -31,9 +31,9 @@ Running one point outside a search:
     ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
 
 Tools that the problem package uses, and that yours may use too:
-    ``content_hash`` and ``with_absolute_paths`` (of data, for ``identify_data`` of a run module), ``errors`` (wording of
-    messages), ``files`` (files that are written whole or not at all), ``file_lock``, ``ranks`` (the processes of one
-    data-parallel trial), ``scratch`` (node-local storage)
+    ``content_hash`` and ``with_absolute_paths`` (of data, for ``identify_data`` of a run module), ``errors``
+    (wording of messages), ``files`` (files that are written whole or not at all), ``file_lock``, ``ranks`` (the
+    processes of one data-parallel trial), ``scratch`` (node-local storage)
 """
 
 from importlib import import_module

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from small_trainings import SMALL
+from small_trainings import halides as halides
 
 from dh_project.cli import main
 

@@ -145,9 +145,9 @@ def _with_changes(recorded: dict[str, Any], given: dict[str, Any], folder: Path)
         UserError: A given setting changes one that may not change.
     """
     then = {name: _in_force(name, recorded) for name in given}
-    may_change = (*FREE, "epochs", "cache_folder", "max_lost_share")
+    may_change = [*FREE, "epochs", "cache_folder", "max_lost_share"]
     if is_same_content(recorded, recorded | given):  # the data may have been moved
-        may_change = (*may_change, *LOCATIONS)
+        may_change += LOCATIONS
     changed = [name for name in given if name not in may_change and not _same(given[name], then[name])]
     if changed:
         both = "; ".join(f"{name} was {then[name]!r} and is {given[name]!r} now" for name in changed)
