@@ -87,7 +87,9 @@ def _point_of(path: Path, outcome: Outcome, problem: HpProblem) -> Point:
         try:
             value = value_of_text(dimension, outcome.texts.get(name, ""))
         except TextError as error:
-            raise UserError(f"--warm-start {path}, row {outcome.row}, column {name}: {error}") from None
+            raise UserError(
+                f"--warm-start {path}, row {outcome.row}, column {outcome.prefix}{name}: {error}"
+            ) from None
         if value is not MISSING:
             point[name] = value
     try:

@@ -20,7 +20,6 @@ from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Cause, State, Trial
 
-
 BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED)
 """States in which a trial can be started."""
 

@@ -44,12 +44,14 @@ class Outcome:
 
     Attributes:
         row: Number of the row as a spreadsheet shows it.
+        prefix: Prefix of the columns of hyperparameters.
         point: The point with the types of the journal; None if no journal has it.
         texts: The texts of the row's cells, by the name of the column without its prefix.
         objective: The objective; None if the trial failed.
     """
 
     row: int
+    prefix: str
     point: Mapping[str, Any] | None
     texts: Mapping[str, str]
     objective: float | None
@@ -78,14 +80,15 @@ def read_results(path: Path) -> list[Result]:
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
     history = _history_beside(path)
-    typed = guessed(columns, rows)
+    known = {row.number: trial for row in rows if (trial := _trial_of(path, row, history))}
+    foreign = [row for row in rows if row.number not in known]
+    typed = dict(zip((row.number for row in foreign), guessed(columns, foreign), strict=True))
     found = []
-    for row, cells in zip(rows, typed, strict=True):
+    for row in rows:
         if row.objective is not None:
-            trial = _trial_of(path, row, history)
-            if trial is not None:
-                cells = row_of(trial, history.labels)
-            found.append(_result(cells, row.objective, None if trial is None else trial.point))
+            trial = known.get(row.number)
+            cells = row_of(trial, history.labels) if trial else typed[row.number]
+            found.append(_result(cells, row.objective, trial.point if trial else None))
     return sorted(found, key=lambda result: -result.objective)
 
 
@@ -102,7 +105,7 @@ def read_outcomes(path: Path) -> list[Outcome]:
     for row in rows:
         trial = _trial_of(path, row, history)
         texts = {n.removeprefix(prefix): text for n, text in row.cells.items() if n.startswith(prefix)}
-        outcomes.append(Outcome(row.number, trial.point if trial else None, texts, row.objective))
+        outcomes.append(Outcome(row.number, prefix, trial.point if trial else None, texts, row.objective))
     return outcomes
 
 

@@ -19,8 +19,8 @@ def trained_on_own_data(halides, tmp_path, monkeypatch):
     return tmp_path / "training"
 
 
-def go_on(folder, *more):
-    return main.main(["train", "--folder", str(folder), "--resume", "--epochs", "2", *map(str, more)])
+def go_on(folder, *data):
+    return main.main(["train", *data, "--folder", str(folder), "--resume", "--epochs", "2"])
 
 
 def test_it_goes_on_from_another_folder(trained_on_own_data, tmp_path, monkeypatch):
@@ -31,7 +31,7 @@ def test_it_goes_on_from_another_folder(trained_on_own_data, tmp_path, monkeypat
 
 def test_it_goes_on_after_its_data_was_moved(trained_on_own_data, tmp_path):
     (tmp_path / "crystals").rename(tmp_path / "moved")
-    assert go_on(trained_on_own_data, "--data", "moved") == 0
+    assert go_on(trained_on_own_data, "moved") == 0
     assert json.loads((trained_on_own_data / "config.json").read_text())["data"] == str(tmp_path / "moved")
 
 
@@ -39,5 +39,5 @@ def test_it_does_not_go_on_with_other_data(trained_on_own_data, halides, tmp_pat
     shutil.copytree(halides, tmp_path / "others")
     table = tmp_path / "others" / "id_prop.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-    assert go_on(trained_on_own_data, "--data", "others") == 2
+    assert go_on(trained_on_own_data, "others") == 2
     assert "data was" in capsys.readouterr().err

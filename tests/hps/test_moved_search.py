@@ -100,6 +100,6 @@ def test_changed_code_is_told_once_and_stands_in_the_journal(project):
         said.append(says_that_the_code_changed(search(project, str(project / "data.txt"), number + 1)[0]))
     assert said == [False, True, False]
     lines = (project / "search" / "journal.jsonl").read_text().splitlines()
-    codes = [record["code"] for line in lines if (record := json.loads(line))["kind"] == "session"]
+    codes = [record["code"] for line in lines if (record := json.loads(line)).get("kind") == "session"]
     assert codes[0] != codes[1] == codes[2]
     assert History.read(project / "search").identity.code == codes[2]
