@@ -87,9 +87,8 @@ def _point_of(path: Path, outcome: Outcome, problem: HpProblem) -> Point:
         try:
             value = value_of_text(dimension, outcome.texts.get(name, ""))
         except TextError as error:
-            raise UserError(
-                f"--warm-start {path}, row {outcome.row}, column {outcome.prefix}{name}: {error}"
-            ) from None
+            cell = f"{path}, row {outcome.row}, column {outcome.prefix}{name}"
+            raise UserError(f"--warm-start {cell}: {error}") from None
         if value is not MISSING:
             point[name] = value
     try:
