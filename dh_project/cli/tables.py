@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dh_project.common.plain import plain
+
 ENDINGS = (".csv", ".json")
 
 
@@ -47,4 +49,4 @@ def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else plain(value)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dh_project.common.plain import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,7 +28,7 @@ def open_console() -> Console:
 def tell(text: str) -> None:
     """Print a line. If standard output cannot be written (``| head``, a full disk), drop this and all later lines."""
     try:
-        print(text, flush=True)
+        print(plain(text), flush=True)
     except OSError:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from dh_project.common.plain import one_line as one_line
+
 
 class UserError(Exception):
     """A mistake of the user. The message is one line: what happened, to which file or id, and what to do next.
 
     The command line prints the message without a traceback and exits with status 2.
     """
-
-
-def one_line(text: object) -> str:
-    r"""Return a text on one line, without characters that UTF-8 cannot encode.
-
-    >>> one_line("no file\n  a.csv")
-    'no file a.csv'
-    """
-    return " ".join(str(text).encode("utf-8", "backslashreplace").decode().split())
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from dh_project.common.console import open_console
+from dh_project.common.plain import plain
 from dh_project.results.failures import in_common
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import SearchResults
@@ -33,7 +34,7 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
         larger = " with a larger --timeout" if ending.kind == "timeout" else ""
         console.print(f"the same command{larger} continues the search")
     for sentence in in_common(failed, good):
-        console.print(f"failures  {sentence}")
+        console.print(f"failures  {plain(sentence)}")
     stand_ins = sum(trial.origin == STAND_IN for trial in results.trials)
     if stand_ins:
         console.print(
@@ -66,7 +67,7 @@ def _table(best: Trial, baseline: Trial | None) -> Table:
     if baseline is not None:
         table.add_column(f"baseline (trial {baseline.id})", justify="right")
     for name, value, other in _rows(best, baseline):
-        table.add_row(name, _shown(value), *([] if baseline is None else [_shown(other)]))
+        table.add_row(_shown(name), _shown(value), *([] if baseline is None else [_shown(other)]))
     return table
 
 
@@ -83,4 +84,4 @@ def _rows(best: Trial, baseline: Trial | None) -> list[tuple[str, Any, Any]]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else plain(value)

@@ -224,6 +224,17 @@ class EvaluatorContract(ABC):
         assert trials.end().state is State.MEMORY
         assert "GiB" in str(trials.end().reason)
 
+    def test_a_trial_that_records_without_end_is_held_to_its_limits(self, trials: Trials) -> None:
+        """It makes neither its worker nor the evaluator deaf, and its row stays a row."""
+        trials.start("record_without_end", time_limit=1.0)
+        end = trials.end()
+        assert end.state is State.TIMEOUT
+        assert sum(len(str(value)) for value in end.facts.values()) < 2**21
+        assert "left out" in end.facts["huge"]
+        assignment = trials.start("record_without_end")
+        trials.evaluator.kill(assignment.trial, State.CANCELLED, "not wanted", 0.2)
+        assert trials.ends()[-1].state is State.CANCELLED
+
     # ---- stop, pause, kill
 
     def test_a_stopped_trial_has_its_objective(self, trials: Trials) -> None:

@@ -105,6 +105,15 @@ def take_memory(point: dict[str, Any]) -> float:
     return float(len(held))
 
 
+def record_without_end(point: dict[str, Any]) -> float:
+    """Record as fast as possible, for ever, after one report and one value above all limits."""
+    _write_processes()
+    report(1, 0.0)
+    record(huge="x" * 2**24)
+    while True:
+        record(text="x" * 2**16)
+
+
 def hang(point: dict[str, Any]) -> float:
     """Report once and hang, with a child that ignores SIGTERM and one in a session of its own."""
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"

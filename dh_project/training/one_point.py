@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dh_project.common.console import tell
 from dh_project.common.errors import UserError
 from dh_project.common.files import replacing, write_table, write_whole
 from dh_project.trial.deephyper_job import argument_for
@@ -69,7 +70,7 @@ def run_in_folder(
         objective = objective.get("objective")
     known = "" if recorded is None else f" (recorded: {recorded})"
     print(f"objective: {objective}{known}")
-    print(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
+    tell(f"files in {folder}: {', '.join(sorted(path.name for path in home.iterdir())) or 'none'}")
 
 
 def _check_is_free(folder: Path) -> None:
@@ -154,7 +155,7 @@ class Console(Connection):
 
     def record(self, facts: dict[str, Any]) -> None:
         """Print named facts."""
-        print("; ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+        tell("; ".join(f"{name}: {value}" for name, value in facts.items()))
 
     def write_reports(self) -> None:
         """Write the table, with one row for each step, and draw it."""

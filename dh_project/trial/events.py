@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dh_project.common.plain import one_line
 from dh_project.trial.trial import Cause, State
 
 
@@ -32,6 +33,13 @@ class Ended:
     worker: str | None = None
     rank: int = 0
 
+    def __post_init__(self) -> None:
+        """Make the texts of the trial plain, so that they act neither on a terminal nor on a table."""
+        if self.reason is not None:
+            object.__setattr__(self, "reason", one_line(self.reason))
+        facts = {one_line(name): _plain(value) for name, value in self.facts.items()}
+        object.__setattr__(self, "facts", facts)
+
     def in_words(self) -> str:
         """Return the objective, or why there is none."""
         return f"objective {self.objective!r}" if self.objective is not None else str(self.reason)
@@ -46,3 +54,7 @@ class Retried:
 
 
 Event = Reported | Ended | Retried
+
+
+def _plain(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value

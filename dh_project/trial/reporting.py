@@ -74,7 +74,8 @@ def record(**facts: Any) -> None:
     """Record named facts of this trial: each ``name`` becomes a column ``m:name`` of its row.
 
     Args:
-        **facts: Numbers, strings, booleans or None. A later value of a name replaces the earlier one.
+        **facts: Numbers, strings, booleans or None. A later value of a name replaces the earlier one. A trial records
+            at most 1,000 values and 1 MiB; write larger things to a file in :func:`trial_folder`.
 
     Example:
         >>> from dh_project import record

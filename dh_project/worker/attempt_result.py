@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, one_line
+from dh_project.trial.attempt import LOG
 from dh_project.trial.reporting import record
 from dh_project.trial.trial import Cause, State
 
@@ -18,13 +19,19 @@ AttemptResult = dict[str, Any]
 FAULTS_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}
 """Errors of a full, broken or vanished disk. The trial is lost, because another attempt may succeed."""
 
+LONGEST_REASON = 2000
+"""Most characters of a reason."""
+
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 """Names of the errors of Python, NumPy and torch. Names, because torch takes seconds to import."""
 
 
 def without_objective(state: State, reason: str, cause: Cause | None = None) -> AttemptResult:
     """Return the result of an attempt that has no objective."""
-    return {"state": state, "objective": None, "reason": one_line(reason), "cause": cause}
+    shown = one_line(reason[: 2 * LONGEST_REASON])  # an error may quote all of its data
+    if len(shown) > LONGEST_REASON:
+        shown = f"{shown[:LONGEST_REASON]} … (cut; all of it is in {LOG})"
+    return {"state": state, "objective": None, "reason": shown, "cause": cause}
 
 
 def failure(cause: Cause, reason: str) -> AttemptResult:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dh_project.common.errors import UserError, one_line
+from dh_project.common.errors import UserError
 from dh_project.trial.attempt import LOG, Assignment, RunContext
 from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.ranks import tell_rank
@@ -24,6 +24,8 @@ from dh_project.trial.reporting import Connection, connect
 from dh_project.user_code.loading import load_run
 from dh_project.worker.attempt_result import result_of_error, result_of_value
 from dh_project.worker.memory import offer_to_the_system
+from dh_project.worker.metadata import Metadata
+from dh_project.worker.pace import Pace
 
 PR_SET_PDEATHSIG = 1
 
@@ -77,6 +79,7 @@ class Pipe(Connection):
     def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
+        self._metadata, self._pace = Metadata(), Pace()
         self.folder, self.home = Path(assignment.writes_in), Path(assignment.folder)
         self.predecessors = [Path(folder) for folder in assignment.previous_folders]
 
@@ -92,6 +95,7 @@ class Pipe(Connection):
             return True
         data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
         with self._lock:
+            self._pace.keep()
             self._write(data)
             answer = os.read(self.answers, 1)
         if not answer:  # the worker is gone
@@ -100,39 +104,11 @@ class Pipe(Connection):
 
     def record(self, facts: dict[str, Any]) -> None:
         """Send facts for the row."""
-        self.send({"facts": {one_line(name): _plain(value) for name, value in facts.items()}})
+        self.send({"facts": self._metadata.plain(facts)})
 
     def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self.messages, data) :]
-
-
-def _plain(value: Any) -> Any:
-    """Return a fact as a JSON value: numbers that are not finite become None, other objects become their text.
-
-    An object whose methods fail is named by its type, so that no fact makes a trial fail.
-    """
-    try:
-        return _number_or_text(value)
-    except Exception as error:
-        return one_line(f"{type(value).__name__}, which has no text: {type(error).__name__}")
-
-
-def _number_or_text(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str | bytes | bytearray):
-        return one_line(str(value))
-    if isinstance(value, int):
-        str(value)  # raises if it has too many digits for JSON
-        return int(value)
-    try:
-        number = float(value)
-    except Exception:
-        return one_line(str(value))
-    if not math.isfinite(number):
-        return None
-    return int(number) if hasattr(value, "dtype") and "int" in str(value.dtype) else number
 
 
 def _separate(log: Path, worker: int) -> None:

@@ -22,6 +22,9 @@ from dh_project.worker.processes import descendants, kill_descendants
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 
+MOST_CHUNKS = 32
+"""Most pieces of 64 KiB that are read from a child at once. A pipe holds one, or 16 if its size was raised."""
+
 MEMORY_SECONDS = 0.25
 """Seconds between two checks of a trial's memory, if it has a limit."""
 
@@ -94,9 +97,15 @@ class TrialProcess:
         return min(self._limit_at, self._memory_at, self._terminate_at, self._kill_at)
 
     def read(self) -> list[dict[str, Any]]:
-        """Read the child's messages, answer its reports, and return the reports."""
+        """Read the child's messages, answer its reports, and return the reports.
+
+        One call reads a limited part of what a child sends without a pause, so that the worker can enforce limits and
+        hear its driver. It is more than a pipe holds, so that nothing is missed of a child that has ended.
+        """
         reports = []
-        while not self.is_silent:
+        for _ in range(MOST_CHUNKS):
+            if self.is_silent:
+                break
             try:
                 chunk = os.read(self.messages, 65536)
             except BlockingIOError:
