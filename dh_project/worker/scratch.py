@@ -14,20 +14,20 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dh_project.common.files import is_aside, replacing
+from dh_project.common.files import replacing
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import LOG, RESULT, Assignment
 from dh_project.trial.ranks import folder_of
 from dh_project.trial.scratch import LEAST_ROOM, in_words, own_folder, require_room
 from dh_project.trial.trial import State
 from dh_project.worker.attempt_result import without_objective
+from dh_project.worker.copying import copy_content, make_readable, make_way, remove_copy, written_in
 
 FIRST_SECONDS = 1.0
 """Seconds until files are copied for the first time. Each further interval is twice as long,"""
@@ -170,7 +170,7 @@ class Outputs:
         """Copy changed files and delete files that the trial has deleted; return the first error, if any."""
         first: OSError | None = None
         there: set[Path] = set()
-        for path in _written_in(self.source):
+        for path in written_in(self.source):
             if self._ends.is_set() and not is_last:
                 return first
             there.add(path)
@@ -182,9 +182,9 @@ class Outputs:
         if not self.source.is_dir():  # somebody has removed it
             return FileNotFoundError(errno.ENOENT, "it is gone", str(self.source))
         for path in self._copied.keys() - there:
-            if not os.path.lexists(self.source / path):
-                with suppress(OSError):
-                    (self.target / path).unlink()
+            left = self.source / path
+            if not os.path.lexists(left) or (left.is_dir() and not left.is_symlink()):
+                remove_copy(path, self.target)
                 del self._copied[path]
         return first
 
@@ -194,14 +194,16 @@ class Outputs:
         state = _state(status)
         if self._copied.get(path) == state:
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.target.mkdir(parents=True, exist_ok=True)
+        make_way(path, self.target)
         if stat.S_ISLNK(status.st_mode):
             self._copy_link(source, target)
         elif stat.S_ISREG(status.st_mode):
+            make_readable(source)
             with replacing(target) as aside:
                 with source.open("rb") as file, aside.open("wb") as copy:
                     before = _state(os.fstat(file.fileno()))
-                    shutil.copyfileobj(file, copy, 2**20)
+                    copy_content(file.fileno(), copy.fileno())
                     changed = _state(os.fstat(file.fileno())) != before
                 if changed and not is_last and path != Path(LOG):  # a partial log is useful
                     raise BlockingIOError(0, "it is being written", str(source))
@@ -215,15 +217,6 @@ class Outputs:
             to = Path(os.path.relpath(to, source.parent))
         target.unlink(missing_ok=True)
         target.symlink_to(to)
-
-
-def _written_in(folder: Path) -> Iterator[Path]:
-    """Yield the relative paths of all files and links in a folder, without temporary files of ``replacing``."""
-    for parent, folders, names in os.walk(folder):
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        for name in [*names, *links]:
-            if not is_aside(name):
-                yield (Path(parent) / name).relative_to(folder)
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:
