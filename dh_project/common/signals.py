@@ -1,4 +1,4 @@
-"""Records the first SIGINT or SIGTERM, so that a search can end in order. A second one interrupts at once."""
+"""Records the first SIGINT, SIGTERM or SIGHUP, so that a search can end in order. A second one interrupts at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 ONE_SECONDS = 1.0
 """Signals within this time count as one. A batch system may send a signal to the job and to each process."""
@@ -39,7 +39,9 @@ class SignalNote:
 
     def __enter__(self) -> SignalNote:
         self._before: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self._note) for number in NUMBERS if is_main_thread()
+            number: signal.signal(number, self._note)
+            for number in NUMBERS
+            if is_main_thread() and not (number == signal.SIGHUP and _is_ignored(number))
         }
         return self
 
@@ -55,6 +57,11 @@ class SignalNote:
             self._answer(self.came)
         elif time.monotonic() - self._came_at > ONE_SECONDS:
             raise KeyboardInterrupt
+
+
+def _is_ignored(number: int) -> bool:
+    """Return whether this process was started to ignore a signal, as ``nohup`` does with SIGHUP."""
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def is_main_thread() -> bool:

@@ -19,7 +19,7 @@ from dh_project.evaluators.placement import (
     processes_on_node,
     share_of_a_gpu,
 )
-from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.evaluators.settings import EvaluatorSettings, check_workers_here
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import gpu_variable, visible_gpus
@@ -36,11 +36,12 @@ class ProcessEvaluator(Evaluator):
             process may use. A given number may exceed the cores, but never the GPUs.
 
     Raises:
-        UserError: If the GPUs do not suffice.
+        UserError: If the GPUs do not suffice, or the number of workers is absurd.
     """
 
     def __init__(self, context: RunContext, settings: EvaluatorSettings) -> None:
         self._context, shape = context, settings.shape
+        check_workers_here(settings)
         gpus = [] if shape.gpus == 0 else visible_gpus()
         node = Capacity((available_cores(),), len(gpus))
         share = gpus_per_process(shape.gpus, len(gpus))

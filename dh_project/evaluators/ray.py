@@ -21,7 +21,7 @@ from dh_project.evaluators.placement import (
     processes_on_node,
 )
 from dh_project.evaluators.ray_cluster import OwnCluster, connect, knock
-from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.evaluators.settings import EvaluatorSettings, check_workers_here
 from dh_project.trial.attempt import Assignment, RunContext
 from dh_project.trial.events import Ended, Event
 from dh_project.trial.gpus import visible_gpus
@@ -263,6 +263,7 @@ def _connect(ray: Any, settings: EvaluatorSettings) -> OwnCluster | None:
     if settings.ray_address:
         connect(ray, settings.ray_address, settings.ray_password)
         return None
+    check_workers_here(settings)
     gpus = visible_gpus() if settings.shape.gpus != 0 else []
     cores = max(available_cores(), (settings.num_processes or 1) * (settings.shape.cores or 1))
     return OwnCluster(ray, cores, len(gpus))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from dh_project.common.cores import available_cores
 from dh_project.common.errors import UserError, one_line, unknown
 from dh_project.trial.shape import TrialShape
 
@@ -22,6 +23,9 @@ OWNERS = {
 }
 """The evaluator that a setting belongs to."""
 
+
+MOST_WORKERS, MOST_PER_CORE = 256, 32
+"""Most workers on one machine: the larger one of a number, and of a number for each core."""
 
 BUILT_IN = {"process", *OWNERS.values()}
 
@@ -68,6 +72,21 @@ class EvaluatorSettings:
     def num_processes(self) -> int | None:
         """Processes of all trials that run at a time, each in a worker; None means as many as the machines hold."""
         return None if self.num_workers is None else self.num_workers * self.shape.processes
+
+
+def check_workers_here(settings: EvaluatorSettings) -> None:
+    """Check the number of workers on this machine, before they take all of its processes and memory.
+
+    Raises:
+        UserError: If it is larger than 256 and than 32 for each core.
+    """
+    cores = available_cores()
+    most = max(MOST_WORKERS, MOST_PER_CORE * cores)
+    if (settings.num_processes or 0) > most:
+        raise UserError(
+            f"--num-workers {settings.num_workers}: this machine has {cores} cores and holds at most {most} trials "
+            "at a time; lower it, or search on several nodes"
+        )
 
 
 def check_names(evaluator: str, settings: Mapping[str, Any]) -> None:

@@ -47,6 +47,9 @@ PROPOSAL_SECONDS = 0.01
 ALIVE_SECONDS = 30.0
 """Longest time between two records. If nothing happens, an ``alive`` record notes the elapsed time."""
 
+FIRST_REST, LONGEST_REST = 1.0, 30.0
+"""Seconds that a slot rests after the loss of its worker, which double while nothing but losses is heard."""
+
 MOST_LOSSES = 10
 """The search ends if more attempts in a row lose their worker than this number plus the number of workers."""
 
@@ -115,6 +118,7 @@ class Search:
         self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials to stop in this turn
         self._losses_in_a_row = 0
+        self._rests: list[float] = []  # times until which slots rest
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
         self._on_record_until = self._before
@@ -211,7 +215,8 @@ class Search:
         if self._ending is not None or self._left() <= 0 or not self._can_report():
             return []
         history, first = self.history, self.problem.starting_points
-        free = int(min(self.evaluator.num_workers, self._left())) - len(history.running)
+        resting = sum(until > self._clock() for until in self._rests)
+        free = int(min(self.evaluator.num_workers, self._left())) - len(history.running) - resting
         starts = [self._start(trial) for trial in list(history.paused.values())[: max(0, free)]]
         while len(starts) < free:
             number = len(history.trials)
@@ -299,7 +304,7 @@ class Search:
         if isinstance(event, Reported):
             if (event.step, event.objective) in self._heard.get(trial.id, ()):
                 return None
-            self._losses_in_a_row = 0
+            self._count_loss(False)
             self._write(records.report(self.elapsed, event))
             if self._verdicts.judge(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
@@ -309,7 +314,7 @@ class Search:
             self._ending or self._signals.came
         )  # the batch system may have ended the worker too
         lost = event.state is State.LOST and not is_stopping
-        self._losses_in_a_row = self._losses_in_a_row + 1 if lost else 0
+        self._count_loss(lost)
         again = event.state is State.PAUSED or (
             event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
         )
@@ -317,6 +322,19 @@ class Search:
         self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
         return None if again else trial
+
+    def _count_loss(self, is_lost: bool) -> None:
+        """Count attempts that lost their worker in a row, and let the slot of each rest.
+
+        Otherwise a lack of processes or memory that lasts a second would use up all retries.
+        """
+        if not is_lost:
+            self._losses_in_a_row = 0
+            self._rests.clear()
+            return
+        rounds = self._losses_in_a_row // max(1, self.evaluator.num_workers)
+        self._losses_in_a_row += 1
+        self._rests.append(self._clock() + min(LONGEST_REST, FIRST_REST * 2**rounds))
 
     def _retry(self, trial: Trial, event: Retried) -> None:
         """Attempt a trial that ended without an objective again. Its row is removed until it ends again."""

@@ -45,7 +45,8 @@ def search(
     """Search for the hyperparameters that maximise a run function, or continue a search.
 
     Results are on disk when a trial ends. If the program is killed, the same call continues the search.
-    Ctrl-C, or a SIGTERM from a batch system, lets running trials save what they have, then ends the program as usual.
+    Ctrl-C, a SIGTERM from a batch system, or the end of the terminal (SIGHUP) lets running trials save what they
+    have, then ends the program as usual.
 
     Args:
         problem: The space of hyperparameters with its starting points, or its import path.
@@ -63,7 +64,7 @@ def search(
     Raises:
         UserError: A setting, the problem, the run function or the folder cannot be used.
         KeyboardInterrupt: After Ctrl-C, when all is saved.
-        SystemExit: After SIGTERM, when all is saved.
+        SystemExit: After SIGTERM or SIGHUP, when all is saved.
 
     Example:
         >>> import dh_project as dh
@@ -102,8 +103,9 @@ def _end_as_the_signal(found: SearchResults) -> None:
     """Raise the exception that the signal which ended the search usually causes."""
     assert found.ending is not None
     said = f"{found.ending.reason}; the same call continues the search in {found.folder}"
-    if signal.SIGTERM.name in found.ending.reason:
-        raise SystemExit(128 + signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if number.name in found.ending.reason:
+            raise SystemExit(128 + number)
     raise KeyboardInterrupt(said)
 
 

@@ -87,6 +87,15 @@ def test_gpus_that_are_not_there_are_refused(tmp_path, monkeypatch, visible, set
         ProcessEvaluator(RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(**settings))
 
 
+def test_a_number_of_workers_that_no_machine_holds_is_refused_before_any_starts(tmp_path):
+    before = psutil.Process().children()
+    with pytest.raises(UserError, match=r"--num-workers 99999999: this machine has .* lower it"):
+        ProcessEvaluator(
+            RunContext("small_run.run", {}, str(tmp_path)), EvaluatorSettings(num_workers=99999999)
+        )
+    assert psutil.Process().children() == before
+
+
 def test_a_worker_that_dies_at_its_start_is_replaced_only_when_a_trial_needs_it(samples, tmp_path):
     before = set(psutil.Process().children())
     context = RunContext("crashing_import.run", {}, str(tmp_path), [*sys.path, str(samples)])

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from itertools import pairwise
 from unittest.mock import ANY
 
 import pytest
@@ -240,6 +241,29 @@ def test_each_worker_may_be_lost_once_more_before_a_session_ends(search, evaluat
     losses = [ends(State.LOST)] * (MOST_LOSSES + 5)
     session = search(evaluator(*losses, done(), num_workers=5), max_evals=3, max_retries=1000)
     assert session.run().kind == "complete"
+
+
+def test_a_lack_of_processes_that_lasts_some_seconds_does_not_use_up_all_retries(search, evaluator, clock):
+    lacks_until = clock() + 10.0
+
+    def begins(assignment):
+        return ended(
+            State.LOST if clock() < lacks_until else State.DONE, 1.0 if clock() >= lacks_until else None
+        )(assignment)
+
+    session = search(evaluator([(0.0, begins)]), max_evals=1, max_retries=4)
+    session.run()
+    trial = session.history.trials[0]
+    assert (trial.state, trial.losses, trial.attempt) == (State.DONE, 4, 5)
+
+
+def test_rests_grow_with_the_losses_in_a_row_and_end_with_a_sign_of_life(search, evaluator, clock):
+    began = []
+    lost = [(0.0, lambda a: began.append(clock()) or ended(State.LOST)(a))]
+    fine = [(0.0, lambda a: began.append(clock()) or ended(State.DONE, 1.0)(a))]
+    search(evaluator(*[lost] * 8, fine, fine), max_evals=2, max_retries=1000).run()
+    rests = [later - earlier for earlier, later in pairwise(began)]
+    assert rests == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30, 0], abs=POLL_SECONDS + 0.1)
 
 
 @pytest.mark.parametrize("sign", [reported(1, 0.5), ended(State.FAILED)])

@@ -8,15 +8,15 @@ from dh_project.worker.worker_process import WorkerProcess
 COPY_SECONDS = 1.5
 
 RUNS = f"""
-import shutil, time
+import time
 import dh_project.worker.scratch as worker_scratch
 from dh_project.trial.reporting import report, trial_folder
 
-def copy_slowly(*arguments, really=shutil.copyfileobj):  # the search's file system is a slow one
+def copy_slowly(*arguments, really=worker_scratch.copy_content):  # the search's file system is a slow one
     time.sleep({COPY_SECONDS})
     really(*arguments)
 
-shutil.copyfileobj = copy_slowly
+worker_scratch.copy_content = copy_slowly
 worker_scratch.FIRST_SECONDS = 0.1
 
 def run(point):
