@@ -16,6 +16,7 @@ from dh_project.common.errors import UserError
 from dh_project.evaluators.base import NoWorkersLeft
 from dh_project.hps.limits import LAST_SECONDS, PATIENCE_SECONDS, STOP_SECONDS, Limits
 from dh_project.hps.loop import ALIVE_SECONDS, MOST_LOSSES, POLL_SECONDS, Search
+from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
@@ -29,14 +30,8 @@ from dh_project.trial.trial import State
 from dh_project.worker.trial_process import GRACE_SECONDS
 
 
-class Unseen:
+class Unseen(Observer):
     """An observer that looks away."""
-
-    def ended(self, trial):
-        pass
-
-    def turn(self, history, elapsed):
-        pass
 
 
 class Sight(Unseen):
