@@ -26,7 +26,10 @@ def plain(text: object) -> str:
     >>> plain("\x1b[2Kdone\nnext")
     '\\x1b[2Kdone\nnext'
     """
-    return UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+    text = str(text)
+    if text.isprintable():  # much faster than the search
+        return text
+    return UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: object) -> str:
@@ -35,4 +38,7 @@ def one_line(text: object) -> str:
     >>> one_line("no file\n  a.csv")
     'no file a.csv'
     """
-    return plain(" ".join(str(text).split()))
+    text = str(text)
+    if text.isprintable() and "  " not in text:  # much faster than splitting it
+        return text.strip()
+    return plain(" ".join(text.split()))

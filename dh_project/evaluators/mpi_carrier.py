@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from dh_project.common.errors import UserError, one_line
+from dh_project.common.signals import NUMBERS
 from dh_project.evaluators.mpi_world import ALIVE_SECONDS, Pace, World
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.settings import EvaluatorSettings
@@ -95,7 +96,7 @@ class Carrier:
 
 def carry(world: World) -> int:
     """Carry a worker for rank 0 until it says to leave; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 handles them, and ends the trials in order
+    for number in NUMBERS:  # rank 0 handles them, and ends the trials in order
         signal.signal(number, signal.SIG_IGN)
     return Carrier(world).carry()
 

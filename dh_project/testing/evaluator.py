@@ -229,7 +229,7 @@ class EvaluatorContract(ABC):
         trials.start("record_without_end", time_limit=1.0)
         end = trials.end()
         assert end.state is State.TIMEOUT
-        assert sum(len(str(value)) for value in end.facts.values()) < 2**21
+        assert sum(len(str(value)) for value in end.facts.values()) < 2**22
         assert "left out" in end.facts["huge"]
         assignment = trials.start("record_without_end")
         trials.evaluator.kill(assignment.trial, State.CANCELLED, "not wanted", 0.2)

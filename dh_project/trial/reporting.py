@@ -75,7 +75,7 @@ def record(**facts: Any) -> None:
 
     Args:
         **facts: Numbers, strings, booleans or None. A later value of a name replaces the earlier one. A trial records
-            at most 1,000 values and 1 MiB; write larger things to a file in :func:`trial_folder`.
+            at most 1,000 values and 2 MiB; write larger things to a file in :func:`trial_folder`.
 
     Example:
         >>> from dh_project import record

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from dh_project.common.errors import one_line
 
-MOST = 2**20
-"""Most bytes that the names and values of a trial's metadata may have together, as JSON."""
+MOST = 2**21
+"""Most characters that the names and values of a trial's metadata may have together."""
 
 MOST_NAMES = 1000
 """Most values of a trial, each of which is a column of the table."""
@@ -42,7 +41,7 @@ class Metadata:
             isinstance(value, str | bytes | bytearray) and len(value) > MOST
         )  # converting it takes long
         value = None if too_long else plain_value(value)
-        size = MOST + 1 if too_long else len(json.dumps(value)) + len(name)
+        size = MOST + 1 if too_long else len(str(value)) + len(name)
         self._sizes.pop(name, None)
         if sum(self._sizes.values()) + size <= MOST and len(self._sizes) < MOST_NAMES:
             self._sizes[name] = size
@@ -50,11 +49,8 @@ class Metadata:
         self._left_out.add(name[:100])
         if len(self._left_out) > MOST_MESSAGES:
             return {}
-        return {
-            name[
-                :100
-            ]: f"left out: a trial records at most {MOST_NAMES} values and {MOST // 2**20} MiB; use a file"
-        }
+        most = f"{MOST_NAMES} values and {MOST // 2**20} MiB"
+        return {name[:100]: f"left out: a trial records at most {most}; write a file instead"}
 
 
 def plain_value(value: Any) -> Any:
