@@ -17,8 +17,8 @@ Searches:
     ``UserError``
 
 Inside a run function:
-    ``report``, ``record``, ``trial_folder``, ``previous_folder``, ``home_folder``, ``scratch_folder``,
-    ``CheckpointTimer``
+    ``report``, ``record``, ``trial_folder``, ``trial_seed``, ``previous_folder``, ``home_folder``,
+    ``scratch_folder``, ``CheckpointTimer``
 
 Parts of your own:
     ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from dh_project.trial.reporting import report as report
     from dh_project.trial.reporting import scratch_folder as scratch_folder
     from dh_project.trial.reporting import trial_folder as trial_folder
+    from dh_project.trial.reporting import trial_seed as trial_seed
     from dh_project.trial.shape import TrialShape as TrialShape
     from dh_project.trial.trial import Trial as Trial
     from dh_project.user_code.loading import is_same_run as is_same_run
@@ -121,6 +122,7 @@ _HOMES = {
     "scratch_folder": "dh_project.trial.reporting",
     "search": "dh_project.hps.run",
     "trial_folder": "dh_project.trial.reporting",
+    "trial_seed": "dh_project.trial.reporting",
     "with_absolute_paths": "dh_project.user_code.project_code",
 }
 """The module that defines each public name."""

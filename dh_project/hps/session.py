@@ -213,6 +213,7 @@ def _run_session(
             [path for path in sys.path if path],
             scratch=scratch,
             folder=str(paths.folder.absolute()),
+            seed=loaded.identity.seed,
         )
         end_remains(context.folder)
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))

@@ -25,6 +25,7 @@ class RunContext:
         scratch: Absolute path of node-local storage for files that trials write. Empty if there is none.
         folder: Absolute path of the search's folder, in which workers note what identifies their processes. Empty if
             they are not to.
+        seed: Seed of the search, from which the random numbers of the trials come.
 
     Example:
         >>> import sys
@@ -40,6 +41,7 @@ class RunContext:
     preload: bool = True
     scratch: str = ""
     folder: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Functions for a running trial: ``report``, ``record``, ``trial_folder`` and ``scratch_folder``.
+"""Functions for a running trial: ``report``, ``record``, ``trial_folder``, ``trial_seed`` and ``scratch_folder``.
 
 In a search, the worker connects this module to itself before it calls the run function. Outside a search
 (``run({...})`` in a notebook) every call works and does nothing, so the same run function can be used.
@@ -7,8 +7,9 @@ In a search, the worker connects this module to itself before it calls the run f
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dh_project.trial.scratch import VARIABLE, own_folder
@@ -25,11 +26,15 @@ class Connection:
         home: Folder of the attempt below the search's folder. It differs from ``folder`` only with ``--scratch``: the
             worker copies the files from ``folder`` to ``home``.
         predecessors: Folders of the attempts before this one.
+        point: The hyperparameters of the trial; empty outside a search.
+        seed: Seed of the trial; None outside a search.
     """
 
     folder: Path | None = None
     home: Path | None = None
     predecessors: Sequence[Path] = ()
+    point: Mapping[str, Any] = MappingProxyType({})
+    seed: int | None = None
 
     def report(self, step: int, objective: float) -> Answer:
         """Send one intermediate objective, and return whether to go on."""
@@ -87,6 +92,25 @@ def record(**facts: Any) -> None:
 def trial_folder() -> Path | None:
     """Return the folder of this attempt at the trial, or None outside a search."""
     return _connection.folder
+
+
+def trial_seed() -> int | None:
+    """Return a seed for generators of this trial, below 2**32; None outside a search.
+
+    It depends on the seed of the search and the number of the trial. All attempts and all ranks of a trial have the
+    same one. The global generators of Python, NumPy and torch are seeded already; each rank has numbers of its own.
+
+    Example::
+
+        rng = np.random.default_rng(dh.trial_seed())
+        key = jax.random.key(dh.trial_seed() or 0)
+    """
+    return _connection.seed
+
+
+def trial_point() -> Mapping[str, Any]:
+    """Return the hyperparameters of this trial; none outside a search."""
+    return _connection.point
 
 
 def home_folder() -> Path | None:

@@ -11,18 +11,19 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dh_project.common.errors import UserError
-from dh_project.trial.attempt import LOG, Assignment, RunContext
+from dh_project.trial.attempt import Assignment
 from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.ranks import tell_rank
 from dh_project.trial.reporting import Connection, connect
-from dh_project.user_code.loading import load_run
+from dh_project.trial.seeds import seed_of
 from dh_project.worker.attempt_result import result_of_error, result_of_value
+from dh_project.worker.imported_run import ImportedRun
+from dh_project.worker.leaving import begin_anew, leave
 from dh_project.worker.memory import offer_to_the_system
 from dh_project.worker.metadata import Metadata
 from dh_project.worker.pace import Pace
@@ -31,23 +32,20 @@ PR_SET_PDEATHSIG = 1
 
 
 def run_child(
-    context: RunContext,
-    assignment: Assignment,
-    run: Callable[..., Any] | None,
-    messages: int,
-    answers: int,
-    worker: int,
+    imported: ImportedRun, assignment: Assignment, messages: int, answers: int, worker: int
 ) -> NoReturn:
-    """Run one trial in this forked process, tell the worker its result, and exit."""
+    """Run one trial in this forked process, tell the worker its result, and leave as a process of its own would."""
     status, own = 1, os.getpid()
     try:
+        begin_anew()
         tell_rank(os.environ, assignment.rank, assignment.world_size)
-        pipe = Pipe(messages, answers, assignment)
+        pipe = Pipe(messages, answers, assignment, imported.context.seed)
         connect(pipe)
-        result = evaluate(run, context, assignment, worker)
+        result = evaluate(imported, assignment, worker)
         if os.getpid() == own:  # otherwise the run function has forked, and this is its child
             pipe.send(result)
             status = 0
+            leave(imported.open_files)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -57,15 +55,14 @@ def run_child(
         os._exit(status)
 
 
-def evaluate(
-    run: Callable[..., Any] | None, context: RunContext, assignment: Assignment, worker: int
-) -> dict[str, Any]:
+def evaluate(imported: ImportedRun, assignment: Assignment, worker: int) -> dict[str, Any]:
     """Call the run function and return the result of the attempt."""
     try:
-        _separate(Path(assignment.writes_in) / LOG, worker)
-        run = run or load_run(context.run)
+        _separate(worker)
+        run = imported.run or imported.load()
         point = argument_for(run, assignment.point, assignment.trial)
-        return result_of_value(run(point, **context.run_kwargs))
+        imported.random_numbers.begin(assignment.trial, assignment.rank)
+        return result_of_value(run(point, **imported.context.run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full
@@ -76,7 +73,8 @@ def evaluate(
 class Pipe(Connection):
     """The connection of a running trial to its worker, as JSON lines."""
 
-    def __init__(self, messages: int, answers: int, assignment: Assignment) -> None:
+    def __init__(self, messages: int, answers: int, assignment: Assignment, seed: int) -> None:
+        self.point, self.seed = assignment.point, seed_of(seed, assignment.trial) % 2**32
         self.messages, self.answers = messages, answers
         self._lock = threading.Lock()  # the run function may have threads
         self._metadata, self._pace = Metadata(), Pace()
@@ -111,8 +109,8 @@ class Pipe(Connection):
             data = data[os.write(self.messages, data) :]
 
 
-def _separate(log: Path, worker: int) -> None:
-    """Leave the worker's process group and streams, and make sure to die with the worker, however it dies."""
+def _separate(worker: int) -> None:
+    """Leave the worker's process group and signals, and make sure to die with the worker, however it dies."""
     if os.getpgrp() != os.getpid():  # the worker may have done so already
         os.setpgid(0, 0)
     if sys.platform == "linux":
@@ -124,9 +122,7 @@ def _separate(log: Path, worker: int) -> None:
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that the last lines of a killed trial are in its log
+    for stream in {sys.stdout, sys.__stdout__}:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # so that the last lines of a killed trial are in its log
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

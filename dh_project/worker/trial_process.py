@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.json_lines import Lines
 from dh_project.common.signals import signal_name
-from dh_project.trial.attempt import RESULT, Assignment, RunContext
+from dh_project.trial.attempt import LOG, RESULT, Assignment
 from dh_project.trial.trial import Cause, State
 from dh_project.worker.attempt_result import AttemptResult, failure, without_objective
 from dh_project.worker.child import run_child
+from dh_project.worker.imported_run import ImportedRun
 from dh_project.worker.memory import excess, gibibytes, system_kills
 from dh_project.worker.processes import descendants, kill_descendants
+from dh_project.worker.trial_log import TrialLog
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -27,6 +28,9 @@ MOST_CHUNKS = 32
 
 MEMORY_SECONDS = 0.25
 """Seconds between two checks of a trial's memory, if it has a limit."""
+
+LEAVING_SECONDS = 10.0
+"""Seconds that a trial may take, after its result, for its threads, its exit functions and its open files."""
 
 NEVER = float("inf")
 
@@ -40,16 +44,19 @@ class TrialProcess:
     objective before it was told to end is done.
 
     Args:
-        context: What all trials of the worker share.
+        imported: The run function of the worker.
         assignment: The attempt.
-        run: The run function, if the worker has imported it.
 
     Attributes:
         messages: File descriptor of the child's messages.
         is_silent: Whether the child has closed its side of the pipe.
+        log: The output of its processes.
+
+    Raises:
+        OSError: Its folder, log or process cannot be made.
     """
 
-    def __init__(self, context: RunContext, assignment: Assignment, run: Callable[..., Any] | None) -> None:
+    def __init__(self, imported: ImportedRun, assignment: Assignment) -> None:
         self.assignment = assignment
         self.is_silent = False
         self._lines = Lines()
@@ -63,11 +70,12 @@ class TrialProcess:
         now, limit = time.monotonic(), assignment.time_limit
         self._limit_at = NEVER if limit is None else now + limit
         self._memory_at = NEVER if assignment.memory_limit is None else now
-        self._terminate_at = self._kill_at = NEVER
+        self._terminate_at = self._kill_at = self._leave_at = NEVER
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
         (Path(assignment.folder) / RESULT).unlink(
             missing_ok=True
         )  # it may be left of a search whose journal was removed
+        self.log = TrialLog(Path(assignment.writes_in) / LOG)
         self.messages, child_messages = os.pipe()
         child_answers, self._answers = os.pipe()
         worker = os.getpid()
@@ -78,8 +86,10 @@ class TrialProcess:
             if self.pid == 0:
                 os.close(self.messages)
                 os.close(self._answers)
-                run_child(context, assignment, run, child_messages, child_answers, worker)  # does not return
+                self.log.leave_to_child()
+                run_child(imported, assignment, child_messages, child_answers, worker)  # does not return
         except OSError:
+            self.log.close()
             os.close(self.messages)
             os.close(self._answers)
             raise
@@ -87,6 +97,7 @@ class TrialProcess:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             os.close(child_messages)
             os.close(child_answers)
+            os.close(self.log.writer)
         with suppress(OSError):  # the child does so too: whoever is first, the group exists
             os.setpgid(self.pid, self.pid)
         os.set_blocking(self.messages, False)
@@ -94,7 +105,7 @@ class TrialProcess:
     @property
     def deadline(self) -> float:
         """Time of the monotonic clock at which :meth:`hold_to_limits` must be called."""
-        return min(self._limit_at, self._memory_at, self._terminate_at, self._kill_at)
+        return min(self._limit_at, self._memory_at, self._terminate_at, self._kill_at, self._leave_at)
 
     def read(self) -> list[dict[str, Any]]:
         """Read the child's messages, answer its reports, and return the reports.
@@ -119,6 +130,7 @@ class TrialProcess:
                     self._facts.update(message["facts"])
                 else:
                     self._child_result = message
+                    self._leave_at = time.monotonic() + LEAVING_SECONDS
         return reports
 
     def stop(self, after: float) -> None:
@@ -151,7 +163,10 @@ class TrialProcess:
             self._condemn()
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGTERM)
-        if now >= self._kill_at:
+        if now >= self._leave_at:
+            said = f"killed: {LEAVING_SECONDS:g} s after its result, its threads or exit functions still ran"
+            self.log.write(f"\n{said}\n".encode())
+        if now >= min(self._kill_at, self._leave_at):
             self._kill()
 
     def result(self, status: int) -> dict[str, Any]:
@@ -163,7 +178,10 @@ class TrialProcess:
         kill_descendants()
         os.close(self.messages)
         os.close(self._answers)
-        return {**self._end(os.waitstatus_to_exitcode(status)), "facts": self._facts}
+        self.log.read()
+        end = self._end(os.waitstatus_to_exitcode(status))
+        self.log.close()
+        return {**end, "facts": self._facts}
 
     def _answer(self, step: int) -> None:
         if self._told is None:
@@ -180,7 +198,7 @@ class TrialProcess:
             self._told = self._sentence["state"]
 
     def _kill(self) -> None:
-        self._terminate_at = self._kill_at = self._memory_at = self._limit_at = NEVER
+        self._terminate_at = self._kill_at = self._leave_at = self._memory_at = self._limit_at = NEVER
         self._was_killed = True
         kill_descendants()
 
@@ -206,10 +224,12 @@ class TrialProcess:
         if self._child_result is not None:
             stopped = self._child_result["state"] == State.DONE and self._told is State.STOPPED
             return {**self._child_result, "state": State.STOPPED} if stopped else self._child_result
+        words = self.log.last_words() if code < 0 else ""
+        told = f"; its last words: {words}" if words else ""
         if code == -signal.SIGTERM:  # batch systems end jobs so
-            return without_objective(State.LOST, "ended by a SIGTERM from outside")
+            return without_objective(State.LOST, f"ended by a SIGTERM from outside{told}")
         if code == -signal.SIGKILL and system_kills() > self._system_kills:
             return without_objective(State.MEMORY, "the system ran out of memory and killed it")
         if code < 0:
-            return failure(Cause.SIGNAL, f"killed by {signal_name(-code)}")
+            return failure(Cause.SIGNAL, f"killed by {signal_name(-code)}{told}")
         return failure(Cause.EXIT, f"exited with status {code} before it returned")

@@ -16,7 +16,6 @@ result), one for the answers.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -25,7 +24,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,13 +36,14 @@ from dh_project.common.json_lines import Lines
 from dh_project.trial.attempt import RESULT, Assignment, RunContext
 from dh_project.trial.scratch import VARIABLE
 from dh_project.trial.trial import State
-from dh_project.user_code.loading import load_run
 from dh_project.worker.attempt_result import without_objective
 from dh_project.worker.guard import Guarded, begin
+from dh_project.worker.imported_run import ImportedRun
 from dh_project.worker.processes import MARK, kill_descendants
 from dh_project.worker.remains import end_remains, remove_note, write_note
 from dh_project.worker.scratch import Scratch
-from dh_project.worker.trial_process import TrialProcess
+from dh_project.worker.trial_log import TrialLog
+from dh_project.worker.trial_process import NEVER, TrialProcess
 
 LONGEST_WAIT = 3600.0
 """Longest wait in seconds, because ``select`` does not accept arbitrarily large numbers."""
@@ -71,7 +71,7 @@ class Worker:
         self.context = context
         self.commands, self.events, self.guarded = commands, events, guarded
         self.process: TrialProcess | None = None
-        self.run: Callable[..., Any] | None = None
+        self.imported = ImportedRun(context)
         self.scratch = Scratch(context.scratch)
         self._lines = Lines()
         self._is_noted = False
@@ -93,7 +93,7 @@ class Worker:
         self.selector.register(wake, selectors.EVENT_READ)
         self._emit({"event": "ready"})
         while True:
-            limit = self.process.deadline - time.monotonic() if self.process else LONGEST_WAIT
+            limit = self._deadline() - time.monotonic()
             ready = self.selector.select(min(max(0.0, limit), LONGEST_WAIT))
             for key, _ in ready:
                 if key.fd == wake:
@@ -101,6 +101,8 @@ class Worker:
                 elif key.fd == self.guarded.alive:
                     self._leave_without_guard()
                     return
+                elif self.process is not None and key.fd == self.process.log.reader:
+                    self._read_log(self.process.log)
                 elif key.fd == self.commands and not self._read_commands():
                     self._leave()
                     return
@@ -138,18 +140,17 @@ class Worker:
         if not self.context.preload:
             return
         try:
-            self.run = load_run(self.context.run)
+            self.imported.load()
         except (Exception, SystemExit):
             return
-        if not _can_fork():
+        if not self.imported.is_fit_for_forks():
             guarded = self.guarded
             kept = (self.commands, self.events, guarded.alive, guarded.serving)
             with sent(replace(self.context, preload=False)) as file:
                 for descriptor in (file, *kept):
                     os.set_inheritable(descriptor, True)
                 os.execv(sys.executable, command(file, *kept, guarded.adopter))
-        gc.collect()
-        gc.freeze()
+        self.imported.prepare_for_forks()
 
     def _read_commands(self) -> bool:
         chunk = os.read(self.commands, 65536)
@@ -176,13 +177,27 @@ class Worker:
             write_note(self.context.folder, self.context.scratch, self.guarded.adopter)
             self._is_noted = True
         try:
-            self.process = TrialProcess(self.context, self.scratch.begin(assignment), self.run)
+            self.process = TrialProcess(self.imported, self.scratch.begin(assignment))
         except OSError as error:
             end = without_objective(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
             return
         self.scratch.began()
         self.selector.register(self.process.messages, selectors.EVENT_READ)
+        self.selector.register(self.process.log.reader, selectors.EVENT_READ)
+
+    def _deadline(self) -> float:
+        """Return the time of the monotonic clock at which something is due, whatever comes."""
+        if self.process is None:
+            return time.monotonic() + LONGEST_WAIT
+        log = self.process.log
+        rests = not log.is_closed and log.reader not in self.selector.get_map()
+        return min(self.process.deadline, log.rests_until if rests else NEVER)
+
+    def _read_log(self, log: TrialLog) -> None:
+        """Copy the trial's output, and leave further output in the pipe for a moment."""
+        log.read()
+        self.selector.unregister(log.reader)
 
     def _tend(self) -> None:
         """Read the messages of the running trial, enforce its limits, and handle its end."""
@@ -191,6 +206,9 @@ class Worker:
             _reap(None)
             return
         status = _reap(process.pid)
+        log, listened = process.log, self.selector.get_map()
+        if not log.is_closed and log.reader not in listened and time.monotonic() >= log.rests_until:
+            self.selector.register(log.reader, selectors.EVENT_READ)
         if not process.is_silent:
             for report in process.read():  # after reaping, so that no message of a dead child is missed
                 if process.assignment.rank == 0:
@@ -203,6 +221,8 @@ class Worker:
         else:
             if not process.is_silent:  # a grandchild still holds the pipe
                 self.selector.unregister(process.messages)
+            if log.reader in listened:
+                self.selector.unregister(log.reader)
             self.process = None
             result = self.scratch.end(process.result(status))
             with suppress(OSError):  # the folder may be gone or full; the event has the same content
@@ -225,25 +245,6 @@ def _as_json(assignment: Assignment, result: dict[str, Any]) -> str:
     """Return the content of an attempt's result file; its point distinguishes it from those of other searches."""
     of = {name: getattr(assignment, name) for name in ("trial", "attempt", "rank", "world_size", "point")}
     return json.dumps({**of, **result}, indent=1) + "\n"
-
-
-def _can_fork() -> bool:
-    """Return whether forked children of this process will work after the import of the run function.
-
-    CUDA does not work in a child if it was initialized before the fork. Threads are not copied by a fork, so that
-    libraries with running threads, such as OpenMP, hang in the child. OpenBLAS is an exception: it has threads from
-    its import on and restarts them in a child.
-    """
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return False
-    if not Path("/proc/self/task").exists() or len(os.listdir("/proc/self/task")) == 1:  # noqa: PTH208
-        return True
-    from threadpoolctl import threadpool_info
-
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
-    pools = [pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"]
-    return threads <= 1 + sum(count - 1 for count in pools)
 
 
 def _reap(pid: int | None) -> int | None:

@@ -120,9 +120,11 @@ def test_a_fault_of_the_machine_is_a_loss(serve, name, reason):
     assert reason in end["reason"]
 
 
-def test_a_log_that_cannot_be_opened_is_a_failure_with_its_reason(serve, tmp_path):
+def test_a_log_that_cannot_be_opened_is_a_loss_with_its_reason(serve, tmp_path):
     (tmp_path / "run-0" / "log.txt").mkdir(parents=True)
-    assert "IsADirectoryError" in serve("run")[-1]["reason"]
+    end = serve("run")[-1]
+    assert (end["state"], end["cause"]) == ("lost", None)
+    assert "run-0/log.txt" in end["reason"]
 
 
 @pytest.mark.parametrize("name", ["ask_numpy_for_too_much", "ask_a_gpu_for_too_much"])
