@@ -25,6 +25,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ import pytest
 
 from dh_project.evaluators.base import Evaluator
 from dh_project.evaluators.settings import EvaluatorSettings
-from dh_project.testing.runs import CHECKPOINT, PROCESSES
-from dh_project.trial.attempt import Assignment, RunContext
+from dh_project.testing.runs import AT_EXIT, CHECKPOINT, PROCESSES, UNFLUSHED
+from dh_project.trial.attempt import LOG, Assignment, RunContext
 from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Cause, State
+from dh_project.worker.trial_log import LIMIT
 
 PATIENCE = 60.0
 """Seconds after which a test stops waiting for an event."""
@@ -79,7 +81,18 @@ class Trials:
     def start(self, do: str, x: float = 0.0, **limits: Any) -> Assignment:
         """Start a trial with the run function of this name in ``dh_project.testing.runs``."""
         trial = next(_ids)
-        assignment = Assignment(trial, 1, {"do": do, "x": x}, str(self.folder / f"trial-{trial}"), **limits)
+        return self._start(
+            Assignment(trial, 1, {"do": do, "x": x}, str(self.folder / f"trial-{trial}"), **limits)
+        )
+
+    def start_again(self, assignment: Assignment) -> Assignment:
+        """Start the next attempt at a trial."""
+        attempt = assignment.attempt + 1
+        return self._start(
+            replace(assignment, attempt=attempt, folder=f"{assignment.folder}-attempt-{attempt}")
+        )
+
+    def _start(self, assignment: Assignment) -> Assignment:
         self.started.append(assignment)
         self.evaluator.start(assignment)
         return assignment
@@ -209,6 +222,36 @@ class EvaluatorContract(ABC):
         end = trials.end()
         assert (end.state, end.cause, end.objective) == (state, cause, None)
         assert end.reason
+
+    # ---- a trial is like a fresh process
+
+    def test_each_trial_draws_its_own_random_numbers_and_repeats_them(self, trials: Trials) -> None:
+        """They depend on the trial and not on the attempt, its worker, or the trials before it."""
+        first = trials.start("draw_numbers")
+        trials.ends()
+        trials.start("draw_numbers")
+        trials.ends()
+        trials.start_again(first)
+        one, other, again = (end.facts for end in trials.ends())
+        assert again == one
+        assert not set(one.values()) & set(other.values())
+        assert len(set(one.values())) == len(one)
+
+    def test_a_trial_ends_as_a_process_does(self, trials: Trials) -> None:
+        """Its exit functions run, and its open files are written, before the end is told."""
+        assignment = trials.start("leave_files_open", x=3.0)
+        assert trials.end().state is State.DONE
+        assert (Path(assignment.folder) / UNFLUSHED).read_text() == "3.0"
+        assert (Path(assignment.folder) / AT_EXIT).read_text() == "3.0"
+
+    def test_a_log_keeps_its_beginning_and_its_end(self, trials: Trials) -> None:
+        """The output of a trial and its child processes is limited, and the last words of a killed trial are kept."""
+        assignment = trials.start("print_much", x=1.25 * LIMIT)
+        assert trials.end().cause is Cause.SIGNAL
+        log = (Path(assignment.folder) / LOG).read_bytes()
+        assert len(log) < LIMIT
+        assert log.startswith(b"first words\n")
+        assert log.endswith(b"last words\n")
 
     # ---- limits
 

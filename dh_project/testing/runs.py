@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
 
-from dh_project.trial.reporting import record, report, trial_folder
+from dh_project.trial.reporting import record, report, trial_folder, trial_seed
 
 PROCESSES, CHECKPOINT = "processes.json", "checkpoint"
 """Files in the trial's folder: the ids of its processes, and the checkpoint of ``report_until_told``."""
+
+UNFLUSHED, AT_EXIT = "unflushed.txt", "at_exit.txt"
+"""Files of ``leave_files_open`` in the trial's folder."""
+
+_files: list[TextIO] = []
 
 
 def run(point: dict[str, Any]) -> Any:
@@ -112,6 +119,34 @@ def record_without_end(point: dict[str, Any]) -> float:
     record(huge="x" * 2**24)
     while True:
         record(text="x" * 2**16)
+
+
+def draw_numbers(point: dict[str, Any]) -> float:
+    """Record random numbers of Python and of NumPy, which is imported only here."""
+    import numpy as np
+
+    record(python=random.random(), numpy=float(np.random.random()), seed=trial_seed())
+    return 0.0
+
+
+def leave_files_open(point: dict[str, Any]) -> float:
+    """Write to a file that stays open, and register an exit function that writes another one."""
+    folder = trial_folder()
+    if folder is not None:
+        _files.append((folder / UNFLUSHED).open("w"))
+        _files[-1].write(str(point["x"]))
+        atexit.register((folder / AT_EXIT).write_text, str(point["x"]))
+    return 0.0
+
+
+def print_much(point: dict[str, Any]) -> float:
+    """Print some words, ``point["x"]`` bytes by a child process, and some more words; then be killed."""
+    print("first words")
+    much = f"print('many words ' * {int(point['x']) // 11})"
+    subprocess.run([sys.executable, "-c", much], check=True)
+    print("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0
 
 
 def hang(point: dict[str, Any]) -> float:
