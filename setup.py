@@ -82,7 +82,6 @@ setup(
         "scikit-learn",
         "scipy",
         "tenacity",
-        "threadpoolctl",
         "tomli-w",
         "torch>=2.6",
     ],

@@ -17,9 +17,6 @@ from pathlib import Path
 LIMIT = 64 * 2**20
 """Largest size of a log in bytes."""
 
-HEAD, TAIL = LIMIT // 4, LIMIT // 2
-"""Bytes at the beginning and at the end that are kept if a log reaches its limit."""
-
 PIPE_SIZE = 2**20
 """Bytes that the pipe can hold, if the system allows it; a trial that prints more waits for the worker."""
 
@@ -37,6 +34,7 @@ class TrialLog:
 
     Args:
         path: The log. New output is appended.
+        limit: Largest size in bytes. A log that reaches it keeps its first quarter and the half at its end.
 
     Attributes:
         reader: File descriptor that becomes readable when there is output.
@@ -48,7 +46,8 @@ class TrialLog:
         OSError: The log cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._size = os.fstat(self._file).st_size
         self._left_out = 0
@@ -70,12 +69,8 @@ class TrialLog:
     def write(self, output: bytes) -> None:
         """Append output to the log. What cannot be written, because the disk is full, is left out."""
         with suppress(OSError):
-            while output:
-                written = os.write(self._file, output)
-                self._size += written
-                output = output[written:]
-        if self._size >= LIMIT:
-            with suppress(OSError):
+            self._append(output)
+            if self._size >= self._limit:
                 self._shorten()
 
     def last_words(self) -> str:
@@ -100,11 +95,18 @@ class TrialLog:
         for descriptor in (self.reader, self.writer, self._file):
             os.close(descriptor)
 
+    def _append(self, output: bytes) -> None:
+        while output:
+            written = os.write(self._file, output)
+            self._size += written
+            output = output[written:]
+
     def _shorten(self) -> None:
         """Keep the head and the tail of the log."""
-        tail = os.pread(self._file, TAIL, self._size - TAIL)
-        self._left_out += self._size - HEAD - TAIL
-        os.ftruncate(self._file, HEAD)
-        self._size = HEAD
-        self.write(f"\n[{self._left_out / 2**20:.0f} MiB of output are left out here]\n".encode())
-        self.write(tail)
+        head, tail = self._limit // 4, self._limit // 2
+        end = os.pread(self._file, tail, self._size - tail)
+        self._left_out += self._size - head - tail
+        os.ftruncate(self._file, head)
+        self._size = head
+        self._append(f"\n[{self._left_out / 2**20:.0f} MiB of output are left out here]\n".encode())
+        self._append(end)
