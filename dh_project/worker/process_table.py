@@ -96,6 +96,17 @@ def environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def holds(pid: int, name: str) -> bool:
+    """Return whether a process has a pipe of this name open; an empty name is none."""
+    of = PROC / str(pid) / "fd"
+    with suppress(OSError):
+        for number in os.listdir(of) if name else ():  # noqa: PTH208
+            with suppress(OSError):
+                if os.readlink(of / number) == name:  # noqa: PTH115
+                    return True
+    return False
+
+
 def uses_files_in(pid: int, folders: list[str]) -> bool:
     """Return whether a process works in one of the folders, or has a file there open for writing."""
     of = PROC / str(pid)

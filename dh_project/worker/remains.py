@@ -6,6 +6,7 @@ search that starts or ends on the same machine reads the note and ends these pro
 
 - those that carry the worker's mark in their environment;
 - those in the session of the guard;
+- those that hold the pipe for what the worker's trials print;
 - those that left both, but work in a trial's folder or write to a file there. Such a process must also have lost
   its parent, and belong to a session that is younger than the worker and has no terminal, so that a user's own shell
   or notebook in a trial's folder is never touched;
@@ -30,6 +31,7 @@ from dh_project.worker.process_table import (
     ancestors,
     environment,
     group,
+    holds,
     machine,
     own_processes,
     process,
@@ -50,6 +52,7 @@ class Note:
         adopter: Id and start of the process that adopts the guard's descendants when it dies.
         group: Control group of the worker.
         folders: Folders in which trials write.
+        output: Name of the pipe for what trials print, among the open files of a process; empty if it has none.
     """
 
     machine: str
@@ -59,6 +62,7 @@ class Note:
     adopter: tuple[int, int]
     group: str
     folders: tuple[str, ...]
+    output: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -66,20 +70,23 @@ class Note:
         return not any(_lives(key) for key in (self.guard, self.worker))
 
 
-def write_note(search: str, scratch: str, adopter: int) -> None:
+def write_note(search: str, scratch: str, adopter: int, output: str = "") -> None:
     """Write this worker's note to the search's folder; do nothing if it is not known, or has no room.
 
     Args:
         search: Folder of the search, or an empty text.
         scratch: Node-local storage for files that trials write, or an empty text.
         adopter: Id of the process that adopts the guard's descendants when it dies.
+        output: Name of the pipe for what trials print.
     """
     own, guard, above = process(os.getpid()), process(os.getppid()), process(adopter)
     if not search or own is None or guard is None or above is None:
         return
     folders = [str(SearchPaths(Path(search)).trials.resolve())]
     folders += [str(Path(scratch).resolve())] if scratch else []
-    note = Note(machine(), os.environ[MARK], guard.key, own.key, above.key, group(own.pid), tuple(folders))
+    note = Note(
+        machine(), os.environ[MARK], guard.key, own.key, above.key, group(own.pid), tuple(folders), output
+    )
     path = _path(search, note.mark)
     with suppress(OSError):  # what follows can be done without it
         path.parent.mkdir(exist_ok=True)
@@ -126,7 +133,7 @@ def _belongs(each: Process, note: Note, living: dict[int, Process]) -> bool:
     """Return whether a process was started by a trial of a worker."""
     if each.start < note.worker[1]:
         return False
-    if environment(each.pid).get(MARK) == note.mark:
+    if environment(each.pid).get(MARK) == note.mark or holds(each.pid, note.output):
         return True
     if group(each.pid) != note.group:
         return False

@@ -29,42 +29,61 @@ FATAL = re.compile(r"terminat|fatal|abort|error|assert|exception|killed|cannot|p
 """Words in the last line of a process that tells why it dies."""
 
 
-class TrialLog:
-    """Copies the output of an attempt's processes to its log.
-
-    Args:
-        path: The log. New output is appended.
-        limit: Largest size in bytes. A log that reaches it keeps its first quarter and the half at its end.
+class OutputPipe:
+    """The pipe to which all processes of a worker's trials write what they print.
 
     Attributes:
         reader: File descriptor that becomes readable when there is output.
         writer: File descriptor for the output of the processes.
         rests_until: Time of the monotonic clock until which output should wait in the pipe.
-        is_closed: Whether no process can write any more.
-
-    Raises:
-        OSError: The log cannot be opened.
     """
 
-    def __init__(self, path: Path, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._size = os.fstat(self._file).st_size
-        self._left_out = 0
+    def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         with suppress(OSError, AttributeError):  # only Linux has it, and it limits what a user's pipes hold
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         self.rests_until = 0.0
-        self.is_closed = False
+
+    @property
+    def name(self) -> str:
+        """Name of the pipe among the open files of a process in ``/proc``; empty on a system without it."""
+        try:
+            return os.readlink(f"/proc/self/fd/{self.writer}")  # noqa: PTH115
+        except OSError:
+            return ""
+
+    def read(self) -> bytes:
+        """Return the output that waits in the pipe, at most as much as the pipe holds."""
+        self.rests_until = time.monotonic() + REST_SECONDS
+        try:
+            return os.read(self.reader, PIPE_SIZE)
+        except BlockingIOError:
+            return b""
+
+
+class TrialLog:
+    """Copies the output of an attempt's processes to its log.
+
+    Args:
+        path: The log. New output is appended.
+        pipe: The pipe to which the processes write.
+        limit: Largest size in bytes. A log that reaches it keeps its first quarter and the half at its end.
+
+    Raises:
+        OSError: The log cannot be opened.
+    """
+
+    def __init__(self, path: Path, pipe: OutputPipe, limit: int = LIMIT) -> None:
+        self._pipe, self._limit = pipe, limit
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._size = os.fstat(self._file).st_size
+        self._left_out = 0
+        pipe.read()  # of a process that outlived its trial
 
     def read(self) -> None:
-        """Copy the output that waits in the pipe, at most as much as the pipe holds."""
-        with suppress(BlockingIOError):  # no output, but a process may still print
-            output = os.read(self.reader, PIPE_SIZE)
-            self.is_closed = not output
-            self.write(output)
-        self.rests_until = time.monotonic() + REST_SECONDS
+        """Copy the output that waits in the pipe."""
+        self.write(self._pipe.read())
 
     def write(self, output: bytes) -> None:
         """Append output to the log. What cannot be written, because the disk is full, is left out."""
@@ -85,14 +104,13 @@ class TrialLog:
     def close(self) -> None:
         """Copy the output that is left after the processes have been killed, and close the log."""
         self.read()
-        os.close(self.reader)
         os.close(self._file)
 
     def leave_to_child(self) -> None:
-        """Make the log the output of this forked process, and close the worker's side of it."""
+        """Make the pipe the output of this forked process, and close the worker's side."""
         for descriptor in (1, 2):
-            os.dup2(self.writer, descriptor)
-        for descriptor in (self.reader, self.writer, self._file):
+            os.dup2(self._pipe.writer, descriptor)
+        for descriptor in (self._pipe.reader, self._pipe.writer, self._file):
             os.close(descriptor)
 
     def _append(self, output: bytes) -> None:

@@ -18,7 +18,7 @@ from dh_project.worker.child import run_child
 from dh_project.worker.imported_run import ImportedRun
 from dh_project.worker.memory import excess, gibibytes, system_kills
 from dh_project.worker.processes import descendants, kill_descendants
-from dh_project.worker.trial_log import TrialLog
+from dh_project.worker.trial_log import OutputPipe, TrialLog
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -46,17 +46,18 @@ class TrialProcess:
     Args:
         imported: The run function of the worker.
         assignment: The attempt.
+        output: The pipe for what its processes print.
 
     Attributes:
         messages: File descriptor of the child's messages.
         is_silent: Whether the child has closed its side of the pipe.
-        log: The output of its processes.
+        log: The log of what its processes print.
 
     Raises:
         OSError: Its folder, log or process cannot be made.
     """
 
-    def __init__(self, imported: ImportedRun, assignment: Assignment) -> None:
+    def __init__(self, imported: ImportedRun, assignment: Assignment, output: OutputPipe) -> None:
         self.assignment = assignment
         self.is_silent = False
         self._lines = Lines()
@@ -75,7 +76,7 @@ class TrialProcess:
         (Path(assignment.folder) / RESULT).unlink(
             missing_ok=True
         )  # it may be left of a search whose journal was removed
-        self.log = TrialLog(Path(assignment.writes_in) / LOG)
+        self.log = TrialLog(Path(assignment.writes_in) / LOG, output)
         self.messages, child_messages = os.pipe()
         child_answers, self._answers = os.pipe()
         worker = os.getpid()
@@ -97,7 +98,6 @@ class TrialProcess:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             os.close(child_messages)
             os.close(child_answers)
-            os.close(self.log.writer)
         with suppress(OSError):  # the child does so too: whoever is first, the group exists
             os.setpgid(self.pid, self.pid)
         os.set_blocking(self.messages, False)

@@ -42,8 +42,8 @@ from dh_project.worker.imported_run import ImportedRun
 from dh_project.worker.processes import MARK, kill_descendants
 from dh_project.worker.remains import end_remains, remove_note, write_note
 from dh_project.worker.scratch import Scratch
-from dh_project.worker.trial_log import TrialLog
-from dh_project.worker.trial_process import NEVER, TrialProcess
+from dh_project.worker.trial_log import OutputPipe
+from dh_project.worker.trial_process import TrialProcess
 
 LONGEST_WAIT = 3600.0
 """Longest wait in seconds, because ``select`` does not accept arbitrarily large numbers."""
@@ -91,6 +91,7 @@ class Worker:
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, _ignore)
         self.selector.register(wake, selectors.EVENT_READ)
+        self.output, self._listens = OutputPipe(), False
         self._emit({"event": "ready"})
         while True:
             limit = self._deadline() - time.monotonic()
@@ -101,11 +102,12 @@ class Worker:
                 elif key.fd == self.guarded.alive:
                     self._leave_without_guard()
                     return
-                elif self.process is not None and key.fd == self.process.log.reader:
-                    self._read_log(self.process.log)
+                elif key.fd == self.output.reader:
+                    self._read_output()
                 elif key.fd == self.commands and not self._read_commands():
                     self._leave()
                     return
+            self._listen()
             self._tend()
 
     def _leave(self) -> None:
@@ -174,30 +176,36 @@ class Worker:
 
     def _start(self, assignment: Assignment) -> None:
         if not self._is_noted:
-            write_note(self.context.folder, self.context.scratch, self.guarded.adopter)
+            write_note(self.context.folder, self.context.scratch, self.guarded.adopter, self.output.name)
             self._is_noted = True
         try:
-            self.process = TrialProcess(self.imported, self.scratch.begin(assignment))
+            self.process = TrialProcess(self.imported, self.scratch.begin(assignment), self.output)
         except OSError as error:
             end = without_objective(State.LOST, f"its folder or process could not be made: {error}")
             self._tell("end", assignment, {**self.scratch.end({**end, "facts": {}}), "rank": assignment.rank})
             return
         self.scratch.began()
         self.selector.register(self.process.messages, selectors.EVENT_READ)
-        self.selector.register(self.process.log.reader, selectors.EVENT_READ)
 
     def _deadline(self) -> float:
         """Return the time of the monotonic clock at which something is due, whatever comes."""
-        if self.process is None:
-            return time.monotonic() + LONGEST_WAIT
-        log = self.process.log
-        rests = not log.is_closed and log.reader not in self.selector.get_map()
-        return min(self.process.deadline, log.rests_until if rests else NEVER)
+        limit = self.process.deadline if self.process else time.monotonic() + LONGEST_WAIT
+        return limit if self._listens else min(limit, self.output.rests_until)
 
-    def _read_log(self, log: TrialLog) -> None:
-        """Copy the trial's output, and leave further output in the pipe for a moment."""
-        log.read()
-        self.selector.unregister(log.reader)
+    def _read_output(self) -> None:
+        """Copy the output of a trial, and leave further output in the pipe for a moment."""
+        if self.process is not None:
+            self.process.log.read()
+        else:
+            self.output.read()
+        self.selector.unregister(self.output.reader)
+        self._listens = False
+
+    def _listen(self) -> None:
+        """Look for output again after the moment."""
+        if not self._listens and time.monotonic() >= self.output.rests_until:
+            self.selector.register(self.output.reader, selectors.EVENT_READ)
+            self._listens = True
 
     def _tend(self) -> None:
         """Read the messages of the running trial, enforce its limits, and handle its end."""
@@ -206,9 +214,6 @@ class Worker:
             _reap(None)
             return
         status = _reap(process.pid)
-        log, listened = process.log, self.selector.get_map()
-        if not log.is_closed and log.reader not in listened and time.monotonic() >= log.rests_until:
-            self.selector.register(log.reader, selectors.EVENT_READ)
         if not process.is_silent:
             for report in process.read():  # after reaping, so that no message of a dead child is missed
                 if process.assignment.rank == 0:
@@ -221,8 +226,6 @@ class Worker:
         else:
             if not process.is_silent:  # a grandchild still holds the pipe
                 self.selector.unregister(process.messages)
-            if log.reader in listened:
-                self.selector.unregister(log.reader)
             self.process = None
             result = self.scratch.end(process.result(status))
             with suppress(OSError):  # the folder may be gone or full; the event has the same content

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dh_project.worker.trial_log import LIMIT, TrialLog
+from dh_project.worker.trial_log import LIMIT, OutputPipe, TrialLog
+
+
+def close(pipe):
+    os.close(pipe.reader)
+    os.close(pipe.writer)
 
 
 @given(lengths=st.lists(st.integers(0, 600), max_size=30))
@@ -16,14 +21,15 @@ from dh_project.worker.trial_log import LIMIT, TrialLog
 def test_a_log_has_all_of_its_output_or_its_beginning_and_its_end(lengths):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "log.txt"
-        log, output = TrialLog(path, limit=256), b""
+        pipe, output = OutputPipe(), b""
+        log = TrialLog(path, pipe, limit=256)
         for number, length in enumerate(lengths):
             piece = bytes([65 + number]) * length
             output += piece
-            os.write(log.writer, piece)
+            os.write(pipe.writer, piece)
             log.read()
-        os.close(log.writer)
         log.close()
+        close(pipe)
         content = path.read_bytes()
     if len(output) < 256:
         assert content == output
@@ -38,19 +44,21 @@ def test_a_log_has_all_of_its_output_or_its_beginning_and_its_end(lengths):
 
 
 def test_output_that_comes_after_the_last_read_is_in_the_log(tmp_path):
-    log = TrialLog(tmp_path / "log.txt")
-    os.write(log.writer, b"last words")
-    os.close(log.writer)
+    pipe = OutputPipe()
+    log = TrialLog(tmp_path / "log.txt", pipe)
+    os.write(pipe.writer, b"last words")
     log.close()
+    close(pipe)
     assert (tmp_path / "log.txt").read_bytes() == b"last words"
 
 
 def test_a_log_on_a_full_disk_stops_nobody(tmp_path):
     (tmp_path / "log.txt").symlink_to("/dev/full")
-    log = TrialLog(tmp_path / "log.txt")
-    os.write(log.writer, b"words")
-    os.close(log.writer)
+    pipe = OutputPipe()
+    log = TrialLog(tmp_path / "log.txt", pipe)
+    os.write(pipe.writer, b"words")
     log.close()
+    close(pipe)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +72,12 @@ def test_a_log_on_a_full_disk_stops_nobody(tmp_path):
     ],
 )
 def test_last_words_are_quoted_if_they_tell_why_a_process_died(tmp_path, last, quoted):
-    log = TrialLog(tmp_path / "log.txt")
+    pipe = OutputPipe()
+    log = TrialLog(tmp_path / "log.txt", pipe)
     log.write(f"some words\n{last}\n\n".encode())
     assert log.last_words() == (last if quoted else "")
-    os.close(log.writer)
     log.close()
+    close(pipe)
 
 
 # ---- in a worker
