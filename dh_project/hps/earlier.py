@@ -26,11 +26,15 @@ class EarlierSessions(Replay):
         super().__init__(paths)
         self.verdicts = Verdicts(stopper)
 
-    def apply(self, record: Record) -> None:
-        """Apply one record, and pass a report to the stopper."""
-        super().apply(record)
-        if record["kind"] == "report":
-            self.verdicts.judge(self.history.trials[record["trial"]])
+    def take(self, records: list[Record]) -> None:
+        """Apply a batch of records, and pass each report to the stopper before the next record is applied."""
+        if not self.verdicts.has_stopper:
+            super().take(records)
+            return
+        for record in records:
+            super().take([record])
+            if record["kind"] == "report":
+                self.verdicts.judge(self.history.trials[record["trial"]])
 
 
 def earlier_sessions(

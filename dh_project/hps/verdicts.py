@@ -24,6 +24,11 @@ class Verdicts:
         self._stopper = stopper
         self.steps: dict[int, int] = {}
 
+    @property
+    def has_stopper(self) -> bool:
+        """Whether there is a stopper."""
+        return self._stopper is not None
+
     def judge(self, trial: Trial) -> bool:
         """Pass a trial's last report to the stopper; return whether it ends the trial for the first time."""
         try:

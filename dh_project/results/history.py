@@ -20,7 +20,7 @@ from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Cause, State, Trial
 
-BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED)
+BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED, State.PARKED)
 """States in which a trial can be started."""
 
 
@@ -33,6 +33,7 @@ class History:
         trials: All trials, by id.
         running: The running trials, by id.
         paused: The interrupted or lost trials, by id, in the order in which they will be started again.
+        parked: The trials that the stopper has parked, by id.
         ended: The trials that have ended for good, in the order of their ends.
         best: The trial with the largest objective, the first of equals; None if no trial has an objective.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
@@ -47,6 +48,7 @@ class History:
     trials: dict[int, Trial] = field(default_factory=dict)
     running: dict[int, Trial] = field(default_factory=dict)
     paused: dict[int, Trial] = field(default_factory=dict)
+    parked: dict[int, Trial] = field(default_factory=dict)
     ended: list[Trial] = field(default_factory=list)
     best: Trial | None = None
     known: list[Trial] = field(default_factory=list)
@@ -83,15 +85,10 @@ class History:
 
     def apply(self, record: Record) -> None:
         """Apply one record. Unknown kinds are ignored, because a newer version may add some."""
-        at = record.get("at", 0.0)
-        if at > self.elapsed:
-            self.elapsed = at
+        self.elapsed = max(self.elapsed, record.get("at", 0.0))
         match record["kind"]:
-            case "report":  # most records of a large journal
-                trial = self.trials[record["trial"]]
-                trial.reports.append((record["step"], record["objective"]))
-                if not trial.has_reported:
-                    self._note_sign(trial, at)
+            case "report":
+                self.add_reports([record])
             case "search":
                 if self.identity is not None:
                     raise ValueError("the search has begun already")
@@ -117,6 +114,7 @@ class History:
                     raise ValueError(f"the trial is {trial.state} in attempt {trial.attempt}")
                 self._move(trial, State.RUNNING)
                 trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
+                trial.parent = record.get("parent", trial.parent)
                 if trial.submitted is None:
                     trial.submitted = record["at"]
             case "adopt":
@@ -132,6 +130,18 @@ class History:
             case "close":
                 self.ending = Ending(record["ending"], record["reason"])
 
+    def add_reports(self, records: Iterable[Record]) -> None:
+        """Apply records of reports. A large journal has millions of them."""
+        trials, elapsed = self.trials, self.elapsed
+        for record in records:
+            trial, at = trials[record["trial"]], record["at"]
+            trial.reports.append((record["step"], record["objective"]))
+            if at > elapsed:
+                elapsed = at
+            if not trial.has_reported:
+                self._note_sign(trial, at)
+        self.elapsed = elapsed
+
     def _end(self, trial: Trial, record: Record) -> None:
         if trial.state is not State.RUNNING:
             raise ValueError(f"the trial is {trial.state}")
@@ -142,6 +152,8 @@ class History:
         trial.worker = record["worker"]
         trial.ended = record["at"]
         trial.losses += record.get("lost", False)
+        trial.failures += record.get("failed", False)
+        trial.objectives = record.get("objectives")
         if trial.objective is not None:
             self._note_sign(trial, record["at"])
         self._move(trial, State(record["state"]))
@@ -153,13 +165,12 @@ class History:
 
     def _move(self, trial: Trial, state: State) -> None:
         """Change the state of a trial, and keep the mappings by state up to date."""
-        self.running.pop(trial.id, None)
-        self.paused.pop(trial.id, None)
+        unfinished = {State.RUNNING: self.running, State.PAUSED: self.paused, State.PARKED: self.parked}
+        for trials in unfinished.values():
+            trials.pop(trial.id, None)
         trial.state = state
-        if state is State.RUNNING:
-            self.running[trial.id] = trial
-        elif state is State.PAUSED:
-            self.paused[trial.id] = trial
+        if state in unfinished:
+            unfinished[state][trial.id] = trial
 
     def _note_sign(self, trial: Trial, at: float) -> None:
         if not trial.has_reported:
@@ -196,29 +207,27 @@ class Replay:
                 self.take(records)
         return self.history
 
-    def take(self, records: Iterable[Record]) -> None:
-        """Apply records of the journal.
+    def take(self, records: list[Record]) -> None:
+        """Apply a batch of records: one record, or any number of reports.
 
         Raises:
             UserError: A record does not fit those before it. Lines of schema 1 and 2 may be missing or doubled
                 without a wrong checksum.
         """
-        apply, record = self.apply, None
+        first = records[0]
         try:
-            for record in records:
-                apply(record)
+            if self.history.identity is None and first["kind"] != "search":
+                raise ValueError("the beginning of the file is missing")
+            if first["kind"] == "report":
+                self.history.add_reports(records)
+            else:
+                self.history.apply(first)
         except (KeyError, TypeError, ValueError) as error:
-            kind, trial = (record or {}).get("kind"), (record or {}).get("trial")
             raise UserError(
-                f"{self._path}: the record {kind!r} of trial {trial} does not fit those before it "
-                f"({type(error).__name__}: {error}): lines are missing or doubled; restore the file from a copy"
+                f"{self._path}: the record {first.get('kind')!r} of trial {first.get('trial')} does not fit those "
+                f"before it ({type(error).__name__}: {error}): lines are missing or doubled; restore the file from a "
+                f"copy"
             ) from None
-
-    def apply(self, record: Record) -> None:
-        """Apply one record of the journal."""
-        if self.history.identity is None and record["kind"] != "search":
-            raise ValueError("the beginning of the file is missing")
-        self.history.apply(record)
 
 
 @contextmanager

@@ -63,6 +63,9 @@ PAGE = 512
 """Pages of zeros after a crash of the machine begin and end at multiples of this number of bytes."""
 
 
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def encode(record: Record) -> bytes:
     r"""Return a record as a line of the journal, without the keys that end a commit.
 
@@ -73,7 +76,7 @@ def encode(record: Record) -> bytes:
         >>> encode({"kind": "alive", "at": 1.5})
         b'{"kind":"alive","at":1.5}\n'
     """
-    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _encoder.encode(record).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class JournalReader:
         self._file: os.stat_result | None = None
 
     def new(self) -> Iterator[list[Record]]:
-        """Return the records of the commits since the last call, in batches.
+        """Return the records of the commits since the last call, in batches: one record, or any number of reports.
 
         The last record of a commit still has the keys ``commit`` and ``crc32``.
 

@@ -1,6 +1,13 @@
 """The journal's records: the search loop writes them, :meth:`~dh_project.results.history.History.apply` reads them.
 
 ``at`` is in seconds of search time, summed over all sessions. Dates are for human readers; no code reads them.
+
+Schema 3 also has the following, which this version reads and does not write yet:
+
+- An ``end`` with the state ``parked``: a stopper has parked the trial. The next ``start`` of the trial resumes it.
+- An ``end`` with the state ``paused`` and ``"failed": true``: the attempt failed, and another one will follow.
+- ``parent`` in a ``start``: the id of the trial from which this trial was made.
+- ``objectives`` in an ``end``: a list of all objectives. ``objective`` is still the one to maximise.
 """
 
 from __future__ import annotations

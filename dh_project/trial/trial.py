@@ -22,6 +22,7 @@ class State(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     PAUSED = "paused"  # between two attempts; the next one starts from the checkpoint, if there is one
+    PARKED = "parked"  # between two attempts, by the stopper, until the trial is promoted
     DONE = "done"
     STOPPED = "stopped"  # early, by the stopper, with an objective
     FAILED = "failed"  # by a fault of the run function: exception, exit, signal, no number returned
@@ -33,7 +34,7 @@ class State(StrEnum):
     @property
     def has_ended(self) -> bool:
         """Whether the trial has ended for good and its row is final."""
-        return self not in (State.WAITING, State.RUNNING, State.PAUSED)
+        return self not in (State.WAITING, State.RUNNING, State.PAUSED, State.PARKED)
 
     @property
     def has_objective(self) -> bool:
@@ -71,6 +72,9 @@ class Trial:
         ended: End of the trial, in seconds of search time.
         worker: Host and process that ran the last attempt.
         losses: Number of attempts that were lost with their worker or machine.
+        failures: Number of attempts that failed and were followed by another one.
+        parent: Id of the trial from which it was made; None if there is none.
+        objectives: All objectives, if the run function returned several.
         started: Start of the last attempt, in seconds of search time.
         has_reported: Whether the last attempt has reported, or has ended with an objective.
         folder: Folder of the last attempt, if the trial was read from the folder of a search.
@@ -90,6 +94,9 @@ class Trial:
     ended: float | None = None
     worker: str | None = None
     losses: int = 0
+    failures: int = 0
+    parent: int | None = None
+    objectives: list[float] | None = None
     started: float = 0.0
     has_reported: bool = False
     folder: Path | None = None

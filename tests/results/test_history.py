@@ -206,3 +206,52 @@ def test_a_trial_that_is_attempted_again_is_no_ended_one_and_starts_first():
         [start(0), start(1), end(0, "failed", None), end(1), {"kind": "retry", "at": 2.0, "trial": 0}]
     )
     assert ([trial.id for trial in history.ended], list(history.paused)) == ([1], [0])
+
+
+# ---- what schema 3 has for later versions
+
+
+def test_a_parked_trial_is_neither_ended_nor_running_until_it_is_started_again():
+    history = History.replay([start(0), end(0, "parked", None), session(at=2.0)])
+    assert history.trials[0].state is State.PARKED
+    assert not history.trials[0].state.has_ended
+    assert (list(history.parked), history.paused, history.running, history.ended) == ([0], {}, {}, [])
+    history.apply(start(0, attempt=2, at=3.0))
+    assert (history.parked, list(history.running), history.trials[0].attempt) == ({}, [0], 2)
+    history.apply(end(0, attempt=2, at=4.0))
+    assert history.best is history.trials[0]
+
+
+def test_a_failure_that_is_retried_is_counted_and_leaves_no_row():
+    history = History.replay([start(0), end(0, "paused", None, failed=True), start(0, attempt=2)])
+    assert (history.trials[0].failures, history.ended) == (1, [])
+    history.apply(end(0, "failed", None, attempt=2))
+    assert (history.trials[0].failures, len(history.ended)) == (1, 1)
+
+
+def test_the_parent_of_a_trial_and_all_its_objectives_are_kept():
+    history = History.replay([start(0), end(0), {**start(1), "parent": 0}, end(1, objectives=[1.0, -3.0])])
+    assert [trial.parent for trial in history.ended] == [None, 0]
+    assert [trial.objectives for trial in history.ended] == [None, [1.0, -3.0]]
+
+
+# ---- records that do not follow each other
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [end(0)],
+        [start(0), start(0)],
+        [start(0), start(0, attempt=2)],
+        [start(0, attempt=2)],
+        [start(0), end(0, "paused", None), start(0)],
+        [start(0), end(0), end(0)],
+        [start(0), end(0), start(0, attempt=2)],
+        [start(0), end(0, "no such state")],
+        [records.search(IDENTITY), records.search(IDENTITY)],
+    ],
+)
+def test_records_that_no_search_writes_are_refused(records):
+    with pytest.raises((KeyError, ValueError)):
+        History.replay(records)
