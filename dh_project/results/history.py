@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -184,15 +184,18 @@ class Replay:
     Args:
         paths: The search's paths. A missing journal has no records.
         with_reports: Whether to read the reports of trials, which are most of a large journal.
+        trials: Ids of the trials to read; None for all.
 
     Attributes:
         reader: The reader of the journal.
         history: The state of the search after the records so far.
     """
 
-    def __init__(self, paths: SearchPaths, with_reports: bool = True) -> None:
+    def __init__(
+        self, paths: SearchPaths, with_reports: bool = True, trials: Container[int] | None = None
+    ) -> None:
         self._path = paths.journal
-        self.reader = JournalReader(paths.journal, with_reports)
+        self.reader = JournalReader(paths.journal, with_reports, trials)
         self.history = History()
 
     def read(self) -> History:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,9 @@ _MARK = re.compile(rb',"commit":(\d+),"crc32":"([0-9a-f]{8})"\}\n')
 
 _OLD_LINE = re.compile(rb'(\{.*),"crc32":"([0-9a-f]{8})"\}\n')
 """A line of schema 1 or 2."""
+
+_TRIAL = re.compile(rb'\{"kind":"\w+","at":[^,]+,"trial":(\d+),')
+"""The beginning of a record of a trial."""
 
 _HEAD, _REPORT = b'{"kind":"', b'{"kind":"report",'
 
@@ -148,13 +151,14 @@ class JournalReader:
     Args:
         path: The journal. A missing file has no records.
         with_reports: Whether to return the records of kind ``report``, which are most of a large journal.
+        trials: Ids of the trials whose records to return; None for all. Records of no trial are always returned.
 
     Attributes:
         place: The end of the commits that have been read.
     """
 
-    def __init__(self, path: Path, with_reports: bool = True) -> None:
-        self._path, self._with_reports = path, with_reports
+    def __init__(self, path: Path, with_reports: bool = True, trials: Container[int] | None = None) -> None:
+        self._path, self._with_reports, self._trials = path, with_reports, trials
         self.place = Place()
         self._file: os.stat_result | None = None
 
@@ -194,7 +198,7 @@ class JournalReader:
             match = _OLD_LINE.fullmatch(line)
             if match is None or f"{crc32(match[1] + b'}'):08x}".encode() != match[2]:
                 break
-            if self._with_reports or not line.startswith(_REPORT):
+            if self._is_wanted(line) and (self._with_reports or not line.startswith(_REPORT)):
                 yield [self._checked(json.loads(match[1] + b"}"))]
             self.place = self.place.after(len(line), 1, crc32(line, self.place.checksum))
         file.seek(self.place.size)
@@ -242,9 +246,16 @@ class JournalReader:
                 number > first and self._with_reports
             ):  # orjson is for reports alone: it changes large integers
                 yield orjson.loads(b"[" + b",".join(lines[first:number]) + b"]")
-            if lines[number]:
+            if lines[number] and self._is_wanted(lines[number]):
                 yield [self._checked(json.loads(lines[number]))]
             first = number + 1
+
+    def _is_wanted(self, line: bytes) -> bool:
+        """Return whether a line is of one of the trials to return, or of no trial."""
+        if self._trials is None:
+            return True
+        match = _TRIAL.match(line)
+        return match is None or int(match[1]) in self._trials
 
     def _check_torn(self, tail: bytes, mark: re.Match[bytes] | None = None, is_last: bool = True) -> None:
         """Check that an interrupted write may have left the bytes after the last sound commit.

@@ -64,12 +64,13 @@ OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """Columns of DeepHyper 0.1 to 0.3 that are not hyperparameters."""
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: Path, most: int | None = None) -> list[Result]:
     """Read the successful rows of a results file, best first.
 
     Args:
         path: A ``results.csv`` in today's or an old format. If the journal lies beside it, points and facts are the
             journal's. Otherwise their types are guessed from the texts.
+        most: Largest number of rows to return; None for all.
 
     Raises:
         UserError: The file is not a results file, it is empty, or all its trials failed.
@@ -79,17 +80,24 @@ def read_results(path: Path) -> list[Result]:
         raise UserError(
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    history = _history_beside(path)
-    known = {row.number: trial for row in rows if (trial := _trial_of(path, row, history))}
-    foreign = [row for row in rows if row.number not in known]
-    typed = dict(zip((row.number for row in foreign), guessed(columns, foreign), strict=True))
+    best = sorted((row.objective, -number) for number, row in enumerate(rows) if row.objective is not None)
+    chosen = [rows[-number] for _, number in reversed(best)][:most]
+    history = _history_beside(path, chosen)
+    known = {row.number: trial for row in chosen if (trial := _trial_of(path, row, history))}
+    typed = _guessed_foreign(path, columns, rows) if len(known) < len(chosen) else {}
     found = []
-    for row in rows:
-        if row.objective is not None:
-            trial = known.get(row.number)
-            cells = row_of(trial, history.labels) if trial else typed[row.number]
-            found.append(_result(cells, row.objective, trial.point if trial else None))
-    return sorted(found, key=lambda result: -result.objective)
+    for row in chosen:
+        trial = known.get(row.number)
+        cells = row_of(trial, history.labels) if trial else typed[row.number]
+        found.append(_result(cells, row.objective or 0.0, trial.point if trial else None))
+    return found
+
+
+def _guessed_foreign(path: Path, columns: list[str], rows: Sequence[Row]) -> dict[int, dict[str, Any]]:
+    """Return the cells, with guessed types, of the rows that the journal does not have, by the row's number."""
+    history = _history_beside(path, rows)
+    foreign = [row for row in rows if _trial_of(path, row, history) is None]
+    return dict(zip((row.number for row in foreign), guessed(columns, foreign), strict=True))
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
@@ -99,7 +107,7 @@ def read_outcomes(path: Path) -> list[Outcome]:
         UserError: The file is not a results file, or it is empty.
     """
     columns, rows = read_table(path)
-    history = _history_beside(path)
+    history = _history_beside(path, rows)
     prefix = "p:" if is_of_today(columns) else ""
     outcomes = []
     for row in rows:
@@ -120,10 +128,15 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [{**cells, "objective": row.objective} for row, cells in zip(rows, typed, strict=True)]
 
 
-def _history_beside(results: Path) -> History:
-    """Return the history of the journal beside a results file; an empty one if there is none (a copied file)."""
+def _history_beside(results: Path, rows: Sequence[Row]) -> History:
+    """Return the history of the trials of rows, from the journal beside a results file.
+
+    It is empty if there is no journal (a copied file).
+    """
+    numbers = [row.cells.get("job_id", "") for row in rows]
+    trials = {int(number) for number in numbers if number.isdecimal()}
     try:
-        return Replay(SearchPaths(results.parent), with_reports=False).read()
+        return Replay(SearchPaths(results.parent), with_reports=False, trials=trials).read()
     except UserError:  # the journal is damaged: use the results file alone
         return History()
 
@@ -164,7 +177,7 @@ def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
         path: The results file.
         results: Results of that file.
     """
-    identity = _history_beside(path).identity
+    identity = _history_beside(path, []).identity
     search = {"run": identity.run_to_load, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
     return [
         {**search, **{name: result.facts[name] for name in CONSTANTS if name in result.facts}}

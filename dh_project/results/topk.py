@@ -25,7 +25,7 @@ def top_results(path: Path, k: int) -> list[Result]:
     Raises:
         UserError: The file is not a results file, it is empty, or all its trials failed.
     """
-    return read_results(path)[:k]
+    return read_results(path, k)
 
 
 def entries(results: Sequence[Result]) -> Entries:
