@@ -47,10 +47,9 @@ def measured(words: list[str], checkout: Path) -> tuple[float, float]:
         RuntimeError: It failed.
     """
     began = time.time()
-    paths = os.pathsep.join([str(checkout), *sys.path[1:]])
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words], env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.DEVNULL
-    )
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    command = [sys.executable, "-m", *words]
+    process = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise RuntimeError(f"{words} ended with {os.waitstatus_to_exitcode(status)}")

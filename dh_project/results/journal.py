@@ -198,7 +198,7 @@ class JournalReader:
             match = _OLD_LINE.fullmatch(line)
             if match is None or f"{crc32(match[1] + b'}'):08x}".encode() != match[2]:
                 break
-            if self._is_wanted(line) and (self._with_reports or not line.startswith(_REPORT)):
+            if self._wanted([line]) and (self._with_reports or not line.startswith(_REPORT)):
                 yield [self._checked(json.loads(match[1] + b"}"))]
             self.place = self.place.after(len(line), 1, crc32(line, self.place.checksum))
         file.seek(self.place.size)
@@ -242,20 +242,19 @@ class JournalReader:
         first = 0
         others = [number for number, line in enumerate(lines) if not line.startswith(_REPORT)]
         for number in others:  # the last one is the empty rest after the last line
-            if (
-                number > first and self._with_reports
-            ):  # orjson is for reports alone: it changes large integers
-                yield orjson.loads(b"[" + b",".join(lines[first:number]) + b"]")
-            if lines[number] and self._is_wanted(lines[number]):
+            if self._with_reports and (reports := self._wanted(lines[first:number])):
+                # orjson is for reports alone, because it changes very large integers
+                yield orjson.loads(b"[" + b",".join(reports) + b"]")
+            if lines[number] and self._wanted([lines[number]]):
                 yield [self._checked(json.loads(lines[number]))]
             first = number + 1
 
-    def _is_wanted(self, line: bytes) -> bool:
-        """Return whether a line is of one of the trials to return, or of no trial."""
+    def _wanted(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines of the trials to return, and of no trial."""
         if self._trials is None:
-            return True
-        match = _TRIAL.match(line)
-        return match is None or int(match[1]) in self._trials
+            return lines
+        matches = ((line, _TRIAL.match(line)) for line in lines)
+        return [line for line, match in matches if match is None or int(match[1]) in self._trials]
 
     def _check_torn(self, tail: bytes, mark: re.Match[bytes] | None = None, is_last: bool = True) -> None:
         """Check that an interrupted write may have left the bytes after the last sound commit.

@@ -264,6 +264,21 @@ def test_reports_can_be_left_out(tmp_path):
     assert [record["kind"] for batch in batches for record in batch] == ["start", "end"]
 
 
+def test_the_records_of_some_trials_alone_can_be_read(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    trials = [2, 10, 2, 1, 1, 10, 12]
+    records = [{"kind": "report", "at": 0.0, "trial": trial} for trial in trials]
+    records[2:2] = [{"kind": "end", "at": 1e-3, "trial": trial, "reason": '"trial":1'} for trial in trials]
+    path.write_bytes(encode_commits([{"kind": "alive", "at": 1.0}, *records[:5]], records[5:]))
+    batches = JournalReader(path, trials={1, 2}).new()
+    found = [(record["kind"], record.get("trial")) for batch in batches for record in batch]
+    assert found == [("alive", None), ("report", 2), ("end", 2), ("end", 2), ("end", 1), ("end", 1)] + [
+        ("report", 2),
+        ("report", 1),
+        ("report", 1),
+    ]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**64 - 1), st.integers())
 def test_numbers_come_back_to_the_last_digit(path, objective, step, fact):
