@@ -272,11 +272,8 @@ def test_the_records_of_some_trials_alone_can_be_read(tmp_path):
     path.write_bytes(encode_commits([{"kind": "alive", "at": 1.0}, *records[:5]], records[5:]))
     batches = JournalReader(path, trials={1, 2}).new()
     found = [(record["kind"], record.get("trial")) for batch in batches for record in batch]
-    assert found == [("alive", None), ("report", 2), ("end", 2), ("end", 2), ("end", 1), ("end", 1)] + [
-        ("report", 2),
-        ("report", 1),
-        ("report", 1),
-    ]
+    ends, reports = [("end", 2)] * 2 + [("end", 1)] * 2, [("report", 2)] + [("report", 1)] * 2
+    assert found == [("alive", None), ("report", 2), *ends, *reports]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
