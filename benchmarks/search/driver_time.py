@@ -2,6 +2,7 @@
 
     python -m pip install optuna
     python benchmarks/search/driver_time.py [folder on the disk to be measured]
+    python benchmarks/search/driver_time.py --against CHECKOUT [rounds]
 
 A journal of as many trials is written, and a real search goes on from it, with an evaluator whose trials end at
 once. The driver's time of an event is from the return of the evaluator's ``wait`` to the next call of it. Inside
@@ -11,10 +12,13 @@ most once a second), and is left out of a report's time. Beside the journal stan
 alone, appended to another file and fsynced, in turns with the journal. Proposals of ``ambs``, which a search
 makes in a thread while its workers are busy, are timed by themselves. The peer is Optuna with its journal file:
 ``ask`` with the same hyperparameters suggested, and ``tell``, in a study with as many trials.
+
+With ``--against``, only the commits to the journal are timed, in turns with those of another checkout.
 """
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -228,8 +232,47 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     }
 
 
+COMMITS = """\
+import sys, tempfile
+sys.path.insert(0, "benchmarks/search")
+from pathlib import Path
+from driver_time import Ended, Reported, median_of, search_on
+with tempfile.TemporaryDirectory() as folder:
+    clock = search_on(Path(folder, "search"), 1000)
+print(*(median_of(clock, kind, part) for kind in (Ended, Reported) for part in ("journal", "alone")))
+"""
+"""Prints the milliseconds of a commit with an end and a start, and of one with a report; each also written alone."""
+
+
+def compare_commits(checkouts: list[Path], rounds: int) -> None:
+    """Print the time of commits in several checkouts, measured in turns."""
+    found: dict[Path, list[list[float]]] = {checkout: [] for checkout in checkouts}
+    for _ in range(rounds):
+        for checkout in checkouts:
+            said = subprocess.run(
+                [sys.executable, "-c", COMMITS],
+                cwd=checkout,
+                env={**os.environ, "PYTHONPATH": str(checkout)},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found[checkout].append([float(number) for number in said.stdout.split()[-4:]])
+    rows = ("an end and a start", "  the same bytes alone", "a report", "  the same bytes alone")
+    table = Table("milliseconds of a commit", *(checkout.name for checkout in checkouts), box=None)
+    for number, name in enumerate(rows):
+        medians = (statistics.median(line[number] for line in lines) for lines in found.values())
+        table.add_row(name, *(f"{median:.3f}" for median in medians))
+    table.title = f"{rounds} rounds, load {os.getloadavg()[0]:.1f}; {describe_machine()}"
+    Console(width=110).print(table)
+
+
 def main() -> None:
     """Measure and print the table."""
+    if "--against" in sys.argv:
+        rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+        compare_commits([Path(__file__).parents[2], Path(sys.argv[2])], rounds)
+        return
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     columns = {}
     for size in SIZES:

@@ -3,8 +3,8 @@
     python benchmarks/search/large_journal.py [trials] [another checkout ...]
 
 ``hps random`` is started on the journal and may run one more trial, which prints the time at which its run function
-is called. The time is from the start of the process to there; the memory is the largest resident set of the process
-and its children. Then ``deephyper-analytics topk results.csv -k 1`` reads the same folder. Other checkouts of this
+is called. The time is from the start of the process to there. The seconds of the processor (fairer on a busy
+machine) are those of the whole command, and the memory is its largest resident set. Then ``deephyper-analytics topk results.csv -k 1`` reads the same folder. Other checkouts of this
 project are measured in turns with this one. If their journal is of schema 2, it is written so for them.
 """
 
@@ -40,8 +40,8 @@ def write_old_journal(folder: Path, trials: int) -> None:
             file.write(b'%b,"crc32":"%08x"}\n' % (text, crc32(text + b"}")))
 
 
-def measured(words: list[str], checkout: Path) -> tuple[float, float]:
-    """Run a module of a checkout; return the seconds that it took, and its peak memory in GB.
+def measured(words: list[str], checkout: Path) -> tuple[float, float, float]:
+    """Run a module of a checkout; return the seconds that it took, those of the processor, and peak memory in GB.
 
     Raises:
         RuntimeError: It failed.
@@ -53,21 +53,21 @@ def measured(words: list[str], checkout: Path) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise RuntimeError(f"{words} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.time() - began, usage.ru_maxrss * 1024 / 1e9
+    return time.time() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9
 
 
-def resume(checkout: Path, folder: Path, trials: int) -> tuple[float, float]:
-    """Return the seconds from the start of the command to its new trial, and its peak memory in GB."""
+def resume(checkout: Path, folder: Path, trials: int) -> tuple[float, float, float]:
+    """Return the seconds from the start of the command to its new trial, those of the processor, and peak memory."""
     problem, run = write_files(folder)
     words = ["dh_project.cli.main", "hps", "random", "--evaluator", "process", "--num-workers", "1"]
     files = ["--problem", str(problem), "--run", str(run), "--log-dir", str(folder)]
     began = time.time()
-    _, memory = measured([*words, *files, "--max-evals", str(trials + 1)], checkout)
-    return float((SearchPaths(folder).trial(trials, 1) / "log.txt").read_text()) - began, memory
+    _, *costs = measured([*words, *files, "--max-evals", str(trials + 1)], checkout)
+    return float((SearchPaths(folder).trial(trials, 1) / "log.txt").read_text()) - began, *costs
 
 
-def topk(checkout: Path, folder: Path) -> tuple[float, float]:
-    """Return the seconds and the peak memory of ``topk``."""
+def topk(checkout: Path, folder: Path) -> tuple[float, float, float]:
+    """Return the seconds, those of the processor, and the peak memory of ``topk``."""
     return measured(
         ["dh_project.cli.analytics", "topk", str(SearchPaths(folder).results), "-k", "1"], checkout
     )
@@ -82,7 +82,7 @@ def main() -> None:
     """Measure and print the table."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     checkouts = [HERE, *map(Path, sys.argv[2:])]
-    table = Table("", *(name for c in checkouts for name in (f"{c.name}, s", "GB")), box=None)
+    table = Table("", *(name for c in checkouts for name in (f"{c.name}, s", "processor, s", "GB")), box=None)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folders = {}
