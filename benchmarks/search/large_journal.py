@@ -5,8 +5,8 @@
 ``hps random`` is started on the journal and may run one more trial, which prints the time at which its run function
 is called. The time is from the start of the process to there. The seconds of the processor (fairer on a busy
 machine) are those of the whole command, and the memory is its largest resident set. Then ``deephyper-analytics topk
-results.csv -k 1`` reads the same folder. Other checkouts of this project are measured in turns with this one. If their
-journal is of schema 2, it is written so for them.
+results.csv -k 1`` reads the same folder. Other checkouts of this project are measured in turns with this one. If
+their journal is of schema 2, it is written so for them.
 """
 
 import os

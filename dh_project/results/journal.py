@@ -54,7 +54,7 @@ _MARK = re.compile(rb',"commit":(\d+),"crc32":"([0-9a-f]{8})"\}\n')
 _OLD_LINE = re.compile(rb'(\{.*),"crc32":"([0-9a-f]{8})"\}\n')
 """A line of schema 1 or 2."""
 
-_TRIAL = re.compile(rb'\{"kind":"\w+","at":[^,]+,"trial":(\d+),')
+_TRIAL = re.compile(rb'\{"kind":"\w+","at":[^,]+,"trial":(\d+)\b')
 """The beginning of a record of a trial."""
 
 _HEAD, _REPORT = b'{"kind":"', b'{"kind":"report",'
