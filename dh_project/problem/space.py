@@ -23,6 +23,10 @@ RESERVED = ("id", "elapsed_sec", "objective", "rerun")
 """Names that ``topk`` uses for other values than hyperparameters."""
 
 
+FACT = "m:"
+"""Prefix that ``topk`` uses for the names of recorded values."""
+
+
 class HpProblem:
     """A space of hyperparameters with starting points.
 
@@ -69,7 +73,7 @@ class HpProblem:
         """
         added = hyperparameter(value, name, default_value)
         check_dimension(added)
-        if added.name in RESERVED:
+        if added.name in RESERVED or added.name.startswith(FACT):
             raise UserError(f"hyperparameter {added.name!r}: the results use this name; choose another")
         if added.name in self.space:
             raise UserError(f"hyperparameter {added.name!r} is defined twice; define it once")

@@ -73,7 +73,7 @@ def test_what_is_wrong_with_a_normal_distribution_is_said(changes, said):
 
 
 def test_a_name_is_needed_free_and_not_reserved(problem):
-    for name in (None, "units", "objective"):
+    for name in (None, "units", "objective", "m:x"):
         with pytest.raises(UserError):
             problem.add_hyperparameter((0, 1), name)
 
