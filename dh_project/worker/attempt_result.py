@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,12 @@ def result_of_value(returned: Any) -> AttemptResult:
         'diverged'
     """
     if isinstance(returned, dict) and "objective" in returned:
-        record(**(returned.get("metadata") or {}))
+        facts = returned.get("metadata") or {}
+        record(
+            **{str(name): value for name, value in facts.items()}
+            if isinstance(facts, Mapping)
+            else {"metadata": facts}
+        )
         returned = returned["objective"]
     if isinstance(returned, str) and returned.startswith("F"):
         said = returned.removeprefix("F").removeprefix("_")

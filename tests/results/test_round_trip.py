@@ -123,7 +123,7 @@ def search_with(folder, problem, points):
 
 
 @given(SPACES, st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_point_keeps_its_values_and_types_all_the_way_round(tmp_path_factory, capsys, space, seed):
     problem, folder = HpProblem(), tmp_path_factory.mktemp("search")
     for name, value in space.items():
