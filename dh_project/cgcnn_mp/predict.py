@@ -116,7 +116,7 @@ class Predictions:
 
 def predict(
     checkpoint: Path,
-    data: Location,
+    data: Location | Sequence[Location],
     label: str | Sequence[str] | None = None,
     max_num_nbr: int | None = None,
     radius: float | None = None,
@@ -131,7 +131,7 @@ def predict(
 
     Args:
         checkpoint: A checkpoint of this package, or of the original code (``.pth.tar``).
-        data: A data set as for ``load_data``, a CIF file, or a folder of CIF files.
+        data: A data set as for ``load_data``, a folder of CIF files, or one or several CIF files.
         label: Labels of the data to compare with, one for each target. None: the labels that the network was trained
             on, if the data has them, else the first label of the data.
         max_num_nbr: Neighbours of each atom. None: as in the checkpoint. If the checkpoint contains another value,
@@ -159,7 +159,7 @@ def predict(
     where = find_device(device)
     trained = load_trained(checkpoint)
     max_num_nbr, radius, ties = _graph_settings(checkpoint, trained, max_num_nbr, radius, ties)
-    folder = default_cache_folder() if cache_folder is None else Path(cache_folder).expanduser()
+    folder = default_cache_folder() if cache_folder is None else dh.files.at_home(cache_folder)
     source = _Described(find_crystals(data, folder), checkpoint, trained)
     chosen = _labels(source, trained, label)
     settings = DataSettings(

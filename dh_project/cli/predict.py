@@ -52,7 +52,8 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "data",
         metavar="DATA",
-        help="a CIF file, a folder of CIF files, or a data set: a folder with id_prop.csv, a tar file of one, flla",
+        nargs="+",
+        help="CIF files, a folder of CIF files, or a data set: a folder with id_prop.csv, a tar file of one, flla",
     )
     output = parser.add_argument_group("the table")
     output.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .csv file for the table")
@@ -101,8 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output
     with refusals():
         checkpoint = import_part("training.checkpoint_path").find_checkpoint(arguments.checkpoint)
-        data = Path(arguments.data)
-        check_output(output, (".csv",), inputs=[data / "id_prop.csv", data / "labels.csv"])
+        tables = [Path(data) / name for data in arguments.data for name in ("id_prop.csv", "labels.csv")]
+        check_output(output, (".csv",), inputs=tables)
         predictions = import_part("predict").predict(
             checkpoint,
             arguments.data,

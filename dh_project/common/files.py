@@ -18,6 +18,19 @@ from typing import Any
 from dh_project.common.errors import UserError
 
 
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` replaced by the home folder, unless it exists as written or there is no such user.
+
+    >>> at_home("~nobody-of-this-name/crystals").as_posix()
+    '~nobody-of-this-name/crystals'
+    """
+    written = Path(path)
+    if written.parts[:1] and written.parts[0].startswith("~") and not written.exists():
+        with suppress(RuntimeError):
+            return written.expanduser()
+    return written
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path for a file's new content, which replaces the file durably when the block ends.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean
+from dh_project.common.files import at_home
 from dh_project.results.history import Replay
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import Trial
@@ -40,15 +41,15 @@ def find_file(text: str, name: str, aliases: Mapping[str, str] | None = None, wh
     """
     if not text:
         raise UserError(f"a {what} without a name; name a file, a folder that holds {name}, or SEARCH:TRIAL")
-    path = Path(text).expanduser()
+    path = at_home(text)
     for candidate in (path, path / name):
         if candidate.is_file():
             return candidate
     for parts in (2, 3):
         search, *trial = text.rsplit(":", parts - 1)
-        if len(trial) == parts - 1 and Path(search).expanduser().is_dir():
+        if len(trial) == parts - 1 and at_home(search).is_dir():
             file = trial[1] if len(trial) == 2 else name
-            return _file_of(SearchPaths(Path(search).expanduser()), trial[0], (aliases or {}).get(file, file))
+            return _file_of(SearchPaths(at_home(search)), trial[0], (aliases or {}).get(file, file))
     if SearchPaths(path).journal.is_file():
         raise UserError(f"{text} is a search: name one of its trials, as in {text}:7, or {text}:best")
     if path.is_dir():

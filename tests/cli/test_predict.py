@@ -120,6 +120,12 @@ def test_a_single_cif_needs_no_table(predict, trained, halides):
     assert float(rows[0]["prediction"]) == pytest.approx(float(listed["prediction"]), rel=1e-6, abs=1e-6)
 
 
+def test_several_cifs_are_predicted_at_once(predict, refused, trained, halides):
+    rows, _ = predict(trained, halides / "NaCl.cif", halides / "KF.cif")
+    assert [row["id"] for row in rows] == ["NaCl", "KF"]
+    assert "name several CIF files, or one data set" in refused(trained, halides / "NaCl.cif", halides)
+
+
 def test_a_folder_of_cifs_needs_no_table(predict, trained, tmp_path):
     folder = write_cifs(tmp_path / "bare", HALIDES)
     rows, _ = predict(trained, folder)
@@ -385,7 +391,7 @@ def test_files_other_than_checkpoints_are_refused(refused, trained, halides, tmp
     assert "did you mean 'best.pt'?" in refused(trained / "bst.pt", halides)
     assert "is no search" in refused(f"{trained}:3", halides)
     assert "holds no best.pt" in refused(tmp_path, halides)
-    assert "is no checkpoint, or a damaged one" in refused(halides / "NaCl.cif", halides)
+    assert "is no checkpoint: PyTorch did not write this file" in refused(halides / "NaCl.cif", halides)
 
 
 class Silent(SimpleHTTPRequestHandler):

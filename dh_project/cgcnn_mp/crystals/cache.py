@@ -16,7 +16,7 @@ FOLDER_VARIABLE = "DH_PROJECT_CACHE"
 def default_cache_folder() -> Path:
     """Return ``$DH_PROJECT_CACHE``, or ``dh_project`` in the user's cache folder (XDG) if that is not set."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
-        return Path(chosen).expanduser()
+        return dh.files.at_home(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dh_project"
 
 

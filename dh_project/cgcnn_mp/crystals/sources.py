@@ -6,14 +6,12 @@ does it in parallel.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
 import json
-import lzma
 import os
-import tarfile
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,10 +21,12 @@ import numpy as np
 
 import dh_project as dh
 from dh_project.cgcnn_mp.crystals import DataError
+from dh_project.cgcnn_mp.crystals.archives import LARGEST_CIF, LARGEST_TABLE, read_file, read_members
 from dh_project.cgcnn_mp.crystals.cache import replace_file
 from dh_project.cgcnn_mp.crystals.tables import (
     FEATURE_TABLE,
     ID_TABLE,
+    LABEL_TABLE,
     TABLE_NAMES,
     Tables,
     parse_tables,
@@ -40,7 +40,13 @@ SHIPPED_UNITS = 10**8  # integers per Å (lattices), and per unit of fractional 
 
 CIF = ".cif"
 
-ARCHIVE_ERRORS = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError)
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks and their encodings; the longer ones first."""
 
 
 class Cell(NamedTuple):
@@ -130,7 +136,7 @@ class FolderSource:
         """Return the texts of the tables that exist, by file name."""
         paths = [self._folder / name for name in names]
         try:
-            return {path.name: decode(path.read_bytes()) for path in paths if path.is_file()}
+            return {path.name: decode(read_file(path, LARGEST_TABLE)) for path in paths if path.is_file()}
         except OSError as error:
             raise DataError(f"cannot read the tables of {self.name}: {error}") from None
 
@@ -163,7 +169,7 @@ class FolderSource:
         for identifier in self._tables.ids:
             path = Path(self._cif(identifier))
             try:
-                yield identifier, path.read_bytes()
+                yield identifier, read_file(path, LARGEST_CIF)
             except OSError as error:
                 if os.access(path, os.F_OK):
                     raise DataError(
@@ -175,27 +181,41 @@ class FolderSource:
 
 
 class CifSource(FolderSource):
-    """CIF files without a table: one file, or all files of a folder. The file name is the crystal's id.
+    """CIF files without a table of ids: some files, or all files of a folder. The file name is the crystal's id.
 
     Raises:
-        DataError: The folder holds no CIF file.
+        DataError: The folder holds no CIF file, or two files have one id.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path if path.is_dir() else path.parent)
-        self.name = str(path)
-        self._files = sorted(path.glob("*.[cC][iI][fF]")) if path.is_dir() else [path]
-        self._is_folder = path.is_dir()
-        self._path_of = {_id_of(file): str(file) for file in self._files}
+    def __init__(self, paths: Sequence[Path]) -> None:
+        first = paths[0]
+        self._is_folder = first.is_dir()
+        super().__init__(first if self._is_folder else first.parent)
+        self.name = str(first) if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
+        self._files = sorted(first.glob("*.[cC][iI][fF]")) if self._is_folder else list(paths)
         if not self._files:
-            raise DataError(f"{path} is empty: it holds neither {ID_TABLE} nor any file that ends in {CIF}")
+            raise DataError(f"{first} is empty: it holds neither {ID_TABLE} nor any file that ends in {CIF}")
+        self._path_of: dict[str, str] = {}
+        for file in self._files:
+            other = self._path_of.setdefault(_id_of(file), str(file))
+            if other != str(file):
+                raise DataError(f"{other} and {file} are both called {_id_of(file)}: rename one")
+            if not _id_of(file):
+                raise DataError(f"{file} has no name before {CIF}: rename it")
 
     @cached_property
     def _tables(self) -> Tables:
         ids = io.StringIO()
-        csv.writer(ids).writerows([_id_of(file)] for file in self._files)
-        features = self._texts([FEATURE_TABLE]) if self._is_folder else {}
-        return parse_tables({ID_TABLE: ids.getvalue(), **features}, self.name)
+        csv.writer(ids).writerows([identifier] for identifier in self._path_of)
+        others = self._texts([LABEL_TABLE, FEATURE_TABLE]) if self._is_folder else {}
+        return parse_tables({ID_TABLE: ids.getvalue(), **others}, self.name)
+
+    def fingerprint(self) -> str:
+        """Return the digest of the folder, and of the paths, sizes and times of the files."""
+        digest = hashlib.sha256(super().fingerprint().encode())
+        for file in self._files:
+            digest.update(os.fsencode(file.resolve()) + b"\0")
+        return digest.hexdigest()
 
     def _cif(self, identifier: str) -> str:
         return self._path_of.get(identifier) or super()._cif(identifier)
@@ -223,7 +243,7 @@ class ArchiveSource:
     @cached_property
     def _kept_tables(self) -> dict[str, Any]:
         """The texts of the tables, and the ``folder`` of the archive that holds them."""
-        kept = self._cache_folder / f"{self._digest}.tables.json"
+        kept = self._cache_folder / f"{self._digest}.only-tables.json"
         try:
             return json.loads(kept.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -243,47 +263,64 @@ class ArchiveSource:
         """Yield the CIF files of the listed ids, in the order of the archive."""
         folder = PurePosixPath(self._kept_tables["folder"])
         ids = {folder / f"{identifier}.cif": identifier for identifier in self.tables().ids}
-        for path, content in self._members(".cif"):
-            if path in ids:
-                yield ids[path], content
+        for path, content in read_members(self._archive, lambda path: LARGEST_CIF if path in ids else None):
+            yield ids[path], content
 
     def _find_tables(self) -> dict[str, Any]:
-        """Read the tables of the folder nearest to the archive's root that has an ``id_prop.csv``."""
-        found = {path: decode(content) for path, content in self._members(*TABLE_NAMES)}
-        folders = [path.parent for path in found if path.name == ID_TABLE]
-        if not folders:
-            raise DataError(f"{self.name} holds no {ID_TABLE}: pack a folder in the original CGCNN's layout")
-        folder = min(folders, key=lambda path: len(path.parts))
-        texts = {path.name: text for path, text in found.items() if path.parent == folder}
+        """Read the tables of the only folder that has an ``id_prop.csv``.
+
+        Raises:
+            DataError: There is no such folder, or there are several.
+        """
+        members = read_members(
+            self._archive, lambda path: LARGEST_TABLE if path.name in TABLE_NAMES else None
+        )
+        found, size = [], 0
+        for path, content in members:
+            size += len(content)
+            if size > LARGEST_TABLE:
+                raise DataError(f"the tables of {self.name} have more than {LARGEST_TABLE:,} bytes")
+            found.append((path, decode(content)))
+        tables = [path for path, _ in found if path.name == ID_TABLE]
+        if not tables:
+            labels = "" if LABEL_TABLE not in [path.name for path, _ in found] else f", only {LABEL_TABLE}"
+            raise DataError(
+                f"{self.name} holds no {ID_TABLE}{labels}: pack a folder in the original CGCNN's layout"
+            )
+        if len(tables) > 1:
+            names = ", ".join(map(str, tables[:5])) + (", …" if len(tables) > 5 else "")
+            raise DataError(
+                f"{self.name} holds {len(tables)} data sets ({names}): pack each in its own archive"
+            )
+        folder = tables[0].parent
+        texts = {path.name: text for path, text in found if path.parent == folder}
         return {"folder": str(folder), "texts": texts}
 
-    def _members(self, *endings: str) -> Iterator[tuple[PurePosixPath, bytes]]:
-        """Yield path and content of all files with one of these endings, in one pass over the archive."""
-        try:
-            with tarfile.open(self._archive, "r|*") as archive:
-                for member in archive:
-                    content = archive.extractfile(member) if member.name.endswith(endings) else None
-                    if content is not None:
-                        yield PurePosixPath(member.name), content.read()
-        except ARCHIVE_ERRORS as error:
-            raise DataError(f"cannot read the archive {self.name}: {error}; is the file whole?") from None
 
-
-def find_crystals(data: Location, cache_folder: Path) -> Source:
+def find_crystals(data: Location | Sequence[Location], cache_folder: Path) -> Source:
     """Return the source of crystals to predict.
 
     Args:
-        data: What ``find_source`` takes, a CIF file, or a folder of CIF files without tables.
+        data: What ``find_source`` takes, a folder of CIF files without tables, or one or several CIF files.
         cache_folder: Folder for an archive's tables.
 
     Raises:
         DataError: The path does not exist, or is an empty folder.
     """
-    path = Path(data).expanduser()
-    is_bare_folder = path.is_dir() and not (path / ID_TABLE).is_file()
-    if is_bare_folder or (path.is_file() and path.suffix.lower() == CIF):
-        return CifSource(path)
-    return find_source(data, cache_folder)
+    paths = (
+        [dh.files.at_home(data)] if isinstance(data, str | os.PathLike) else list(map(dh.files.at_home, data))
+    )
+    if paths and all(path.is_file() and path.suffix.lower() == CIF for path in paths):
+        return CifSource(paths)
+    if len(paths) == 1:
+        (path,) = paths
+        return (
+            CifSource(paths)
+            if path.is_dir() and not (path / ID_TABLE).is_file()
+            else find_source(data, cache_folder)
+        )
+    other = next((path for path in paths if not path.is_file() or path.suffix.lower() != CIF), "nothing")
+    raise DataError(f"{other} is no CIF file: name several CIF files, or one data set")
 
 
 def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Source:
@@ -291,7 +328,7 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
 
     Args:
         data: ``"flla"`` (the data set that ships), a folder, or a tar file; or several candidates, in a list or in
-            one string with commas.
+            one string with commas. A path that exists as it is written is one candidate, even if it has a comma.
         cache_folder: Folder for an archive's tables.
 
     Raises:
@@ -299,7 +336,7 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
     """
     candidates = listed(data)
     for candidate in candidates:
-        path = Path(candidate).expanduser()
+        path = dh.files.at_home(candidate)
         if candidate == SHIPPED:
             return ShippedSource()
         if path.is_dir():
@@ -314,14 +351,24 @@ def find_source(data: Location | Sequence[Location], cache_folder: Path) -> Sour
 
 
 def listed(locations: Location | Sequence[Location]) -> list[Location]:
-    """Return locations as a list, given one, a sequence, or a string with commas."""
+    """Return locations as a list, given one, a sequence, or a string with commas, with or without brackets.
+
+    A path that exists as it is written is one location.
+    """
     if isinstance(locations, str):
-        return [part.strip() for part in locations.split(",") if part.strip()]
+        if os.path.lexists(dh.files.at_home(locations)):
+            return [locations]
+        inside = locations.strip()
+        inside = inside[1:-1] if inside.startswith("[") and inside.endswith("]") else inside
+        return [part.strip() for part in inside.split(",") if part.strip()]
     return [locations] if isinstance(locations, os.PathLike) else list(locations)
 
 
 def decode(content: bytes) -> str:
-    """Decode UTF-8, with a replacement for invalid bytes and without a byte order mark."""
+    """Decode text by its byte order mark, or else as UTF-8, with a replacement for invalid bytes."""
+    for mark, encoding in MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace")
     return content.decode("utf-8-sig", errors="replace")
 
 

@@ -111,7 +111,7 @@ def split_file_paths(split_files: Location | Sequence[Location]) -> list[Path]:
     Raises:
         DataError: ``split_files`` is neither.
     """
-    paths = [Path(part).expanduser() for part in listed(split_files)]
+    paths = [dh.files.at_home(part) for part in listed(split_files)]
     if len(paths) == 1 and paths[0].is_dir():
         return [paths[0] / f"{name}.txt" for name in SET_NAMES]
     if len(paths) != len(SET_NAMES):

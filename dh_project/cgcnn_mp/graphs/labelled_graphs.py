@@ -6,11 +6,12 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 
 import torch
 from torch import Tensor
 
+import dh_project as dh
 from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.crystals.cache import default_cache_folder
 from dh_project.cgcnn_mp.crystals.settings import LIKE_ORIGINAL, DataSettings
@@ -69,7 +70,7 @@ def label_graphs(
     """
     max_num_nbr, radius, ties = int(settings.max_num_nbr), float(settings.radius), settings.ties
     folder = settings.cache_folder
-    folder = default_cache_folder() if folder is None else Path(folder).expanduser()
+    folder = default_cache_folder() if folder is None else dh.files.at_home(folder)
     source = find_source(settings.data, folder) if source is None else source
     tables = source.tables()
     chosen = tables.chosen_labels(settings.label)
@@ -92,7 +93,7 @@ def label_graphs(
         _check_losses(source.name, left_out, len(tables.ids), settings.max_lost_share)
         if notes:
             few = f"{len(notes):,} of {len(tables.ids):,} crystals of {source.name} were read with a remark"
-            logger.warning("%s (%s)", few, first_remarks(notes))
+            _warn_once(f"{few} ({first_remarks(notes)})")
     return LabelledGraphs(source.name, graphs, usable, left_out, notes)
 
 
@@ -196,7 +197,13 @@ def _check_losses(source: str, left_out: dict[str, str], total: int, max_lost_sh
         raise DataError(
             f"{message}; correct them, or allow more with max_lost_share (now {max_lost_share:g})"
         )
-    logger.warning("%s; they are left out", message)
+    _warn_once(f"{message}; they are left out")
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Log a warning, only once in each process."""
+    logger.warning("%s", message)
 
 
 def atomic_numbers(graphs: CrystalGraphs, row: int) -> list[int]:

@@ -173,6 +173,9 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return (
             f"{path} holds {held[1]}, which is code and no weights; it was not run, and the file is refused"
         )
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):
+            return f"{path} is no checkpoint: PyTorch did not write this file"
     reason = dh.errors.one_line(error).partition(". ")[0][:150] or type(error).__name__
     return f"{path} is no checkpoint, or a damaged one: {reason}"
 

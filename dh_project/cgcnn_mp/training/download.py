@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -31,7 +32,7 @@ def download_checkpoint(url: str) -> Path:
         UserError: The address cannot be reached, or the file is no checkpoint. No code in it is run.
         DataError: The cache folder cannot be written to.
     """
-    name = PurePosixPath(unquote(url.partition("?")[0])).name or "checkpoint"
+    name = _file_name(url)
     folder = default_cache_folder() / "checkpoints" / hashlib.sha256(url.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +45,12 @@ def download_checkpoint(url: str) -> Path:
     except OSError as error:
         raise unwritable(folder, error) from None
     return folder / name
+
+
+def _file_name(url: str) -> str:
+    """Return a file name that any file system can hold, like the last part of an address."""
+    last = PurePosixPath(unquote(url.partition("?")[0].partition("#")[0])).name
+    return re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII).lstrip(".")[-100:] or "checkpoint"
 
 
 def _fetch(url: str, path: Path) -> None:
