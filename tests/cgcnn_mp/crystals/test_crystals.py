@@ -168,7 +168,7 @@ def test_an_archive_that_is_cut_short_is_an_error(folder: Path, tmp_path: Path):
 
 
 def test_a_file_that_is_no_archive_is_an_error(folder: Path, tmp_path: Path):
-    with pytest.raises(DataError, match="cannot read the archive"):
+    with pytest.raises(DataError, match="is no tar file: give a folder"):
         find_source(folder / "LiF.cif", tmp_path).tables()
 
 
