@@ -47,7 +47,7 @@ PROPOSAL_SECONDS = 0.01
 ALIVE_SECONDS = 30.0
 """Longest time between two records. If nothing happens, an ``alive`` record notes the elapsed time."""
 
-FIRST_REST, LONGEST_REST = 1.0, 30.0
+FIRST_REST, LONGEST_REST = 1.0, 5.0
 """Seconds that a slot rests after the loss of its worker, which double while nothing but losses is heard."""
 
 MOST_LOSSES = 10

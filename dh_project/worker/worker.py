@@ -29,7 +29,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from dh_project.common.files import write_whole
 from dh_project.common.json_lines import Lines
@@ -270,10 +270,17 @@ def sent(context: RunContext) -> Iterator[int]:
 
     A command line would show run-kwargs, which may hold a password, to all users of the machine.
     """
-    with tempfile.TemporaryFile() as file:
+    with _unnamed_file() as file:
         file.write(json.dumps(asdict(context)).encode())
         file.flush()
         yield file.fileno()
+
+
+def _unnamed_file() -> IO[bytes]:
+    """Return a file that only this process and its children can open, in memory if the system can."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("run-context"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def command(context: int, *known: int) -> list[str]:

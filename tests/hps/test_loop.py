@@ -14,8 +14,10 @@ from journals import add_records, cut_before
 from dh_project.common.errors import UserError
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.hps import loop
 from dh_project.hps.limits import Limits
 from dh_project.hps.loop import Search
+from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
@@ -31,7 +33,7 @@ from dh_project.user_code.problems import load_problem
 pytestmark = pytest.mark.slow
 
 
-class Seen:
+class Seen(Observer):
     """An observer that keeps its notifications."""
 
     def __init__(self):
@@ -217,7 +219,9 @@ def test_a_trial_lost_with_its_worker_is_tried_again(search):
     assert (trial.state, trial.attempt, trial.losses, trial.objective) == (State.DONE, 2, 1, 2.0)
 
 
-def test_workers_that_die_one_after_another_end_the_search(search):
+def test_workers_that_die_one_after_another_end_the_search(search, monkeypatch):
+    monkeypatch.setattr(loop, "FIRST_REST", 0.0)
+
     def kill_workers_for_ever(session):
         def kill():
             while session._ending is None:
