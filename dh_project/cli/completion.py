@@ -109,6 +109,17 @@ def _job_states(_: argparse.Namespace) -> list[str]:
     return [state.lower() for state in JobState]
 
 
+def _settings_of_training(name: str) -> Names:
+    """Return a function that returns the values of a setting of CGCNN."""
+
+    def names(_: argparse.Namespace) -> Iterable[str]:
+        from dh_project.cli.model import import_part
+
+        return import_part("training.configuration").choices(name) or ()
+
+    return names
+
+
 VALUES: dict[str, tuple[Names, tuple[str, ...]]] = {
     "site": (_sites, ("toml",)),
     "--queue": (_queues, ()),
@@ -120,6 +131,8 @@ VALUES: dict[str, tuple[Names, tuple[str, ...]]] = {
     "--surrogate-model": (_surrogates, ()),
     "--acq-func": (_acquisitions, ()),
     "--state": (_job_states, ()),
+    "--ties": (_settings_of_training("ties"), ()),
+    "--device": (lambda _: ["auto", "cpu", "cuda"], ()),
     "--warm-start": (_none, ("csv",)),
     "--config": (_none, ("json", "csv")),
     "what": (lambda _: ["hps"], ()),

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -16,8 +17,61 @@ from dh_project.cli.other_words import in_our_words
 from dh_project.common.errors import UserError, did_you_mean, one_line
 from dh_project.common.none import is_none
 
+COMMANDS = ("deephyper", "dh-project", "deephyper-analytics", "python", "source")
+"""First words of lines that are commands, in the examples of a help."""
+
 FOLLOWING_SECONDS = 2.0
 """Time for which other ranks wait before they fail, so that rank 0 can print the error first."""
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Wraps help texts at the width of the terminal, and never within a word or an option.
+
+    Paragraphs are wrapped as a whole. Indented lines are tables and examples and keep their line breaks; those that
+    are too long are continued on an indented line, and a command with a backslash.
+    """
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines: list[str] = []
+        paragraph: list[str] = []
+        for line in [*text.splitlines(), ""]:
+            is_text = bool(line) and not line.startswith(" ")
+            if is_text:
+                paragraph.append(line)
+            if paragraph and (not is_text or line.endswith(":")):
+                lines += _wrapped(" ".join(paragraph), width)
+                paragraph = []
+            if not is_text:
+                lines += self._continued(line, width)
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return _wrapped(text, width)
+
+    def _continued(self, line: str, width: int) -> list[str]:
+        """Return an indented line as lines of the width."""
+        if len(line) <= width:
+            return [line]
+        body = line.lstrip()
+        indent = line[: len(line) - len(body)]
+        is_command = body.split()[0] in COMMANDS or body.endswith("\\") or indent.startswith(" " * 4)
+        column = re.match(r"\S+ {2,}", body)  # of a table
+        hanging = indent + " " * (len(column[0]) if column else 4)
+        end = " \\" if is_command and not column else ""
+        parts = _wrapped(body.removesuffix("\\").rstrip(), width - len(end), indent, hanging)
+        last = " \\" if body.endswith("\\") else ""
+        return [*(part + end for part in parts[:-1]), parts[-1] + last]
+
+
+def _wrapped(text: str, width: int, first: str = "", hanging: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,7 +86,7 @@ class Parser(argparse.ArgumentParser):
     has_rest = False
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("formatter_class", HelpFormatter)
         super().__init__(**{"allow_abbrev": False, **kwargs})
         self.set_defaults(parser=self)  # the namespace has the parser of its command
 

@@ -44,7 +44,7 @@ examples:
   deephyper tasks show
   deephyper tasks show --log-dir search
   deephyper tasks show --workflow demo
-  deephyper tasks show --days 1 --state failed run_error --columns id,name,outcome,reason
+  deephyper tasks show --days 1 --state running --columns id,name,state,outcome
   deephyper tasks show --range 100:200 --output jobs.csv
   deephyper tasks show 17 --metadata
 """

@@ -16,6 +16,8 @@ from dh_project.scaffold.template import PROJECT, render
 from dh_project.scaffold.tree import holds_just, write_tree
 from dh_project.user_code.projects import find_package
 
+OURS = "dh_project"
+
 SETTINGS, OLD_MARK = "pyproject.toml", ".deephyper"
 """Files that mark a project: ``package`` in ``[tool.deephyper]``, or the empty file of old DeepHyper."""
 
@@ -83,6 +85,11 @@ def start_project(root: Path) -> Project:
     """
     root = root.absolute()
     check_name(root.name, "project")
+    if root.name == OURS:
+        raise UserError(
+            f"project {OURS!r}: this program has that name, and its clone already is a project: go into "
+            f"{Path(__file__).parents[1]}, and give: deephyper new-problem hps NAME"
+        )
     files = render([PROJECT], root.name, {"name": root.name})
     was_interrupted = holds_just(root, files) and not is_installed_from(root)
     if not was_interrupted and (root.exists() or root.is_symlink()):

@@ -119,6 +119,14 @@ def test_options_are_offered_by_the_command(tab, line, offered):
         ("deephyper hps ambs --log-dir s", {"searches/"}),
         ("deephyper tasks show --state run_", {"run_done", "run_error", "run_timeout"}),
         ("deephyper balsam-submit h", {"hps"}),
+        ("deephyper train --optim ", {"SGD", "Adam", "AdamW"}),
+        ("deephyper train --loss ", {"mse", "l1", "huber"}),
+        ("deephyper train --schedule=c", {"cosine"}),
+        ("deephyper train --group-by c", {"composition", "chemical_system"}),
+        ("deephyper train --kernels n", {"numba"}),
+        ("deephyper train --device ", {"auto", "cpu", "cuda"}),
+        ("deephyper predict --ties ", {"environment", "pymatgen", "original"}),
+        ("deephyper-analytics topk results.csv -o b", set()),
     ],
 )
 def test_known_values_are_completed(tab, line, offered):
@@ -173,6 +181,8 @@ def test_zsh_and_fish_are_told_what_each_is(environment, tmp_path, shell, betwee
         ("deephyper hps ambs --acq-func ", "UCBd"),
         ("deephyper new-problem hps mine --template ", "lightning"),
         ("deephyper train --l", "--lr"),
+        ("deephyper train --optim A", "AdamW"),
+        ("deephyper predict --ties p", "pymatgen"),
     ],
 )
 def test_a_tab_imports_nothing_large(environment, tmp_path, line, offered):

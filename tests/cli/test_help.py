@@ -59,6 +59,26 @@ def test_options_stand_under_titles_that_say_what_they_are_for(parser):
     assert re.findall(r"^  (-\S+)", untitled, re.MULTILINE) == ["-h,"]
 
 
+def words_of(text):
+    """Return the words after the usage, without the backslashes between lines."""
+    return text.partition("\n\n")[2].replace("\\\n", " ").split()
+
+
+@every_parser
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_help_fits_the_terminal_and_breaks_no_word(parser, width, monkeypatch):
+    parser.find_options()
+    monkeypatch.setenv("COLUMNS", "1000")
+    whole = words_of(parser.format_help())
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = parser.format_help()
+    assert words_of(shown) == whole
+    usage, _, rest = shown.partition("\n\n")
+    assert usage.startswith("usage")
+    too_long = [line for line in rest.splitlines() if len(line) > width]
+    assert all(len(line.split()) == 1 for line in too_long)
+
+
 @every_parser
 def test_the_examples_are_commands_that_can_be_given(parser):
     parser.find_options()
