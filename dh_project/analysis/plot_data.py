@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, one_line, unknown
+from dh_project.results.history import History
+from dh_project.results.paths import SearchPaths
 from dh_project.results.reading import read_rows
+from dh_project.results.trial_files import find_trial
 
 Row = dict[str, Any]
 
@@ -36,6 +39,7 @@ class Table:
         columns: The names of its columns.
         rows: The cells by column. None for an empty cell, and for the objective of a failed trial.
         is_curve: Whether the file is a learning curve and not the results of a search.
+        log: For each numerical hyperparameter of the search, whether the space has it on a logarithmic scale.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Table:
     columns: tuple[str, ...]
     rows: list[Row]
     is_curve: bool
+    log: Mapping[str, bool] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the column of a name: of a column, a hyperparameter, a recorded value, or an old DeepHyper column.
@@ -77,13 +82,14 @@ def read_tables(paths: Iterable[Path]) -> list[Table]:
     """Read results files or learning curves, each once.
 
     Args:
-        paths: Files of the same kind, or folders that contain one.
+        paths: Files of the same kind, folders that contain one, or trials as ``SEARCH:TRIAL``.
 
     Raises:
         UserError: A file cannot be read, has no ended trial or epoch, or is of another kind than the first.
     """
     files = list(dict.fromkeys(_file(path) for path in paths))
-    tables = [_read(path, name) for path, name in zip(files, _names(files), strict=True)]
+    names = iter(_names([path for path in files if not _is_trial(path)]))
+    tables = [_trial(path) if _is_trial(path) else _read(path, next(names)) for path in files]
     for table in tables:
         if table.is_curve != tables[0].is_curve:
             kinds = [f"{each.path} is {_kind(each.is_curve)}" for each in (tables[0], table)]
@@ -109,8 +115,46 @@ def _file(path: Path) -> Path:
     return found[0]
 
 
+def _is_trial(path: Path) -> bool:
+    """Return whether a path is ``SEARCH:TRIAL``."""
+    search, colon, _ = str(path).rpartition(":")
+    return bool(colon) and not path.exists() and SearchPaths(Path(search)).journal.is_file()
+
+
+def _trial(path: Path) -> Table:
+    """Return the reports of a trial, the last one of each step, as a learning curve.
+
+    Raises:
+        UserError: There is no such trial, or it has no reports.
+    """
+    search, _, wanted = str(path).rpartition(":")
+    paths = SearchPaths(Path(search))
+    number = find_trial(paths, wanted).id
+    reports = dict(sorted(History.read(paths.folder).trials[number].reports))
+    if not reports:
+        raise UserError(
+            f"{path}: trial {number} reported nothing; call dh.report(step, objective) in the run function"
+        )
+    rows = [{"step": step, OBJECTIVE: objective} for step, objective in reports.items()]
+    return Table(
+        paths.journal, f"{paths.folder.name} trial {number}", ("step", OBJECTIVE), rows, is_curve=True
+    )
+
+
+def _log_scales(results: Path) -> dict[str, bool]:
+    """Return, for each numerical hyperparameter of the search beside a file, whether its scale is logarithmic."""
+    try:
+        identity = History.read(results.parent, with_reports=False).identity
+    except UserError:  # there is no journal, or a damaged one
+        return {}
+    space = identity.space.get("space", {}) if identity else {}
+    return {each["name"]: bool(each["log"]) for each in space.get("hyperparameters", []) if "log" in each}
+
+
 def _names(files: Sequence[Path]) -> list[str]:
     """Return short names of files: their paths without the first and last parts that all have in common."""
+    if not files:
+        return []
     if len(files) == 1:
         return [files[0].absolute().parent.name or files[0].stem]
     parts = [list(path.absolute().with_suffix("").parts) for path in files]
@@ -131,7 +175,7 @@ def _read(path: Path, name: str) -> Table:
             f"{path}: nothing to draw, all {len(rows)} trials failed; the column m:reason and each trial's log.txt "
             f"say why"
         )
-    return Table(path, name, tuple(rows[0]), rows, is_curve=False)
+    return Table(path, name, tuple(rows[0]), rows, is_curve=False, log=_log_scales(path))
 
 
 def _columns(path: Path) -> list[str]:

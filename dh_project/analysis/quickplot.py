@@ -29,6 +29,9 @@ IN_ORDER = (TIME, "job_id")
 LARGE_RATIO = 100
 """Positive numbers are drawn on a logarithmic scale if they differ by this factor."""
 
+SPREAD, GOLDEN = 0.4, 0.618
+"""Width over which the points of a category are spread, and the step of their even sequence."""
+
 FAR = 3
 """The axis ends at this many times the distance between the best and the worst quarter of the objectives."""
 
@@ -244,10 +247,20 @@ class _Axis:
     def __init__(self, cells: Sequence[Any]) -> None:
         self.numbers = [float(cell) for cell in cells if is_number(cell)]
         self.categories = sorted({str(cell) for cell in cells}) if len(self.numbers) < len(cells) else []
+        self._placed = 0
 
     def __call__(self, cell: Any) -> float:
-        """Return the position of a cell."""
-        return self.categories.index(str(cell)) if self.categories else float(cell)
+        """Return the position of a cell. Points of a category are spread beside each other."""
+        if not self.categories:
+            return float(cell)
+        self._placed += 1
+        return self.categories.index(str(cell)) + SPREAD * (self._placed * GOLDEN % 1 - 0.5)
+
+    def _is_log(self, name: str, table: Table) -> bool:
+        """Return whether the axis is logarithmic: as in the space of the search, else by the ratio of the numbers."""
+        if min(self.numbers) <= 0 or name in (OBJECTIVE, *IN_ORDER):
+            return False
+        return table.log.get(name, min(self.numbers) <= max(self.numbers) / LARGE_RATIO)
 
     def describe(self, axis: Axis, set_scale: Callable[[str], None], table: Table, column: str) -> None:
         """Label the axis and choose its scale."""
@@ -257,7 +270,7 @@ class _Axis:
         axis.set_label_text({TIME: "elapsed time (s)", OBJECTIVE: _objective(table)}.get(name, _plain(name)))
         if self.categories:
             axis.set_ticks(range(len(self.categories)), [_plain(category) for category in self.categories])
-        elif name not in (OBJECTIVE, *IN_ORDER) and 0 < min(self.numbers) <= max(self.numbers) / LARGE_RATIO:
+        elif self._is_log(name, table):
             set_scale("log")
         elif all(number.is_integer() for number in self.numbers):
             axis.set_major_locator(MaxNLocator(integer=True))

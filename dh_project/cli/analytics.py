@@ -51,7 +51,8 @@ def make_parser() -> Parser:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="results.csv of a search, reports.csv or history.csv of a training, or a folder with one of them",
+        help="results.csv of a search, reports.csv or history.csv of a training, a folder with one of them, or a "
+        "trial as SEARCH:7 or SEARCH:best",
     )
     quickplot.group("what to draw").add_argument(
         "--xy",

@@ -31,7 +31,7 @@ the table of the paper if there is none.
 examples:
   deephyper predict search:best my_crystals -o predictions.csv
   deephyper predict https://example.org/formation-energy.pth.tar NaCl.cif
-  deephyper predict formation-energy-per-atom.pth.tar NaCl.cif
+  deephyper predict formation-energy-per-atom.pth.tar NaCl.cif KCl.cif
 """
 
 
@@ -51,8 +51,8 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "data",
-        metavar="DATA",
         nargs="+",
+        metavar="DATA",
         help="CIF files, a folder of CIF files, or a data set: a folder with id_prop.csv, a tar file of one, flla",
     )
     output = parser.add_argument_group("the table")

@@ -21,8 +21,8 @@ DESCRIPTION = """\
 Train one configuration of CGCNN without a search.
 
 Files in the folder: best.pt (weights of the best epoch), last.pt (state after the last epoch), history.csv,
-metrics.json, predictions.csv, training_curve.png, parity.png or roc.png, residuals_by_element.csv, and config.json
-(the given settings, for --config).
+metrics.json, predictions.csv, residuals_by_element.csv, config.json (the given settings, for --config), and figures
+as png and pdf: training_curve, parity or roc, residuals_by_element and residuals_periodic_table.
 """
 
 EPILOG = """\

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dh_project.analysis.quickplot import quickplot
+from dh_project.analysis.plot_data import read_tables
+from dh_project.analysis.quickplot import _Axis, quickplot
 from dh_project.cli.analytics import main
+from dh_project.cli.main import main as deephyper
 
 HEADER = "p:lr,p:optim,objective,job_id,job_status,m:timestamp_submit,m:timestamp_gather,m:reason,m:val_mae\n"
 TODAY = f"""\
@@ -106,6 +108,52 @@ def test_files_of_old_deephyper_are_read_and_their_failures_known(here, capsys):
 def test_any_two_columns_are_drawn_by_their_short_names_too(here, xy):
     _, words = drawn("search", "--xy", *xy)
     assert xy[0].removeprefix("p:") in words
+
+
+SEARCH_OF_RUNS = """\
+import dh_project as dh
+
+Problem = dh.HpProblem()
+Problem.add_dim("lr", (0.001, 1.0))
+Problem.add_dim("size", (1.0, 9.0, "log-uniform"))
+Problem.add_starting_point(lr=0.001, size=2.0)
+Problem.add_starting_point(lr=0.9, size=8.0)
+
+def run(point):
+    for step in range(1, 4):
+        dh.report(step, point["lr"] * step)
+    return 3 * point["lr"]
+"""
+
+
+def test_the_reports_of_a_trial_are_a_learning_curve_and_axes_are_those_of_the_space(here, capsys):
+    (here / "mine.py").write_text(SEARCH_OF_RUNS)
+    words = [
+        "random",
+        "--evaluator",
+        "process",
+        "--num-workers",
+        "1",
+        "--max-evals",
+        "2",
+        "--log-dir",
+        "mine",
+    ]
+    assert deephyper(["hps", *words, "--problem", "mine.py", "--run", "mine.py"]) == 0
+    _, words = drawn("mine:0", "mine:best")
+    assert {"step", "objective", "mine trial 0", "mine trial 1"} <= set(words)
+    assert [row["objective"] for row in read_tables([Path("mine:0")])[0].rows] == [0.001, 0.002, 0.003]
+    assert read_tables([Path("mine")])[0].log == {"lr": False, "size": True}
+    capsys.readouterr()
+    assert "has no trial '7'" in refused(capsys, "mine:7")
+
+
+def test_points_of_a_choice_are_spread(here):
+    axis = _Axis(["SGD", "Adam", "SGD"])
+    places = [axis(cell) for cell in ["SGD"] * 20 + ["Adam"] * 20]
+    assert len(set(places)) == 40
+    assert all(abs(place - 1) <= 0.2 for place in places[:20])
+    assert all(abs(place) <= 0.2 for place in places[20:])
 
 
 def test_choices_are_categories_on_an_axis(here):

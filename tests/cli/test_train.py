@@ -69,6 +69,9 @@ def test_a_training_prints_an_epoch_a_line_and_its_metrics(deephyper, halides):
     assert re.search(r"^test( +\S+){3}$", said, re.MULTILINE)
 
 
+FIGURES = ("training_curve", "parity", "residuals_by_element", "residuals_periodic_table")
+
+
 def test_a_training_leaves_its_files(trained):
     assert {path.name for path in trained.iterdir()} - {LOCK} == {
         "best.pt",
@@ -77,10 +80,8 @@ def test_a_training_leaves_its_files(trained):
         "metrics.json",
         "predictions.csv",
         "config.json",
-        "training_curve.png",
-        "parity.png",
         "residuals_by_element.csv",
-        "residuals_by_element.png",
+        *(f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")),
     }
 
 

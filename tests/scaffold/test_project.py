@@ -78,6 +78,7 @@ def test_settings_that_cannot_be_read_are_named(own_project):
         ("there", "already exists; choose another name"),
         ("n" * 101, "101 characters; use 100 at most"),
         ("no/folder", "there is no folder"),
+        ("dh_project", "its clone already is a project: go into"),
     ],
 )
 def test_a_name_that_cannot_be_is_one_line_and_nothing_is_made(environment, tmp_path, name, said):

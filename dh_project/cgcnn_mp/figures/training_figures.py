@@ -15,6 +15,7 @@ from torch import Tensor
 
 import dh_project as dh
 from dh_project.cgcnn_mp.graphs.batches import CrystalGraphs
+from dh_project.cgcnn_mp.graphs.cif_rules.elements import ATOMIC_NUMBERS
 from dh_project.cgcnn_mp.graphs.labelled_graphs import atomic_numbers
 from dh_project.cgcnn_mp.training.evaluation import PREDICTIONS, TRAIN
 from dh_project.cgcnn_mp.training.metrics import measure
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 TRAINING_CURVE, PARITY, ROC = "training_curve.png", "parity.png", "roc.png"
 RESIDUALS, RESIDUALS_TABLE = "residuals_by_element.png", "residuals_by_element.csv"
+PERIODIC_TABLE = "residuals_periodic_table.png"
+
+CRUSHED = 5
+"""Errors that differ by this factor are drawn on a logarithmic axis."""
 
 
 def draw_training_curve(folder: Path, unit: str) -> Path:
@@ -59,17 +64,21 @@ def draw_training_curve(folder: Path, unit: str) -> Path:
     label = f"best: {_value(errors[best], unit)}, epoch {epochs[best]}"
     axes.plot(epochs[best], errors[best], "o", label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(0, 1.1 * max(errors))
+    if min(errors) > 0 and max(errors) > CRUSHED * min(errors):  # the first epochs would hide the others
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.1 * max(errors))
     axes.legend()
     return _saved(figure, folder / TRAINING_CURVE)
 
 
-def draw_parity(folder: Path, unit: str) -> Path:
+def draw_parity(folder: Path, unit: str, quantity: str = "") -> Path:
     """Draw predictions against labels, with MAE and R² of each set. Each target has a panel.
 
     Args:
         folder: Folder of a training. The figure is written there.
         unit: Unit of the label. It is not shown if there are several targets.
+        quantity: Name of the label, if there is one target.
 
     Returns:
         Path of the figure.
@@ -81,19 +90,24 @@ def draw_parity(folder: Path, unit: str) -> Path:
     figure, panels = _panels(len(targets))
     for axes, (name, sets) in zip(panels, targets.items(), strict=True):
         unit_here = unit if len(targets) == 1 else ""
+        what = (quantity if len(targets) == 1 else name).replace("_", " ")
         axes.set(
-            xlabel=_with_unit("Label", unit_here), ylabel=_with_unit("Prediction", unit_here), title=name
+            xlabel=_with_unit(f"{what}: label" if what else "Label", unit_here),
+            ylabel=_with_unit(f"{what}: prediction" if what else "Prediction", unit_here),
         )
         for which, (labels, predictions) in sets.items():
             metrics = measure(predictions, labels, classification=False)
             legend = f"{which}: MAE {_value(metrics['mae'], unit_here)}, R² {metrics['r2']:.3f}"
-            look = {"alpha": 0.3, "color": "silver"} if which == TRAIN else {"alpha": 0.5}
-            axes.scatter(labels, predictions, s=6, linewidths=0, label=legend, **look)
+            seen = min(0.8, max(0.2, 10 / len(labels) ** 0.5))  # many points of a set do not hide the others
+            look = {"alpha": seen / 2, "color": "silver"} if which == TRAIN else {"alpha": seen}
+            axes.scatter(labels, predictions, s=6, linewidths=0, label=legend, rasterized=True, **look)
         every = torch.cat([values for pair in sets.values() for values in pair])
         ends = [every.min().item(), every.max().item()]
         axes.plot(ends, ends, color="black", linewidth=0.8)
+        room = 0.03 * (ends[1] - ends[0] or 1.0)
+        axes.set(xlim=(ends[0] - room, ends[1] + room), ylim=(ends[0] - room, ends[1] + room))
         axes.set_aspect("equal")
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), markerscale=3)
     return _saved(figure, folder / PARITY)
 
 
@@ -132,7 +146,8 @@ def draw_residuals_by_element(
 
     The table has a row for each element in each set, with the number of crystals that contain the element, their MAE,
     and their mean error (prediction minus label). If there are several targets, the columns are ``mae:<name>`` and
-    ``mean_error:<name>``. The figure shows the test set, or the validation set if there is no test set.
+    ``mean_error:<name>``. The figures show the test set, or the validation set if there is no test set: bars in the
+    order of atomic numbers, and a periodic table for each target.
 
     Args:
         folder: Folder of a training. Figure and table are written there.
@@ -157,15 +172,60 @@ def draw_residuals_by_element(
     figure, panels = _panels(len(targets), width=max(6, 0.16 * len(shown)), stacked=True)
     for axes, name in zip(panels, targets, strict=True):
         ending, unit_here = (f":{name}", "") if len(targets) > 1 else ("", unit)
-        axes.bar(
-            [row["element"] for row in shown], [row[f"mae{ending}"] for row in shown], label="MAE", alpha=0.6
-        )
+        names = [f"{row['element']} ({row['crystals']})" for row in shown]
+        axes.bar(names, [row[f"mae{ending}"] for row in shown], label="MAE", alpha=0.6)
         axes.plot([row[f"mean_error{ending}"] for row in shown], "k.", markersize=4, label="mean error")
-        axes.set(ylabel=_with_unit("Error", unit_here), title=f"{name}: {shown[0]['set']} set by element")
+        axes.set(
+            xlabel="element (number of crystals)",
+            ylabel=_with_unit("Error", unit_here),
+            title=f"{name}: {shown[0]['set']} set by element",
+        )
         axes.tick_params("x", labelrotation=90, labelsize="x-small")
         axes.margins(x=0.01)
         axes.legend()
+    _draw_periodic_table(folder, shown, list(targets), unit)
     return _saved(figure, folder / RESIDUALS)
+
+
+def _draw_periodic_table(
+    folder: Path, shown: Sequence[Mapping[str, Any]], targets: Sequence[str], unit: str
+) -> None:
+    """Draw the MAE of each element and its number of crystals as a periodic table, one for each target."""
+    from matplotlib.colors import Normalize
+    from pymatgen.core import Element
+
+    figure, panels = _panels(len(targets), width=11, stacked=True)
+    for axes, name in zip(panels, targets, strict=True):
+        column, unit_here = (f"mae:{name}", "") if len(targets) > 1 else ("mae", unit)
+        errors = [row[column] for row in shown]
+        places = [_place(Element(row["element"])) for row in shown]
+        squares = axes.scatter(
+            [group for group, _ in places],
+            [row for _, row in places],
+            c=errors,
+            s=900,
+            marker="s",
+            cmap="viridis_r",
+            norm=Normalize(0, max(errors)),
+        )
+        for row, (group, period), error in zip(shown, places, errors, strict=True):
+            ink = "white" if error > 0.6 * max(errors) else "black"
+            text = f"{row['element']}\n{error:.2g}\n{row['crystals']}"
+            axes.text(group, period, text, ha="center", va="center", fontsize=6, color=ink)
+        axes.grid(visible=False)
+        axes.set(xlim=(0.3, 18.7), ylim=(9.9, 0.4), xticks=[], yticks=[])
+        axes.set_title(f"{name}: MAE and number of crystals, {shown[0]['set']} set")
+        axes.set_aspect("equal")
+        figure.colorbar(squares, ax=axes, label=_with_unit("MAE", unit_here), shrink=0.8)
+    _saved(figure, folder / PERIODIC_TABLE)
+
+
+def _place(element: Any) -> tuple[float, float]:
+    """Return column and row of an element in the periodic table; lanthanides and actinides are below it."""
+    for first, row in ((57, 8.3), (89, 9.3)):
+        if first <= element.Z <= first + 14:
+            return element.Z - first + 3.0, row
+    return float(element.group), float(element.row)
 
 
 def _residuals(
@@ -173,14 +233,14 @@ def _residuals(
     targets: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
     elements: Mapping[str, Collection[str]],
 ) -> list[dict[str, Any]]:
-    """Return the rows of the table of residuals: sets in their order, elements in alphabetical order."""
+    """Return the rows of the table of residuals: sets in their order, elements by their atomic numbers."""
     table: list[dict[str, Any]] = []
     for which in dict.fromkeys(row["set"] for row in rows):
         positions: dict[str, list[int]] = {}
         for position, row in enumerate(row for row in rows if row["set"] == which):
             for element in elements[row["id"]]:
                 positions.setdefault(element, []).append(position)
-        for element in sorted(positions):
+        for element in sorted(positions, key=ATOMIC_NUMBERS.__getitem__):
             line: dict[str, Any] = {"set": which, "element": element, "crystals": len(positions[element])}
             for name, sets in targets.items():
                 labels, predictions = (values[positions[element]] for values in sets[which])
@@ -240,6 +300,9 @@ def _panels(count: int, width: float = 5, stacked: bool = False) -> tuple[Figure
 
 
 def _saved(figure: Figure, path: Path) -> Path:
+    """Write a figure as PDF, for publications, and as PNG."""
+    with dh.files.replacing(path.with_suffix(".pdf")) as aside:
+        figure.savefig(aside, dpi=150, format="pdf")
     with dh.files.replacing(path) as aside:
         figure.savefig(aside, dpi=150, format=path.suffix.removeprefix("."))
     return path

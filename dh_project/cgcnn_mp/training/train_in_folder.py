@@ -20,6 +20,7 @@ from dh_project.cgcnn_mp.crystals.content import LOCATIONS, is_same_content
 from dh_project.cgcnn_mp.crystals.sources import SHIPPED
 from dh_project.cgcnn_mp.figures.training_figures import (
     PARITY,
+    PERIODIC_TABLE,
     RESIDUALS,
     RESIDUALS_TABLE,
     ROC,
@@ -40,18 +41,10 @@ CONFIG = "config.json"
 """File with the settings that were given for the training in a folder."""
 LOCK = ".training.lock"
 
+FIGURES = (PARITY, RESIDUALS, PERIODIC_TABLE, ROC, TRAINING_CURVE)
 FILES = (
-    BEST,
-    LAST,
-    CONFIG,
-    HISTORY,
-    METRICS,
-    PREDICTIONS,
-    PARITY,
-    RESIDUALS_TABLE,
-    RESIDUALS,
-    ROC,
-    TRAINING_CURVE,
+    *(BEST, LAST, CONFIG, HISTORY, METRICS, PREDICTIONS, RESIDUALS_TABLE, *FIGURES),
+    *(str(Path(name).with_suffix(".pdf")) for name in FIGURES),
 )
 """The files of a training, in the order in which they are listed."""
 
@@ -239,8 +232,8 @@ def _draw(home: Path, point: Mapping[str, Any], constants: Mapping[str, Any], un
     if constants.get("task") == "classification":
         draw_roc(home)
     else:
-        draw_parity(home, unit)
         found = label_graphs(data_settings(configuration_of(point, constants)), for_training=False)
+        draw_parity(home, unit, ", ".join(found.graphs.label_names))
         draw_residuals_by_element(home, found.graphs, unit)
     draw_training_curve(home, unit)
 

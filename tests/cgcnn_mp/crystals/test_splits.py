@@ -4,7 +4,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dh_project.cgcnn_mp.crystals import DataError
@@ -30,6 +30,15 @@ def test_every_crystal_is_in_exactly_one_set_when_the_ratios_sum_to_one(ids: lis
 def test_set_sizes_are_within_one_of_the_ratios(ids: list[str]):
     for rows, ratio in zip(split_by_ratio(ids, RATIOS, 0), RATIOS, strict=True):
         assert abs(len(rows) - ratio * len(ids)) <= 1
+
+
+@given(train=st.integers(1, 98), valid=st.integers(1, 98), seed=st.integers(0, 99))
+@example(train=33, valid=56, seed=0)
+def test_ratios_of_whole_percent_give_exact_sizes(train: int, valid: int, seed: int):
+    valid = min(valid, 99 - train)
+    sizes = (train, valid, 100 - train - valid)
+    split = split_by_ratio([str(n) for n in range(100)], tuple(size / 100 for size in sizes), seed)
+    assert tuple(map(len, split)) == sizes
 
 
 @given(groups=st.lists(st.sampled_from("abcdefghijklmno"), min_size=60, max_size=90), seed=st.integers(0, 99))

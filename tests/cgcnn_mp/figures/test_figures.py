@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pymatgen.core import Element
 from random_graphs import random_sets
 
 from dh_project.cgcnn_mp.figures import training_figures as figures
@@ -75,6 +76,40 @@ def test_parity_shows_the_training_set_behind_the_others(one_target, monkeypatch
     assert looks[0][3] < min(looks[1][3], looks[2][3])
 
 
+def test_parity_s_legend_is_outside_and_its_axes_name_quantity_and_unit(one_target, monkeypatch):
+    monkeypatch.setattr(figures, "_saved", lambda figure, path: figure)
+    figure = draw_parity(one_target[0], "eV/atom", "band_gap")
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "band gap: label (eV/atom)"
+    assert axes.get_ylabel() == "band gap: prediction (eV/atom)"
+    figure.canvas.draw()
+    inside = axes.get_window_extent()
+    assert axes.get_legend().get_window_extent().y0 >= inside.y1 - 5
+    assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_figures_are_also_written_as_pdf(one_target):
+    folder = one_target[0]
+    for name, draw in (("parity", draw_parity), ("training_curve", draw_training_curve)):
+        draw(folder, "")
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_each_element_has_a_place_of_its_own_in_the_periodic_table():
+    elements = [Element.from_Z(number) for number in range(1, 104)]
+    places = [figures._place(element) for element in elements]
+    assert len(set(places)) == len(places)
+    assert figures._place(Element("Fe")) == (8.0, 4.0)
+
+
+def test_a_curve_that_falls_far_has_a_logarithmic_axis(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "_saved", lambda figure, path: figure)
+    for errors, scale in (((9.0, 0.5, 0.4), "log"), ((0.9, 0.5, 0.4), "linear")):
+        rows = "".join(f"{epoch},{error}\n" for epoch, error in enumerate(errors, start=1))
+        (tmp_path / "history.csv").write_text(f"epoch,val_mae\n{rows}")
+        assert draw_training_curve(tmp_path, "").axes[0].get_yscale() == scale
+
+
 def test_the_roc_curve_of_a_classification(classes):
     assert_picture(draw_roc(classes[0]), classes[0])
 
@@ -88,6 +123,7 @@ def test_residuals_by_element(one_target):
     folder, sets, outcome = one_target
     elements = {name: {"H"} | ({"O"} if name.endswith("1") else set()) for name in sets[0].graphs.ids}
     assert_picture(draw_residuals_by_element(folder, elements, "eV/atom"), folder)
+    assert_picture(folder / "residuals_periodic_table.png", folder)
     rows = residuals(folder)
     assert [(row["set"], row["element"]) for row in rows] == [
         (name, element) for name in ("train", "validation", "test") for element in ("H", "O")
