@@ -273,6 +273,16 @@ def test_a_directive_of_two_lines_is_refused(refused):
     assert "--directive" in refused("--directive=--mem=0\nrm -rf x")
 
 
+def test_a_chain_is_no_longer_than_a_user_may_have_jobs_in_a_queue(submit, refused):
+    def request(queue):
+        return ["-n", "1", "-t", "60", "-q", queue, "-A", "mine"]
+
+    assert submit("--dry-run", "--chain", 1, site="frontier", request=request("debug"))[0] == 0
+    said = refused("--dry-run", "--chain", 2, site="frontier", request=request("debug"))
+    assert "queue debug takes 1 job of a user at a time, not 2" in said
+    assert submit("--dry-run", "--chain", 2, site="frontier", request=request("batch"))[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "idle"),
     [

@@ -22,7 +22,7 @@ from dh_project.cgcnn_mp.crystals.sources import Cell
 from dh_project.cgcnn_mp.graphs.arrays import GraphArrays
 from dh_project.cgcnn_mp.graphs.neighbours import SHELL_GAP
 from dh_project.cgcnn_mp.graphs.original_graphs import original_graph
-from dh_project.cgcnn_mp.graphs.symmetry import WIDEST_SHELL, folded_graphs
+from dh_project.cgcnn_mp.graphs.symmetry import WIDEST_SHELL, find_shells, folded_graphs
 
 CELLS = pytest.mark.parametrize("cell", [cell for _, cell in SAMPLE], ids=SAMPLE_IDS)
 
@@ -143,6 +143,26 @@ def test_unfolded_every_atom_is_a_class_and_every_neighbour_an_edge():
     assert unfolded.class_counts.tolist() == [2]
     assert unfolded.edge_counts.tolist() == [16, 16]
     assert set(unfolded.repeats) == {1}
+
+
+def shells_of(*gaps):
+    """Return the shells of one atom's neighbours, whose distances have these gaps, in units of the shell's gap."""
+    distances = 2.0 + SHELL_GAP * np.cumsum([0.0, *gaps])
+    return find_shells(np.array([0, len(distances)]), distances)
+
+
+def test_a_gap_below_the_tolerance_joins_two_distances_and_one_above_parts_them():
+    assert shells_of(0.9)[0].tolist() == [0, 0]
+    assert shells_of(1.1)[0].tolist() == [0, 1]
+
+
+def test_no_shell_is_wider_than_the_widest():
+    widest = WIDEST_SHELL / SHELL_GAP
+    steps = round(widest / 0.5)
+    shells, means = shells_of(*[0.5] * (2 * steps + 2))
+    assert np.bincount(shells)[0] in (steps, steps + 1)
+    assert shells.max() >= 1
+    assert np.diff(means).min() > 0
 
 
 def test_lighter_neighbours_of_one_shell_come_first():

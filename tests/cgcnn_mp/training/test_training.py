@@ -327,6 +327,23 @@ def test_files_of_a_training(sets, tmp_path):
     assert metrics == {"train": outcome.training, "validation": outcome.validation, "test": outcome.test}
 
 
+def test_the_training_loss_is_the_mean_over_all_crystals(sets, tmp_path, monkeypatch):
+    taken = []
+
+    def step(self, batch, share=1.0):
+        taken.append((len(batch.labels), float(len(taken) + 1)))
+        return torch.tensor(taken[-1][1])
+
+    monkeypatch.setattr(Training, "step", step)
+    quick_training(sets, replace(QUICK, epochs=1, batch_size=7), folder=tmp_path)
+    sizes = [size for size, _ in taken]
+    assert sum(sizes) == len(sets[0])
+    assert sizes[-1] != 7  # the last batch is smaller, and counts less
+    (row,) = csv.DictReader((tmp_path / HISTORY).open())
+    wanted = sum(size * loss for size, loss in taken) / sum(sizes)
+    assert float(row["train_loss"]) == pytest.approx(wanted)
+
+
 def test_the_training_set_is_predicted_in_its_own_units(sets, tmp_path):
     outcome = quick_training(sets, replace(QUICK, averaging=0.9), folder=tmp_path)
     rows = predictions_of(tmp_path, "train")
