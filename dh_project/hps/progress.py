@@ -57,8 +57,8 @@ def progress(limits: Limits, is_of_ranks: bool = False) -> Iterator[Observer]:
         return
     console = Console(file=sys.stdout)
     bar = [BarColumn(BAR)] if console.width >= WIDE else []
-    with Progress(*bar, TextColumn("{task.description}", markup=False), console=console) as line:
-        yield LiveLine(line, limits)
+    with Progress(*bar, TextColumn("{task.description}", markup=False), console=console) as live:
+        yield LiveLine(live, limits)
 
 
 def is_in_notebook() -> bool:
@@ -194,7 +194,7 @@ def in_words(seconds: float) -> str:
     >>> [in_words(seconds) for seconds in (5.2, 125, 7260, 180000)]
     ['5 s', '2 min 5 s', '2 h 1 min', '2 d 2 h']
     """
-    parts = []
+    parts: list[str] = []
     rest = round(seconds)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, rest = divmod(rest, size)
