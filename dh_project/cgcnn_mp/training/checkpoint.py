@@ -168,10 +168,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def _why_unreadable(path: Path, error: Exception) -> str:
     """Return the message for a file that ``torch.load`` refuses."""
-    with path.open("rb") as file:
-        is_saved = file.read(2)[:1] in (b"P", b"\x80")  # a zip archive, or a pickle of old PyTorch
-    if not is_saved:
-        return f"{path} is no checkpoint, or a damaged one: it does not begin like a file of torch.save"
     held = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     if held:
         return (
