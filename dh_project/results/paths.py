@@ -70,7 +70,15 @@ class SearchPaths:
     def previous(self, trial: int, attempt: int) -> list[Path]:
         """The folders of earlier attempts in which the run function left files, the latest first."""
         folders = [self.trial(trial, earlier) for earlier in range(attempt - 1, 0, -1)]
-        return [folder for folder in folders if folder.is_dir() and any(map(_is_left, folder.iterdir()))]
+        return [folder for folder in folders if _has_files(folder)]
+
+
+def _has_files(folder: Path) -> bool:
+    """Return whether the run function left files in a folder; one that cannot be read has none to resume from."""
+    try:
+        return any(map(_is_left, folder.iterdir()))
+    except OSError:
+        return False
 
 
 def _is_left(path: Path) -> bool:

@@ -8,7 +8,8 @@ Example::
     def run(point):
         return run_script([sys.executable, SCRIPT, *flags(point)], METRIC)
 
-The script runs in the trial's folder, so paths must be absolute. Its output goes to the trial's log. The trial fails
+The script runs in the trial's folder, so that trials do not write into each other's files. Paths that exist in the
+search's working directory are made absolute. Its output goes to the trial's log. The trial fails
 if the script ends with another exit status than 0, if there is no metric, if there is more than one and only one is
 expected, or if the pattern of the metric matches lines of different kinds.
 """
@@ -25,7 +26,7 @@ import psutil
 
 from dh_project.common.errors import UserError
 from dh_project.common.signals import signal_name
-from dh_project.trial.reporting import record, report, trial_folder
+from dh_project.trial.reporting import record, report, trial_folder, trial_point
 from dh_project.user_code.script_flags import check_flags as check_flags
 from dh_project.user_code.script_flags import flags as flags
 from dh_project.user_code.script_metrics import NUMBER as NUMBER
@@ -41,7 +42,8 @@ GRACE_SECONDS = 3.0
 def run_script(command: Sequence[str | Path], metric: Printed | Written) -> float:
     """Run a script and return the objective: its metric, or minus its metric if ``goal`` is ``minimize``.
 
-    The script runs in the trial's folder; outside of a search, in the working directory. If the stopper stops the
+    The script runs in the trial's folder; outside of a search, in the working directory. Words that are paths of the
+    working directory are made absolute. If the stopper stops the
     trial, the script is ended, and the metrics so far count.
 
     Args:
@@ -57,7 +59,7 @@ def run_script(command: Sequence[str | Path], metric: Printed | Written) -> floa
         mae = 0.5
         -0.5
     """
-    words = [str(word) for word in command]
+    words = _valid_anywhere(command)
     folder = trial_folder() or Path.cwd()
     sign = 1.0 if metric.goal == "maximize" else -1.0
     if isinstance(metric, Written):
@@ -92,6 +94,25 @@ def run_script(command: Sequence[str | Path], metric: Printed | Written) -> floa
             f"{_name(words)} printed no line with the metric {metric.name!r}; its last line: {quoted(last_line)}"
         )
     return sign * taken(values, metric)
+
+
+def _valid_anywhere(command: Sequence[str | Path]) -> list[str]:
+    """Return the words of a command line with the paths in them made absolute, for another working directory.
+
+    A word, or the value in ``--name=value``, is a path if it exists in the working directory. Values of
+    hyperparameters are not, unless they contain a slash.
+    """
+    chosen = {str(value) for value in trial_point().values()}
+    words = []
+    for number, word in enumerate(map(str, command)):
+        name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        is_path = os.sep in value or (
+            number > 0 and value not in chosen
+        )  # a program without a slash is on PATH
+        if value and is_path and os.path.exists(value):  # noqa: PTH110
+            value = os.path.abspath(value)  # noqa: PTH100 (links stay as they are)
+        words.append(f"{name}{equals}{value}")
+    return words
 
 
 @contextmanager

@@ -54,12 +54,7 @@ def result_of_value(returned: Any) -> AttemptResult:
         'diverged'
     """
     if isinstance(returned, dict) and "objective" in returned:
-        facts = returned.get("metadata") or {}
-        record(
-            **{str(name): value for name, value in facts.items()}
-            if isinstance(facts, Mapping)
-            else {"metadata": facts}
-        )
+        _record_metadata(returned.get("metadata"))
         returned = returned["objective"]
     if isinstance(returned, str) and returned.startswith("F"):
         said = returned.removeprefix("F").removeprefix("_")
@@ -68,11 +63,21 @@ def result_of_value(returned: Any) -> AttemptResult:
         if isinstance(returned, str | bytes | bool):
             raise TypeError
         objective = float(returned)
-    except (TypeError, ValueError):
+    except OverflowError:  # an integer beyond all floats
+        return failure(Cause.NOT_FINITE, "the objective is too large for a float")
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
         return failure(Cause.NO_NUMBER, f"returned a {type(returned).__name__} instead of a number")
     if not math.isfinite(objective):
         return failure(Cause.NOT_FINITE, f"the objective is {objective}")
     return {"state": State.DONE, "objective": objective, "reason": None, "cause": None}
+
+
+def _record_metadata(metadata: Any) -> None:
+    """Record the metadata that a run function returned; its keys need not be strings."""
+    if isinstance(metadata, Mapping):
+        record(**{one_line(name): value for name, value in metadata.items()})
+    elif metadata is not None:
+        record(metadata=metadata)
 
 
 def result_of_error(error: BaseException) -> AttemptResult:

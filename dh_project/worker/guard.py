@@ -23,6 +23,9 @@ from typing import NoReturn
 from dh_project.worker.processes import MARK, kill_descendants, kill_marked
 from dh_project.worker.remains import end_remains, remove_note
 
+STOPPED_SECONDS = 30.0
+"""Seconds after which a worker that somebody has stopped (SIGSTOP) is killed: it enforces no limit of its trial."""
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -109,7 +112,12 @@ def _guard(worker: int, commands: int, told: int, search: str) -> NoReturn:
 
 
 def _watch(worker: int, commands: int, told: int) -> int:
-    """Wait until the worker has ended, and return its status. Kill it if the driver dies during the import."""
+    """Wait until the worker has ended, and return its status.
+
+    Kill it if the driver dies during the import, or if it stays stopped. If all of a job is stopped, so is the guard:
+    only the time in which the guard runs counts.
+    """
+    stopped_at: float | None = None
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -119,10 +127,18 @@ def _watch(worker: int, commands: int, told: int) -> int:
     poll.register(commands, 0)  # only its end; the data is for the worker
     while True:
         with suppress(ChildProcessError):
-            while (dead := os.waitpid(-1, os.WNOHANG))[0]:
-                if dead[0] == worker:
-                    return dead[1]
-        ready = dict(poll.poll())
+            while (changed := os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED))[0]:
+                if changed[0] != worker:
+                    continue
+                if os.WIFSTOPPED(changed[1]):
+                    stopped_at = time.monotonic()
+                elif os.WIFCONTINUED(changed[1]):
+                    stopped_at = None
+                else:
+                    return changed[1]
+        ready = dict(poll.poll(None if stopped_at is None else 1000 * STOPPED_SECONDS))
+        if not ready and stopped_at is not None and time.monotonic() - stopped_at >= STOPPED_SECONDS:
+            os.kill(worker, signal.SIGKILL)
         if wake in ready:
             os.read(wake, 4096)
         if commands in ready:

@@ -58,13 +58,14 @@ class WorkerProcess:
     ) -> None:
         self.mark, self.search = uuid4().hex, context.folder
         limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
+        order = {"PYTHONHASHSEED": str(context.seed % 2**32)}  # of sets of strings, the same in all workers
         with sent(context) as file:
             self._process = subprocess.Popen(
                 command(file),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[file],
-                env={**os.environ, **limits, **(environment or {}), MARK: self.mark},
+                env={**order, **os.environ, **limits, **(environment or {}), MARK: self.mark},
                 start_new_session=True,  # so that Ctrl-C in the terminal only reaches the driver
             )
         assert self._process.stdin is not None

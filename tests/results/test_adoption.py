@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -79,3 +80,20 @@ def test_an_attempt_that_was_interrupted_or_lost_is_started_again(tmp_path, stat
 )
 def test_what_no_worker_wrote_is_passed_over(tmp_path, result):
     assert ends(tmp_path, result) == []
+
+
+@pytest.mark.parametrize("broken", ["a file", "a link to itself", "unreadable"])
+def test_a_folder_that_cannot_be_read_has_nothing_to_resume_from(tmp_path, broken):
+    folder = SearchPaths(tmp_path).trial(3, 1)
+    folder.parent.mkdir(parents=True)
+    if broken == "a file":
+        folder.write_text("of the run function")
+    elif broken == "a link to itself":
+        folder.symlink_to(folder)
+    else:
+        folder.mkdir()
+        (folder / "last.pt").write_text("x")
+        folder.chmod(0)
+        if os.access(folder, os.R_OK):
+            pytest.skip("this user may read everything")
+    assert SearchPaths(tmp_path).previous(3, attempt=2) == []

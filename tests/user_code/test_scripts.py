@@ -331,3 +331,36 @@ def test_in_a_search_a_killed_trial_takes_its_script_along_and_a_failed_ones_row
     files = list(tmp_path.glob("trials/*/*/pid"))
     assert len(files) == 3
     assert not any(map(is_running, files))
+
+
+def test_a_script_runs_in_its_trial_s_folder_and_finds_the_paths_of_the_search(tmp_path, monkeypatch):
+    """Each existing path of the command line is meant, however it is written; a choice of the same name is not."""
+    start, folder = tmp_path / "start", tmp_path / "trial"
+    for path in (start / "data", start / "SGD", folder):
+        path.mkdir(parents=True)
+    (start / "labels.csv").write_text("")
+    (start / "show.py").write_text(
+        "import os, sys\nopen('words.txt', 'w').write('\\n'.join([os.getcwd(), *sys.argv[1:]]))\nprint('MAE 1')\n"
+    )
+    monkeypatch.chdir(start)
+    connection = Connection()
+    connection.folder, connection.point = folder, {"optim": "SGD"}
+    connect(connection)
+    words = ["data", "./labels.csv", "--labels=labels.csv", "../start", "missing", "--optim", "SGD", "-1", ""]
+    try:
+        run_script([sys.executable, "show.py", *words], MAE)
+    finally:
+        connect(Connection())
+    labels = str(start / "labels.csv")
+    seen = [
+        str(start / "data"),
+        labels,
+        f"--labels={labels}",
+        str(start),
+        "missing",
+        "--optim",
+        "SGD",
+        "-1",
+        "",
+    ]
+    assert (folder / "words.txt").read_text().split("\n") == [str(folder), *seen]

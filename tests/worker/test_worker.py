@@ -12,6 +12,7 @@ import pytest
 
 from dh_project.testing.evaluator import assert_dead
 from dh_project.trial.attempt import Assignment, RunContext
+from dh_project.worker.guard import STOPPED_SECONDS
 from dh_project.worker.trial_process import GRACE_SECONDS
 from dh_project.worker.worker_process import WorkerProcess, close_workers
 
@@ -390,3 +391,68 @@ def test_an_earlier_result_in_the_folder_is_deleted_when_a_trial_starts(samples,
     read_when_there(tmp_path / "trial" / "grandchild")
     assert not (tmp_path / "trial" / "dh-result.json").exists()
     worker.close()
+
+
+def test_metadata_with_odd_keys_does_not_harm_a_result(runs):
+    runs.of(
+        "def run(point):\n"
+        "    return {'objective': 0.5, 'metadata': {1: 'one', None: 2, ('a', 'b'): 3, '': 4, 'two words': 5}}\n"
+    )
+    end = runs.trial()
+    assert (end["state"], end["objective"]) == ("done", 0.5)
+    assert end["facts"] == {"1": "one", "None": 2, "('a', 'b')": 3, "": 4, "two words": 5}
+
+
+@pytest.mark.parametrize("metadata", ["[1, 2]", "'text'", "3", "None", "{}"])
+def test_metadata_that_is_no_mapping_does_not_harm_a_result(runs, metadata):
+    runs.of(f"def run(point):\n    return {{'objective': 0.5, 'metadata': {metadata}}}\n")
+    assert runs.trial()["objective"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("returned", "cause"),
+    [
+        ("10**400", "not_finite"),
+        ("torch.ones(2)", "no_number"),
+        ("np.ones(2)", "no_number"),
+        ("1j", "no_number"),
+    ],
+)
+def test_odd_values_have_their_cause(runs, returned, cause):
+    runs.of(f"import numpy as np, torch\ndef run(point):\n    return {returned}\n")
+    assert runs.trial()["cause"] == cause
+
+
+@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EIO", "ESTALE", "EROFS"])
+@pytest.mark.parametrize(
+    "wrapped", ["raise e", "raise ValueError('no') from e", "raise ValueError('no') from None"]
+)
+def test_each_fault_of_a_disk_is_a_loss_however_it_is_told(runs, number, wrapped):
+    runs.of(
+        f"import errno\ndef run(point):\n    try:\n        raise OSError(errno.{number}, 'disk')\n"
+        f"    except OSError as e:\n        {wrapped}\n"
+    )
+    assert runs.trial()["state"] == "lost"
+
+
+@on_linux
+@pytest.mark.slow
+def test_a_worker_that_stays_stopped_is_killed_and_its_trial_lost(hanging):
+    """Its trial's limit would never be enforced."""
+    guard, _ = hanging
+    (worker,) = psutil.Process(pid_of(guard)).children()
+    began = time.monotonic()
+    worker.send_signal(signal.SIGSTOP)
+    while guard.read() is not None:
+        pass
+    assert STOPPED_SECONDS <= time.monotonic() - began < STOPPED_SECONDS + 20.0
+    guard.why_it_died()
+
+
+@on_linux
+def test_sets_have_the_same_order_in_all_workers_of_a_search(make_runs):
+    source = (
+        "from dh_project import record\ndef run(point):\n    record(a=str({'a', 'b', 'c'}))\n    return 0.0\n"
+    )
+    orders = [make_runs(seed=3).of(source).trial()["facts"]["a"] for _ in range(4)]
+    assert len(set(orders)) == 1
