@@ -33,3 +33,17 @@ def test_a_driver_that_was_killed_does_not_keep_the_folder(search):
     search.kill(session)
     search.run()
     assert_nothing_is_lost(search, 12)
+
+
+def test_a_journal_that_is_removed_stops_the_search_and_nothing_is_lost(search):
+    session = search.start()
+    wait_until(lambda: search.count("end"), "it searches", session=session)
+    search.journal.unlink()
+    assert session.end() == 2
+    assert len(session.complained.strip().splitlines()) == 1
+    assert "was removed or moved while the search was running" in session.complained
+    saved = search.log_dir / "journal.saved.jsonl"
+    assert f"{saved.name}: rename it" in session.complained
+    saved.rename(search.journal)
+    search.run()
+    assert_nothing_is_lost(search, 12)
