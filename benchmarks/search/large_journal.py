@@ -63,8 +63,8 @@ def resume(checkout: Path, folder: Path, trials: int) -> tuple[float, float, flo
     words = ["dh_project.cli.main", "hps", "random", "--evaluator", "process", "--num-workers", "1"]
     files = ["--problem", str(problem), "--run", str(run), "--log-dir", str(folder)]
     began = time.time()
-    _, *costs = measured([*words, *files, "--max-evals", str(trials + 1)], checkout)
-    return float((SearchPaths(folder).trial(trials, 1) / "log.txt").read_text()) - began, *costs
+    _, processor, memory = measured([*words, *files, "--max-evals", str(trials + 1)], checkout)
+    return float((SearchPaths(folder).trial(trials, 1) / "log.txt").read_text()) - began, processor, memory
 
 
 def topk(checkout: Path, folder: Path) -> tuple[float, float, float]:

@@ -188,8 +188,10 @@ def _evaluator_settings(given: Mapping[str, Any], evaluator: str) -> dict[str, A
     Raises:
         UserError: The site does not exist.
     """
+    from dh_project.evaluators import ALIASES
+
     found = _renamed(given, EVALUATOR)
-    if evaluator in ("mpi", "mpicomm"):
+    if ALIASES.get(evaluator, evaluator) == "mpi":
         gpu = None
         if name := os.environ.get(SITE_VARIABLE):
             from dh_project.hpc.sites.site import load_site

@@ -22,7 +22,7 @@ from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.base import Searcher
 from dh_project.hps.stoppers.base import Stopper
-from dh_project.hps.warm_start import Source
+from dh_project.hps.warm_start import WarmStart
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.adoption import unheard_ends
@@ -86,7 +86,7 @@ class Search:
         limits: Limits,
         observer: Observer,
         stopper: Stopper | None = None,
-        sources: tuple[Source, ...] = (),
+        sources: tuple[WarmStart, ...] = (),
         labels: Mapping[str, str] | None = None,
         proposals: Proposals | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -343,7 +343,7 @@ class Search:
             self._results.begin_anew()
             log.info("trial %d is attempted again at the user's request", trial.id)
 
-    def _learn(self, source: Source) -> None:
+    def _learn(self, source: WarmStart) -> None:
         """Record the results of another search, once."""
         if source.path not in self.history.sources:
             self._write(records.source(source.path, source.results))

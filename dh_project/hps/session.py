@@ -20,7 +20,7 @@ from dh_project.hps.progress import progress
 from dh_project.hps.searchers import create_searcher
 from dh_project.hps.settings import SearchSettings
 from dh_project.hps.stoppers import create_stopper
-from dh_project.hps.warm_start import Source, read_source
+from dh_project.hps.warm_start import WarmStart, read_source
 from dh_project.problem import HpProblem
 from dh_project.results import records
 from dh_project.results.archive import set_aside
@@ -151,7 +151,7 @@ def import_from_working_directory() -> None:
 
 def read_sources(
     settings: SearchSettings, history: History, problem: HpProblem, fresh: bool = False
-) -> tuple[Source, ...]:
+) -> tuple[WarmStart, ...]:
     """Read the results of other searches (``warm_start``) that are not in the journal yet.
 
     Raises:

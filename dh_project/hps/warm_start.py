@@ -27,7 +27,7 @@ FEWEST = 5
 """Fewest results of this search for a fit. With fewer, the other objectives are used unchanged."""
 
 
-class Source(NamedTuple):
+class WarmStart(NamedTuple):
     """The results of another search that lie in this problem's space.
 
     Attributes:
@@ -41,7 +41,7 @@ class Source(NamedTuple):
     passed_over: int
 
 
-def read_source(path: Path, problem: HpProblem) -> Source:
+def read_source(path: Path, problem: HpProblem) -> WarmStart:
     """Read all rows of a results file in today's or an old format, also those of failed trials.
 
     Raises:
@@ -64,7 +64,7 @@ def read_source(path: Path, problem: HpProblem) -> Source:
         raise UserError(
             f"--warm-start {path}: none of its {len(outcomes)} trials lies in this problem's space ({first})"
         )
-    return Source(str(path.resolve()), results, len(outcomes) - len(results))
+    return WarmStart(str(path.resolve()), results, len(outcomes) - len(results))
 
 
 class OutsideError(Exception):

@@ -20,7 +20,7 @@ from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
-from dh_project.hps.warm_start import Source
+from dh_project.hps.warm_start import WarmStart
 from dh_project.results.history import History
 from dh_project.results.identity import Identity
 from dh_project.results.journal import scan
@@ -406,7 +406,7 @@ def test_another_search_is_refused_changes_nothing_and_keeps_no_lock(search, eva
 # ---- arguments of the searcher
 
 
-SOURCE = Source("/old.csv", [({"x": 0.25}, 0.5), ({"x": 0.75}, None)], 0)
+SOURCE = WarmStart("/old.csv", [({"x": 0.25}, 0.5), ({"x": 0.75}, None)], 0)
 
 
 def test_the_searcher_is_told_what_another_search_found_and_then_its_own(search, evaluator):

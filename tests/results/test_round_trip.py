@@ -107,10 +107,7 @@ def shown(point):
 def search_with(folder, problem, points):
     """Write the journal and the results of a search in which each point was evaluated; the first is the best."""
     identity = Identity("p.Problem", problem.to_json(), "p.run", {}, 42)
-    ended = [
-        Ended(n, 1, State.DONE, -float(n), facts={"seed": 7, "note": "01"})
-        for n in range(len(points))
-    ]
+    ended = [Ended(n, 1, State.DONE, -float(n), facts={"seed": 7, "note": "01"}) for n in range(len(points))]
     lines = [records.search(identity), records.session(0.0, {})]
     for number, point in enumerate(points):
         lines.append(records.start(number + 0.25, Trial(number, point, "random"), 1))
