@@ -151,7 +151,7 @@ def test_one_that_is_ended_from_outside_is_not_over_and_goes_on_when_started_aga
 
 
 def test_one_whose_time_runs_out_stays_until_its_launcher_ends_it(job):
-    process = job.told(kwargs={"seconds": 600}, margin=2.0).start(seconds=LEAST_SECONDS + 6)
+    process = job.told(kwargs={"seconds": 600}, margin=2.0).start(seconds=LEAST_SECONDS + 12)
     job.wait_for(lambda: job.records("close"), process)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(3.0)
@@ -163,6 +163,7 @@ def test_one_whose_time_runs_out_stays_until_its_launcher_ends_it(job):
 
 def test_with_too_little_time_left_there_is_no_session(job):
     process = job.told().start(seconds=LEAST_SECONDS / 2)
+    job.wait_for(lambda: "staying until the batch job ends" in job.said, process)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(3.0)
     process.send_signal(signal.SIGTERM)
@@ -176,7 +177,7 @@ def test_an_order_to_end_is_final_whenever_it_comes(job, when):
     order = kill_order(State.CANCELLED, "not wanted any more")
     if when == "before":
         give_order(job.folder, order)
-    process = job.start(seconds=LEAST_SECONDS + 6 if when == "staying" else None)
+    process = job.start(seconds=LEAST_SECONDS + 12 if when == "staying" else None)
     if when != "before":
         kind = "start" if when == "searching" else "close"
         job.wait_for(lambda: job.records(kind), process)
