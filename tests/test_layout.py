@@ -133,3 +133,15 @@ def roots(node: ast.AST) -> list[str]:
 def requirement_name(name: str) -> str:
     """Return the normal form of a distribution's name."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_a_home_folder_in_a_path_of_the_user_is_found_by_one_function():
+    """``expanduser`` of pathlib raises an error for an unknown user; :func:`at_home` leaves the path as it is."""
+    others = [
+        f"{name}: {line.strip()}"
+        for name, path in NAMES.items()
+        if name != "dh_project.common.files"
+        for line in path.read_text().splitlines()
+        if "expanduser()" in line and '"~/' not in line
+    ]
+    assert others == []

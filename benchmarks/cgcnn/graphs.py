@@ -6,14 +6,20 @@ Ours is the whole way from a folder of CIF files: tables, reading, parsing, neig
 (16 neighbours an atom, of which 12 are a slice) and mapped again, with an empty cache each time. The original and
 cgcnn2 make each crystal by ``CIFData.__getitem__``, uncached, on the same files with their 12 neighbours; they keep
 nothing. They may be given a part of the crystals (``--peer-crystals``), evenly spaced: their time a crystal does not
-depend on how many there are.
+depend on how many there are. Each contestant has a process of its own, so that none slows another down by what it
+imports or keeps in memory; the processes take turns.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,18 +39,33 @@ OURS = "ours"
 
 
 def measure(folder: Path, original: Path | None, peer_crystals: int | None, rounds: int) -> dict[str, Timed]:
-    """Time each that is here; it leaves this process bound to one core."""
+    """Time each contestant that is here, in turns; it leaves this process bound to one core."""
     use_one_core()
-    warnings.simplefilter("ignore")  # pymatgen tells of each coordinate that it rounds
     ids = read_ids(folder)
     count = min(peer_crystals or len(ids), len(ids))
     chosen = [ids[place * len(ids) // count] for place in range(count)]
-    ways: dict[str, Callable[[], object]] = {OURS: lambda: _prepare(folder)}
-    for name, item in _peers(folder, original).items():
-        ways[name] = lambda item=item: [item(identifier) for identifier in chosen]  # type: ignore[misc]
-        item(chosen[0])
-    _prepare(folder)
-    return interleaved(ways, {name: len(ids) if name == OURS else count for name in ways}, rounds)
+    names = [OURS, *([ORIGINAL] if original else []), *([CGCNN2] if find_spec(CGCNN2) else [])]
+    with ExitStack() as processes:
+        ways: dict[str, Callable[[], object]] = {}
+        for name in names:
+            process = processes.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
+            ways[name] = lambda process=process, name=name: process.submit(  # type: ignore[misc]
+                make_graphs, name, folder, original, chosen
+            ).result()
+            process.submit(make_graphs, name, folder, original, chosen[:1]).result()  # imports and compiles
+        return interleaved(ways, {name: len(ids) if name == OURS else count for name in ways}, rounds)
+
+
+def make_graphs(name: str, folder: Path, original: Path | None, ids: Sequence[str]) -> None:
+    """Make the graphs of one contestant: ours of the whole folder, a peer's of some ids."""
+    if name == OURS:
+        _prepare(folder)
+        return
+    warnings.simplefilter("ignore")  # pymatgen tells of each coordinate that it rounds
+    item = _peer(name, folder, original)
+    assert item is not None
+    for identifier in ids:
+        item(identifier)
 
 
 def file_bytes(data: str) -> float:
@@ -57,7 +78,7 @@ def file_bytes(data: str) -> float:
 
 def original_bytes(folder: Path, original: Path | None, sample: int = 200) -> float | None:
     """Return the bytes for each crystal in the original's tensors, from a sample; None if it is missing."""
-    item = _peers(folder, original).get(ORIGINAL)
+    item = _peer(ORIGINAL, folder, original)
     if item is None:
         return None
     ids = read_ids(folder)
@@ -71,19 +92,19 @@ def _prepare(folder: Path) -> None:
         label_graphs(DataSettings(data=folder, cache_folder=cache), progress=False)
 
 
-def _peers(folder: Path, original: Path | None) -> dict[str, Callable[[str], Any]]:
-    """Return, for each peer, a function that builds the graph of one id without a cache."""
-    found: dict[str, Callable[[str], Any]] = {}
-    if modules := load_original(original):
+@cache
+def _peer(name: str, folder: Path, original: Path | None) -> Callable[[str], Any] | None:
+    """Return a function that builds a peer's graph of one id without its cache; None if the peer is missing."""
+    if name == ORIGINAL and (modules := load_original(original)):
         theirs = modules[0].CIFData(str(folder))
         make = type(theirs).__getitem__.__wrapped__
         rows = {row[0]: place for place, row in enumerate(theirs.id_prop_data)}
-        found[ORIGINAL] = lambda identifier: make(theirs, rows[identifier])
-    if packages := load_installed(CGCNN2, "data"):
+        return lambda identifier: make(theirs, rows[identifier])
+    if name == CGCNN2 and (packages := load_installed(CGCNN2, "data")):
         other = packages[0].CIFData(str(folder), cache_size=0)
         places = {row[0]: place for place, row in enumerate(other.id_prop_data)}
-        found[CGCNN2] = lambda identifier: other[places[identifier]]
-    return found
+        return lambda identifier: other[places[identifier]]
+    return None
 
 
 def main() -> None:

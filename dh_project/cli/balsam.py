@@ -8,6 +8,7 @@ from typing import Any
 
 from dh_project.cli.parser import positive_float
 from dh_project.common.console import tell
+from dh_project.common.files import at_home
 
 INIT = """\
 Make Balsam's own environment in a folder, start a server there (or log in to a hosted one), and create a site.
@@ -116,7 +117,7 @@ def init(arguments: argparse.Namespace) -> int:
     from dh_project.hpc.balsam.install.installation import Installation
     from dh_project.hpc.balsam.install.setup import Wishes, set_up
 
-    installation = Installation(arguments.folder.expanduser().resolve())
+    installation = Installation(at_home(arguments.folder).resolve())
     wishes = Wishes(
         server=arguments.server,
         site_type=arguments.site_type,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean, unknown
+from dh_project.common.files import at_home
 from dh_project.common.key_values import parse_key_values
 
 HOME = Path(__file__).parent
@@ -113,7 +114,7 @@ class Template:
         Raises:
             UserError: It does not exist, or is not of the right kind.
         """
-        path, holds = Path(value).expanduser(), self.options[name].holds
+        path, holds = at_home(value), self.options[name].holds
         if not path.exists():
             raise UserError(f"{name}={value}: there is no such file or folder; name an existing one")
         if self.options[name].is_file and not path.is_file():

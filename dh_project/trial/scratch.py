@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dh_project.common.errors import UserError
+from dh_project.common.files import at_home
 
 VARIABLE = "DH_PROJECT_SCRATCH"
 """Environment variable of trials: path of the scratch of their node."""
@@ -95,7 +96,7 @@ def checked_place(scratch: Path, search: Path) -> Path:
     Raises:
         UserError: If it is a part of the search, or a file.
     """
-    place = Path(os.path.abspath(scratch.expanduser()))  # noqa: PTH100 (links may be another node's)
+    place = Path(os.path.abspath(at_home(scratch)))  # noqa: PTH100 (links may be another node's)
     if place.resolve().is_relative_to(search.resolve()):
         raise UserError(
             f"--scratch {scratch}: it lies in --log-dir {search}, and what is in scratch may be gone any time; "

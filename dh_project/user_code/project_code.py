@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from dh_project.common.errors import UserError, one_line
+from dh_project.common.files import at_home
 from dh_project.user_code.importing import load_module, split_path
 
 INIT = "__init__.py"
@@ -126,7 +127,7 @@ def _absolute(value: Any) -> Any:
     if isinstance(value, list):
         return [_absolute(each) for each in value]
     if isinstance(value, str) and value:
-        path = Path(value).expanduser()
+        path = at_home(value)
         with suppress(OSError):
             return str(path.resolve()) if path.exists() else value
     return value

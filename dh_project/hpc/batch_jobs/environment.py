@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.common.files import at_home
 
 PATIENCE_SECONDS = 120.0
 """Time limit for conda, and for a Python on a slow file system."""
@@ -82,7 +83,7 @@ def what_is_missing(name: str | None, environment: PythonEnvironment, needs: str
 
 def _folder_of(name: str) -> Path:
     """Return the folder of an environment, however it is named."""
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.suffix in (".yml", ".yaml"):
         return _described_in(path)
     if path.is_dir():

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from dh_project.common.files import at_home
 from dh_project.common.json_lines import append_line, decode_line, read_lines
 from dh_project.hpc.batch_jobs.record import JOBS
 
@@ -17,7 +18,7 @@ from dh_project.hpc.batch_jobs.record import JOBS
 def searches_file() -> Path:
     """Return the list's file: ``dh_project/searches.jsonl`` in ``$XDG_STATE_HOME``, else in ``~/.local/state``."""
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "dh_project" / "searches.jsonl"
+    return at_home(state) / "dh_project" / "searches.jsonl"
 
 
 def remember_search(folder: Path) -> None:

@@ -18,6 +18,6 @@ def site_names() -> list[str]:
 def site_folders() -> Iterator[Path]:
     """Yield the folders of site files, the user's own first."""
     if own := os.environ.get(FOLDER_VARIABLE):
-        yield Path(own).expanduser()
+        yield Path(os.path.expanduser(own))  # noqa: PTH111 (leaves the name of an unknown user)
     yield Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "dh_project" / "sites"
     yield PACKAGE

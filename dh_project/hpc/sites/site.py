@@ -15,6 +15,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from dh_project.common.errors import UserError, did_you_mean, one_line, unknown
+from dh_project.common.files import at_home
 from dh_project.hpc.sites.facts import Site
 from dh_project.hpc.sites.names import site_folders, site_names
 
@@ -51,7 +52,7 @@ def _find(name: str, passed: tuple[Path, ...], folder: Path | None = None) -> Pa
         UserError: There is no such file.
     """
     if name.endswith(".toml"):
-        path = (folder or Path()) / Path(name).expanduser()
+        path = (folder or Path()) / at_home(name)
         if not path.is_file():
             raise UserError(f"site {name}: there is no such file")
         return path.resolve()

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dh_project.common.errors import UserError, did_you_mean, one_line
+from dh_project.common.files import at_home
 from dh_project.hpc.balsam.install.installation import Installation
 
 
@@ -91,4 +92,4 @@ def paths_in(run_kwargs: Mapping[str, Any], settings: SiteSettings, directory: P
 
 
 def _from(home: Path, path: Path | None) -> Path | None:
-    return None if path is None else Path(os.path.normpath(home / path.expanduser()))
+    return None if path is None else Path(os.path.normpath(home / at_home(path)))
