@@ -121,11 +121,11 @@ def load_search(settings: SearchSettings, history: History) -> LoadedSearch:
     else:
         problem, target = as_problem(settings.problem), None
     run = RunFunction.of(settings.run)
+    if isinstance(run.function, Trainable):
+        run.function.check_ranks(settings.trial.processes)
     check_run_kwargs(
         run.name.partition("#")[0], run.function, settings.run_kwargs, problem.hyperparameter_names
     )
-    if isinstance(run.function, Trainable):
-        run.function.check_ranks(settings.trial.processes)
     earlier = history.identity.seed if history.identity else SEED
     targets = {"problem": target, "run": run.target or None}
     known = {kind: each for kind, each in targets.items() if each is not None}

@@ -1,7 +1,5 @@
 """Refusals of ``balsam-init``, ``-start``, ``-stop`` and ``-status``: one line, exit status 2, nothing is made."""
 
-import socket
-
 import pytest
 
 from dh_project.cli.main import main
@@ -45,10 +43,9 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
         (["--site-type", "polari"], "unknown site type 'polari' (did you mean 'polaris'?)"),
         (["--server", "balsam.example.org"], "this is no address; write it with http:// or https://"),
         (["--server", DEAD], f"--server {DEAD}: no Balsam server answers there"),
-        (["--server", DEAD, "--port", "8000"], "--port 8000: this option is for the folder's own server"),
         (
             ["--server", DEAD, "--token-hours", "9"],
-            "--token-hours 9.0: this option is for the folder's own server",
+            "--token-hours 9: this option is for the folder's own server",
         ),
         (["--user", "bob"], "the folder's own server asks for no login"),
         (["--token-hours", "0.001"], "--token-hours 0.001: too short"),
@@ -58,25 +55,6 @@ def test_a_path_with_spaces_is_refused(refused, tmp_path):
 def test_wrong_wishes_are_told_before_anything_is_made(refused, tmp_path, words, line):
     assert line in refused("balsam-init", tmp_path / "polydb", *words)
     assert not (tmp_path / "polydb").exists()
-
-
-def test_a_port_in_use_is_told_before_anything_is_made(refused, tmp_path):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        assert f"--port {port}: another program listens there" in refused(
-            "balsam-init", tmp_path / "polydb", "--port", port
-        )
-    assert not (tmp_path / "polydb").exists()
-
-
-@pytest.mark.parametrize("port", ["0", "65536", "http"])
-def test_a_port_that_is_none_is_refused(tmp_path, capsys, port):
-    with pytest.raises(SystemExit) as exit_:
-        main(["balsam-init", str(tmp_path / "polydb"), "--port", port])
-    assert exit_.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["balsam-start", "balsam-stop", "balsam-status"])

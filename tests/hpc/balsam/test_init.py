@@ -46,7 +46,7 @@ def test_a_new_folder_ends_with_a_site_that_answers(balsam_folder, installation,
 
 
 def test_a_second_init_keeps_what_is_there_and_says_so(balsam_folder, installation, client, capsys):
-    assert main(["balsam-start", str(balsam_folder)]) == 0  # another test may have stopped a part
+    assert main(["balsam-init", str(balsam_folder)]) == 0  # mends what other tests have left
     capsys.readouterr()
     services, before = Services(installation), installation.describe()
     running = [services.agent.process(), services.server.process(), services.server.database.process()]
