@@ -18,6 +18,7 @@ from dh_project.common.signals import SignalNote
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
 from dh_project.hps.earlier import EarlierSessions
 from dh_project.hps.limits import FailureCount, Limits, seconds_to_report
+from dh_project.hps.losses import Losses
 from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.base import Searcher
@@ -46,12 +47,6 @@ PROPOSAL_SECONDS = 0.01
 
 ALIVE_SECONDS = 30.0
 """Longest time between two records. If nothing happens, an ``alive`` record notes the elapsed time."""
-
-FIRST_REST, LONGEST_REST = 1.0, 5.0
-"""Seconds that a slot rests after the loss of its worker, which double while nothing but losses is heard."""
-
-MOST_LOSSES = 10
-"""The search ends if more attempts in a row lose their worker than this number plus the number of workers."""
 
 
 class Search:
@@ -117,8 +112,7 @@ class Search:
         self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
         self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials to stop in this turn
-        self._losses_in_a_row = 0
-        self._rests: list[float] = []  # times until which slots rest
+        self._losses = Losses(evaluator.num_workers, clock)
         self._failures = FailureCount()
         self._before, self._began = self.history.elapsed, clock()
         self._on_record_until = self._before
@@ -215,8 +209,8 @@ class Search:
         if self._ending is not None or self._left() <= 0 or not self._can_report():
             return []
         history, first = self.history, self.problem.starting_points
-        resting = sum(until > self._clock() for until in self._rests)
-        free = int(min(self.evaluator.num_workers, self._left())) - len(history.running) - resting
+        most = int(min(self.evaluator.num_workers, self._left()))
+        free = most - len(history.running) - self._losses.resting()
         starts = [self._start(trial) for trial in list(history.paused.values())[: max(0, free)]]
         while len(starts) < free:
             number = len(history.trials)
@@ -304,17 +298,16 @@ class Search:
         if isinstance(event, Reported):
             if (event.step, event.objective) in self._heard.get(trial.id, ()):
                 return None
-            self._count_loss(False)
+            self._losses.clear()
             self._write(records.report(self.elapsed, event))
             if self._verdicts.judge(trial):
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
-        is_stopping = bool(
-            self._ending or self._signals.came
-        )  # the batch system may have ended the worker too
+        # while the session ends, the batch system may have ended the worker too
+        is_stopping = bool(self._ending or self._signals.came)
         lost = event.state is State.LOST and not is_stopping
-        self._count_loss(lost)
+        self._losses.add() if lost else self._losses.clear()
         again = event.state is State.PAUSED or (
             event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
         )
@@ -322,19 +315,6 @@ class Search:
         self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
         return None if again else trial
-
-    def _count_loss(self, is_lost: bool) -> None:
-        """Count attempts that lost their worker in a row, and let the slot of each rest.
-
-        Otherwise a lack of processes or memory that lasts a second would use up all retries.
-        """
-        if not is_lost:
-            self._losses_in_a_row = 0
-            self._rests.clear()
-            return
-        rounds = self._losses_in_a_row // max(1, self.evaluator.num_workers)
-        self._losses_in_a_row += 1
-        self._rests.append(self._clock() + min(LONGEST_REST, FIRST_REST * 2**rounds))
 
     def _retry(self, trial: Trial, event: Retried) -> None:
         """Attempt a trial that ended without an objective again. Its row is removed until it ends again."""
@@ -351,7 +331,7 @@ class Search:
 
     def _look_for_limits(self) -> None:
         """End the session if a signal came, time is up, or too many trials failed or were lost."""
-        limits, losses = self.limits, self._losses_in_a_row
+        limits, losses = self.limits, self._losses
         if self._ending is not None:
             return
         if self._signals.came:
@@ -360,8 +340,10 @@ class Search:
             self._end("timeout", f"the time limit of {limits.timeout:g} s is reached")
         elif limits.seconds_left(self.elapsed, self._clock()) <= 0:
             self._end("time", f"the job ends in {limits.margin:g} s")
-        elif losses > MOST_LOSSES + self.evaluator.num_workers:
-            self._end("losses", f"{losses} attempts in a row lost their worker; see {self.paths.log}")
+        elif losses.are_too_many():
+            self._end(
+                "losses", f"{losses.in_a_row} attempts in a row lost their worker; see {self.paths.log}"
+            )
         elif self._left() > 0 and (said := self._failures.exceeding(limits.max_failures)):
             self._end("failures", said)
 

@@ -14,7 +14,7 @@ from journals import add_records, cut_before
 from dh_project.common.errors import UserError
 from dh_project.evaluators.process import ProcessEvaluator
 from dh_project.evaluators.settings import EvaluatorSettings
-from dh_project.hps import loop
+from dh_project.hps import losses
 from dh_project.hps.limits import Limits
 from dh_project.hps.loop import Search
 from dh_project.hps.observer import Observer
@@ -220,7 +220,7 @@ def test_a_trial_lost_with_its_worker_is_tried_again(search):
 
 
 def test_workers_that_die_one_after_another_end_the_search(search, monkeypatch):
-    monkeypatch.setattr(loop, "FIRST_REST", 0.0)
+    monkeypatch.setattr(losses, "FIRST_REST", 0.0)
 
     def kill_workers_for_ever(session):
         def kill():

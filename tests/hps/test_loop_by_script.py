@@ -15,7 +15,8 @@ from dh_project import HpProblem
 from dh_project.common.errors import UserError
 from dh_project.evaluators.base import NoWorkersLeft
 from dh_project.hps.limits import LAST_SECONDS, PATIENCE_SECONDS, STOP_SECONDS, Limits
-from dh_project.hps.loop import ALIVE_SECONDS, MOST_LOSSES, POLL_SECONDS, Search
+from dh_project.hps.loop import ALIVE_SECONDS, POLL_SECONDS, Search
+from dh_project.hps.losses import MOST_LOSSES
 from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher

@@ -429,7 +429,9 @@ def test_weights_alone_cannot_be_resumed_from(sets, tmp_path):
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / LAST
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"last\.pt is no checkpoint(: PyTorch did not|, or a damaged one)"):
+    with pytest.raises(
+        CheckpointError, match=r"last\.pt is no checkpoint(: PyTorch did not|, or a damaged one)"
+    ):
         load_checkpoint(path)
 
 
