@@ -8,7 +8,12 @@ from harness import assert_nothing_is_lost, say, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-TERMINAL = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"]
+PROGRAM = """\
+import pty, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may have been started with nohup
+pty.spawn(sys.argv[1:])
+"""
+TERMINAL = [sys.executable, "-c", PROGRAM]
 """A terminal that runs a command. If it is killed, the command gets a SIGHUP and can no longer write to it."""
 
 
