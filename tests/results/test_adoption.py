@@ -95,5 +95,5 @@ def test_a_folder_that_cannot_be_read_has_nothing_to_resume_from(tmp_path, broke
         (folder / "last.pt").write_text("x")
         folder.chmod(0)
         if os.access(folder, os.R_OK):
-            pytest.skip("this user may read everything")
+            pytest.skip("root may read everything")
     assert SearchPaths(tmp_path).previous(3, attempt=2) == []
