@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,14 @@ from halides import write_halides
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that was started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs of tests inherit it
+
+
+@pytest.fixture(autouse=True)
+def import_path_of_each_test() -> Iterator[None]:
+    """Restore the import path, to which commands that run in this process add the folders of projects."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session", autouse=True)
