@@ -60,6 +60,7 @@ def test_its_data_and_its_space_are_shown(problem, environment):
     assert "Starting Point" in environment.run(environment.python, "problem.py", cwd=problem).stdout
 
 
+@pytest.mark.slow
 def test_it_is_searched_on_processes_and_its_best_run_again(problem, template, environment, tmp_path):
     words = ["--max-evals", "4", "--num-workers", "2", *quick(template)]
     done = environment.run(problem / "jobs/search.sh", *words, cwd=tmp_path)

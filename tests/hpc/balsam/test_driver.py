@@ -17,6 +17,8 @@ from dh_project.results.history import History
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import State
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 
 
