@@ -307,7 +307,10 @@ class Search:
         # while the session ends, the batch system may have ended the worker too
         is_stopping = bool(self._ending or self._signals.came)
         lost = event.state is State.LOST and not is_stopping
-        self._losses.add() if lost else self._losses.clear()
+        if lost:
+            self._losses.add()
+        else:
+            self._losses.clear()
         again = event.state is State.PAUSED or (
             event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
         )

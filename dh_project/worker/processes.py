@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
+
+T = TypeVar("T")
 
 MARK = "DH_PROJECT_WORKER"
 """Environment variable of a worker and its descendants. Its value is a random id of the worker."""
@@ -33,22 +36,34 @@ def descendants() -> list[psutil.Process]:
 
 def kill_descendants() -> None:
     """Kill all processes below this one, including those that they start meanwhile."""
-    _kill(descendants)
+    end_all(descendants, _kill)
 
 
 def kill_marked(marks: Collection[str]) -> None:
     """Kill all other processes that carry one of the marks, wherever they are in the process tree."""
     own = os.getpid()
-    _kill(lambda: [each for each in psutil.process_iter() if each.pid != own and _mark(each) in marks])
+    end_all(
+        lambda: [each for each in psutil.process_iter() if each.pid != own and _mark(each) in marks], _kill
+    )
 
 
-def _kill(find: Callable[[], list[psutil.Process]]) -> None:
+def end_all(find: Callable[[], list[T]], kill: Callable[[T], None]) -> None:
+    """Kill processes until none is found, because they may start others meanwhile.
+
+    Args:
+        find: Returns the living processes.
+        kill: Kills one of them.
+    """
     limit = time.monotonic() + LONGEST_KILL
     while (found := find()) and time.monotonic() < limit:
         for process in found:
-            with suppress(psutil.Error):
-                process.kill()
+            kill(process)
         time.sleep(0.002)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()
 
 
 def _children(pid: int) -> list[int]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ from dh_project.worker.process_table import (
     process,
     uses_files_in,
 )
-from dh_project.worker.processes import LONGEST_KILL, MARK
+from dh_project.worker.processes import MARK, end_all
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,8 @@ def end_remains(search: str) -> None:
         search: Folder of the search; an empty text does nothing.
     """
     over = [note for note in _notes(search) if note.machine == machine() and note.is_over] if search else []
-    limit = time.monotonic() + LONGEST_KILL
-    while over and (found := remains(over)) and time.monotonic() < limit:
-        for each in found:
-            _kill(each)
-        time.sleep(0.002)
+    if over:
+        end_all(lambda: remains(over), _kill)
     for note in over:
         remove_note(search, note.mark)
 

@@ -112,13 +112,16 @@ class OwnServer:
         """
         if self.process() is not None:
             return False
+        socket = self._socket
         words: list[str | Path] = [
             *(self._at.python, "-P", "-m", "uvicorn", "dh_project_server:app"),
-            *("--uds", self._socket, "--log-level", "warning", "--no-access-log"),
+            *("--uds", socket, "--log-level", "warning", "--no-access-log"),
         ]
         environment = variables(self._at, self._variables())
         process = self._daemons.start(NAME, words, environment, self._at.server, self._log)
-        self._daemons.wait(process, lambda: answers(self.url), "the server", self._log, START_SECONDS)
+        self._daemons.wait(
+            process, lambda: answers(socket_url(socket)), "the server", self._log, START_SECONDS
+        )
         return True
 
     def stop(self) -> bool:
