@@ -13,7 +13,7 @@ from dh_project.trial.trial import Cause, State
 PATIENCE_SECONDS = 5.0
 """Seconds that the other ranks have to return after the first has its result, or one has failed."""
 
-ENDED_WELL = (State.DONE, State.STOPPED)
+ENDED_WELL = (State.DONE, State.STOPPED, State.PARKED)
 
 MACHINE = (State.LOST, State.MEMORY, State.TIMEOUT)
 """Ends that explain those of the other ranks, which fail because this one is missing."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dh_project.common.errors import UserError
+from dh_project.hps.decisions import Decisions
 from dh_project.hps.stoppers.base import Stopper
-from dh_project.hps.verdicts import Verdicts
 from dh_project.results.archive import unfinished
 from dh_project.results.history import Replay
 from dh_project.results.journal import Record
@@ -12,29 +12,28 @@ from dh_project.results.paths import SearchPaths
 
 
 class EarlierSessions(Replay):
-    """Reads the journal of a search and passes its reports to the stopper.
+    """Reads the journal of a search and tells the stopper what it holds.
 
     Args:
         paths: The search's paths. A missing journal has no records.
         stopper: The stopper; None for no stopper.
 
     Attributes:
-        verdicts: The decisions of the stopper.
+        decisions: The decisions of the stopper.
     """
 
     def __init__(self, paths: SearchPaths, stopper: Stopper | None = None) -> None:
         super().__init__(paths)
-        self.verdicts = Verdicts(stopper)
+        self.decisions = Decisions(stopper)
 
     def take(self, records: list[Record]) -> None:
-        """Apply a batch of records, and pass each report to the stopper before the next record is applied."""
-        if not self.verdicts.has_stopper:
+        """Apply a batch of records, and tell the stopper of each before the next one is applied."""
+        if self.decisions.stopper is None:
             super().take(records)
             return
         for record in records:
             super().take([record])
-            if record["kind"] == "report":
-                self.verdicts.judge(self.history.trials[record["trial"]])
+            self.decisions.hear(record, self.history)
 
 
 def earlier_sessions(

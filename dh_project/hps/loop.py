@@ -19,6 +19,7 @@ from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
 from dh_project.hps.earlier import EarlierSessions
 from dh_project.hps.limits import FailureCount, Limits, seconds_to_report
 from dh_project.hps.losses import Losses
+from dh_project.hps.next_trials import NextTrials
 from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.base import Searcher
@@ -35,7 +36,7 @@ from dh_project.results.journal_writer import Journal
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
 from dh_project.trial.events import Event, Reported, Retried
-from dh_project.trial.trial import STARTING_POINT, State, Trial
+from dh_project.trial.trial import State, Trial
 
 log = logging.getLogger("dh_project")
 
@@ -60,7 +61,7 @@ class Search:
         evaluator: Runs trials.
         limits: Conditions that end the search.
         observer: Is notified of ended trials and turns.
-        stopper: Ends trials early; None for no stopper.
+        stopper: Stops and parks trials; None for no stopper.
         sources: Results of other searches to learn from.
         labels: Labels of the search. They are added to those of earlier sessions.
         proposals: Stock of proposals; None makes one.
@@ -87,11 +88,11 @@ class Search:
         clock: Callable[[], float] = time.monotonic,
         earlier: EarlierSessions | None = None,
     ) -> None:
-        self.paths, self.problem, self.limits = paths, problem, limits
+        self.paths, self.limits = paths, limits
         self.searcher, self.evaluator, self.observer, self.stopper = searcher, evaluator, observer, stopper
         self.proposals = proposals or Proposals(searcher, evaluator.num_workers)
         earlier = earlier or EarlierSessions(paths, stopper)
-        self.history, self._verdicts = earlier.history, earlier.verdicts
+        self.history, self._decisions = earlier.history, earlier.decisions
         self.journal = Journal(paths, earlier.take, earlier.reader)
         try:
             check_same_search(paths, self.history, identity)
@@ -108,7 +109,9 @@ class Search:
         self._ending: Ending | None = None
         self._signals = SignalNote(observer.interrupted)
         self._patience_ends = math.inf
-        self._lacks_point = False
+        most = math.inf if limits.max_evals is None else limits.max_evals
+        self._next = NextTrials(problem, self.proposals, self._decisions, self.history, most)
+        self._parked: list[Trial] = []  # in this turn
         self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
         self.left_running: set[int] = set()
         self._stops: list[int] = []  # trials to stop in this turn
@@ -164,7 +167,7 @@ class Search:
             self._write(records.close(self.elapsed, ending))
             with must_be_written():
                 self.journal.commit()
-                self._results.write(self.history.ended)
+                self._results.write(self.history.ended, self.history.unfinished)
             log.info("search ended: %s", ending.reason)
         return ending
 
@@ -178,53 +181,39 @@ class Search:
             self.journal.commit()
         for trial in over:
             self.observer.ended(trial)
+        for trial in self._parked:
+            self.observer.parked(trial)
+        self._parked.clear()
         for assignment in starts:
             self.evaluator.start(assignment)
         for number in self._stops:
-            self.evaluator.stop(number, self._verdicts.steps[number])
+            self.evaluator.stop(number, self._decisions.steps[number])
         self._stops.clear()
         with must_be_written():
-            self._results.write_if_due(self.history.ended, self._clock)
+            self._results.write_if_due(self.history.ended, self._clock, self.history.unfinished)
         self.observer.turn(self.history, self.elapsed)
 
     def _is_over(self) -> bool:
         if self.history.running.keys() - self.left_running and self._clock() < self._patience_ends:
             return False
-        return self._ending is not None or self._left() <= 0
+        return self._ending is not None or self._next.are_all
 
     def _complete(self) -> str:
-        waiting = len(self.history.paused)
-        return "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
-
-    def _left(self) -> float:
-        """Return how many more trials may end."""
-        limit = self.limits.max_evals
-        return math.inf if limit is None else limit - len(self.history.ended)
+        waiting, parked = len(self.history.paused), len(self.history.parked)
+        said = "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
+        if not parked:
+            return said
+        why = self.stopper.why_enough() if self.stopper else ""
+        return f"{said} or are parked ({parked})" + (f": {why}" if why else "")
 
     # ---- what to start
 
     def _next_trials(self) -> list[Assignment]:
-        """Record a start for each free slot, interrupted trials first, while there are proposals."""
-        self._lacks_point = False
-        if self._ending is not None or self._left() <= 0 or not self._can_report():
+        """Record a start for each free slot."""
+        if self._ending is not None or not self._can_report():
             return []
-        history, first = self.history, self.problem.starting_points
-        most = int(min(self.evaluator.num_workers, self._left()))
-        free = most - len(history.running) - self._losses.resting()
-        starts = [self._start(trial) for trial in list(history.paused.values())[: max(0, free)]]
-        while len(starts) < free:
-            number = len(history.trials)
-            if number < len(first):
-                starts.append(self._start(Trial(number, first[number], STARTING_POINT)))
-            elif proposal := self.proposals.take():
-                starts.append(self._start(Trial(number, proposal.point, proposal.origin)))
-            else:
-                break
-        self._lacks_point = len(starts) < free
-        if self._left() > len(history.running) + len(history.paused):
-            number = max(0, len(history.trials) - len(first))
-            self.proposals.tend(number, max(0, free - len(starts)), history)
-        return starts
+        free = self.evaluator.num_workers - len(self.history.running) - self._losses.resting()
+        return [self._start(trial, until) for trial, until in self._next.choose(free)]
 
     def _can_report(self) -> bool:
         """Return whether a trial that starts now can report in time. If not and none is running, end the session."""
@@ -237,10 +226,11 @@ class Search:
             self._end(kind, f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
         return False
 
-    def _start(self, trial: Trial) -> Assignment:
+    def _start(self, trial: Trial, until: int | None) -> Assignment:
         attempt = trial.attempt + 1
-        self._write(records.start(self.elapsed, trial, attempt))
-        if trial.id in self._verdicts.steps:  # the attempt before ended without being stopped
+        self._write(records.start(self.elapsed, trial, attempt, until))
+        trial = self.history.trials[trial.id]
+        if trial.id in self._decisions.steps:  # the attempt before ended without being stopped
             self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
         return self._assignment(trial, attempt)
@@ -252,16 +242,20 @@ class Search:
             if trial.id in adopted:
                 self._write(records.adopt(self.elapsed, trial))
                 self._heard[trial.id] = set(trial.reports)
-                self._stops += [trial.id] if trial.id in self._verdicts.steps else []
+                self._stops += [trial.id] if trial.id in self._decisions.steps else []
                 log.info("trial %d, attempt %d, continues", trial.id, trial.attempt)
 
     def _assignment(self, trial: Trial, attempt: int) -> Assignment:
+        previous = self.paths.previous(trial.id, attempt)
+        if trial.parent is not None and trial.parent_attempt is not None:
+            previous += self.paths.previous(trial.parent, trial.parent_attempt + 1)
         return Assignment(
             trial=trial.id,
             attempt=attempt,
             point=trial.point,
             folder=str(self.paths.trial(trial.id, attempt).absolute()),
-            previous_folders=[str(path.absolute()) for path in self.paths.previous(trial.id, attempt)],
+            previous_folders=[str(path.absolute()) for path in previous],
+            until=trial.until,
             time_limit=self.limits.trial_timeout,
             memory_limit=self.limits.trial_memory,
         )
@@ -270,10 +264,10 @@ class Search:
 
     def _events(self) -> list[Event]:
         """Wait for events until the clock must be checked."""
-        if self._lacks_point:
+        if self._next.lacks_point:
             self.proposals.wait(PROPOSAL_SECONDS)
         left = math.inf if self._ending else self.limits.seconds_left(self.elapsed, self._clock())
-        return self._wait(0.0 if self._lacks_point else min(POLL_SECONDS, max(0.0, left)))
+        return self._wait(0.0 if self._next.lacks_point else min(POLL_SECONDS, max(0.0, left)))
 
     def _wait(self, seconds: float) -> list[Event]:
         """Wait for events. If no worker is left, end the session and return all running trials as lost."""
@@ -299,8 +293,9 @@ class Search:
             if (event.step, event.objective) in self._heard.get(trial.id, ()):
                 return None
             self._losses.clear()
+            was_stopped = trial.id in self._decisions.steps
             self._write(records.report(self.elapsed, event))
-            if self._verdicts.judge(trial):
+            if trial.id in self._decisions.steps and not was_stopped:
                 log.info("trial %d, attempt %d, is stopped at step %d", trial.id, trial.attempt, event.step)
                 self._stops.append(trial.id)
             return None
@@ -317,7 +312,9 @@ class Search:
         state = State.PAUSED if again else event.state
         self._write(records.end(self.elapsed, event, state, lost))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
-        return None if again else trial
+        if state is State.PARKED:
+            self._parked.append(trial)
+        return trial if state.has_ended else None
 
     def _retry(self, trial: Trial, event: Retried) -> None:
         """Attempt a trial that ended without an objective again. Its row is removed until it ends again."""
@@ -347,7 +344,7 @@ class Search:
             self._end(
                 "losses", f"{losses.in_a_row} attempts in a row lost their worker; see {self.paths.log}"
             )
-        elif self._left() > 0 and (said := self._failures.exceeding(limits.max_failures)):
+        elif not self._next.are_all and (said := self._failures.exceeding(limits.max_failures)):
             self._end("failures", said)
 
     def _end(self, kind: Kind, reason: str) -> None:
@@ -367,4 +364,5 @@ class Search:
     def _write(self, record: dict[str, object]) -> None:
         self.journal.append(record)
         self.history.apply(record)
+        self._decisions.hear(record, self.history)
         self._on_record_until = self.history.elapsed

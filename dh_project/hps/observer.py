@@ -23,6 +23,9 @@ class Observer:
     def ended(self, trial: Trial) -> None:
         """Receive a trial that has ended for good."""
 
+    def parked(self, trial: Trial) -> None:
+        """Receive a trial that the stopper has parked. It may be running again by now."""
+
     def interrupted(self, name: str) -> None:
         """Receive the name of a signal at once, inside the signal handler, where ``print`` is not safe."""
 

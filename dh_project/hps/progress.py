@@ -21,7 +21,7 @@ from dh_project.common.errors import one_line
 from dh_project.hps.limits import Limits
 from dh_project.hps.observer import Observer
 from dh_project.results.history import History
-from dh_project.trial.trial import Trial
+from dh_project.trial.trial import State, Trial
 
 NOTEBOOK_SECONDS = 0.5
 """Least seconds between two updates of a notebook's line."""
@@ -95,6 +95,12 @@ class Lines(Answering):
         said = f"{trial.objective:.6g}" if trial.objective is not None else trial.reason
         seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
         tell(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}")
+
+    def parked(self, trial: Trial) -> None:
+        """Print at which step the trial was parked."""
+        seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
+        said = f"{trial.objective:.6g} at step {trial.parked_at}"
+        tell(f"trial {trial.id:4d}  {State.PARKED:<9}  {seconds:8.1f} s  {said}")
 
 
 class Counts(Answering):

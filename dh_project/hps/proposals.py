@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from threading import Thread
 from typing import NamedTuple
 
@@ -94,15 +95,16 @@ class Proposals:
         since = self._clock() - self._began
         period = (1 + REST) * self._took
         is_short = not self._stock and (free > 0 or self._most_ahead > 0)
-        is_stale = self._most_ahead > 0 and since >= period and len(history.ended) > self._told
+        is_stale = self._most_ahead > 0 and since >= period and history.results > self._told
         if not (is_short or is_stale):
             return
         ahead = max(1, math.ceil(1.5 * self._taken * period / since)) if since > 0 else 1
         count = min(free + min(ahead, self._most_ahead), MOST_AT_ONCE)
-        self._told, self._taken, self._began = len(history.ended), 0, self._clock()
+        self._told, self._taken, self._began = history.results, 0, self._clock()
         stock = [Trial(-1, point, origin) for point, origin in self._stock]  # may be taken meanwhile
         pending = [*history.running.values(), *history.paused.values(), *stock]
-        known, ended = history.known, list(history.ended)
+        parked = [replace(trial, reports=list(trial.reports)) for trial in history.parked.values()]
+        known, ended = history.known, [*history.ended, *parked]
         self._future = self._start(lambda: make(self.searcher, number, count, known, ended, pending))
 
     def wait(self, seconds: float) -> None:

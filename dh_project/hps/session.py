@@ -220,7 +220,9 @@ def _run_session(
         observer.note(trials.in_words())
         if history.trials:
             of = "" if limits.max_evals is None else f" of {limits.max_evals}"
-            observer.note(f"the search continues: {len(history.ended)}{of} trials are on record")
+            parked = f", {len(history.parked)} of them parked" if history.parked else ""
+            on_record = len(history.ended) + len(history.parked)
+            observer.note(f"the search continues: {on_record}{of} trials are on record{parked}")
         if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
             observer.note(
                 "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
@@ -336,6 +338,8 @@ def _complete_results(
                 journal.append(renamed := records.session(history.elapsed, {"labels": labels}))
                 journal.commit()
                 history.apply(renamed)
-            ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(history.ended)
+            ResultsFile(paths.results, problem.hyperparameter_names, history.labels).write(
+                history.ended, history.unfinished
+            )
     except OSError as error:
         observer.note(f"{paths.results}: cannot be written: {error.strerror}")

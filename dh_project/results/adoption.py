@@ -23,7 +23,12 @@ def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
     """
     folders = ((trial, paths.trial(trial.id, trial.attempt)) for trial in trials)
     found = (end_in(folder, trial.id, trial.attempt, trial.point, trial.worker) for trial, folder in folders)
-    return [end for end in found if end is not None and end.state.has_ended and end.state is not State.LOST]
+    ends = (end for end in found if end is not None)
+    return [
+        end
+        for end in ends
+        if end.state is State.PARKED or (end.state.has_ended and end.state is not State.LOST)
+    ]
 
 
 def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | None = None) -> Ended | None:

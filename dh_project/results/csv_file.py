@@ -1,4 +1,4 @@
-"""``results.csv``: a table of the ended trials, in the format of DeepHyper 0.13's analysis functions.
+"""``results.csv``: a table of the ended and the parked trials, in the format of DeepHyper 0.13's analysis functions.
 
 Columns: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``, ``m:timestamp_submit``,
 ``m:timestamp_gather`` (seconds of search time), and ``m:<name>`` for each recorded value and each label of the search
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.files import csv_line, replacing
-from dh_project.trial.trial import Trial
+from dh_project.trial.trial import State, Trial
 
 LEAD = (
     "objective",
@@ -30,7 +30,7 @@ LEAD = (
 
 
 def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the row of an ended trial.
+    """Return the row of a trial. If it has not ended, ``m:step`` says at which step it has this objective.
 
     Args:
         trial: The trial.
@@ -48,6 +48,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
         "m:origin": trial.origin,
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
+        **({} if trial.state.has_ended else {"m:step": trial.parked_at}),
     }
 
 
@@ -56,7 +57,7 @@ SECONDS, SHARE = 1.0, 0.02
 
 
 class ResultsFile:
-    """The results file of a running search. Each row is formatted only once.
+    """The results file of a running search. Each row of an ended trial is formatted only once.
 
     Args:
         path: The file.
@@ -71,6 +72,7 @@ class ResultsFile:
         self._text = bytearray()
         self._count = 0
         self._has_changed = False  # since the last write, in rows before self._count
+        self._shown: list[tuple[int, int, State]] = []  # the unfinished trials of the last write
         self._due = -math.inf
 
     def begin_anew(self) -> None:
@@ -79,42 +81,55 @@ class ResultsFile:
         self._count = 0
         self._has_changed = True
 
-    def write_if_due(self, ended: Sequence[Trial], clock: Callable[[], float]) -> None:
+    def write_if_due(
+        self, ended: Sequence[Trial], clock: Callable[[], float], unfinished: Sequence[Trial] = ()
+    ) -> None:
         """Write the file if rows have changed and the last write is long enough ago.
 
         Args:
             ended: The ended trials, in the order of their ends.
             clock: Returns monotonic seconds.
+            unfinished: Trials that have been parked and have not ended.
 
         Raises:
             OSError: The file cannot be written; it keeps its old content.
         """
         began = clock()
-        if began >= self._due and (len(ended) > self._count or self._has_changed):
-            self.write(ended)
+        if began < self._due:
+            return
+        if len(ended) > self._count or self._has_changed or _states(unfinished) != self._shown:
+            self.write(ended, unfinished)
             self._due = began + max(SECONDS, (clock() - began) / SHARE)
 
-    def write(self, ended: Sequence[Trial]) -> None:
-        """Replace the file by the rows of the ended trials.
+    def write(self, ended: Sequence[Trial], unfinished: Sequence[Trial] = ()) -> None:
+        """Replace the file by the rows of the ended trials, then those of the unfinished ones.
 
         Args:
             ended: The ended trials, in the order of their ends. It begins with the trials of the last write.
+            unfinished: Trials that have been parked and have not ended.
 
         Raises:
             OSError: The file cannot be written; it keeps its old content.
         """
         rows = [row_of(trial, self._labels) for trial in ended[self._count :]]
-        columns = dict.fromkeys([*self._columns, *(name for row in rows for name in row)])
+        last = [row_of(trial, self._labels) for trial in unfinished]
+        columns = dict.fromkeys([*self._columns, *(name for row in (*rows, *last) for name in row)])
         if len(columns) > len(self._columns):  # a value that no earlier trial recorded: format all rows anew
             rows = [row_of(trial, self._labels) for trial in ended]
             self._columns = columns
             self._text.clear()
-        for row in rows:
-            self._text += csv_line([row.get(name) for name in self._columns]).encode(
-                errors="backslashreplace"
-            )
-        self._count = len(ended)
+        self._text += self._lines(rows)
+        self._count, self._shown = len(ended), _states(unfinished)
         with replacing(self.path) as aside, aside.open("wb") as file:
             file.write(csv_line(list(self._columns)).encode(errors="backslashreplace"))
             file.write(self._text)
+            file.write(self._lines(last))
         self._has_changed = False
+
+    def _lines(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        text = "".join(csv_line([row.get(name) for name in self._columns]) for row in rows)
+        return text.encode(errors="backslashreplace")
+
+
+def _states(trials: Sequence[Trial]) -> list[tuple[int, int, State]]:
+    return [(trial.id, trial.attempt, trial.state) for trial in trials]

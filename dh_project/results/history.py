@@ -33,12 +33,12 @@ class History:
         trials: All trials, by id.
         running: The running trials, by id.
         paused: The interrupted or lost trials, by id, in the order in which they will be started again.
-        parked: The trials that the stopper has parked, by id.
+        parked: The trials that the stopper has parked, by id, in the order in which they were parked.
         ended: The trials that have ended for good, in the order of their ends.
-        best: The trial with the largest objective, the first of equals; None if no trial has an objective.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
         sources: The results files of the known trials.
         labels: The labels ``experiment`` and ``tag_<key>``. Later sessions replace those of earlier ones.
+        results: Number of ends, of which one trial may have several: each time that it was parked.
         first_signs: For each attempt, the seconds from its start to its first report or its objective.
         elapsed: Seconds of search time up to the last record, over all sessions.
         ending: Why the last session ended; None if one is running or was killed.
@@ -50,13 +50,31 @@ class History:
     paused: dict[int, Trial] = field(default_factory=dict)
     parked: dict[int, Trial] = field(default_factory=dict)
     ended: list[Trial] = field(default_factory=list)
-    best: Trial | None = None
     known: list[Trial] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
+    results: int = 0
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
     ending: Ending | None = None
+    _best: Trial | None = None  # of the ended trials
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the largest objective, the first of equals; None if no trial has an objective.
+
+        A parked trial has been trained for fewer steps than one that has ended, so it is the best one only if no
+        ended trial has an objective. Among parked trials, those of the latest step are compared.
+        """
+        return self._best or max(
+            self.unfinished, key=lambda trial: (trial.parked_at, trial.objective), default=None
+        )
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """The trials that were parked and have not ended since; their objectives are those of the step of parking."""
+        trials = (*self.parked.values(), *self.paused.values(), *self.running.values())
+        return [trial for trial in trials if trial.objective is not None]
 
     @classmethod
     def replay(cls, records: Iterable[Record]) -> History:
@@ -114,7 +132,9 @@ class History:
                     raise ValueError(f"the trial is {trial.state} in attempt {trial.attempt}")
                 self._move(trial, State.RUNNING)
                 trial.attempt, trial.started, trial.has_reported = record["attempt"], record["at"], False
+                trial.until = record.get("until")
                 trial.parent = record.get("parent", trial.parent)
+                trial.parent_attempt = record.get("parent_attempt", trial.parent_attempt)
                 if trial.submitted is None:
                     trial.submitted = record["at"]
             case "adopt":
@@ -145,7 +165,11 @@ class History:
     def _end(self, trial: Trial, record: Record) -> None:
         if trial.state is not State.RUNNING:
             raise ValueError(f"the trial is {trial.state}")
-        trial.objective, trial.reason = record["objective"], record["reason"]
+        state = State(record["state"])
+        if (
+            state is not State.PAUSED or trial.objective is None
+        ):  # what a trial reached before it was parked stays
+            trial.objective, trial.reason = record["objective"], record["reason"]
         cause = record.get("cause")  # not in schema 1
         trial.cause = Cause(cause) if cause else None
         trial.metadata.update(record["facts"])
@@ -154,14 +178,17 @@ class History:
         trial.losses += record.get("lost", False)
         trial.failures += record.get("failed", False)
         trial.objectives = record.get("objectives")
-        if trial.objective is not None:
+        if record["objective"] is not None:
             self._note_sign(trial, record["at"])
-        self._move(trial, State(record["state"]))
+        self._move(trial, state)
+        self.results += state is not State.PAUSED
+        if state is State.PARKED:
+            trial.parked_at = trial.step
         if trial.state.has_ended:
             self.ended.append(trial)
-            best = self.best.objective if self.best else None
+            best = self._best.objective if self._best else None
             if trial.objective is not None and (best is None or trial.objective > best):
-                self.best = trial
+                self._best = trial
 
     def _move(self, trial: Trial, state: State) -> None:
         """Change the state of a trial, and keep the mappings by state up to date."""

@@ -2,11 +2,11 @@
 
 ``at`` is in seconds of search time, summed over all sessions. Dates are for human readers; no code reads them.
 
+An ``end`` with the state ``parked`` says that the stopper has parked the trial; its next ``start`` resumes it.
+
 Schema 3 also has the following, which this version reads and does not write yet:
 
-- An ``end`` with the state ``parked``: a stopper has parked the trial. The next ``start`` of the trial resumes it.
 - An ``end`` with the state ``paused`` and ``"failed": true``: the attempt failed, and another one will follow.
-- ``parent`` in a ``start``: the id of the trial from which this trial was made.
 - ``objectives`` in an ``end``: a list of all objectives. ``objective`` is still the one to maximise.
 """
 
@@ -58,8 +58,9 @@ def source(path: str, results: Sequence[tuple[Point, float | None]]) -> Record:
     return {"kind": "source", "path": path, "results": list(results)}
 
 
-def start(at: float, trial: Trial, attempt: int) -> Record:
-    """Return the record of the start of an attempt."""
+def start(at: float, trial: Trial, attempt: int, until: int | None) -> Record:
+    """Return the record of the start of an attempt, which parks at the step ``until``."""
+    optional = {"until": until, "parent": trial.parent, "parent_attempt": trial.parent_attempt}
     return {
         "kind": "start",
         "at": at,
@@ -67,6 +68,7 @@ def start(at: float, trial: Trial, attempt: int) -> Record:
         "attempt": attempt,
         "point": trial.point,
         "origin": trial.origin,
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 

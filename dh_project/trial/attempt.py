@@ -53,7 +53,9 @@ class Assignment:
         attempt: Number of the attempt, from 1.
         point: The hyperparameters.
         folder: Folder of this attempt.
-        previous_folders: Folders of earlier, interrupted attempts that left files, the latest first.
+        previous_folders: Folders of earlier attempts that left files, the latest first; then those of the parent.
+        until: Step at which the attempt parks: its report of this step, or of the first later one, is answered with
+            False. None lets it run to its end.
         time_limit: Seconds after which the attempt is killed, or None.
         memory_limit: Bytes that its processes may hold together before they are killed, or None.
         rank: Number of this process among those of the attempt, from 0. Only reports and facts of rank 0 count.
@@ -67,6 +69,7 @@ class Assignment:
     point: dict[str, Any]
     folder: str
     previous_folders: list[str] = field(default_factory=list)
+    until: int | None = None
     time_limit: float | None = None
     memory_limit: int | None = None
     rank: int = 0

@@ -39,7 +39,7 @@ class State(StrEnum):
     @property
     def has_objective(self) -> bool:
         """Whether a trial in this state has an objective."""
-        return self in (State.DONE, State.STOPPED)
+        return self in (State.DONE, State.STOPPED, State.PARKED)
 
 
 class Cause(StrEnum):
@@ -63,7 +63,7 @@ class Trial:
         origin: Who proposed it: ``starting point`` or the searcher's name.
         attempt: Number of the last attempt, from 1. An interrupted or lost attempt is followed by another one.
         state: State of the trial.
-        objective: Result of the run function, larger is better. None unless the trial is done or stopped.
+        objective: Result of the run function, larger is better. None unless the trial is done, stopped or parked.
         reason: Reason why there is no objective, in one line.
         cause: Kind of failure, if the trial failed.
         metadata: Recorded facts by name.
@@ -73,7 +73,10 @@ class Trial:
         worker: Host and process that ran the last attempt.
         losses: Number of attempts that were lost with their worker or machine.
         failures: Number of attempts that failed and were followed by another one.
-        parent: Id of the trial from which it was made; None if there is none.
+        until: Step at which the last attempt parks; None if it runs to its end.
+        parked_at: Last step before it was parked for the last time; None if it never was.
+        parent: Id of the trial from whose checkpoint it begins; None if there is none.
+        parent_attempt: Attempt of the parent that left this checkpoint.
         objectives: All objectives, if the run function returned several.
         started: Start of the last attempt, in seconds of search time.
         has_reported: Whether the last attempt has reported, or has ended with an objective.
@@ -95,8 +98,16 @@ class Trial:
     worker: str | None = None
     losses: int = 0
     failures: int = 0
+    until: int | None = None
+    parked_at: int | None = None
     parent: int | None = None
+    parent_attempt: int | None = None
     objectives: list[float] | None = None
     started: float = 0.0
     has_reported: bool = False
     folder: Path | None = None
+
+    @property
+    def step(self) -> int | None:
+        """Last step that the trial has reported; None if it has reported nothing."""
+        return self.reports[-1][0] if self.reports else None

@@ -89,8 +89,8 @@ class Scratch:
         """Copy the attempt's last files, remove its folder in scratch, and return its result.
 
         Args:
-            result: Result of the attempt. If the files cannot be copied, a trial that is done, stopped or paused
-                becomes lost, because its result is worth nothing without them.
+            result: Result of the attempt. If the files cannot be copied, a trial that is done, stopped, parked or
+                paused becomes lost, because its result is worth nothing without them.
         """
         if self._outputs is None:
             return result
@@ -98,7 +98,8 @@ class Scratch:
         error = outputs.finish()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        if error is None or result["state"] not in (State.DONE, State.STOPPED, State.PAUSED):
+        state = State(result["state"])
+        if error is None or not (state.has_objective or state is State.PAUSED):
             return result
         why = f"a fault of the machine: its files in scratch cannot be copied to its folder: {error}"
         return {**result, **without_objective(State.LOST, why)}

@@ -66,6 +66,8 @@ class TrialProcess:
         self._sentence: AttemptResult | None = None
         self._stop_after = NEVER  # reports of later steps are answered with a stop
         self._told: State | None = None  # the state as which the child was first told to end
+        self._last_step: int | None = None
+        self._told_at: int | None = None  # the step at which it was told so
         self._was_killed = False
         self._system_kills = system_kills()
         now, limit = time.monotonic(), assignment.time_limit
@@ -184,11 +186,15 @@ class TrialProcess:
         return {**end, "facts": self._facts}
 
     def _answer(self, step: int) -> None:
+        self._last_step, until = step, self.assignment.until
         if self._told is None:
             if step > self._stop_after:
                 self._told = State.STOPPED
             elif self._sentence is not None:
                 self._condemn()
+            elif until is not None and step >= until:
+                self._told = State.PARKED
+            self._told_at = step
         with suppress(BrokenPipeError):  # the child has died; its exit status will show it
             os.write(self._answers, b"1" if self._told is None else b"0")
 
@@ -196,6 +202,16 @@ class TrialProcess:
         """Make the sentence final, whatever the child does from now on, unless its result has come."""
         if self._child_result is None and self._sentence is not None:
             self._told = self._sentence["state"]
+
+    def _as_told(self, result: AttemptResult) -> AttemptResult:
+        """Return the child's result as stopped or parked if it was told so and returned its objective."""
+        if result["state"] != State.DONE:
+            return result
+        if self._told is State.STOPPED:
+            return {**result, "state": State.STOPPED}
+        if self._told is State.PARKED and self._last_step == self._told_at:  # else it ran on to its end
+            return {**result, "state": State.PARKED, "reason": f"parked at step {self._told_at}"}
+        return result
 
     def _kill(self) -> None:
         self._terminate_at = self._kill_at = self._leave_at = self._memory_at = self._limit_at = NEVER
@@ -219,11 +235,10 @@ class TrialProcess:
 
     def _end(self, code: int) -> AttemptResult:
         """Return the result from the child's message, the sentence or the exit code."""
-        if self._sentence is not None and self._told not in (None, State.STOPPED):
+        if self._sentence is not None and self._told not in (None, State.STOPPED, State.PARKED):
             return self._sentence  # even if the run function then failed or returned a number
         if self._child_result is not None:
-            stopped = self._child_result["state"] == State.DONE and self._told is State.STOPPED
-            return {**self._child_result, "state": State.STOPPED} if stopped else self._child_result
+            return self._as_told(self._child_result)
         words = self.log.last_words() if code < 0 else ""
         told = f"; its last words: {words}" if words else ""
         if code == -signal.SIGTERM:  # batch systems end jobs so

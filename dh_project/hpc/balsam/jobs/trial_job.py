@@ -76,9 +76,7 @@ class TrialJob:
         data = JobData(_client, self.job_id, self.trials)
         end = self._attempt(data) if earlier is None else self._end_of_earlier_run()
         data.end(end)
-        is_fine = end["state"] in (State.DONE, State.STOPPED) or (
-            end["state"] == State.PAUSED and self.processes == 1
-        )
+        is_fine = State(end["state"]).has_objective or (end["state"] == State.PAUSED and self.processes == 1)
         return 0 if is_fine else NOT_DONE
 
     def _claim(self) -> int | None:

@@ -1,0 +1,97 @@
+"""Chooses the trials for free workers: interrupted ones first, then what the stopper says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dh_project.hps.decisions import Decisions
+from dh_project.hps.proposals import Proposals
+from dh_project.problem import HpProblem
+from dh_project.results.history import History
+from dh_project.trial.trial import STARTING_POINT, Trial
+
+
+class NextTrial(NamedTuple):
+    """A trial to start, and the step at which it parks."""
+
+    trial: Trial
+    until: int | None
+
+
+class NextTrials:
+    """Chooses the trials for free workers.
+
+    Args:
+        problem: The space and its starting points.
+        proposals: Stock of proposals.
+        decisions: The stopper's decisions.
+        history: The state of the search.
+        max_evals: Number of points, over all sessions; infinite for no limit.
+
+    Attributes:
+        lacks_point: Whether a worker waits for a proposal.
+        are_all: Whether no trial is running and none is left to start.
+    """
+
+    def __init__(
+        self,
+        problem: HpProblem,
+        proposals: Proposals,
+        decisions: Decisions,
+        history: History,
+        max_evals: float,
+    ) -> None:
+        self._first, self._proposals, self._decisions = problem.starting_points, proposals, decisions
+        self._history, self._most = history, max_evals
+        self.lacks_point = self.are_all = False
+
+    def choose(self, free: int) -> Iterator[NextTrial]:
+        """Yield a trial for each free worker. The caller records the start of each before it asks for the next."""
+        history, used = self._history, 0
+        self.lacks_point = self.are_all = False
+        while used < free and self._can_continue():
+            trial = next(iter(history.paused.values()))
+            yield NextTrial(trial, trial.until)
+            used += 1
+        while used < free:
+            move = self._decisions.next_move(history, self._has_room())
+            if move is None:
+                break
+            if move.trial is not None:
+                trial = history.trials[move.trial]
+            elif move.point is not None:
+                parent = None if move.parent is None else history.trials[move.parent]
+                trial = self._new(dict(move.point), self._decisions.origin)
+                trial.parent, trial.parent_attempt = move.parent, parent.attempt if parent else None
+            elif (found := self._next_point()) is not None:
+                trial = self._new(*found)
+            else:
+                self.lacks_point = True
+                break
+            yield NextTrial(trial, move.until)
+            used += 1
+        if not (used or self.lacks_point or history.running or self._can_continue()):
+            self.are_all = self._decisions.next_move(history, self._has_room()) is None
+        if self._has_room():
+            number = max(0, len(history.trials) - len(self._first))
+            self._proposals.tend(number, free - used if self.lacks_point else 0, history)
+
+    def _can_continue(self) -> bool:
+        """Return whether an interrupted trial may start. If the total was lowered, some wait for a larger one."""
+        history = self._history
+        return bool(history.paused) and len(history.trials) - len(history.paused) < self._most
+
+    def _has_room(self) -> bool:
+        """Return whether another new trial may start."""
+        return len(self._history.trials) < self._most
+
+    def _new(self, point: dict[str, object], origin: str) -> Trial:
+        return Trial(len(self._history.trials), point, origin)
+
+    def _next_point(self) -> tuple[dict[str, object], str] | None:
+        """Return the next starting point or proposal with its origin; None if no proposal is ready."""
+        number = len(self._history.trials)
+        if number < len(self._first):
+            return self._first[number], STARTING_POINT
+        return self._proposals.take()
