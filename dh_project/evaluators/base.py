@@ -14,6 +14,8 @@ After it the worker is free again. The state says how the attempt ended:
 
 - ``done``: it returned a number before it was told to end.
 - ``stopped``: ``stop`` told it to end, and it returned a number.
+- ``parked``: its report of the step ``until`` of the assignment, or the first one of a later step, was answered with
+  False, and it returned a number without a further report. If it went on to its end instead, it is ``done``.
 - ``failed``: by its own fault, with a ``cause``. No other state has a cause.
 - ``timeout``, ``memory``: it took more than its limit, or the system ran out of memory. All of its processes are
 dead.

@@ -287,6 +287,34 @@ class EvaluatorContract(ABC):
         end = trials.end()
         assert (end.state, (end.objective or 0.0) >= 1.0) == (State.STOPPED, True)
 
+    def test_a_trial_parks_at_the_step_that_its_assignment_names(self, trials: Trials) -> None:
+        """It reports no later step, and no order is needed."""
+        trials.start("report_until_told", until=3)
+        end, steps = trials.end(), [event.step for event in trials.events if isinstance(event, Reported)]
+        assert (end.state, steps) == (State.PARKED, [1, 2, 3])
+
+    def test_a_parked_trial_has_its_objective_and_its_checkpoint(self, trials: Trials) -> None:
+        """The next attempt can go on from it."""
+        assignment = trials.start("report_until_told", until=2)
+        end = trials.end()
+        assert (end.objective or 0.0) >= 1.0
+        assert (Path(assignment.folder) / CHECKPOINT).exists()
+
+    def test_one_that_takes_no_notice_of_the_answer_is_done(self, trials: Trials) -> None:
+        """It has run to its end, and its objective is final."""
+        trials.start("report_three_times", until=2)
+        assert (trials.end().state, trials.end().objective) == (State.DONE, 3.0)
+
+    def test_one_that_ends_before_the_step_is_done(self, trials: Trials) -> None:
+        """There is nothing to resume."""
+        trials.start("report_and_return", until=9)
+        assert trials.end().state is State.DONE
+
+    def test_one_that_fails_while_it_parks_has_failed(self, trials: Trials) -> None:
+        """It has no objective to compare."""
+        trials.start("report_and_fail", until=1)
+        assert trials.end().state is State.FAILED
+
     def test_one_that_is_not_told_to_stop_is_done(self, trials: Trials) -> None:
         """A trial that reports no more gets no answer and no signal."""
         assignment = trials.start("report_and_return")

@@ -175,6 +175,13 @@ def report_until_told(point: dict[str, Any]) -> float:
     return float(step)
 
 
+def report_and_fail(point: dict[str, Any]) -> float:
+    """Fail if a report is answered with False."""
+    while report(1, 0.0):
+        time.sleep(0.02)
+    raise OSError("no place for a checkpoint")
+
+
 def report_and_return(point: dict[str, Any]) -> float:
     """Report once, and return half a second later."""
     report(1, 0.0)
