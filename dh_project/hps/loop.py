@@ -196,7 +196,7 @@ class Search:
     def _is_over(self) -> bool:
         if self.history.running.keys() - self.left_running and self._clock() < self._patience_ends:
             return False
-        return self._ending is not None or self._next.are_all
+        return self._ending is not None or self._next.is_exhausted()
 
     def _complete(self) -> str:
         waiting, parked = len(self.history.paused), len(self.history.parked)
@@ -221,7 +221,7 @@ class Search:
         needed = seconds_to_report(self.history.first_signs)
         if left > needed:
             return True
-        if not self.history.running:
+        if not self.history.running and not self._next.is_exhausted():
             kind: Kind = "timeout" if self.limits.timeout_binds(self.elapsed, self._clock()) else "time"
             self._end(kind, f"{max(0.0, left):.0f} s are left, and a trial reports after {needed:.0f} s")
         return False
@@ -344,7 +344,7 @@ class Search:
             self._end(
                 "losses", f"{losses.in_a_row} attempts in a row lost their worker; see {self.paths.log}"
             )
-        elif not self._next.are_all and (said := self._failures.exceeding(limits.max_failures)):
+        elif (said := self._failures.exceeding(limits.max_failures)) and not self._next.is_exhausted():
             self._end("failures", said)
 
     def _end(self, kind: Kind, reason: str) -> None:

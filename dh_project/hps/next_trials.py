@@ -31,7 +31,6 @@ class NextTrials:
 
     Attributes:
         lacks_point: Whether a worker waits for a proposal.
-        are_all: Whether no trial is running and none is left to start.
     """
 
     def __init__(
@@ -44,12 +43,19 @@ class NextTrials:
     ) -> None:
         self._first, self._proposals, self._decisions = problem.starting_points, proposals, decisions
         self._history, self._most = history, max_evals
-        self.lacks_point = self.are_all = False
+        self.lacks_point = False
+
+    def is_exhausted(self) -> bool:
+        """Return whether no trial is running and none is left to start."""
+        history = self._history
+        if history.running or self._can_continue():
+            return False
+        return self._decisions.next_move(history, self._has_room()) is None
 
     def choose(self, free: int) -> Iterator[NextTrial]:
         """Yield a trial for each free worker. The caller records the start of each before it asks for the next."""
         history, used = self._history, 0
-        self.lacks_point = self.are_all = False
+        self.lacks_point = False
         while used < free and self._can_continue():
             trial = next(iter(history.paused.values()))
             yield NextTrial(trial, trial.until)
@@ -71,8 +77,6 @@ class NextTrials:
                 break
             yield NextTrial(trial, move.until)
             used += 1
-        if not (used or self.lacks_point or history.running or self._can_continue()):
-            self.are_all = self._decisions.next_move(history, self._has_room()) is None
         if self._has_room():
             number = max(0, len(history.trials) - len(self._first))
             self._proposals.tend(number, free - used if self.lacks_point else 0, history)

@@ -35,10 +35,11 @@ class History:
         paused: The interrupted or lost trials, by id, in the order in which they will be started again.
         parked: The trials that the stopper has parked, by id, in the order in which they were parked.
         ended: The trials that have ended for good, in the order of their ends.
+        best_ended: The one of them with the largest objective, the first of equals; None if none has an objective.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
         sources: The results files of the known trials.
         labels: The labels ``experiment`` and ``tag_<key>``. Later sessions replace those of earlier ones.
-        results: Number of ends, of which one trial may have several: each time that it was parked.
+        parks: How often trials were parked.
         first_signs: For each attempt, the seconds from its start to its first report or its objective.
         elapsed: Seconds of search time up to the last record, over all sessions.
         ending: Why the last session ended; None if one is running or was killed.
@@ -50,14 +51,14 @@ class History:
     paused: dict[int, Trial] = field(default_factory=dict)
     parked: dict[int, Trial] = field(default_factory=dict)
     ended: list[Trial] = field(default_factory=list)
+    best_ended: Trial | None = None
     known: list[Trial] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
-    results: int = 0
+    parks: int = 0
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
     ending: Ending | None = None
-    _best: Trial | None = None  # of the ended trials
 
     @property
     def best(self) -> Trial | None:
@@ -66,9 +67,14 @@ class History:
         A parked trial has been trained for fewer steps than one that has ended, so it is the best one only if no
         ended trial has an objective. Among parked trials, those of the latest step are compared.
         """
-        return self._best or max(
+        return self.best_ended or max(
             self.unfinished, key=lambda trial: (trial.parked_at, trial.objective), default=None
         )
+
+    @property
+    def results(self) -> int:
+        """Number of objectives that the searcher has been told, and of failures."""
+        return len(self.ended) + self.parks
 
     @property
     def unfinished(self) -> list[Trial]:
@@ -181,14 +187,14 @@ class History:
         if record["objective"] is not None:
             self._note_sign(trial, record["at"])
         self._move(trial, state)
-        self.results += state is not State.PAUSED
         if state is State.PARKED:
             trial.parked_at = trial.step
+            self.parks += 1
         if trial.state.has_ended:
             self.ended.append(trial)
-            best = self._best.objective if self._best else None
+            best = self.best_ended.objective if self.best_ended else None
             if trial.objective is not None and (best is None or trial.objective > best):
-                self._best = trial
+                self.best_ended = trial
 
     def _move(self, trial: Trial, state: State) -> None:
         """Change the state of a trial, and keep the mappings by state up to date."""

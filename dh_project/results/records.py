@@ -58,7 +58,7 @@ def source(path: str, results: Sequence[tuple[Point, float | None]]) -> Record:
     return {"kind": "source", "path": path, "results": list(results)}
 
 
-def start(at: float, trial: Trial, attempt: int, until: int | None) -> Record:
+def start(at: float, trial: Trial, attempt: int, until: int | None = None) -> Record:
     """Return the record of the start of an attempt, which parks at the step ``until``."""
     optional = {"until": until, "parent": trial.parent, "parent_attempt": trial.parent_attempt}
     return {

@@ -30,7 +30,7 @@ def counts():
         )
         history.trials[number] = trial
         history.ended.append(trial)
-    history.best = history.trials[0]
+    history.best_ended = history.trials[0]
     counts = Counts(Limits(max_evals=20))
     counts.turn(history, 100.0)
     return counts

@@ -10,7 +10,7 @@ def shown(capsys, origins):
     trials = {
         number: Trial(number, {"x": 0.5}, origin, 1, State.DONE, 1.0) for number, origin in enumerate(origins)
     }
-    history = History(trials=trials, ended=list(trials.values()), best=trials[0])
+    history = History(trials=trials, ended=list(trials.values()), best_ended=trials[0])
     print_summary(SearchResults(Path("search"), history))
     return " ".join(capsys.readouterr().out.split())
 
