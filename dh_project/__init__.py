@@ -17,7 +17,7 @@ Searches:
     ``UserError``
 
 Inside a run function:
-    ``report``, ``record``, ``trial_folder``, ``trial_seed``, ``previous_folder``, ``home_folder``,
+    ``resumable``, ``report``, ``record``, ``trial_folder``, ``trial_seed``, ``previous_folder``, ``home_folder``,
     ``scratch_folder``, ``CheckpointTimer``
 
 Parts of your own:
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from dh_project.user_code.loading import load_run as load_run
     from dh_project.user_code.project_code import content_hash as content_hash
     from dh_project.user_code.project_code import with_absolute_paths as with_absolute_paths
+    from dh_project.user_code.resumable import resumable as resumable
     from dh_project.user_code.trainables import as_run as as_run
 
 __version__ = "0.1.0"
@@ -117,6 +118,7 @@ _HOMES = {
     "previous_folder": "dh_project.trial.reporting",
     "record": "dh_project.trial.reporting",
     "report": "dh_project.trial.reporting",
+    "resumable": "dh_project.user_code.resumable",
     "run_baseline": "dh_project.training.scripts",
     "run_best": "dh_project.training.scripts",
     "scratch_folder": "dh_project.trial.reporting",

@@ -40,6 +40,7 @@ from dh_project.cgcnn_mp.training.settings import Settings
 warm_up()  # a trial is a fork of a process that has imported this module, so the kernels are compiled there
 
 
+@dh.resumable
 def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = None, **arguments: Any) -> float:
     """Train CGCNN and return its objective.
 
@@ -89,7 +90,7 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
             settings=replace(settings, device=str(device)),
             folder=home,
             resume=before / LAST if before is not None else None,
-            on_epoch=lambda epoch, error: dh.report(epoch, -error),
+            on_epoch=lambda epoch, error: dh.report(epoch, -error, of=settings.epochs),
             ranks=ranks,
         )
     if not ranks.is_first:

@@ -88,7 +88,7 @@ def _evaluators(_: argparse.Namespace) -> Iterable[str]:
 def _stoppers(_: argparse.Namespace) -> Iterable[str]:
     from dh_project.hps.stoppers import STOPPERS
 
-    return STOPPERS
+    return [*STOPPERS, "none"]
 
 
 def _surrogates(_: argparse.Namespace) -> Iterable[str]:

@@ -225,7 +225,8 @@ def add_options(parser: Parser) -> None:
         nargs="+",
         action="append",
         metavar="S",
-        help="end trials early: median, or bandit slack_factor=0.2, with KEY=VALUE settings (none)",
+        help="stop or park trials: asha, median, bandit slack_factor=0.2, none, with KEY=VALUE settings "
+        "(asha for ambs if the run function resumes)",
     )
     limits.add_argument(
         "--max-retries",

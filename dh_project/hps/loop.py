@@ -64,6 +64,7 @@ class Search:
         stopper: Stops and parks trials; None for no stopper.
         sources: Results of other searches to learn from.
         labels: Labels of the search. They are added to those of earlier sessions.
+        noted: Further settings for the session's record in the journal.
         proposals: Stock of proposals; None makes one.
         clock: Returns monotonic seconds.
         earlier: The earlier sessions, as far as they have been read; None reads them.
@@ -84,6 +85,7 @@ class Search:
         stopper: Stopper | None = None,
         sources: tuple[WarmStart, ...] = (),
         labels: Mapping[str, str] | None = None,
+        noted: Mapping[str, object] | None = None,
         proposals: Proposals | None = None,
         clock: Callable[[], float] = time.monotonic,
         earlier: EarlierSessions | None = None,
@@ -102,7 +104,7 @@ class Search:
         if self.journal.cut:
             observer.note(f"{paths.journal}: removed {self.journal.cut} bytes of an interrupted write")
         self._clock = clock
-        self._labels, self._places = dict(labels or {}), identity.places
+        self._labels, self._noted = dict(labels or {}), {**identity.places, **(noted or {})}
         self._results = ResultsFile(
             paths.results, problem.hyperparameter_names, self.history.labels | self._labels
         )
@@ -151,7 +153,7 @@ class Search:
                         "stopper": self.stopper.name if self.stopper else None,
                         "num_workers": self.evaluator.num_workers,
                         "max_evals": self.limits.max_evals,
-                        **self._places,
+                        **self._noted,
                         **({"labels": self._labels} if self._labels else {}),
                     },
                 )
@@ -310,7 +312,7 @@ class Search:
             event.state is State.LOST and (is_stopping or trial.losses < self.limits.max_retries)
         )
         state = State.PAUSED if again else event.state
-        self._write(records.end(self.elapsed, event, state, lost))
+        self._write(records.end(self.elapsed, event, state, lost, trial.step))
         log.info("trial %d, attempt %d, %s: %s", trial.id, trial.attempt, event.state, event.in_words())
         if state is State.PARKED:
             self._parked.append(trial)

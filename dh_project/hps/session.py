@@ -11,6 +11,7 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 from dh_project.evaluators import create_evaluator, evaluator_name
 from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.hps.default_stopper import chosen_stopper
 from dh_project.hps.earlier import EarlierSessions, earlier_sessions
 from dh_project.hps.limits import limits_of, seconds_to_report
 from dh_project.hps.log import log_level, logging_to
@@ -182,8 +183,9 @@ def _run_session(
     import_from_working_directory()
     evaluator = evaluator_name(settings.evaluator)
     level, limits = log_level(), limits_of(settings)
-    stopper = create_stopper(settings.stopper, settings.stopper_settings) if settings.stopper else None
     paths = SearchPaths(settings.folder)
+    chosen = chosen_stopper(settings, paths, fresh)
+    stopper = create_stopper(chosen.name, chosen.settings)
     earlier = earlier_sessions(paths, fresh, stopper)
     history = earlier.history
     loaded = load_search(settings, history)
@@ -218,6 +220,10 @@ def _run_session(
         end_remains(context.folder)
         trials = stack.enter_context(create_evaluator(evaluator, context, evaluator_settings(settings)))
         observer.note(trials.in_words())
+        if chosen.is_default:
+            observer.note(
+                "trials are parked, and the best ones resumed (asha); --stopper none trains all to the end"
+            )
         if history.trials:
             of = "" if limits.max_evals is None else f" of {limits.max_evals}"
             parked = f", {len(history.parked)} of them parked" if history.parked else ""
@@ -252,6 +258,7 @@ def _run_session(
             stopper,
             sources,
             settings.labels,
+            {"stopper": chosen.name, "stopper_settings": dict(chosen.settings)},
             earlier=earlier,
         )
         ending = search.run()

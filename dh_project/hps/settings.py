@@ -44,7 +44,9 @@ class SearchSettings:
         searcher: Method that proposes points: ``ambs`` or ``random``.
         searcher_settings: Settings of the searcher by name (``AMBSSettings``).
         warm_start: ``results.csv`` files of other searches to learn from.
-        stopper: Rule that ends trials early: ``median``, ``bandit`` or the import path of your own. None for none.
+        stopper: Rule that stops or parks trials: ``asha``, ``median``, ``none``, ... or the import path of your own.
+            None takes that of the search's first session; or else ``asha`` for a search by ``ambs`` of a run function
+            that resumes (``dh.resumable``), and none for others.
         stopper_settings: Settings of the stopper by name.
         evaluator: Method that runs trials on workers: ``process``, ``ray``, ``mpi`` or ``balsam``.
         evaluator_settings: Settings of the evaluator by name (``EvaluatorSettings``).

@@ -30,7 +30,7 @@ LEAD = (
 
 
 def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the row of a trial. If it has not ended, ``m:step`` says at which step it has this objective.
+    """Return the row of a trial. If it has not ended, ``m:parked_at`` says at which step it has this objective.
 
     Args:
         trial: The trial.
@@ -48,7 +48,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
         "m:origin": trial.origin,
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
-        **({} if trial.state.has_ended else {"m:step": trial.parked_at}),
+        **({} if trial.state.has_ended else {"m:parked_at": trial.parked_at}),
     }
 
 

@@ -68,7 +68,7 @@ class History:
         ended trial has an objective. Among parked trials, those of the latest step are compared.
         """
         return self.best_ended or max(
-            self.unfinished, key=lambda trial: (trial.parked_at, trial.objective), default=None
+            self.unfinished, key=lambda trial: (trial.parked_at or 0, trial.objective), default=None
         )
 
     @property
@@ -188,7 +188,7 @@ class History:
             self._note_sign(trial, record["at"])
         self._move(trial, state)
         if state is State.PARKED:
-            trial.parked_at = trial.step
+            trial.parked_at = record.get("step")
             self.parks += 1
         if trial.state.has_ended:
             self.ended.append(trial)

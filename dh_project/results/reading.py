@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,8 @@ def read_results(path: Path, most: int | None = None) -> list[Result]:
         raise UserError(
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    best = sorted((row.objective, -number) for number, row in enumerate(rows) if row.objective is not None)
-    chosen = [rows[-number] for _, number in reversed(best)][:most]
+    best = [row for row in rows if row.objective is not None]
+    chosen = sorted(best, key=_merit, reverse=True)[:most]
     history = _history_beside(path, chosen)
     known = {row.number: trial for row in chosen if (trial := _trial_of(path, row, history))}
     typed = _guessed_foreign(path, columns, rows) if len(known) < len(chosen) else {}
@@ -91,6 +92,12 @@ def read_results(path: Path, most: int | None = None) -> list[Result]:
         cells = row_of(trial, history.labels) if trial else typed[row.number]
         found.append(_result(cells, row.objective or 0.0, trial.point if trial else None))
     return found
+
+
+def _merit(row: Row) -> tuple[float, float, int]:
+    """Return the sort key of a row with an objective: an ended trial is better than a parked one of any step."""
+    step = row.cells.get("m:parked_at")
+    return float(step) if step else math.inf, row.objective or 0.0, -row.number
 
 
 def _guessed_foreign(path: Path, columns: list[str], rows: Sequence[Row]) -> dict[int, dict[str, Any]]:

@@ -87,7 +87,7 @@ def report(at: float, reported: Reported) -> Record:
     return {"kind": "report", "at": at, **asdict(reported)}
 
 
-def end(at: float, ended: Ended, state: State, lost: bool) -> Record:
+def end(at: float, ended: Ended, state: State, lost: bool, step: int | None = None) -> Record:
     """Return the record of the end of an attempt.
 
     Args:
@@ -95,8 +95,10 @@ def end(at: float, ended: Ended, state: State, lost: bool) -> Record:
         ended: The evaluator's event.
         state: State of the trial after it; ``paused`` if another attempt will follow.
         lost: Whether the attempt counts as a loss, of which only some are retried.
+        step: Last step that a parked trial has reported.
     """
-    return {"kind": "end", "at": at, **asdict(ended), "state": state, "lost": lost}
+    parked = {"step": step} if state is State.PARKED else {}
+    return {"kind": "end", "at": at, **asdict(ended), "state": state, "lost": lost, **parked}
 
 
 def alive(at: float) -> Record:

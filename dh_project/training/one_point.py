@@ -142,7 +142,7 @@ class Console(Connection):
                     with suppress(TypeError, ValueError):  # the last line may be incomplete
                         self._take(int(row["step"]), float(row["objective"]))
 
-    def report(self, step: int, objective: float) -> bool:
+    def report(self, step: int, objective: float, of: int | None = None) -> bool:
         """Print an intermediate objective and append it to the table."""
         print(f"step {step}: {objective:.6g}", flush=True)
         self._take(step, objective)

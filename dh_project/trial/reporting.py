@@ -36,7 +36,7 @@ class Connection:
     point: Mapping[str, Any] = MappingProxyType({})
     seed: int | None = None
 
-    def report(self, step: int, objective: float) -> Answer:
+    def report(self, step: int, objective: float, of: int | None = None) -> Answer:
         """Send one intermediate objective, and return whether to go on."""
         return True
 
@@ -53,12 +53,13 @@ def connect(connection: Connection) -> None:
     _connection = connection
 
 
-def report(step: int, objective: float) -> Answer:
+def report(step: int, objective: float, of: int | None = None) -> Answer:
     """Report an intermediate objective.
 
     Args:
         step: Progress of the trial in whole steps of its own choice (CGCNN: epochs, from 1).
         objective: The objective at this step; larger is better.
+        of: The last step of this training, if it is known. At this step a trial ends and is not parked.
 
     Returns:
         True to go on. False to end now: save a checkpoint and return.
@@ -68,11 +69,11 @@ def report(step: int, objective: float) -> Answer:
         def run(point):
             for epoch in range(1, 101):
                 error = train_one_epoch(point)
-                if not report(epoch, -error):
+                if not report(epoch, -error, of=100):
                     break
             return -error
     """
-    return _connection.report(int(step), float(objective))
+    return _connection.report(int(step), float(objective), None if of is None else int(of))
 
 
 def record(**facts: Any) -> None:

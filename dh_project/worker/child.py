@@ -87,11 +87,11 @@ class Pipe(Connection):
         with self._lock:
             self._write(data)
 
-    def report(self, step: int, objective: float) -> bool:
+    def report(self, step: int, objective: float, of: int | None = None) -> bool:
         """Send a report and wait for the worker's answer. Values that are not finite are ignored."""
         if not math.isfinite(objective):
             return True
-        data = (json.dumps({"step": step, "objective": objective}) + "\n").encode()
+        data = (json.dumps({"step": step, "objective": objective, "of": of}) + "\n").encode()
         with self._lock:
             self._pace.keep()
             self._write(data)

@@ -126,8 +126,8 @@ class TrialProcess:
             self.is_silent = not chunk
             for message in self._lines.feed(chunk):
                 if "step" in message:
+                    self._answer(message["step"], message.pop("of", None))
                     reports.append(message)
-                    self._answer(message["step"])
                 elif "facts" in message:
                     self._facts.update(message["facts"])
                 else:
@@ -185,14 +185,14 @@ class TrialProcess:
         self.log.close()
         return {**end, "facts": self._facts}
 
-    def _answer(self, step: int) -> None:
+    def _answer(self, step: int, last: int | None) -> None:
         self._last_step, until = step, self.assignment.until
         if self._told is None:
             if step > self._stop_after:
                 self._told = State.STOPPED
             elif self._sentence is not None:
                 self._condemn()
-            elif until is not None and step >= until:
+            elif until is not None and until <= step < (NEVER if last is None else last):
                 self._told = State.PARKED
             self._told_at = step
         with suppress(BrokenPipeError):  # the child has died; its exit status will show it

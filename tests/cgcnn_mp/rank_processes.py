@@ -24,7 +24,7 @@ class Heard(Connection):
         self.predecessors, self.last_epoch = predecessors, last_epoch
         self.reports, self.facts = [], {}
 
-    def report(self, step, objective):
+    def report(self, step, objective, of=None):
         self.reports.append((step, objective))
         return step != self.last_epoch
 

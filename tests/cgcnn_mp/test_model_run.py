@@ -23,7 +23,7 @@ class Listener(Connection):
         self.last_epoch, self.folder = last_epoch, folder
         self.predecessors = [] if predecessor is None else [predecessor]
 
-    def report(self, step, objective):
+    def report(self, step, objective, of=None):
         self.reports.append((step, objective))
         return step < self.last_epoch
 

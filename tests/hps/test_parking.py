@@ -144,7 +144,7 @@ def test_each_point_has_one_row_and_a_parked_one_says_what_it_reached(search, tm
         (3, "PARKED", -3.0),
     ]
     with (tmp_path / "results.csv").open() as file:
-        assert [row["m:step"] for row in csv.DictReader(file)] == ["", "", "1", "1"]
+        assert [row["m:parked_at"] for row in csv.DictReader(file)] == ["", "", "1", "1"]
 
 
 def test_the_ending_says_how_many_are_parked_and_why_that_is_enough(search):

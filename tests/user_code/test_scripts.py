@@ -46,7 +46,7 @@ def listen(tmp_path):
         def __init__(self, answer):
             self.folder, self.answer, self.reports = tmp_path, answer, []
 
-        def report(self, step, objective):
+        def report(self, step, objective, of=None):
             self.reports.append((step, objective))
             return self.answer(step)
 

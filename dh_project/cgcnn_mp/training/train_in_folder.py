@@ -78,7 +78,7 @@ class Console(dh.Connection):
         with (self._home / HISTORY).open(newline="", encoding="utf-8") as file:
             return next(name for name in next(csv.reader(file)) if name.startswith("val_"))
 
-    def report(self, step: int, objective: float) -> bool:
+    def report(self, step: int, objective: float, of: int | None = None) -> bool:
         """Print the validation error of an epoch."""
         shown = ERROR_WORDS.get(self._error_name) or "validation MAE"
         unit = "" if self._error_name in ERROR_WORDS else f" {self._unit}"

@@ -15,11 +15,11 @@ from dh_project.user_code.importing import load_attribute
 STOPPERS: dict[str, type[Stopper]] = {"bandit": BanditStopper, "median": MedianStopper}
 
 
-def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
-    """Return a stopper.
+def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
+    """Return a stopper; None for the name ``none``.
 
     Args:
-        name: ``median``, ``bandit``, or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
+        name: ``none``, ``median``, ..., or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
         settings: Arguments of its constructor by name.
 
     Raises:
@@ -29,6 +29,10 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper:
         >>> create_stopper("bandit", {"slack_factor": 0.2}).slack_factor
         0.2
     """
+    if name == "none":
+        if settings:
+            raise UserError(f"stopper none takes no settings: {', '.join(settings)}; leave them out")
+        return None
     kind = STOPPERS[name] if name in STOPPERS else _own(name)
     parameters = inspect.signature(kind).parameters.values()
     valid = {

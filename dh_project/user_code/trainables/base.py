@@ -28,6 +28,7 @@ class Trainable(ABC):
     own_arguments: ClassVar[tuple[str, ...]]
     checkpoint: ClassVar[str]
     takes_ranks: ClassVar[bool] = True
+    resumable: ClassVar[bool] = True  # the mark of dh.resumable
 
     def __init__(self, kind: type) -> None:
         self.kind = kind

@@ -134,7 +134,7 @@ class ClassTrainable(Trainable):
             step += 1
             metrics = _metrics(model.step())
             objective = metric.objective(metrics, f"step {step}")
-            goes_on = report(step, objective) and not metrics.get("done")
+            goes_on = report(step, objective, of=steps) and not metrics.get("done")
             checkpoints.save_if_due(step, metrics)
         checkpoints.save(step, metrics)
         facts = {name: value for name, value in metrics.items() if name not in ("objective", "done")}

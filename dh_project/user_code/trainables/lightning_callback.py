@@ -109,7 +109,8 @@ class Reporting(Checkpoint):
             if self._folder is not None:
                 with replacing(self._folder / BEST) as aside:
                     trainer.save_checkpoint(aside)
-        if not report(epoch, objective):
+        last = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
+        if not report(epoch, objective, of=last):
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -18,7 +18,7 @@ class Told(Connection):
         self.stop_at = stop_at
         self.reports, self.facts = [], {}
 
-    def report(self, step, objective):
+    def report(self, step, objective, of=None):
         self.reports.append((step, objective))
         return self.stop_at is None or step < self.stop_at
 
