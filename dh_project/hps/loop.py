@@ -258,6 +258,7 @@ class Search:
             folder=str(self.paths.trial(trial.id, attempt).absolute()),
             previous_folders=[str(path.absolute()) for path in previous],
             until=trial.until,
+            keeps_checkpoints=self.stopper is None or not self.stopper.parks or self.stopper.makes_children,
             time_limit=self.limits.trial_timeout,
             memory_limit=self.limits.trial_memory,
         )

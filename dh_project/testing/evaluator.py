@@ -300,6 +300,16 @@ class EvaluatorContract(ABC):
         assert (end.objective or 0.0) >= 1.0
         assert (Path(assignment.folder) / CHECKPOINT).exists()
 
+    def test_a_resumed_trial_goes_on_and_keeps_its_newest_checkpoint_only(self, trials: Trials) -> None:
+        """A thousand parked trials hold a thousand checkpoints."""
+        first = trials.start("report_until_told", until=2, keeps_checkpoints=False)
+        trials.end()
+        second = trials.start_again(replace(first, until=4, previous_folders=[first.folder]))
+        trials.ends()
+        assert [event.step for event in trials.events if isinstance(event, Reported)] == [1, 2, 3, 4]
+        assert not (Path(first.folder) / CHECKPOINT).exists()
+        assert (Path(second.folder) / CHECKPOINT).exists()
+
     def test_one_that_takes_no_notice_of_the_answer_is_done(self, trials: Trials) -> None:
         """It has run to its end, and its objective is final."""
         trials.start("report_three_times", until=2)

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from dh_project.trial.reporting import record, report, trial_folder, trial_seed
+from dh_project.trial.reporting import previous_folder, record, report, trial_folder, trial_seed
 
 PROCESSES, CHECKPOINT = "processes.json", "checkpoint"
 """Files in the trial's folder: the ids of its processes, and the checkpoint of ``report_until_told``."""
@@ -163,9 +163,13 @@ def hang(point: dict[str, Any]) -> float:
 
 
 def report_until_told(point: dict[str, Any]) -> float:
-    """Report until told to end; then save a checkpoint and return the number of reports."""
+    """Report until told to end; then save a checkpoint and return the number of reports.
+
+    It resumes from the checkpoint of an earlier attempt.
+    """
     _write_processes()
-    step = 1
+    before = previous_folder(holding=CHECKPOINT)
+    step = 1 if before is None else int((before / CHECKPOINT).read_text()) + 1
     while report(step, float(step)):
         time.sleep(0.02)
         step += 1

@@ -58,6 +58,8 @@ class Assignment:
             False. None lets it run to its end.
         time_limit: Seconds after which the attempt is killed, or None.
         memory_limit: Bytes that its processes may hold together before they are killed, or None.
+        keeps_checkpoints: Whether the checkpoints of earlier attempts stay. If not, those from which this attempt
+            resumed are removed when it has left newer ones.
         rank: Number of this process among those of the attempt, from 0. Only reports and facts of rank 0 count.
         world_size: Number of processes of the attempt.
         scratch: Node-local folder to which the attempt writes until its worker copies the files. Empty if the attempt
@@ -70,6 +72,7 @@ class Assignment:
     folder: str
     previous_folders: list[str] = field(default_factory=list)
     until: int | None = None
+    keeps_checkpoints: bool = True
     time_limit: float | None = None
     memory_limit: int | None = None
     rank: int = 0

@@ -43,6 +43,9 @@ class Connection:
     def record(self, facts: dict[str, Any]) -> None:
         """Send named facts for the trial's row."""
 
+    def resumes_from(self, name: str) -> None:
+        """Tell the name of the file from which the trial resumes, its checkpoint."""
+
 
 _connection = Connection()
 
@@ -144,8 +147,11 @@ def previous_folder(holding: str | None = None) -> Path | None:
     """Return the folder of the last interrupted attempt at this trial, which may have a checkpoint; None if none is.
 
     Args:
-        holding: Name of a file. Attempts without this file are skipped, because an attempt may be interrupted before
-            it writes its first checkpoint.
+        holding: Name of the checkpoint. Attempts without this file are skipped, because an attempt may be interrupted
+            before it writes its first one. Of a trial that is parked and resumed, only the newest file of this name
+            is kept.
     """
+    if holding is not None:
+        _connection.resumes_from(holding)
     folders = _connection.predecessors
     return next((folder for folder in folders if holding is None or (folder / holding).exists()), None)

@@ -104,6 +104,10 @@ class Pipe(Connection):
         """Send facts for the row."""
         self.send({"facts": self._metadata.plain(facts)})
 
+    def resumes_from(self, name: str) -> None:
+        """Send the name of the checkpoint."""
+        self.send({"checkpoint": name})
+
     def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self.messages, data) :]

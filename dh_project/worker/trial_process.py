@@ -63,6 +63,7 @@ class TrialProcess:
         self._lines = Lines()
         self._child_result: AttemptResult | None = None
         self._facts: dict[str, Any] = {}
+        self._checkpoints: set[str] = set()
         self._sentence: AttemptResult | None = None
         self._stop_after = NEVER  # reports of later steps are answered with a stop
         self._told: State | None = None  # the state as which the child was first told to end
@@ -128,6 +129,8 @@ class TrialProcess:
                 if "step" in message:
                     self._answer(message["step"], message.pop("of", None))
                     reports.append(message)
+                elif "checkpoint" in message:
+                    self._checkpoints.add(message["checkpoint"])
                 elif "facts" in message:
                     self._facts.update(message["facts"])
                 else:
@@ -184,6 +187,18 @@ class TrialProcess:
         end = self._end(os.waitstatus_to_exitcode(status))
         self.log.close()
         return {**end, "facts": self._facts}
+
+    def remove_older_checkpoints(self) -> None:
+        """Remove the checkpoints of earlier attempts of this trial if this attempt has left newer ones."""
+        folder = Path(self.assignment.folder)
+        if self.assignment.keeps_checkpoints:
+            return
+        for name in self._checkpoints:
+            if (folder / name).is_file():
+                for previous in map(Path, self.assignment.previous_folders):
+                    if previous.parent == folder.parent:  # of this trial, and not of its parent
+                        with suppress(OSError):
+                            (previous / name).unlink(missing_ok=True)
 
     def _answer(self, step: int, last: int | None) -> None:
         self._last_step, until = step, self.assignment.until

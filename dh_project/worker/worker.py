@@ -230,6 +230,7 @@ class Worker:
             result = self.scratch.end(process.result(status))
             with suppress(OSError):  # the folder may be gone or full; the event has the same content
                 write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
+            process.remove_older_checkpoints()
             self._tell("end", process.assignment, {**result, "rank": process.assignment.rank})
 
     def _tell(self, event: str, assignment: Assignment, more: dict[str, Any]) -> None:

@@ -61,6 +61,8 @@ class Stopper(ABC):
         name: Name of the stopper for ``--stopper``.
         parks: Whether it parks trials, and resumes them. If not, the search resumes trials that another stopper has
             parked, and lets them run to their ends.
+        makes_children: Whether new trials begin from checkpoints of others. If so, all checkpoints are kept;
+            otherwise the newest one of each trial that was parked.
 
     Example:
         >>> class Threshold(Stopper):
@@ -73,6 +75,7 @@ class Stopper(ABC):
 
     name: str
     parks: ClassVar[bool] = False
+    makes_children: ClassVar[bool] = False
 
     @abstractmethod
     def goes_on(self, trial: Trial) -> bool:
