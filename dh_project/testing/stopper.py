@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from dh_project.hps.stoppers.base import Stopper
+from dh_project.hps.stoppers.base import Move, Stopper
 from dh_project.trial.trial import State, Trial
 
 STEPS = 10
 RISING = [0.1 * step for step in range(STEPS)]
+CROWD = [[more - number for more in RISING] for number in range(12)]
 
 
 class StopperContract(ABC):
@@ -31,7 +35,7 @@ class StopperContract(ABC):
 
     @abstractmethod
     def make(self) -> Stopper:
-        """Return the stopper under test. It must stop a hopeless trial at step 10 or earlier."""
+        """Return the stopper under test. It must stop a hopeless trial, or leave it parked, at step 10 or earlier."""
 
     def crowd(self, level: float = 0.0) -> Stopper:
         """Return a stopper that has seen 12 trials with all steps, with objectives level - 1, level - 2, ..."""
@@ -41,7 +45,10 @@ class StopperContract(ABC):
         return stopper
 
     def test_a_hopeless_trial_is_stopped(self) -> None:
-        assert not all(show(self.crowd(), 0, [-1e6] * STEPS))
+        if self.make().parks:
+            assert (play(self.make(), [[-1e6] * STEPS, *CROWD]).trials[0].step or 0) < STEPS
+        else:
+            assert not all(show(self.crowd(), 0, [-1e6] * STEPS))
 
     def test_a_trial_that_leads_goes_on(self) -> None:
         assert all(show(self.crowd(), 0, RISING))
@@ -91,7 +98,7 @@ class StopperContract(ABC):
                 tell(stopper, trial, step, first)
             trial.attempt = 2
             said = [tell(stopper, trial, step, last) for step in range(1, STEPS + 1)]
-            assert all(said) == (last > 0)
+            assert all(said) if last > 0 else stopper.parks or not all(said)
 
     def test_a_trial_is_not_compared_with_its_own_reports_before_an_interruption(self) -> None:
         stopper, trial = self.make(), Trial(0, {}, "any", 1, State.RUNNING)
@@ -101,6 +108,19 @@ class StopperContract(ABC):
 
     def test_the_same_reports_give_the_same_answers(self) -> None:
         assert show(self.crowd(), 0, [-1e6] * STEPS) == show(self.crowd(), 0, [-1e6] * STEPS)
+
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_the_same_journal_gives_the_same_moves(self, workers: int) -> None:
+        played, stopper = play(self.make(), CROWD, workers), self.make()
+        for name, argument, answer in played.calls:
+            if name == "next_move":
+                stopper.next_move(not argument)  # a question, which changes nothing
+            assert getattr(stopper, name)(argument) == answer
+
+    def test_a_thousand_trials_may_be_parked(self) -> None:
+        curves = [[-float(number), 1.0 - number] for number in range(1000)]
+        played = play(self.make(), curves, workers=8)
+        assert all(trial.state.has_objective for trial in played.trials)
 
     def test_trials_are_not_changed(self) -> None:
         trial = Trial(0, {}, "any", 1, State.RUNNING, reports=[(1, -1.0)])
@@ -123,3 +143,83 @@ def show(stopper: Stopper, number: int, objectives: list[float]) -> list[bool]:
         if not said[-1]:
             break
     return said
+
+
+@dataclass
+class Played:
+    """A search that a stopper has decided.
+
+    Attributes:
+        trials: The trials.
+        moves: The moves, in their order.
+        reports: Trial, step and objective of each report, in their order.
+        calls: Each call of the stopper: the method, its argument, and what it returned.
+    """
+
+    trials: list[Trial] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    reports: list[tuple[int, int, float]] = field(default_factory=list)
+    calls: list[tuple[str, Any, Any]] = field(default_factory=list)
+
+
+def play(
+    stopper: Stopper,
+    curves: Sequence[Sequence[float]],
+    workers: int = 1,
+    every: int = 1,
+    resumes: bool = True,
+    failing: Collection[int] = (),
+) -> Played:
+    """Let a stopper decide a search, in which every step takes every worker the same time.
+
+    Args:
+        stopper: The stopper.
+        curves: For each trial, its objectives from step 1 on.
+        workers: Number of workers.
+        every: Number of steps between two reports.
+        resumes: Whether trials resume from checkpoints. If not, they report all steps again.
+        failing: Ids of the trials that fail after their last step.
+
+    Example:
+        >>> from dh_project.hps.stoppers.median import MedianStopper
+        >>> len(play(MedianStopper(), [[1.0, 2.0], [3.0, 4.0]]).reports)
+        4
+    """
+    played, next_steps = Played(), dict[int, int]()  # of the running trials
+
+    def call(name: str, argument: Any) -> Any:
+        said = getattr(stopper, name)(argument)
+        played.calls.append((name, copy.deepcopy(argument), said))
+        return said
+
+    while True:
+        while len(next_steps) < workers:
+            move = call("next_move", len(played.trials) < len(curves))
+            if move is None:
+                break
+            if move.trial is None:
+                played.trials.append(Trial(len(played.trials), {}, "any"))
+            trial = played.trials[-1 if move.trial is None else move.trial]
+            assert trial.state in (State.WAITING, State.PARKED), f"{move} is impossible"
+            trial.state, trial.until, trial.attempt = State.RUNNING, move.until, trial.attempt + 1
+            next_steps[trial.id] = every + (trial.step or 0 if resumes else 0)
+            played.moves.append(move)
+            call("started", trial)
+        if not next_steps:
+            return played
+        for number, step in list(next_steps.items()):
+            trial, curve, goes_on = played.trials[number], curves[number], True
+            if step <= len(curve):
+                trial.reports.append((step, curve[step - 1]))
+                played.reports.append((number, step, curve[step - 1]))
+                goes_on = call("goes_on", trial)
+            next_steps[number] += every
+            if step + every > len(curve):
+                trial.state = State.FAILED if number in failing else State.DONE
+            elif not goes_on:
+                trial.state = State.STOPPED
+            elif trial.until is not None and step >= trial.until:
+                trial.state, trial.parked_at = State.PARKED, step
+            if trial.state is not State.RUNNING:
+                del next_steps[number]
+                call("ended", trial)

@@ -7,19 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from dh_project.common.errors import UserError, did_you_mean, one_line, unknown
+from dh_project.hps.stoppers.asha import AshaStopper
 from dh_project.hps.stoppers.bandit import BanditStopper
 from dh_project.hps.stoppers.base import Stopper
 from dh_project.hps.stoppers.median import MedianStopper
 from dh_project.user_code.importing import load_attribute
 
-STOPPERS: dict[str, type[Stopper]] = {"bandit": BanditStopper, "median": MedianStopper}
+STOPPERS: dict[str, type[Stopper]] = {
+    "asha": AshaStopper,
+    "bandit": BanditStopper,
+    "median": MedianStopper,
+}
 
 
 def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
     """Return a stopper; None for the name ``none``.
 
     Args:
-        name: ``none``, ``median``, ..., or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
+        name: ``none``, one of ``STOPPERS``, or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
         settings: Arguments of its constructor by name.
 
     Raises:
@@ -47,10 +52,8 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
                 f"unknown setting {setting!r}{did_you_mean(setting, valid)}; "
                 f"valid: {', '.join(valid) or 'none'}"
             )
-        if name in STOPPERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise UserError(f"{setting}={value!r}: give a number")
-        if name in STOPPERS and valid[setting].annotation == "int" and not isinstance(value, int):
-            raise UserError(f"{setting}={value!r}: give a whole number")
+        if name in STOPPERS:
+            _check_kind(setting, value, valid[setting].annotation)
     try:
         return kind(**settings)
     except UserError:
@@ -59,6 +62,16 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
         raise UserError(
             f"the stopper cannot be constructed: {type(error).__name__}: {one_line(error)}"
         ) from None
+
+
+def _check_kind(setting: str, value: Any, annotation: str) -> None:
+    if annotation == "bool":
+        if value not in (True, False):
+            raise UserError(f"{setting}={value!r}: give true or false")
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{setting}={value!r}: give a number")
+    elif annotation.startswith("int") and not isinstance(value, int):
+        raise UserError(f"{setting}={value!r}: give a whole number")
 
 
 def _own(name: str) -> type[Stopper]:

@@ -74,7 +74,7 @@ class Stopper(ABC):
     """
 
     name: str
-    parks: ClassVar[bool] = False
+    parks: bool = False
     makes_children: ClassVar[bool] = False
 
     @abstractmethod
