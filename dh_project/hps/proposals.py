@@ -155,7 +155,8 @@ def make(
         pending: Trials of this search without an objective yet: running, interrupted or in stock.
     """
     try:
-        told = [*on_one_scale(searcher.cube, known, ended), *ended] if known else ended
+        final = [trial for trial in ended if trial.state.has_ended]
+        told = [*on_one_scale(searcher.cube, known, final), *ended] if known else ended
         points, origin = searcher.propose(number, count, told, pending), searcher.name
     except Exception as error:
         log.warning(

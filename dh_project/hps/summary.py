@@ -24,10 +24,11 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
     """
     console, paths = open_console(), SearchPaths(results.folder)
     ended, ending = results.history.ended, results.ending
+    parked = f"{len(results.history.parked)} are parked, " if results.history.parked else ""
     failed = [trial for trial in ended if trial.objective is None]
     good = [trial for trial in ended if trial.objective is not None]
     console.print(
-        f"{len(ended)} trials ended, {len(failed)} of them failed, in {results.history.elapsed:.1f} s"
+        f"{len(ended)} trials ended, {len(failed)} of them failed, {parked}in {results.history.elapsed:.1f} s"
         + (f" ({ending.reason})" if ending else "")
     )
     if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):

@@ -28,6 +28,9 @@ LEAD = (
 )
 """The columns after the hyperparameters. A recorded value with one of these names is left out."""
 
+PARKED_AT = "m:parked_at"
+"""Column of the step at which a parked trial has its objective."""
+
 
 def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the row of a trial. If it has not ended, ``m:parked_at`` says at which step it has this objective.
@@ -48,7 +51,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
         "m:origin": trial.origin,
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
-        **({} if trial.state.has_ended else {"m:parked_at": trial.parked_at}),
+        **({} if trial.state.has_ended else {PARKED_AT: trial.parked_at}),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.common.errors import UserError
-from dh_project.results.csv_file import row_of
+from dh_project.results.csv_file import PARKED_AT, row_of
 from dh_project.results.history import History, Replay
 from dh_project.results.paths import SearchPaths
 from dh_project.results.table import Row, guessed, is_of_today, read_table
@@ -96,7 +96,7 @@ def read_results(path: Path, most: int | None = None) -> list[Result]:
 
 def _merit(row: Row) -> tuple[float, float, int]:
     """Return the sort key of a row with an objective: an ended trial is better than a parked one of any step."""
-    step = row.cells.get("m:parked_at")
+    step = row.cells.get(PARKED_AT)
     return float(step) if step else math.inf, row.objective or 0.0, -row.number
 
 
@@ -108,12 +108,13 @@ def _guessed_foreign(path: Path, columns: list[str], rows: Sequence[Row]) -> dic
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
-    """Return the point and the objective of each row of a results file, in its order.
+    """Return the point and the objective of each row of a results file, in its order, without parked trials.
 
     Raises:
         UserError: The file is not a results file, or it is empty.
     """
     columns, rows = read_table(path)
+    rows = [row for row in rows if PARKED_AT not in row.cells]  # objectives of fewer steps teach wrong things
     history = _history_beside(path, rows)
     prefix = "p:" if is_of_today(columns) else ""
     outcomes = []
