@@ -5,9 +5,10 @@
 * **Pure function**: proposals depend only on the problem, the seed, ``number``, ``count``, ``ended`` and ``pending``.
   A searcher keeps no state between calls, reads no clock, and uses no global random state. So a resumed search
   proposes the same points as an uninterrupted one, given the same results.
-* **Read access**: a searcher may read ``id``, ``point``, ``state``, ``objective``, ``reports`` and ``parked_at`` of an ended trial,
-  and ``id`` and ``point`` of a pending one. Other attributes of pending trials may change during the call. A searcher
-  must not change trials, their sequences, or the problem. The problem does not change after the searcher is created.
+* **Read access**: a searcher may read ``id``, ``point``, ``state``, ``objective``, ``reports`` and ``parked_at`` of
+  an ended trial, and ``id`` and ``point`` of a pending one. Other attributes of pending trials may change during the
+  call. A searcher must not change trials, their sequences, or the problem. The problem does not change after the
+  searcher is created.
 * **Threads**: the search calls it from another thread than its own, one call at a time.
 * **Ended trials** are in the order of their ends. Some have no objective (failed, timed out, ...), perhaps all. Ids
   are unique. Negative ids belong to trials of another search (a warm start), whose points lie in the space.
