@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dh_project.cli.parser import Parser, duration, failures, natural, positive_float, positive_int
+from dh_project.cli.parser import Parser, duration, failures, finite, natural, positive_float, positive_int
 
 REFUSED = {
     "--cache-key": "results are not reused by point; each trial runs once",
@@ -191,6 +191,28 @@ def add_options(parser: Parser) -> None:
     limits = parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
     limits.add_argument("--max-evals", type=int, metavar="N", help="number of trials, -1 for no limit (-1)")
     limits.add_argument(
+        "--stop",
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="end a trial: step=30 (also training_iteration=30), objective=-0.1, or a recorded fact: val_mae=0.1",
+    )
+    limits.add_argument(
+        "--target", type=finite, metavar="X", help="objective at which the search ends (none)"
+    )
+    limits.add_argument(
+        "--max-epochs-total",
+        type=positive_int,
+        metavar="N",
+        help="steps that all trials together report, over all sessions",
+    )
+    limits.add_argument(
+        "--patience-epochs",
+        type=positive_int,
+        metavar="N",
+        help="steps that all trials together report without a better objective",
+    )
+    limits.add_argument(
         "--timeout", type=positive_float, metavar="S", help="seconds of search, over all sessions"
     )
     limits.add_argument(
@@ -225,8 +247,8 @@ def add_options(parser: Parser) -> None:
         nargs="+",
         action="append",
         metavar="S",
-        help="stop or park trials: asha, median, bandit slack_factor=0.2, none, with KEY=VALUE settings "
-        "(asha for ambs if the run function resumes)",
+        help="stop or park trials: asha, median, percentile, truncation, patience, bandit slack_factor=0.2, none, with "
+        "KEY=VALUE settings (asha for ambs if the run function resumes)",
     )
     limits.add_argument(
         "--max-retries",

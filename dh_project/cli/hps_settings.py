@@ -29,6 +29,9 @@ SETTINGS = {
     "evaluator": "evaluator",
     "num_workers": "num_workers",
     "scratch": "scratch",
+    "target": "target",
+    "max_epochs_total": "max_epochs_total",
+    "patience_epochs": "patience_epochs",
     "timeout": "timeout",
     "walltime": "walltime",
     "margin": "margin",
@@ -119,10 +122,13 @@ def changes_of(given: Mapping[str, Any], base: SearchSettings | None) -> dict[st
         UserError: A value is wrong.
     """
     from dh_project.common.key_values import parse_key_values
+    from dh_project.hps.criteria import parse_criteria
 
     changes: dict[str, Any] = {SETTINGS[name]: value for name, value in given.items() if name in SETTINGS}
     tables = {"run_kwargs": parse_key_values(given["run_kwargs"])} if "run_kwargs" in given else {}
     tables |= _stopper(given)
+    if "stop" in given:
+        tables["stop"] = parse_criteria(given["stop"])
     if minutes := given.get("eval_timeout_minutes"):
         changes.setdefault("trial_timeout", 60 * minutes)
     if (most := given.get("max_evals")) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import signal
@@ -192,6 +193,14 @@ def positive_float(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text} is not a number above 0" + (" and below 1e12" if value > 0 else "")
         )
+    return value
+
+
+def finite(text: str) -> float:
+    """Return a number that is neither infinite nor NaN."""
+    value: float = _number(float, text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return value
 
 

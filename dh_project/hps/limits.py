@@ -6,11 +6,12 @@ import math
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
 from dh_project.common.errors import UserError
+from dh_project.hps.criteria import Criteria
 from dh_project.hps.settings import DEFAULT_MARGIN, SearchSettings
 from dh_project.results.ending import Kind
 from dh_project.trial.trial import State, Trial
@@ -49,6 +50,7 @@ class Limits:
         trial_memory: Bytes above which a trial is killed.
         max_retries: How often a trial is started again if its worker is lost.
         max_failures: Failed trials in a row (1 or more), or share of failed trials (below 1).
+        criteria: What ends a trial or the search from reports and objectives.
 
     Example:
         >>> Limits(timeout=60.0).seconds_left(elapsed=45.0, now=0.0)
@@ -63,6 +65,14 @@ class Limits:
     trial_memory: int | None = None
     max_retries: int = 1
     max_failures: float | None = None
+    criteria: Criteria = field(default_factory=Criteria)
+
+    @property
+    def end_the_search(self) -> bool:
+        """Whether any of them ends the search."""
+        criteria = self.criteria
+        ends = self.max_evals, self.timeout, self.ends_at, criteria.patience_epochs, criteria.max_epochs_total
+        return any(each is not None for each in ends)
 
     def seconds_left(self, elapsed: float, now: float) -> float:
         """Return the seconds that trials may still run; infinite without a limit of time.
@@ -115,6 +125,7 @@ def limits_of(settings: SearchSettings) -> Limits:
         trial_memory=int(memory * 2**30) if memory else None,
         max_retries=settings.max_retries,
         max_failures=settings.max_failures,
+        criteria=Criteria.of(settings),
     )
 
 

@@ -258,6 +258,7 @@ class Search:
             folder=str(self.paths.trial(trial.id, attempt).absolute()),
             previous_folders=[str(path.absolute()) for path in previous],
             until=trial.until,
+            criteria=self.limits.criteria.of_trials,
             keeps_checkpoints=self.stopper is None or not self.stopper.parks or self.stopper.makes_children,
             time_limit=self.limits.trial_timeout,
             memory_limit=self.limits.trial_memory,
@@ -339,6 +340,8 @@ class Search:
             return
         if self._signals.came:
             self._end("signal", f"{self._signals.came} came")
+        elif (ending := limits.criteria.ending(self.history)) is not None:
+            self._end(*ending)
         elif limits.timeout is not None and self.elapsed >= limits.timeout:
             self._end("timeout", f"the time limit of {limits.timeout:g} s is reached")
         elif limits.seconds_left(self.elapsed, self._clock()) <= 0:

@@ -11,6 +11,7 @@ from pathlib import Path
 from dh_project.common.errors import UserError
 from dh_project.evaluators import create_evaluator, evaluator_name
 from dh_project.evaluators.settings import EvaluatorSettings
+from dh_project.hps.criteria import LARGER, Criteria
 from dh_project.hps.default_stopper import chosen_stopper
 from dh_project.hps.earlier import EarlierSessions, earlier_sessions
 from dh_project.hps.limits import limits_of, seconds_to_report
@@ -173,6 +174,8 @@ def what_is_done(settings: SearchSettings, history: History) -> str | None:
     needed = seconds_to_report(history.first_signs)
     if settings.timeout is not None and history.elapsed + needed >= settings.timeout:
         return f"the time limit of {settings.timeout:g} s is used up; give a larger timeout"
+    if (ending := Criteria.of(settings).ending(history)) is not None:
+        return f"{ending.reason}; give a larger {LARGER[ending.kind]}"
     return None
 
 
@@ -229,7 +232,7 @@ def _run_session(
             parked = f", {len(history.parked)} of them parked" if history.parked else ""
             on_record = len(history.ended) + len(history.parked)
             observer.note(f"the search continues: {on_record}{of} trials are on record{parked}")
-        if limits.max_evals is None and limits.timeout is None and limits.ends_at is None:
+        if not limits.end_the_search:
             observer.note(
                 "no limit of trials or time is set: the search runs until Ctrl-C or a signal ends it"
             )

@@ -12,17 +12,19 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import Field, Strict, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, Field, Strict, TypeAdapter, ValidationError
 
 from dh_project.common.errors import UserError, one_line, unknown
 from dh_project.evaluators import evaluator_name
 from dh_project.evaluators.settings import check_names
+from dh_project.hps.criteria import criteria_of
 from dh_project.hps.searchers import check_searcher
 from dh_project.trial.shape import TrialShape
 
 Whole = Annotated[int, Strict(), Field(ge=1)]
 Natural = Annotated[int, Strict(), Field(ge=0)]
 Amount = Annotated[float, Strict(), Field(gt=0, lt=1e12)]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
 Text = Annotated[str, Strict()]
 
 
@@ -54,6 +56,14 @@ class SearchSettings:
         trial: Processes, cores, GPUs and nodes of one trial: a ``TrialShape``, or its fields by name.
         scratch: Folder on each node's own disk for the files of running trials. None for none.
         max_evals: Number of trials in all, over all sessions. None for no limit.
+        stop: What ends a trial: values to reach by name, ``{"step": 30, "val_mae": 0.1}``. A name is ``step`` (also
+            ``training_iteration``), ``objective``, or a fact that the trial records (``dh.record``) before a report.
+            If it does not tell whether the fact is minimised, it ends with ``<=`` or ``>=``.
+        target: Objective at which the search ends: a trial that reports it returns, and the others are interrupted.
+            None for none.
+        patience_epochs: Number of steps that all trials together report without a better objective, after which the
+            search ends. None for no limit.
+        max_epochs_total: Number of steps that all trials together report, over all sessions. None for no limit.
         timeout: Seconds of search time, over all sessions. None for no limit.
         walltime: Time limit of the job around this process in seconds, counted from the start of the process.
         margin: Seconds before the end of the job at which running trials are interrupted. None for 60.
@@ -93,6 +103,10 @@ class SearchSettings:
     trial: TrialShape = field(default_factory=TrialShape)
     scratch: Path | None = None
     max_evals: Whole | None = None
+    stop: Mapping[Text, Number] = field(default_factory=dict)
+    target: Number | None = None
+    patience_epochs: Whole | None = None
+    max_epochs_total: Whole | None = None
     timeout: Amount | None = None
     walltime: Amount | None = None
     margin: Amount | None = None
@@ -122,6 +136,7 @@ class SearchSettings:
         self._check_time()
         if self.stopper is None and self.stopper_settings:
             raise UserError(f"stopper_settings {dict(self.stopper_settings)}: there is no stopper; name one")
+        criteria_of(self.stop)
         check_names(evaluator_name(self.evaluator), self.evaluator_settings)
         check_searcher(self.searcher, self.searcher_settings)
         if self.warm_start and self.searcher == "random":

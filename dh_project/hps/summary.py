@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import statistics
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 
 from dh_project.common.console import open_console
 from dh_project.common.plain import plain
+from dh_project.hps.criteria import LARGER
 from dh_project.results.failures import in_common
 from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import SearchResults
-from dh_project.trial.trial import STAND_IN, STARTING_POINT, Trial
+from dh_project.trial.trial import STAND_IN, STARTING_POINT, State, Trial
 
 
 def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
@@ -32,8 +35,10 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
         + (f" ({ending.reason})" if ending else "")
     )
     if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):
-        larger = " with a larger --timeout" if ending.kind == "timeout" else ""
+        larger = f" with a larger {LARGER[ending.kind]}" if ending.kind in LARGER else ""
         console.print(f"the same command{larger} continues the search")
+    if said := epochs_saved(results.trials):
+        console.print(f"epochs    {said}")
     for sentence in in_common(failed, good):
         console.print(f"failures  {plain(sentence)}")
     stand_ins = sum(trial.origin == STAND_IN for trial in results.trials)
@@ -52,6 +57,40 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
         console.print(f"trials    {paths.folder / 'trials'} (best: {best.folder})")
         table, best_file = (shlex.quote(str(path)) for path in (paths.results, paths.folder / "best.json"))
         console.print(f"next      deephyper-analytics topk {table} -o {best_file}")
+
+
+def epochs_saved(trials: Iterable[Trial]) -> str:
+    """Return how many epochs the trials took, and how many all of them would take to their ends.
+
+    An epoch is a reported step. The length of a trial that was stopped or parked is unknown. It is estimated by the
+    median of the trials that ran to their ends.
+
+    Returns:
+        The sentence; empty if no trial was stopped or parked.
+
+    Example:
+        >>> done = Trial(0, {}, "random", 1, State.DONE, reports=[(n, 0.0) for n in range(1, 11)], epochs=10)
+        >>> short = Trial(1, {}, "random", 1, State.STOPPED, reports=[(1, 0.0)], epochs=1)
+        >>> epochs_saved([done, short])
+        '11 of 20 that the same trials would take to their ends (55 %)'
+    """
+    trials = list(trials)
+    if not any(trial.state is State.STOPPED or trial.parked_at is not None for trial in trials):
+        return ""
+    lengths = [len(dict(trial.reports)) for trial in trials]
+    spent = sum(trial.epochs for trial in trials)
+    said, again = f"{spent:,}", spent - sum(lengths)
+    if full := [length for trial, length in zip(trials, lengths, strict=True) if trial.state is State.DONE]:
+        typical = statistics.median(full)
+        whole = sum(
+            length if trial.state.has_ended and trial.state is not State.STOPPED else max(length, typical)
+            for trial, length in zip(trials, lengths, strict=True)
+        )
+        share = f"{100 * spent / max(whole, 1):.0f} %"
+        said += f" of {whole:,.0f} that the same trials would take to their ends ({share})"
+    if again:
+        said += f"; {again:,} were trained again after an interruption or a resumption"
+    return said
 
 
 def _baseline(results: SearchResults) -> Trial | None:

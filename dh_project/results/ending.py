@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["complete", "timeout", "time", "signal", "losses", "failures"]
+Kind = Literal["complete", "target", "epochs", "patience", "timeout", "time", "signal", "losses", "failures"]
 
 
 class Ending(NamedTuple):

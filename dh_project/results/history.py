@@ -7,6 +7,7 @@ as one that was never interrupted.
 from __future__ import annotations
 
 import gc
+import math
 import os
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,9 @@ class History:
         sources: The results files of the known trials.
         labels: The labels ``experiment`` and ``tag_<key>``. Later sessions replace those of earlier ones.
         parks: How often trials were parked.
+        epochs: Number of steps that all attempts have reported.
+        improved_at: The value of ``epochs`` when an objective was better than all before it for the last time.
+        returned: The largest objective that an attempt returned, also one that was parked, and the id of its trial.
         first_signs: For each attempt, the seconds from its start to its first report or its objective.
         elapsed: Seconds of search time up to the last record, over all sessions.
         ending: Why the last session ended; None if one is running or was killed.
@@ -58,7 +62,11 @@ class History:
     parks: int = 0
     first_signs: list[float] = field(default_factory=list)
     elapsed: float = 0.0
+    epochs: int = 0
+    improved_at: int = 0
+    returned: tuple[float, int] | None = None
     ending: Ending | None = None
+    _largest: float = -math.inf  # of all reports and results
 
     @property
     def best(self) -> Trial | None:
@@ -160,8 +168,18 @@ class History:
         """Apply records of reports. A large journal has millions of them."""
         trials, elapsed = self.trials, self.elapsed
         for record in records:
-            trial, at = trials[record["trial"]], record["at"]
-            trial.reports.append((record["step"], record["objective"]))
+            trial, at, step, objective = (
+                trials[record["trial"]],
+                record["at"],
+                record["step"],
+                record["objective"],
+            )
+            if not (trial.has_reported and trial.reports and step <= trial.reports[-1][0]):
+                trial.epochs += 1
+                self.epochs += 1
+            trial.reports.append((step, objective))
+            if objective > self._largest:
+                self._largest, self.improved_at = objective, self.epochs
             if at > elapsed:
                 elapsed = at
             if not trial.has_reported:
@@ -186,6 +204,7 @@ class History:
         trial.objectives = record.get("objectives")
         if record["objective"] is not None:
             self._note_sign(trial, record["at"])
+            self._note_objective(trial, record["objective"])
         self._move(trial, state)
         if state is State.PARKED:
             trial.parked_at = record.get("step")
@@ -204,6 +223,12 @@ class History:
         trial.state = state
         if state in unfinished:
             unfinished[state][trial.id] = trial
+
+    def _note_objective(self, trial: Trial, objective: float) -> None:
+        if self.returned is None or objective > self.returned[0]:
+            self.returned = objective, trial.id
+        if objective > self._largest:
+            self._largest, self.improved_at = objective, self.epochs
 
     def _note_sign(self, trial: Trial, at: float) -> None:
         if not trial.has_reported:

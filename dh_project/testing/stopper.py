@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ from dh_project.trial.trial import State, Trial
 STEPS = 10
 RISING = [0.1 * step for step in range(STEPS)]
 CROWD = [[more - number for more in RISING] for number in range(12)]
+ENOUGH = 520
+"""Number of trials from which on a report must not cost more."""
 
 
 class StopperContract(ABC):
@@ -36,6 +38,13 @@ class StopperContract(ABC):
     @abstractmethod
     def make(self) -> Stopper:
         """Return the stopper under test. It must stop a hopeless trial, or leave it parked, at step 10 or earlier."""
+
+    def flipped(self, error: float) -> float:
+        """Return an error as a positive objective that is equivalent for the stopper.
+
+        The default suits a stopper that depends on differences or on the order of objectives.
+        """
+        return 64.0 - error
 
     def crowd(self, level: float = 0.0) -> Stopper:
         """Return a stopper that has seen 12 trials with all steps, with objectives level - 1, level - 2, ..."""
@@ -66,7 +75,7 @@ class StopperContract(ABC):
     def test_trials_may_report_at_the_same_time(self) -> None:
         stopper, trials = self.make(), [Trial(n, {}, "any", 1, State.RUNNING) for n in range(12)]
         for step in range(1, STEPS + 1):
-            said = [tell(stopper, trial, step, -float(trial.id)) for trial in trials]
+            said = [tell(stopper, trial, step, RISING[step - 1] - trial.id) for trial in trials]
             assert said[0]
 
     def test_steps_may_begin_and_be_spaced_otherwise(self) -> None:
@@ -92,13 +101,13 @@ class StopperContract(ABC):
         assert said[0] == said[1]
 
     def test_a_trial_is_judged_by_the_last_value_of_a_step_that_it_reported_again(self) -> None:
-        for first, last in ((-1e6, 1.0), (1e6, -1e6)):
+        for first, last in ((-1e6, RISING), (1e6, [-1e6] * STEPS)):
             stopper, trial = self.crowd(), Trial(0, {}, "any", 1, State.RUNNING)
             for step in range(1, STEPS + 1):
                 tell(stopper, trial, step, first)
             trial.attempt = 2
-            said = [tell(stopper, trial, step, last) for step in range(1, STEPS + 1)]
-            assert all(said) if last > 0 else stopper.parks or not all(said)
+            said = [tell(stopper, trial, step, objective) for step, objective in enumerate(last, start=1)]
+            assert all(said) if last is RISING else stopper.parks or not all(said)
 
     def test_a_trial_is_not_compared_with_its_own_reports_before_an_interruption(self) -> None:
         stopper, trial = self.make(), Trial(0, {}, "any", 1, State.RUNNING)
@@ -122,11 +131,60 @@ class StopperContract(ABC):
         played = play(self.make(), curves, workers=8)
         assert all(trial.state.has_objective for trial in played.trials)
 
+    def test_errors_and_positive_objectives_give_the_same_answers(self) -> None:
+        errors = [
+            [level + 8.0 * (number + 1) / (step * (number + 2)) for step in range(1, STEPS + 1)]
+            for number, level in enumerate((4.0, 7.0, 1.0, 12.0, 3.0, 0.5, 9.0, 2.0, 16.0, 0.25, 5.0, 6.0))
+        ]
+        negative = play(self.make(), [[-error for error in curve] for curve in errors])
+        positive = play(self.make(), [[self.flipped(error) for error in curve] for curve in errors])
+        assert negative.moves == positive.moves
+        assert [report[:2] for report in negative.reports] == [report[:2] for report in positive.reports]
+
+    def test_a_report_costs_the_same_however_many_trials_there_are(self) -> None:
+        few, many = self._operations(ENOUGH), self._operations(2 * ENOUGH)
+        assert many <= 1.5 * few + 10
+
+    def _operations(self, trials: int) -> int:
+        """Return the number of operations on objectives in a report after those of so many trials."""
+        stopper = self.make()
+        for number in range(trials):
+            show(stopper, number, [Counted(number / 1024)])
+        Counted.operations = 0
+        for number in range(10):
+            show(stopper, trials + number, [Counted((trials * number / 10 + 0.5) / 1024)])
+        return Counted.operations
+
     def test_trials_are_not_changed(self) -> None:
         trial = Trial(0, {}, "any", 1, State.RUNNING, reports=[(1, -1.0)])
         before = copy.deepcopy(trial)
         self.crowd().goes_on(trial)
         assert trial == before
+
+
+class Counted(float):
+    """A number that counts the operations on numbers of its kind."""
+
+    operations = 0
+
+
+def _counting(name: str) -> Callable[..., Any]:
+    """Return a method of ``float`` that counts its calls and returns its result as :class:`Counted`."""
+    method = getattr(float, name)
+
+    def operate(self: Counted, *others: float) -> Any:
+        Counted.operations += 1
+        result = method(self, *others)
+        return Counted(result) if type(result) is float else result
+
+    return operate
+
+
+for _name in (
+    *("__lt__", "__le__", "__gt__", "__ge__", "__neg__", "__add__", "__radd__", "__sub__", "__rsub__"),
+    *("__mul__", "__rmul__", "__truediv__", "__rtruediv__"),
+):
+    setattr(Counted, _name, _counting(_name))
 
 
 def tell(stopper: Stopper, trial: Trial, step: int, objective: float) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dh_project.trial.criterion import Criterion
+
 LOG, RESULT = "log.txt", "dh-result.json"
 """Files that the worker writes into the folder of an attempt."""
 
@@ -56,6 +58,8 @@ class Assignment:
         previous_folders: Folders of earlier attempts that left files, the latest first; then those of the parent.
         until: Step at which the attempt parks: its report of this step, or of the first later one, is answered with
             False. None lets it run to its end.
+        criteria: Conditions that end the attempt: the first report that meets one of them is answered with False. The
+            trial is done when it returns its objective.
         time_limit: Seconds after which the attempt is killed, or None.
         memory_limit: Bytes that its processes may hold together before they are killed, or None.
         keeps_checkpoints: Whether the checkpoints of earlier attempts stay. If not, those from which this attempt
@@ -72,12 +76,17 @@ class Assignment:
     folder: str
     previous_folders: list[str] = field(default_factory=list)
     until: int | None = None
+    criteria: list[Criterion] = field(default_factory=list)
     keeps_checkpoints: bool = True
     time_limit: float | None = None
     memory_limit: int | None = None
     rank: int = 0
     world_size: int = 1
     scratch: str = ""
+
+    def __post_init__(self) -> None:
+        """Restore the criteria of an assignment that came as JSON."""
+        object.__setattr__(self, "criteria", [Criterion(*each) for each in self.criteria])
 
     @property
     def writes_in(self) -> str:

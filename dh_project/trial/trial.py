@@ -73,6 +73,7 @@ class Trial:
         worker: Host and process that ran the last attempt.
         losses: Number of attempts that were lost with their worker or machine.
         failures: Number of attempts that failed and were followed by another one.
+        epochs: Number of steps that its attempts have reported. A step that is trained again counts again.
         until: Step at which the last attempt parks; None if it runs to its end.
         parked_at: Last step before it was parked for the last time; None if it never was.
         parent: Id of the trial from whose checkpoint it begins; None if there is none.
@@ -98,6 +99,7 @@ class Trial:
     worker: str | None = None
     losses: int = 0
     failures: int = 0
+    epochs: int = 0
     until: int | None = None
     parked_at: int | None = None
     parent: int | None = None

@@ -127,7 +127,7 @@ class TrialProcess:
             self.is_silent = not chunk
             for message in self._lines.feed(chunk):
                 if "step" in message:
-                    self._answer(message["step"], message.pop("of", None))
+                    self._answer(message["step"], message["objective"], message.pop("of", None))
                     reports.append(message)
                 elif "checkpoint" in message:
                     self._checkpoints.add(message["checkpoint"])
@@ -200,18 +200,24 @@ class TrialProcess:
                         with suppress(OSError):
                             (previous / name).unlink(missing_ok=True)
 
-    def _answer(self, step: int, last: int | None) -> None:
+    def _answer(self, step: int, objective: float, last: int | None) -> None:
         self._last_step, until = step, self.assignment.until
         if self._told is None:
             if step > self._stop_after:
                 self._told = State.STOPPED
             elif self._sentence is not None:
                 self._condemn()
+            elif self._meets_a_criterion(step, objective):
+                self._told = State.DONE
             elif until is not None and until <= step < (NEVER if last is None else last):
                 self._told = State.PARKED
             self._told_at = step
         with suppress(BrokenPipeError):  # the child has died; its exit status will show it
             os.write(self._answers, b"1" if self._told is None else b"0")
+
+    def _meets_a_criterion(self, step: int, objective: float) -> bool:
+        known = {**self._facts, "step": step, "objective": objective}
+        return any(criterion.is_met(known) for criterion in self.assignment.criteria)
 
     def _condemn(self) -> None:
         """Make the sentence final, whatever the child does from now on, unless its result has come."""
@@ -250,7 +256,7 @@ class TrialProcess:
 
     def _end(self, code: int) -> AttemptResult:
         """Return the result from the child's message, the sentence or the exit code."""
-        if self._sentence is not None and self._told not in (None, State.STOPPED, State.PARKED):
+        if self._sentence is not None and self._told not in (None, State.STOPPED, State.DONE, State.PARKED):
             return self._sentence  # even if the run function then failed or returned a number
         if self._child_result is not None:
             return self._as_told(self._child_result)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dh_project.common.errors import UserError
 
-COMPLETE = ("complete", "timeout")
+COMPLETE = ("complete", "target", "epochs", "patience", "timeout")
 """Endings after which a search has nothing left to do, however often it is started."""
 
 OVER = (*COMPLETE, "failures")

@@ -11,20 +11,44 @@ from dh_project.hps.stoppers.asha import AshaStopper
 from dh_project.hps.stoppers.bandit import BanditStopper
 from dh_project.hps.stoppers.base import Stopper
 from dh_project.hps.stoppers.median import MedianStopper
+from dh_project.hps.stoppers.other_words import ALIASES, SETTINGS
+from dh_project.hps.stoppers.patience import PatienceStopper
+from dh_project.hps.stoppers.percentile import PercentileStopper
+from dh_project.hps.stoppers.truncation import TruncationStopper
 from dh_project.user_code.importing import load_attribute
 
 STOPPERS: dict[str, type[Stopper]] = {
     "asha": AshaStopper,
     "bandit": BanditStopper,
     "median": MedianStopper,
+    "patience": PatienceStopper,
+    "percentile": PercentileStopper,
+    "truncation": TruncationStopper,
 }
+
+
+def stopper_name(name: str) -> str:
+    """Return the name here of a stopper that another program calls otherwise. Other names are unchanged.
+
+    Raises:
+        UserError: There is no such stopper here.
+
+    Example:
+        >>> stopper_name("BanditPolicy")
+        'bandit'
+    """
+    ours = ALIASES.get(name, name)
+    if ours != name and ours not in STOPPERS:
+        raise UserError(f"{name!r} is {ours} here, which is no stopper; valid: {', '.join(STOPPERS)}")
+    return ours
 
 
 def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
     """Return a stopper; None for the name ``none``.
 
     Args:
-        name: ``none``, one of ``STOPPERS``, or the import path of your own (``my_module.MyStopper``, ``my_file.py``).
+        name: ``none``, one of ``STOPPERS``, the name of one in another program (``BanditPolicy``), or the import path of
+            your own (``my_module.MyStopper``, ``my_file.py``).
         settings: Arguments of its constructor by name.
 
     Raises:
@@ -38,6 +62,7 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
         if settings:
             raise UserError(f"stopper none takes no settings: {', '.join(settings)}; leave them out")
         return None
+    name = stopper_name(name)
     kind = STOPPERS[name] if name in STOPPERS else _own(name)
     parameters = inspect.signature(kind).parameters.values()
     valid = {
@@ -48,6 +73,8 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for setting, value in settings.items():
         if setting not in valid and not takes_any:
+            if name in STOPPERS and (ours := SETTINGS.get(setting)) in valid:
+                raise UserError(f"unknown setting {setting!r}: here it is {ours}")
             raise UserError(
                 f"unknown setting {setting!r}{did_you_mean(setting, valid)}; "
                 f"valid: {', '.join(valid) or 'none'}"
