@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
             settings=replace(settings, device=str(device)),
             folder=home,
             resume=before / LAST if before is not None else None,
-            on_epoch=lambda epoch, error: dh.report(epoch, -error, of=settings.epochs),
+            on_epoch=partial(_report, _name_of_error(sets[0], configuration), settings.epochs),
             ranks=ranks,
         )
     if not ranks.is_first:
@@ -175,6 +176,19 @@ def _load_data(configuration: Configuration) -> tuple[CrystalSet, CrystalSet, Cr
     """Return the training, validation and test set."""
     chosen = data_settings(configuration)
     return split_graphs(label_graphs(chosen), chosen)
+
+
+def _name_of_error(training: CrystalSet, configuration: Configuration) -> str:
+    """Return the name of the fact that is the validation error of an epoch."""
+    if configuration.task == "classification":
+        return "val_nll"
+    return "val_mae" if len(training.graphs.label_names) == 1 else "val_scaled_mae"
+
+
+def _report(name: str, epochs: int, epoch: int, error: float) -> bool:
+    """Record and report the validation error of an epoch. ``--stop val_mae=0.1`` compares the recorded one."""
+    dh.record(**{name: error})
+    return dh.report(epoch, -error, of=epochs)
 
 
 def _errors(result: TrainingResult) -> dict[str, float | None]:

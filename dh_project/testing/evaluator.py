@@ -37,6 +37,7 @@ from dh_project.evaluators.base import Evaluator
 from dh_project.evaluators.settings import EvaluatorSettings
 from dh_project.testing.runs import AT_EXIT, CHECKPOINT, PROCESSES, UNFLUSHED
 from dh_project.trial.attempt import LOG, Assignment, RunContext
+from dh_project.trial.criterion import Criterion
 from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Cause, State
 from dh_project.worker.trial_log import LIMIT
@@ -299,6 +300,13 @@ class EvaluatorContract(ABC):
         end = trials.end()
         assert (end.objective or 0.0) >= 1.0
         assert (Path(assignment.folder) / CHECKPOINT).exists()
+
+    def test_a_trial_ends_at_the_report_that_meets_a_criterion(self, trials: Trials) -> None:
+        """It is done, and no order is needed. A fact counts if it was recorded before the report."""
+        criteria = [Criterion("step", ">=", 9), Criterion("loss", "<=", 0.25)]
+        trials.start("record_and_report_until_told", criteria=criteria, until=9)
+        end, steps = trials.end(), [event.step for event in trials.events if isinstance(event, Reported)]
+        assert (end.state, end.objective, steps) == (State.DONE, -0.25, [1, 2, 3, 4])
 
     def test_a_resumed_trial_goes_on_and_keeps_its_newest_checkpoint_only(self, trials: Trials) -> None:
         """A thousand parked trials hold a thousand checkpoints."""

@@ -179,6 +179,16 @@ def report_until_told(point: dict[str, Any]) -> float:
     return float(step)
 
 
+def record_and_report_until_told(point: dict[str, Any]) -> float:
+    """Record a loss and report it, step by step, until told to end."""
+    step = 1
+    record(loss=1.0 / step)
+    while report(step, -1.0 / step):
+        step += 1
+        record(loss=1.0 / step)
+    return -1.0 / step
+
+
 def report_and_fail(point: dict[str, Any]) -> float:
     """Fail if a report is answered with False."""
     while report(1, 0.0):

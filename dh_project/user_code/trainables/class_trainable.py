@@ -134,11 +134,11 @@ class ClassTrainable(Trainable):
             step += 1
             metrics = _metrics(model.step())
             objective = metric.objective(metrics, f"step {step}")
+            record(**_facts(metrics), steps=step)
             goes_on = report(step, objective, of=steps) and not metrics.get("done")
             checkpoints.save_if_due(step, metrics)
         checkpoints.save(step, metrics)
-        facts = {name: value for name, value in metrics.items() if name not in ("objective", "done")}
-        record(**facts, steps=step)
+        record(**_facts(metrics), steps=step)
         return metric.objective(metrics, f"step {step}")
 
     def _is_of_setup(self, name: str) -> bool:
@@ -163,6 +163,11 @@ class ClassTrainable(Trainable):
         name, mode = getattr(self.kind, "metric", None), getattr(self.kind, "mode", None)
         default = Metric.checked(name, mode, OBJECTIVE)
         return Metric.checked(run_kwargs.get("metric"), run_kwargs.get("mode"), default)
+
+
+def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics that are recorded."""
+    return {name: value for name, value in metrics.items() if name not in ("objective", "done")}
 
 
 def _metrics(returned: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from dh_project.common.files import replacing
 from dh_project.trial.checkpoint_timer import CheckpointTimer
-from dh_project.trial.reporting import report
+from dh_project.trial.reporting import record, report
 from dh_project.user_code.trainables.metric import Metric
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -109,6 +109,7 @@ class Reporting(Checkpoint):
             if self._folder is not None:
                 with replacing(self._folder / BEST) as aside:
                     trainer.save_checkpoint(aside)
+        record(**metrics)
         last = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
         if not report(epoch, objective, of=last):
             trainer.should_stop = True
