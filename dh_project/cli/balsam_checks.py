@@ -175,7 +175,7 @@ def check_goes_on(settings: SearchSettings, workflow: str, folder: Path) -> None
         raise UserError(f"workflow {workflow}: another search: {difference}; submit it under another name")
     done = what_is_done(settings, history)
     if done and Over.read(folder) is not None:
-        raise UserError(f"workflow {workflow}: {done}; give a larger --max-evals")
+        raise UserError(f"workflow {workflow}: {done}")
 
 
 def request_again(arguments: argparse.Namespace, made: list[BalsamBatchJob]) -> BalsamRequest:

@@ -124,7 +124,7 @@ def settings_in_the_job(settings: SearchSettings, directory: Path) -> SearchSett
     read_sources(settings, history, loaded.problem)
     done = what_is_done(settings, history)
     if done is not None:
-        raise UserError(f"{settings.folder}: {done}; nothing to submit, unless you give a larger --max-evals")
+        raise UserError(f"{settings.folder}: {done}")
     return replace(
         settings,
         problem=problem,

@@ -170,7 +170,7 @@ def read_sources(
 def what_is_done(settings: SearchSettings, history: History) -> str | None:
     """Return which limit earlier sessions have reached, as a text; None if there is work left."""
     if settings.max_evals is not None and len(history.ended) >= settings.max_evals:
-        return f"all {len(history.ended)} trials have ended already"
+        return f"all {len(history.ended)} trials have ended already; give a larger --max-evals"
     needed = seconds_to_report(history.first_signs)
     if settings.timeout is not None and history.elapsed + needed >= settings.timeout:
         return f"the time limit of {settings.timeout:g} s is used up; give a larger timeout"
