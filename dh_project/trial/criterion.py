@@ -35,8 +35,9 @@ class Criterion(NamedTuple):
             known: Step, objective and facts by name. A fact that is not recorded yet, or is no number, meets nothing.
         """
         value = known.get(self.name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and bool(COMPARE[self.sense](value, self.value))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return bool(COMPARE[self.sense](value, self.value))
 
     def __str__(self) -> str:
         """Return the condition as a formula."""
