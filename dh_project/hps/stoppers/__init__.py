@@ -47,8 +47,8 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
     """Return a stopper; None for the name ``none``.
 
     Args:
-        name: ``none``, one of ``STOPPERS``, its name in another program (``BanditPolicy``), or the import path of your
-            own (``my_module.MyStopper``, ``my_file.py``).
+        name: ``none``, one of ``STOPPERS``, its name in another program (``BanditPolicy``), or the import path of
+            your own (``my_module.MyStopper``, ``my_file.py``).
         settings: Arguments of its constructor by name.
 
     Raises:
