@@ -5,6 +5,7 @@ import re
 import pytest
 from scripted_evaluator import SILENT, Clock, ScriptedEvaluator, done, ended, reported
 
+import dh_project as dh
 from dh_project import HpProblem
 from dh_project.common.errors import UserError
 from dh_project.hps.criteria import Criteria, criterion_of, parse_criteria
@@ -106,6 +107,23 @@ def test_a_trial_is_told_its_criteria_and_the_target(search):
     session, evaluator = search(done(), max_evals=1, stop=(Criterion("step", ">=", 30),), target=7.0)
     session.run()
     assert evaluator.started[0].criteria == [("step", ">=", 30), ("objective", ">=", 7.0)]
+
+
+def test_trials_end_at_a_criterion_and_the_search_at_its_target(samples, tmp_path):
+    found = dh.search(
+        str(samples / "small_problem.py"),
+        f"{samples / 'small_run.py'}:report_until_stopped",
+        folder=tmp_path,
+        evaluator="process",
+        num_workers=1,
+        searcher="random",
+        progress=False,
+        max_evals=3,
+        stop={"training_iteration": 2, "objective": 9.0},
+        target=2.0,
+    )
+    assert [(trial.state, trial.objective, trial.step) for trial in found.trials] == [(State.DONE, 2.0, 2)]
+    assert found.ending.kind == "target"
 
 
 # ---- the search
