@@ -103,12 +103,17 @@ def _baseline(results: SearchResults) -> Trial | None:
 def _table(best: Trial, baseline: Trial | None) -> Table:
     table = Table(title="best configuration", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
-    table.add_column(f"best (trial {best.id})", justify="right")
+    table.add_column(f"best ({_number(best)})", justify="right")
     if baseline is not None:
-        table.add_column(f"baseline (trial {baseline.id})", justify="right")
+        table.add_column(f"baseline ({_number(baseline)})", justify="right")
     for name, value, other in _rows(best, baseline):
         table.add_row(_shown(name), _shown(value), *([] if baseline is None else [_shown(other)]))
     return table
+
+
+def _number(trial: Trial) -> str:
+    """Return the trial's number, and the step of its objective if that is not the last one."""
+    return f"trial {trial.id}" + ("" if trial.state.has_ended else f" at step {trial.parked_at}")
 
 
 def _rows(best: Trial, baseline: Trial | None) -> list[tuple[str, Any, Any]]:
