@@ -63,7 +63,8 @@ def test_every_template_is_made_and_run(read):
 def test_the_page_on_own_problems_is_followed_with_its_own_files(read, tmp_path):
     read("own_problem.rst")
     rows = list(csv.DictReader((tmp_path / "reader/class_search/results.csv").open()))
-    assert {(row["job_status"], row["m:steps"]) for row in rows} == {("DONE", "50")}
+    assert {row["m:steps"] for row in rows if row["job_status"] == "DONE"} == {"50"}
+    assert all(row["job_status"] == "DONE" or int(row["m:steps"]) < 50 for row in rows)
     assert all(float(row["objective"]) == -(float(row["m:x"]) ** 2) for row in rows)
 
 
