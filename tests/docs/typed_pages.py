@@ -80,7 +80,7 @@ EVERY = (
             "^(deephyper train --resume .*) --epochs 2": r"\1 --epochs 21",
         },
     ),
-    Page("stopping.rst", changes={**SMALL, "--max-evals 50": "--max-evals 2"}),
+    Page("stopping.rst", changes=SMALL),
     Page("workers.rst", changes={**SMALL, r"--num-gpus-per-task 0\.\d+": "--num-gpus-per-task 0"}),
     Page(
         "data.rst",
