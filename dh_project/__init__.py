@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from dh_project.hps.settings import SearchSettings as SearchSettings
     from dh_project.hps.stoppers.base import Stopper as Stopper
     from dh_project.problem import HpProblem as HpProblem
-    from dh_project.results.reading import best_configuration as best_configuration
+    from dh_project.results.reruns import best_configuration as best_configuration
     from dh_project.results.search_results import SearchResults as SearchResults
     from dh_project.results.search_results import open_search as open_search
     from dh_project.results.trial_files import find_file as find_file
@@ -102,7 +102,7 @@ _HOMES = {
     "UserError": "dh_project.common.errors",
     "as_run": "dh_project.user_code.trainables",
     "available_cores": "dh_project.common.cores",
-    "best_configuration": "dh_project.results.reading",
+    "best_configuration": "dh_project.results.reruns",
     "connect": "dh_project.trial.reporting",
     "content_hash": "dh_project.user_code.project_code",
     "exit_status": "dh_project.common.exit_status",

@@ -42,7 +42,13 @@ warm_up()  # a trial is a fork of a process that has imported this module, so th
 
 
 @dh.resumable
-def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = None, **arguments: Any) -> float:
+def run(
+    point: Mapping[str, Any],
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    seed: int = DEFAULTS["seed"],
+    **arguments: Any,
+) -> float:
     """Train CGCNN and return its objective.
 
     Each epoch is reported. If a report is answered with False, training ends and keeps its best epoch. If the attempt
@@ -56,6 +62,8 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
             ``n_conv``, ``n_h``, ``max_num_nbr``, ``dropout``. Those left out have the defaults of the original CGCNN.
         folder: The folder for weights, checkpoints, history and predictions. None: the trial's folder; outside a
             search nothing is written.
+        seed: Seed of the initial weights, of dropout and of the order of crystals. Each replicate of a point has
+            another one.
         **arguments: The other settings of ``training.configuration.Configuration``, such as ``data``, ``epochs`` and
             ``device``.
 
@@ -73,7 +81,7 @@ def run(point: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = Non
     Example:
         >>> run({"lr": 0.02}, data="flla", epochs=5)  # doctest: +SKIP
     """
-    configuration = configuration_of(point, arguments)
+    configuration = configuration_of(point, {**arguments, "seed": seed})
     settings = _settings(configuration)
     device = _own_device(settings)
     architecture = {name: getattr(configuration, name) for name in ARCHITECTURE}

@@ -55,6 +55,31 @@ class Refuse(argparse.Action):
 
 def add_options(parser: Parser) -> None:
     """Add the options of every search."""
+    _add_what(parser)
+    add_places(parser)
+    limits = limits_of(parser)
+    limits.add_argument("--max-evals", type=int, metavar="N", help="number of points, -1 for no limit (-1)")
+    limits.add_argument(
+        "--replicates",
+        type=positive_int,
+        metavar="N",
+        help="trials of each point, with different seeds, whose mean counts (1)",
+    )
+    limits.add_argument(
+        "--stopper",
+        nargs="+",
+        action="append",
+        metavar="S",
+        help="stop or park trials: asha, median, percentile, truncation, patience, bandit slack_factor=0.2, none, "
+        "with KEY=VALUE settings (asha for ambs if the run function resumes)",
+    )
+    add_limits(limits)
+    for option in REFUSED:
+        parser.add_argument(option, action=Refuse, nargs="?", help=argparse.SUPPRESS)
+
+
+def _add_what(parser: Parser) -> None:
+    """Add the options that say what to search."""
     what = parser.add_argument_group("what to search", argument_default=argparse.SUPPRESS)
     what.add_argument(
         "--settings", type=Path, metavar="FILE", help="search settings in TOML; other options change them"
@@ -108,6 +133,9 @@ def add_options(parser: Parser) -> None:
         help="further labels of the search; each becomes a column m:tag_KEY",
     )
 
+
+def add_places(parser: Parser) -> None:
+    """Add the options that say on which machines trials run."""
     where = parser.add_argument_group("where trials run", argument_default=argparse.SUPPRESS)
     where.add_argument("--evaluator", metavar="E", help="process, ray, mpi or balsam (ray)")
     where.add_argument(
@@ -188,8 +216,14 @@ def add_options(parser: Parser) -> None:
         help="trials that wait in the queue if all slots are busy (one for every 16 slots)",
     )
 
-    limits = parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
-    limits.add_argument("--max-evals", type=int, metavar="N", help="number of trials, -1 for no limit (-1)")
+
+def limits_of(parser: Parser) -> argparse._ArgumentGroup:
+    """Return a new group for the limits of a search."""
+    return parser.add_argument_group("when to end", argument_default=argparse.SUPPRESS)
+
+
+def add_limits(limits: argparse._ArgumentGroup) -> None:
+    """Add the limits of time, memory and failures to their group."""
     limits.add_argument(
         "--stop",
         nargs="+",
@@ -243,21 +277,11 @@ def add_options(parser: Parser) -> None:
         help="failed trials in a row, or share of failed trials (0.5), that end the search; -1 for no limit (100)",
     )
     limits.add_argument(
-        "--stopper",
-        nargs="+",
-        action="append",
-        metavar="S",
-        help="stop or park trials: asha, median, percentile, truncation, patience, bandit slack_factor=0.2, none, "
-        "with KEY=VALUE settings (asha for ambs if the run function resumes)",
-    )
-    limits.add_argument(
         "--max-retries",
         type=natural,
         metavar="N",
         help="how often a trial is started again if its worker is lost (1)",
     )
-    for option in REFUSED:
-        parser.add_argument(option, action=Refuse, nargs="?", help=argparse.SUPPRESS)
 
 
 def add_ambs_options(parser: Parser) -> None:

@@ -32,6 +32,7 @@ SETTINGS = {
     "target": "target",
     "max_epochs_total": "max_epochs_total",
     "patience_epochs": "patience_epochs",
+    "replicates": "replicates",
     "timeout": "timeout",
     "walltime": "walltime",
     "margin": "margin",

@@ -186,6 +186,14 @@ def natural(text: str) -> int:
     return value
 
 
+def at_least_two(text: str) -> int:
+    """Return a number of seeds, at least 2."""
+    number = natural(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{text} seed has no standard deviation; give at least 2")
+    return number
+
+
 def positive_float(text: str) -> float:
     """Return a number above 0."""
     value: float = _number(float, text)

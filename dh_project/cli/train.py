@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dh_project.cli.model import import_part, refusals
-from dh_project.cli.parser import Parser, natural
+from dh_project.cli.parser import Parser, at_least_two
 from dh_project.common.console import tell
 from dh_project.common.errors import UserError
 
@@ -78,14 +78,6 @@ def add_command(commands: Any) -> None:
         help="train with N seeds, into DIR/seed-0 and so on, and print mean and standard deviation",
     )
     parser.complete = add_options
-
-
-def at_least_two(text: str) -> int:
-    """Read a number of seeds."""
-    number = natural(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{text} seed has no standard deviation; give at least 2")
-    return number
 
 
 def add_options(parser: Parser) -> None:

@@ -55,7 +55,8 @@ class SearchSettings:
         num_workers: Number of trials at a time. None uses all GPUs, or all cores.
         trial: Processes, cores, GPUs and nodes of one trial: a ``TrialShape``, or its fields by name.
         scratch: Folder on each node's own disk for the files of running trials. None for none.
-        max_evals: Number of trials in all, over all sessions. None for no limit.
+        max_evals: Number of points in all, over all sessions. None for no limit.
+        replicates: Number of trials of each point, with different seeds. Their mean counts.
         stop: What ends a trial: values to reach by name, ``{"step": 30, "val_mae": 0.1}``. A name is ``step`` (also
             ``training_iteration``), ``objective``, or a fact that the trial records (``dh.record``) before a report.
             If it does not tell whether the fact is minimised, it ends with ``<=`` or ``>=``.
@@ -107,6 +108,7 @@ class SearchSettings:
     target: Number | None = None
     patience_epochs: Whole | None = None
     max_epochs_total: Whole | None = None
+    replicates: Whole = 1
     timeout: Amount | None = None
     walltime: Amount | None = None
     margin: Amount | None = None
@@ -134,6 +136,11 @@ class SearchSettings:
             object.__setattr__(self, table, {name: _plain(f"{table}.{name}", value) for name, value in given})
         self._check_failures()
         self._check_time()
+        if self.stopper is not None and self.replicates > 1:
+            raise UserError(
+                f"replicates={self.replicates}: the stopper {self.stopper} ends the trials of a point at different "
+                f"steps, so that their mean says nothing; leave one of the two out"
+            )
         if self.stopper is None and self.stopper_settings:
             raise UserError(f"stopper_settings {dict(self.stopper_settings)}: there is no stopper; name one")
         criteria_of(self.stop)

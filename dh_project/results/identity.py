@@ -56,10 +56,18 @@ class Identity:
     @property
     def run_to_load(self) -> str:
         """The target by which the run function can be imported: its name if the file of a package was moved."""
-        name = self.names.get("run", self.run)
-        is_gone = self.run.endswith(".py") or ".py:" in self.run
-        is_gone = is_gone and not Path(self.run.rpartition(":")[0] or self.run).exists()
-        return name if is_gone and ".py:" not in name else self.run
+        return self._to_load("run", self.run)
+
+    @property
+    def problem_to_load(self) -> str | None:
+        """The same of the problem; None if it was given as an object."""
+        return None if self.problem is None else self._to_load("problem", self.problem)
+
+    def _to_load(self, kind: str, target: str) -> str:
+        name = self.names.get(kind, target)
+        is_gone = target.endswith(".py") or ".py:" in target
+        is_gone = is_gone and not Path(target.rpartition(":")[0] or target).exists()
+        return name if is_gone and ".py:" not in name else target
 
     def difference(self, other: Identity) -> str | None:
         """Return a text that says what differs, or None if the searches are the same."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,6 @@ from dh_project.results.history import History, Replay
 from dh_project.results.paths import SearchPaths
 from dh_project.results.table import Row, guessed, is_of_today, read_table
 from dh_project.trial.trial import Trial
-
-CONSTANTS = ("seed", "threads")
-"""Recorded values that the objective depends on and that a run function accepts as arguments."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ def read_results(path: Path, most: int | None = None) -> list[Result]:
         )
     best = [row for row in rows if row.objective is not None]
     chosen = sorted(best, key=_merit, reverse=True)[:most]
-    history = _history_beside(path, chosen)
+    history = history_beside(path, chosen)
     known = {row.number: trial for row in chosen if (trial := _trial_of(path, row, history))}
     typed = _guessed_foreign(path, columns, rows) if len(known) < len(chosen) else {}
     found = []
@@ -102,7 +98,7 @@ def _merit(row: Row) -> tuple[float, float, int]:
 
 def _guessed_foreign(path: Path, columns: list[str], rows: Sequence[Row]) -> dict[int, dict[str, Any]]:
     """Return the cells, with guessed types, of the rows that the journal does not have, by the row's number."""
-    history = _history_beside(path, rows)
+    history = history_beside(path, rows)
     foreign = [row for row in rows if _trial_of(path, row, history) is None]
     return dict(zip((row.number for row in foreign), guessed(columns, foreign), strict=True))
 
@@ -115,7 +111,7 @@ def read_outcomes(path: Path) -> list[Outcome]:
     """
     columns, rows = read_table(path)
     rows = [row for row in rows if PARKED_AT not in row.cells]  # objectives of fewer steps teach wrong things
-    history = _history_beside(path, rows)
+    history = history_beside(path, rows)
     prefix = "p:" if is_of_today(columns) else ""
     outcomes = []
     for row in rows:
@@ -136,7 +132,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [{**cells, "objective": row.objective} for row, cells in zip(rows, typed, strict=True)]
 
 
-def _history_beside(results: Path, rows: Sequence[Row]) -> History:
+def history_beside(results: Path, rows: Sequence[Row]) -> History:
     """Return the history of the trials of rows, from the journal beside a results file.
 
     It is empty if there is no journal (a copied file).
@@ -173,73 +169,3 @@ def _result(cells: Mapping[str, Any], objective: float, point: Mapping[str, Any]
     point = {name: value for name, value in present.items() if name not in OLD_COLUMNS}
     duration = {"duration": present["duration"]} if "duration" in present else {}
     return Result(present.get("id", ""), dict(point), objective, present.get("elapsed_sec", 0.0), duration)
-
-
-def reruns_of(path: Path, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return the settings, beside its point, that rerun each result: run function, run-kwargs, seed, threads.
-
-    They are read from the journal beside the results file. Without a journal only the recorded seed and threads are
-    known.
-
-    Args:
-        path: The results file.
-        results: Results of that file.
-    """
-    identity = _history_beside(path, []).identity
-    search = {"run": identity.run_to_load, "run_kwargs": dict(identity.run_kwargs)} if identity else {}
-    return [
-        {**search, **{name: result.facts[name] for name in CONSTANTS if name in result.facts}}
-        for result in results
-    ]
-
-
-@dataclass(frozen=True)
-class BestConfiguration:
-    """The best point of a search, and the settings that rerun it.
-
-    Attributes:
-        trial: The trial's id.
-        point: The hyperparameters.
-        objective: The recorded objective.
-        run: Import path of the run function; None if unknown.
-        run_kwargs: Its constant arguments, with the recorded seed and threads if they are known.
-    """
-
-    trial: str
-    point: dict[str, Any]
-    objective: float
-    run: str | None
-    run_kwargs: dict[str, Any]
-
-
-def best_configuration(path: Path) -> BestConfiguration:
-    """Read the best configuration from a ``results.csv``, or from a ``best.json`` that ``topk`` wrote.
-
-    Raises:
-        UserError: The file is neither, it is empty, or all its trials failed.
-    """
-    if path.suffix != ".json":
-        result = read_results(path)[0]
-        return _best(str(result.id), result.point, result.objective, reruns_of(path, [result])[0])
-    try:
-        first = dict(json.loads(path.read_text())["0"])
-        trial, objective = str(first.pop("id")), float(first.pop("objective"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: there is no such file; make it with deephyper-analytics topk results.csv -o {path}"
-        ) from None
-    except (ValueError, KeyError, TypeError, OSError):
-        raise UserError(
-            f"{path}: not a file that deephyper-analytics topk results.csv -o {path.name} writes"
-        ) from None
-    first.pop("elapsed_sec", None)
-    rerun = first.pop("rerun", {})
-    point = {name: value for name, value in first.items() if not name.startswith(FACT)}
-    return _best(trial, point, objective, rerun)
-
-
-def _best(trial: str, point: dict[str, Any], objective: float, rerun: dict[str, Any]) -> BestConfiguration:
-    constants: dict[str, Any] = {name: rerun[name] for name in CONSTANTS if name in rerun}
-    return BestConfiguration(
-        trial, point, objective, rerun.get("run"), {**constants, **rerun.get("run_kwargs", {})}
-    )

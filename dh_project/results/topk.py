@@ -9,7 +9,8 @@ from typing import Any
 
 from dh_project.common.files import check_output, write_table, write_whole
 from dh_project.common.yaml_core import dump_yaml
-from dh_project.results.reading import FACT, Result, read_results, reruns_of
+from dh_project.results.reading import FACT, Result, read_results
+from dh_project.results.reruns import reruns_of
 
 Entries = dict[str, dict[str, Any]]
 

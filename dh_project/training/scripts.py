@@ -19,7 +19,7 @@ from typing import Any
 from dh_project.common.errors import UserError, one_line
 from dh_project.common.exit_status import exit_status
 from dh_project.common.key_values import parse_key_values
-from dh_project.results.reading import best_configuration
+from dh_project.results.reruns import best_configuration
 from dh_project.training.one_point import run_in_folder
 from dh_project.trial.ranks import is_follower
 from dh_project.user_code.importing import load_module, split_path

@@ -66,6 +66,8 @@ class Assignment:
             resumed are removed when it has left newer ones.
         rank: Number of this process among those of the attempt, from 0. Only reports and facts of rank 0 count.
         world_size: Number of processes of the attempt.
+        replicate: Number of earlier trials of the same point, which is added to the argument ``seed`` of the run
+            function.
         scratch: Node-local folder to which the attempt writes until its worker copies the files. Empty if the attempt
             writes to ``folder``.
     """
@@ -82,6 +84,7 @@ class Assignment:
     memory_limit: int | None = None
     rank: int = 0
     world_size: int = 1
+    replicate: int = 0
     scratch: str = ""
 
     def __post_init__(self) -> None:

@@ -78,6 +78,7 @@ class Trial:
         parked_at: Last step before it was parked for the last time; None if it never was.
         parent: Id of the trial from whose checkpoint it begins; None if there is none.
         parent_attempt: Attempt of the parent that left this checkpoint.
+        replicate_of: Id of the first trial of the same point, perhaps its own; None without replicates.
         objectives: All objectives, if the run function returned several.
         started: Start of the last attempt, in seconds of search time.
         has_reported: Whether the last attempt has reported, or has ended with an objective.
@@ -102,6 +103,7 @@ class Trial:
     epochs: int = 0
     until: int | None = None
     parked_at: int | None = None
+    replicate_of: int | None = None
     parent: int | None = None
     parent_attempt: int | None = None
     objectives: list[float] | None = None
@@ -113,3 +115,8 @@ class Trial:
     def step(self) -> int | None:
         """Last step that the trial has reported; None if it has reported nothing."""
         return self.reports[-1][0] if self.reports else None
+
+    @property
+    def first_replicate(self) -> int:
+        """Id of the first trial of the same point; its own without replicates."""
+        return self.id if self.replicate_of is None else self.replicate_of

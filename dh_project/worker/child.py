@@ -21,6 +21,7 @@ from dh_project.trial.deephyper_job import argument_for
 from dh_project.trial.ranks import tell_rank
 from dh_project.trial.reporting import Connection, connect
 from dh_project.trial.seeds import seed_of
+from dh_project.user_code.run_seed import with_own_seed
 from dh_project.worker.attempt_result import result_of_error, result_of_value
 from dh_project.worker.imported_run import ImportedRun
 from dh_project.worker.leaving import begin_anew, leave
@@ -62,7 +63,8 @@ def evaluate(imported: ImportedRun, assignment: Assignment, worker: int) -> dict
         run = imported.run or imported.load()
         point = argument_for(run, assignment.point, assignment.trial)
         imported.random_numbers.begin(assignment.trial, assignment.rank)
-        return result_of_value(run(point, **imported.context.run_kwargs))
+        run_kwargs = with_own_seed(run, imported.context.run_kwargs, assignment.replicate)
+        return result_of_value(run(point, **run_kwargs))
     except BaseException as error:
         if not isinstance(error, UserError | SystemExit):
             with suppress(OSError):  # the disk may be full

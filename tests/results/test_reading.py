@@ -5,7 +5,8 @@ import pytest
 from dh_project.common.errors import UserError
 from dh_project.results.csv_file import ResultsFile
 from dh_project.results.paths import SearchPaths
-from dh_project.results.reading import best_configuration, read_results
+from dh_project.results.reading import read_results
+from dh_project.results.reruns import best_configuration
 from dh_project.trial.trial import State, Trial
 
 OLD_FILE = """\

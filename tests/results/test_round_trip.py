@@ -19,7 +19,8 @@ from dh_project.results.csv_file import ResultsFile
 from dh_project.results.history import History
 from dh_project.results.identity import Identity
 from dh_project.results.paths import SearchPaths
-from dh_project.results.reading import best_configuration, read_results
+from dh_project.results.reading import read_results
+from dh_project.results.reruns import best_configuration
 from dh_project.trial.events import Ended
 from dh_project.trial.trial import State, Trial
 

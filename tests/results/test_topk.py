@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dh_project.cli.analytics import main
 from dh_project.common.yaml_core import dump_yaml, load_yaml
-from dh_project.results.reading import best_configuration
+from dh_project.results.reruns import best_configuration
 
 OLD = "activation,lr,units,id,objective,elapsed_sec\nrelu,0.0030462747,66,10db0a10,0.9863986373,555.1225059032\n"
 TUTORIAL = """\

@@ -20,12 +20,14 @@ class Trainable(ABC):
 
     Attributes:
         own_arguments: The run-kwargs that belong to this adapter and not to the user's class.
+        seed: Default of the run-kwarg ``seed``, if the adapter has one.
         checkpoint: File name of the checkpoint to resume from, in the folder of a trial.
         takes_ranks: Whether several processes can train one point together.
         balsamjob_spec: The class's own settings of its Balsam jobs, if it has any.
     """
 
     own_arguments: ClassVar[tuple[str, ...]]
+    seed: ClassVar[int] = 0
     checkpoint: ClassVar[str]
     takes_ranks: ClassVar[bool] = True
     resumable: ClassVar[bool] = True  # the mark of dh.resumable
@@ -79,7 +81,8 @@ class Trainable(ABC):
         """Return a signature with the point, these parameters as keywords, and the adapter's own arguments."""
         keyword, by_name = Parameter.KEYWORD_ONLY, (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
         named = {p.name: p.replace(kind=keyword) for p in parameters if p.kind in by_name}
-        own = {name: Parameter(name, keyword, default=None) for name in self.own_arguments}
+        defaults = {"seed": self.seed}
+        own = {name: Parameter(name, keyword, default=defaults.get(name)) for name in self.own_arguments}
         rest = [p for p in parameters if p.kind is Parameter.VAR_KEYWORD]
         point = Parameter("point", Parameter.POSITIONAL_OR_KEYWORD)
         return Signature([point, *(own | named).values(), *rest])

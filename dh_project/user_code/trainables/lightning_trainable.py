@@ -144,7 +144,7 @@ class LightningTrainable(Trainable):
             parts=(self.kind,) if data is None else (self.kind, data),
             epochs=_whole("epochs", _first(given["epochs"], of_class["epochs"], EPOCHS), least=1),
             metric=Metric.checked(given["metric"], given["mode"], default),
-            seed=_whole("seed", _first(given["seed"], 0), least=0),
+            seed=_whole("seed", _first(given["seed"], self.seed), least=0),
             trainer=_checked_options(given["trainer"]),
         )
 
