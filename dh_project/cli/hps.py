@@ -50,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(arguments)
     with ending_at_once():  # until the search handles signals
-        summary = partial(print_summary, max_evals=settings.max_evals)
+        summary = partial(print_summary, max_trials=settings.max_trials)
         return exit_status(run_search(settings, fresh="fresh" in arguments, at_end=summary))

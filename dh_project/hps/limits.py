@@ -42,7 +42,8 @@ class Limits:
     """The conditions that end a search or a trial. None means no limit.
 
     Attributes:
-        max_evals: Number of trials, over all sessions.
+        max_evals: Number of points, over all sessions.
+        replicates: Number of trials of each point.
         timeout: Seconds of search time, over all sessions.
         ends_at: End of the job around this session, by the monotonic clock.
         margin: Seconds before the end of the job at which running trials are interrupted.
@@ -58,6 +59,7 @@ class Limits:
     """
 
     max_evals: int | None = None
+    replicates: int = 1
     timeout: float | None = None
     ends_at: float | None = None
     margin: float = DEFAULT_MARGIN
@@ -73,6 +75,11 @@ class Limits:
         criteria = self.criteria
         ends = self.max_evals, self.timeout, self.ends_at, criteria.patience_epochs, criteria.max_epochs_total
         return any(each is not None for each in ends)
+
+    @property
+    def max_trials(self) -> int | None:
+        """Number of trials of all points, over all sessions."""
+        return None if self.max_evals is None else self.max_evals * self.replicates
 
     def seconds_left(self, elapsed: float, now: float) -> float:
         """Return the seconds that trials may still run; infinite without a limit of time.
@@ -118,6 +125,7 @@ def limits_of(settings: SearchSettings) -> Limits:
     memory = settings.trial_memory
     return Limits(
         max_evals=settings.max_evals,
+        replicates=settings.replicates,
         timeout=settings.timeout,
         ends_at=None if settings.walltime is None else time.monotonic() + _seconds_of_job(settings),
         margin=settings.margin or Limits.margin,

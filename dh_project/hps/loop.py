@@ -112,7 +112,9 @@ class Search:
         self._signals = SignalNote(observer.interrupted)
         self._patience_ends = math.inf
         most = math.inf if limits.max_evals is None else limits.max_evals
-        self._next = NextTrials(problem, self.proposals, self._decisions, self.history, most)
+        self._next = NextTrials(
+            problem, self.proposals, self._decisions, self.history, most, limits.replicates
+        )
         self._parked: list[Trial] = []  # in this turn
         self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
         self.left_running: set[int] = set()
@@ -153,6 +155,7 @@ class Search:
                         "stopper": self.stopper.name if self.stopper else None,
                         "num_workers": self.evaluator.num_workers,
                         "max_evals": self.limits.max_evals,
+                        "replicates": self.limits.replicates,
                         **self._noted,
                         **({"labels": self._labels} if self._labels else {}),
                     },
@@ -259,6 +262,7 @@ class Search:
             previous_folders=[str(path.absolute()) for path in previous],
             until=trial.until,
             criteria=self.limits.criteria.of_trials,
+            replicate=self.history.number_among_replicates(trial),
             keeps_checkpoints=self.stopper is None or not self.stopper.parks or self.stopper.makes_children,
             time_limit=self.limits.trial_timeout,
             memory_limit=self.limits.trial_memory,

@@ -111,7 +111,7 @@ class Counts(Answering):
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.total, self._limits = limits.max_evals, limits
+        self.total, self._limits = limits.max_trials, limits
         self.done = self._failed = 0
         self._best = self._running = self._left = self._elapsed = ""
         self._told: set[str] = set()
@@ -132,7 +132,8 @@ class Counts(Answering):
         ended, best = history.ended, history.best
         self._failed += sum(trial.objective is None for trial in ended[self.done :])
         self.done = len(ended)
-        self._best = f"best {best.objective:.6g} (trial {best.id})" if best else "no objective yet"
+        said = history.replicates_of(best).in_words() if best else ""
+        self._best = f"best {said} (trial {best.id})" if best else "no objective yet"
         self._running = f"running {len(history.running)}"
         left = time_left(self.done, elapsed, self._limits)
         self._left = f"{in_words(left)} left" if left is not None else ""
@@ -160,7 +161,7 @@ class LiveLine(Counts):
     def __init__(self, line: Progress, limits: Limits) -> None:
         super().__init__(limits)
         self._line = line
-        self._task = line.add_task("", total=limits.max_evals)
+        self._task = line.add_task("", total=limits.max_trials)
 
     def update(self) -> None:
         """Redraw the line in the width of the terminal."""
@@ -212,7 +213,7 @@ def in_words(seconds: float) -> str:
 def time_left(done: int, elapsed: float, limits: Limits) -> float | None:
     """Return the estimated seconds until a limit is reached; None if there is no limit or no trial has ended."""
     estimates = [limits.seconds_left(elapsed, time.monotonic())]
-    if limits.max_evals is not None and done:
-        estimates.append(elapsed / done * (limits.max_evals - done))
+    if limits.max_trials is not None and done:
+        estimates.append(elapsed / done * (limits.max_trials - done))
     least = min(estimates)
     return max(0.0, least) if least < math.inf else None

@@ -21,6 +21,7 @@ from dh_project.hps.searchers.base import Searcher
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.warm_start import on_one_scale
 from dh_project.results.history import History
+from dh_project.results.replicates import one_for_each_point
 from dh_project.trial.trial import STAND_IN, Point, Trial
 
 log = logging.getLogger("dh_project")
@@ -104,7 +105,8 @@ class Proposals:
         stock = [Trial(-1, point, origin) for point, origin in self._stock]  # may be taken meanwhile
         pending = [*history.running.values(), *history.paused.values(), *stock]
         parked = [replace(trial, reports=list(trial.reports)) for trial in history.parked.values()]
-        known, ended = history.known, [*history.ended, *parked]
+        ended = one_for_each_point(history.ended) if history.replicates else history.ended
+        known, ended = history.known, [*ended, *parked]
         self._future = self._start(lambda: make(self.searcher, number, count, known, ended, pending))
 
     def wait(self, seconds: float) -> None:

@@ -112,7 +112,8 @@ def _configurations(
         UserError: A point lies outside of the space.
     """
     default = problem.starting_points[:1]
-    names, points, recorded = [DEFAULT] * len(default), list(default), [None for _ in default]
+    names, points = [DEFAULT] * len(default), list(default)
+    recorded: list[float | None] = [None for _ in default]
     for each in best:
         try:
             point = problem.checked(each.point)

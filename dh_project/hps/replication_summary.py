@@ -15,7 +15,7 @@ from dh_project.common.files import write_table, write_whole
 from dh_project.hps.replication import Replication
 from dh_project.results.comparison import LEVEL, Comparison, compare
 from dh_project.results.paths import SearchPaths
-from dh_project.results.replicates import FEWEST, Replicates, replicates_of
+from dh_project.results.replicates import FEWEST, IGNORED, Replicates, ignore_seeds, replicates_of
 from dh_project.results.search_results import SearchResults
 
 FORMATS = (".json", ".csv")
@@ -84,16 +84,9 @@ def remarks(found: Mapping[str, Replicates]) -> list[str]:
     few = [name for name, each in found.items() if len(each.objectives) < FEWEST]
     if few:
         said.append(f"{', '.join(few)}: fewer than {FEWEST} objectives, so there is no comparison")
-    samples = [each.objectives for each in found.values() if len(each.objectives) >= FEWEST]
-    if samples and all(len(set(sample)) == 1 for sample in samples):
-        said.append(IGNORES_SEEDS)
+    if ignore_seeds(found.values()):
+        said.append(IGNORED)
     return said
-
-
-IGNORES_SEEDS = (
-    "all trials of a configuration have the same objective: the run function ignores the seed; let it take an "
-    "argument seed, or use dh.trial_seed()"
-)
 
 
 def write(path: Path, table: Sequence[Mapping[str, Any]], comparisons: Sequence[Comparison]) -> None:

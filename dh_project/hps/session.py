@@ -169,7 +169,7 @@ def read_sources(
 
 def what_is_done(settings: SearchSettings, history: History) -> str | None:
     """Return which limit earlier sessions have reached, as a text; None if there is work left."""
-    if settings.max_evals is not None and len(history.ended) >= settings.max_evals:
+    if settings.max_trials is not None and history.count_ended(settings.replicates) >= settings.max_trials:
         return f"all {len(history.ended)} trials have ended already; give a larger --max-evals"
     needed = seconds_to_report(history.first_signs)
     if settings.timeout is not None and history.elapsed + needed >= settings.timeout:
@@ -228,7 +228,7 @@ def _run_session(
                 "trials are parked, and the best ones resumed (asha); --stopper none trains all to the end"
             )
         if history.trials:
-            of = "" if limits.max_evals is None else f" of {limits.max_evals}"
+            of = "" if limits.max_trials is None else f" of {limits.max_trials}"
             parked = f", {len(history.parked)} of them parked" if history.parked else ""
             on_record = len(history.ended) + len(history.parked)
             observer.note(f"the search continues: {on_record}{of} trials are on record{parked}")

@@ -171,6 +171,11 @@ class SearchSettings:
                 )
         return cls(**values)
 
+    @property
+    def max_trials(self) -> int | None:
+        """Number of trials of all points, over all sessions. None for no limit."""
+        return None if self.max_evals is None else self.max_evals * self.replicates
+
     def _check_failures(self) -> None:
         limit = self.max_failures
         if limit is not None and limit > 1 and not float(limit).is_integer():

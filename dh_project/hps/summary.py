@@ -14,27 +14,29 @@ from dh_project.common.plain import plain
 from dh_project.hps.criteria import LARGER
 from dh_project.results.failures import in_common
 from dh_project.results.paths import SearchPaths
+from dh_project.results.replicates import IGNORED, Replicates, ignore_seeds
 from dh_project.results.search_results import SearchResults
 from dh_project.trial.trial import STAND_IN, STARTING_POINT, State, Trial
 
 
-def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
+def print_summary(results: SearchResults, max_trials: int | None = None) -> None:
     """Print the best configuration beside the first starting point's, and the files of the search.
 
     Args:
         results: The results of the search.
-        max_evals: The limit on the number of trials; None for no limit.
+        max_trials: The limit on the number of trials; None for no limit.
     """
     console, paths = open_console(), SearchPaths(results.folder)
     ended, ending = results.history.ended, results.ending
     parked = f"{len(results.history.parked)} are parked, " if results.history.parked else ""
     failed = [trial for trial in ended if trial.objective is None]
     good = [trial for trial in ended if trial.objective is not None]
+    of_points = f" of {results.history.points} points" if results.history.replicates else ""
     console.print(
-        f"{len(ended)} trials ended, {len(failed)} of them failed, {parked}in {results.history.elapsed:.1f} s"
-        + (f" ({ending.reason})" if ending else "")
+        f"{len(ended)} trials{of_points} ended, {len(failed)} of them failed, {parked}"
+        f"in {results.history.elapsed:.1f} s" + (f" ({ending.reason})" if ending else "")
     )
-    if ending and ending.kind != "complete" and (max_evals is None or len(ended) < max_evals):
+    if ending and ending.kind != "complete" and (max_trials is None or len(ended) < max_trials):
         larger = f" with a larger {LARGER[ending.kind]}" if ending.kind in LARGER else ""
         console.print(f"the same command{larger} continues the search")
     if said := epochs_saved(results.trials):
@@ -49,7 +51,9 @@ def print_summary(results: SearchResults, max_evals: int | None = None) -> None:
         )
     best = results.best
     if best is not None:
-        console.print(_table(best, _baseline(results)))
+        console.print(_table(results, best, _baseline(results)))
+    if ignore_seeds(map(Replicates, results.history.replicates.values())):
+        console.print(f"seeds     {IGNORED}")
     console.print(f"results   {paths.results}")
     console.print(f"journal   {paths.journal}")
     console.print(f"log       {paths.log}")
@@ -100,13 +104,13 @@ def _baseline(results: SearchResults) -> Trial | None:
     return first if is_baseline else None
 
 
-def _table(best: Trial, baseline: Trial | None) -> Table:
+def _table(results: SearchResults, best: Trial, baseline: Trial | None) -> Table:
     table = Table(title="best configuration", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column(f"best ({_number(best)})", justify="right")
     if baseline is not None:
         table.add_column(f"baseline ({_number(baseline)})", justify="right")
-    for name, value, other in _rows(best, baseline):
+    for name, value, other in _rows(results, best, baseline or best):
         table.add_row(_shown(name), _shown(value), *([] if baseline is None else [_shown(other)]))
     return table
 
@@ -116,13 +120,21 @@ def _number(trial: Trial) -> str:
     return f"trial {trial.id}" + ("" if trial.state.has_ended else f" at step {trial.parked_at}")
 
 
-def _rows(best: Trial, baseline: Trial | None) -> list[tuple[str, Any, Any]]:
-    """Return the name, the best trial's value and the baseline's value of each row."""
-    other = baseline or best
+def _rows(results: SearchResults, best: Trial, other: Trial) -> list[tuple[str, Any, Any]]:
+    """Return the name, the best trial's value and the other's value of each row."""
     names = dict.fromkeys([*best.point, *other.point])
     facts = dict.fromkeys([*best.metadata, *other.metadata])
+    objectives: list[tuple[str, Any, Any]] = [("objective", best.objective, other.objective)]
+    if results.history.replicates:
+        one, two = results.replicates_of(best), results.replicates_of(other)
+        objectives = [
+            ("mean objective", one.mean, two.mean),
+            ("standard error", one.standard_error, two.standard_error),
+            ("objectives", len(one.objectives), len(two.objectives)),
+            ("failed", one.failed, two.failed),
+        ]
     return [
-        ("objective", best.objective, other.objective),
+        *objectives,
         *((name, best.point.get(name), other.point.get(name)) for name in names),
         *((name, best.metadata.get(name), other.metadata.get(name)) for name in facts),
     ]

@@ -4,6 +4,8 @@ Columns: ``p:<hyperparameter>``, ``objective``, ``job_id``, ``job_status``, ``m:
 ``m:timestamp_gather`` (seconds of search time), and ``m:<name>`` for each recorded value and each label of the search
 (``experiment``, ``tag_<key>``). If a trial has no objective, the column ``objective`` holds ``F_<cause or state>``,
 as DeepHyper marks failures, and ``m:reason`` says why.
+
+With replicates, ``m:replicate_of`` is the id of the first trial of the same point.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
         "m:origin": trial.origin,
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
+        **({} if trial.replicate_of is None else {"m:replicate_of": trial.replicate_of}),
         **({} if trial.state.has_ended else {PARKED_AT: trial.parked_at}),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from dh_project.results.ending import Ending
 from dh_project.results.identity import Identity
 from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
+from dh_project.results.replicates import Replicates, best_of, replicates_of
 from dh_project.trial.trial import Cause, State, Trial
 
 BETWEEN_ATTEMPTS = (State.WAITING, State.PAUSED, State.PARKED)
@@ -37,6 +39,8 @@ class History:
         parked: The trials that the stopper has parked, by id, in the order in which they were parked.
         ended: The trials that have ended for good, in the order of their ends.
         best_ended: The one of them with the largest objective, the first of equals; None if none has an objective.
+        replicates: The trials of each point that has several, by the id of the point's first trial.
+        points: Number of points.
         known: Trials of other searches that the searcher learns from (``--warm-start``); their ids are negative.
         sources: The results files of the known trials.
         labels: The labels ``experiment`` and ``tag_<key>``. Later sessions replace those of earlier ones.
@@ -56,6 +60,8 @@ class History:
     parked: dict[int, Trial] = field(default_factory=dict)
     ended: list[Trial] = field(default_factory=list)
     best_ended: Trial | None = None
+    replicates: dict[int, list[Trial]] = field(default_factory=dict)
+    points: int = 0
     known: list[Trial] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
@@ -67,6 +73,7 @@ class History:
     returned: tuple[float, int] | None = None
     ending: Ending | None = None
     _largest: float = -math.inf  # of all reports and results
+    _best_point: tuple[int, Trial | None] | None = None  # with replicates, after so many results
 
     @property
     def best(self) -> Trial | None:
@@ -74,7 +81,13 @@ class History:
 
         A parked trial has been trained for fewer steps than one that has ended, so it is the best one only if no
         ended trial has an objective. Among parked trials, those of the latest step are compared.
+
+        With replicates, it is a trial of the point with the largest mean (:func:`.best_of`).
         """
+        if self.replicates:
+            if self._best_point is None or self._best_point[0] != self.results:
+                self._best_point = self.results, best_of(replicates_of(self.trials.values()).values())
+            return self._best_point[1]
         return self.best_ended or max(
             self.unfinished, key=lambda trial: (trial.parked_at or 0, trial.objective), default=None
         )
@@ -89,6 +102,21 @@ class History:
         """The trials that were parked and have not ended since; their objectives are those of the step of parking."""
         trials = (*self.parked.values(), *self.paused.values(), *self.running.values())
         return [trial for trial in trials if trial.objective is not None]
+
+    def replicates_of(self, trial: Trial) -> Replicates:
+        """Return the trials of the same point."""
+        return Replicates(self.replicates.get(trial.first_replicate, [trial]))
+
+    def number_among_replicates(self, trial: Trial) -> int:
+        """Return the number of earlier trials of the same point."""
+        return [each.id for each in self.replicates_of(trial).trials].index(trial.id)
+
+    def count_ended(self, replicates: int) -> int:
+        """Return the number of ended trials, of each point at most so many."""
+        if not self.replicates:
+            return len(self.ended)
+        counts = Counter(trial.first_replicate for trial in self.ended)
+        return sum(min(replicates, count) for count in counts.values())
 
     @classmethod
     def replay(cls, records: Iterable[Record]) -> History:
@@ -151,6 +179,7 @@ class History:
                 trial.parent_attempt = record.get("parent_attempt", trial.parent_attempt)
                 if trial.submitted is None:
                     trial.submitted = record["at"]
+                    self._add_to_point(trial, record.get("replicate_of"))
             case "adopt":
                 trial = self.trials[record["trial"]]
                 self._move(trial, State.RUNNING)
@@ -158,6 +187,7 @@ class History:
             case "retry":
                 trial = self.trials[record["trial"]]
                 self.ended.remove(trial)
+                self._best_point = None
                 self._move(trial, State.PAUSED)
             case "end":
                 self._end(self.trials[record["trial"]], record)
@@ -214,6 +244,15 @@ class History:
             best = self.best_ended.objective if self.best_ended else None
             if trial.objective is not None and (best is None or trial.objective > best):
                 self.best_ended = trial
+
+    def _add_to_point(self, trial: Trial, first: int | None) -> None:
+        """Note to which point a new trial belongs."""
+        self.points += first in (None, trial.id)
+        trial.replicate_of = first
+        if first is None:
+            return
+        before = [self.trials[first]] if first != trial.id and first in self.trials else []
+        self.replicates.setdefault(first, before).append(trial)
 
     def _move(self, trial: Trial, state: State) -> None:
         """Change the state of a trial, and keep the mappings by state up to date."""

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dh_project.common.errors import UserError
 from dh_project.results.csv_file import PARKED_AT, row_of
 from dh_project.results.history import History, Replay
 from dh_project.results.paths import SearchPaths
+from dh_project.results.replicates import standard_error
 from dh_project.results.table import Row, guessed, is_of_today, read_table
 from dh_project.trial.trial import Trial
 
 
 @dataclass(frozen=True)
 class Result:
-    """One successful row of a results file.
+    """One successful row of a results file, or all replicates of a point.
 
     Attributes:
-        id: The trial's id (a number today, a UUID in old files).
+        id: The trial's id (a number today, a UUID in old files); of replicates that of the first successful one.
         point: The hyperparameters.
-        objective: Larger is better.
+        objective: Larger is better; of replicates the mean. Their facts have ``replicates`` and ``standard_error``.
         elapsed: Time of the trial's end, in seconds of search time.
         facts: The other columns, without the prefix ``m:``.
     """
@@ -57,17 +59,20 @@ class Outcome:
 FACT = "m:"
 """Prefix of recorded values."""
 
+REPLICATE_OF = "m:replicate_of"
+"""Column with the id of the point's first trial, in searches with replicates."""
+
 OLD_COLUMNS = ("id", "objective", "elapsed_sec", "duration")
 """Columns of DeepHyper 0.1 to 0.3 that are not hyperparameters."""
 
 
 def read_results(path: Path, most: int | None = None) -> list[Result]:
-    """Read the successful rows of a results file, best first.
+    """Read the successful rows of a results file, best first. Of replicates, only their mean counts.
 
     Args:
         path: A ``results.csv`` in today's or an old format. If the journal lies beside it, points and facts are the
             journal's. Otherwise their types are guessed from the texts.
-        most: Largest number of rows to return; None for all.
+        most: Largest number of results to return; None for all.
 
     Raises:
         UserError: The file is not a results file, it is empty, or all its trials failed.
@@ -77,16 +82,17 @@ def read_results(path: Path, most: int | None = None) -> list[Result]:
         raise UserError(
             f"{path}: all {len(rows)} trials failed; the column m:reason and each trial's log.txt say why"
         )
-    best = [row for row in rows if row.objective is not None]
-    chosen = sorted(best, key=_merit, reverse=True)[:most]
+    points = _points(columns, rows)[:most]
+    chosen = [point.row for point in points]
     history = history_beside(path, chosen)
     known = {row.number: trial for row in chosen if (trial := _trial_of(path, row, history))}
     typed = _guessed_foreign(path, columns, rows) if len(known) < len(chosen) else {}
     found = []
-    for row in chosen:
-        trial = known.get(row.number)
-        cells = row_of(trial, history.labels) if trial else typed[row.number]
-        found.append(_result(cells, row.objective or 0.0, trial.point if trial else None))
+    for point in points:
+        trial = known.get(point.row.number)
+        cells = row_of(trial, history.labels) if trial else typed[point.row.number]
+        result = _result(cells, point.objective, trial.point if trial else None)
+        found.append(replace(result, facts={**result.facts, **point.facts}))
     return found
 
 
@@ -94,6 +100,41 @@ def _merit(row: Row) -> tuple[float, float, int]:
     """Return the sort key of a row with an objective: an ended trial is better than a parked one of any step."""
     step = row.cells.get(PARKED_AT)
     return float(step) if step else math.inf, row.objective or 0.0, -row.number
+
+
+class _Point(NamedTuple):
+    """A point of a results file with the first successful row of its trials.
+
+    Attributes:
+        is_complete: Whether no other point has more trials.
+        objective: The objective, or the mean over the replicates.
+        row: The row.
+        facts: With replicates, the number of objectives and the standard error of their mean.
+    """
+
+    is_complete: bool
+    objective: float
+    row: Row
+    facts: dict[str, Any]
+
+
+def _points(columns: Sequence[str], rows: Sequence[Row]) -> list[_Point]:
+    """Return the points of a results file that have an objective, the best first, as :func:`.best_of` ranks them."""
+    if REPLICATE_OF not in columns:
+        best = sorted((row for row in rows if row.objective is not None), key=_merit, reverse=True)
+        return [_Point(True, row.objective or 0.0, row, {}) for row in best]
+    groups: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: int(row.cells["job_id"])):
+        groups.setdefault(row.cells.get(REPLICATE_OF, row.cells["job_id"]), []).append(row)
+    most = max(map(len, groups.values()))
+    points = []
+    for group in groups.values():
+        good = [(row, row.objective) for row in group if row.objective is not None]
+        if good:
+            objectives = [objective for _, objective in good]
+            facts = {"replicates": len(good), "standard_error": standard_error(objectives)}
+            points.append(_Point(len(group) == most, statistics.fmean(objectives), good[0][0], facts))
+    return sorted(points, key=lambda point: (not point.is_complete, -point.objective))
 
 
 def _guessed_foreign(path: Path, columns: list[str], rows: Sequence[Row]) -> dict[int, dict[str, Any]]:

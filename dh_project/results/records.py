@@ -60,7 +60,12 @@ def source(path: str, results: Sequence[tuple[Point, float | None]]) -> Record:
 
 def start(at: float, trial: Trial, attempt: int, until: int | None = None) -> Record:
     """Return the record of the start of an attempt, which parks at the step ``until``."""
-    optional = {"until": until, "parent": trial.parent, "parent_attempt": trial.parent_attempt}
+    optional = {
+        "until": until,
+        "parent": trial.parent,
+        "parent_attempt": trial.parent_attempt,
+        "replicate_of": trial.replicate_of,
+    }
     return {
         "kind": "start",
         "at": at,

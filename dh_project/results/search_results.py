@@ -10,6 +10,7 @@ from dh_project.results.csv_file import row_of
 from dh_project.results.ending import Ending
 from dh_project.results.history import History
 from dh_project.results.paths import SearchPaths
+from dh_project.results.replicates import Replicates
 from dh_project.trial.trial import Trial
 
 if TYPE_CHECKING:
@@ -43,8 +44,22 @@ class SearchResults:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the largest objective; None if no trial has one."""
+        """The trial with the largest objective; None if no trial has one.
+
+        With replicates, the first trial of the point with the largest mean.
+        """
         return self.history.best
+
+    def replicates_of(self, trial: Trial) -> Replicates:
+        """Return the trials of the same point, with their mean and its standard error.
+
+        Example:
+            >>> found = open_search("search")  # doctest: +SKIP
+            >>> best = found.replicates_of(found.best)  # doctest: +SKIP
+            >>> best.mean, best.standard_error, len(best.objectives)  # doctest: +SKIP
+            (-0.171, 0.002, 3)
+        """
+        return self.history.replicates_of(trial)
 
     def table(self) -> pd.DataFrame:
         """Return the ended trials as a table with the columns of ``results.csv``, in the order of their ends.
@@ -71,7 +86,7 @@ class SearchResults:
 
     def __repr__(self) -> str:
         best = (
-            f"best objective {self.best.objective:.6g} (trial {self.best.id})"
+            f"best objective {self.replicates_of(self.best).in_words()} (trial {self.best.id})"
             if self.best
             else "no objective"
         )

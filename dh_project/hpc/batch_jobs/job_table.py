@@ -99,5 +99,5 @@ def _progress(folder: Path, warnings: list[str]) -> Row:
     return {
         "ended": len(history.ended) if sessions else None,
         "max_evals": sessions[-1].get("max_evals") if sessions else None,
-        "best": history.best.objective if history.best else None,
+        "best": history.replicates_of(history.best).mean if history.best else None,
     }

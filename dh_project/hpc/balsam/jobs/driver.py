@@ -150,7 +150,7 @@ class Driver:
         except Exception as error:
             traceback.print_exc()
             return Outcome("crash", f"{type(error).__name__}: {one_line(error)}", 1)
-        print_summary(found, settings.max_evals)
+        print_summary(found, settings.max_trials)
         (self.folder / CRASHES).unlink(missing_ok=True)  # those before were no hindrance
         assert found.ending is not None
         return Outcome(found.ending.kind, found.ending.reason, exit_status(found))
