@@ -31,7 +31,7 @@ def chosen_stopper(settings: SearchSettings, paths: SearchPaths, fresh: bool) ->
     """Return the stopper that is named; or else that of the search's first session; or else the default.
 
     The default parks and resumes trials (``asha``) if the searcher is ``ambs`` and the run function is declared to
-    resume (``dh.resumable``). There is none for other searches.
+    resume (``dh.resumable``). There is none for other searches, and none with replicates.
 
     Args:
         settings: The settings of the search.
@@ -43,6 +43,8 @@ def chosen_stopper(settings: SearchSettings, paths: SearchPaths, fresh: bool) ->
     """
     if settings.stopper is not None:
         return ChosenStopper(settings.stopper, settings.stopper_settings)
+    if settings.replicates > 1:  # a stopper ends the trials of a point at different steps
+        return ChosenStopper(NONE, {})
     first = None if fresh else _first_session(paths)
     if first is not None:
         known = "stopper_settings" in first  # not in searches of earlier versions

@@ -136,7 +136,7 @@ class SearchSettings:
             object.__setattr__(self, table, {name: _plain(f"{table}.{name}", value) for name, value in given})
         self._check_failures()
         self._check_time()
-        if self.stopper is not None and self.replicates > 1:
+        if self.stopper not in (None, "none") and self.replicates > 1:
             raise UserError(
                 f"replicates={self.replicates}: the stopper {self.stopper} ends the trials of a point at different "
                 f"steps, so that their mean says nothing; leave one of the two out"
