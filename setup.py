@@ -80,7 +80,7 @@ setup(
         "rich",
         "safetensors",
         "scikit-learn",
-        "scipy",
+        "scipy>=1.16",  # tukey_hsd for unequal variances
         "tenacity",
         "tomli-w",
         "torch>=2.6",

@@ -14,7 +14,7 @@ imported when they are first used, so that a worker never imports the search and
 
 Searches:
     ``HpProblem``, ``search``, ``open_search``, ``SearchSettings``, ``TrialShape``, ``SearchResults``, ``Trial``,
-    ``UserError``
+    ``Replicates``, ``UserError``
 
 Inside a run function:
     ``resumable``, ``report``, ``record``, ``trial_folder``, ``trial_seed``, ``previous_folder``, ``home_folder``,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from dh_project.hps.settings import SearchSettings as SearchSettings
     from dh_project.hps.stoppers.base import Stopper as Stopper
     from dh_project.problem import HpProblem as HpProblem
+    from dh_project.results.replicates import Replicates as Replicates
     from dh_project.results.reruns import best_configuration as best_configuration
     from dh_project.results.search_results import SearchResults as SearchResults
     from dh_project.results.search_results import open_search as open_search
@@ -93,6 +94,7 @@ _HOMES = {
     "HpProblem": "dh_project.problem",
     "MISTAKES": "dh_project.common.exit_status",
     "Observer": "dh_project.hps.observer",
+    "Replicates": "dh_project.results.replicates",
     "SearchResults": "dh_project.results.search_results",
     "SearchSettings": "dh_project.hps.settings",
     "Searcher": "dh_project.hps.searchers.base",

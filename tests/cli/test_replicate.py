@@ -179,3 +179,20 @@ def test_other_files_are_refused(here, capsys):
     (here / "mine.json").write_text("{}")
     assert "mine.json: not a file that deephyper-analytics topk" in refused(capsys, "mine.json")
     assert "missing: results are read from a .csv file" in refused(capsys, "missing")
+
+
+def test_a_search_with_replicates_shows_means_and_its_seeds_are_not_used_again(here, searched, capsys):
+    words = ["--problem", str(searched / "problem.py"), "--run", str(searched / "run.py")]
+    words += ["--max-evals", "2", "--replicates", "2", "--log-dir", "twice"]
+    assert main(["hps", "random", *WHERE, *words]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 trials of 2 points ended, 0 of them failed" in said
+    assert "best (trial 2) baseline (trial 0) mean objective" in said
+    assert main(["replicate", "twice", "--seeds", "2", *WHERE, "-o", "found.json"]) == 0
+    namespace = {}
+    exec(RUN, namespace)  # noqa: S102 (the function that the trials call)
+    best = json.loads((here / "found.json").read_text())["configurations"][1]
+    assert best["configuration"] == "trial 2"
+    assert best["objectives"] == pytest.approx(
+        [namespace["run"](best["point"], seed=seed) for seed in (2, 3)]
+    )
