@@ -11,6 +11,7 @@ from dh_project.cgcnn_mp.crystals import DataError
 from dh_project.cgcnn_mp.model_run import prepare, run
 from dh_project.cgcnn_mp.training.checkpoint import load_checkpoint
 from dh_project.trial.reporting import Connection, connect
+from dh_project.user_code.run_seed import with_own_seed
 
 POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size": 4, "optim": "Adam"}
 
@@ -51,6 +52,13 @@ def quick(folder, tmp_path):
 def ids(folder):
     """Return the ids of a folder's crystals."""
     return [line.partition(",")[0] for line in (folder / "id_prop.csv").read_text().splitlines()]
+
+
+def test_replicates_have_seeds_of_their_own():
+    assert [with_own_seed(run, {"epochs": 1}, number) for number in (1, 2)] == [
+        {"epochs": 1, "seed": 1},
+        {"epochs": 1, "seed": 2},
+    ]
 
 
 def test_it_runs_alone_and_writes_nothing(quick, tmp_path, monkeypatch):

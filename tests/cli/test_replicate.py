@@ -190,7 +190,7 @@ def test_a_search_with_replicates_shows_means_and_its_seeds_are_not_used_again(h
     assert "best (trial 2) baseline (trial 0) mean objective" in said
     assert main(["replicate", "twice", "--seeds", "2", *WHERE, "-o", "found.json"]) == 0
     namespace = {}
-    exec(RUN, namespace)  # noqa: S102 (the function that the trials call)
+    exec(RUN, namespace)
     best = json.loads((here / "found.json").read_text())["configurations"][1]
     assert best["configuration"] == "trial 2"
     assert best["objectives"] == pytest.approx(
