@@ -66,6 +66,28 @@ def add_options(parser: Parser) -> None:
         help="trials of each point, with different seeds, whose mean counts (1)",
     )
     limits.add_argument(
+        "--stop",
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="end a trial: step=30 (also training_iteration=30), objective=-0.1, or a recorded fact: val_mae=0.1",
+    )
+    limits.add_argument(
+        "--target", type=finite, metavar="X", help="objective at which the search ends (none)"
+    )
+    limits.add_argument(
+        "--max-epochs-total",
+        type=positive_int,
+        metavar="N",
+        help="steps that all trials together report, over all sessions",
+    )
+    limits.add_argument(
+        "--patience-epochs",
+        type=positive_int,
+        metavar="N",
+        help="steps that all trials together report without a better objective",
+    )
+    limits.add_argument(
         "--stopper",
         nargs="+",
         action="append",
@@ -224,28 +246,6 @@ def limits_of(parser: Parser) -> argparse._ArgumentGroup:
 
 def add_limits(limits: argparse._ArgumentGroup) -> None:
     """Add the limits of time, memory and failures to their group."""
-    limits.add_argument(
-        "--stop",
-        nargs="+",
-        action="extend",
-        metavar="KEY=VALUE",
-        help="end a trial: step=30 (also training_iteration=30), objective=-0.1, or a recorded fact: val_mae=0.1",
-    )
-    limits.add_argument(
-        "--target", type=finite, metavar="X", help="objective at which the search ends (none)"
-    )
-    limits.add_argument(
-        "--max-epochs-total",
-        type=positive_int,
-        metavar="N",
-        help="steps that all trials together report, over all sessions",
-    )
-    limits.add_argument(
-        "--patience-epochs",
-        type=positive_int,
-        metavar="N",
-        help="steps that all trials together report without a better objective",
-    )
     limits.add_argument(
         "--timeout", type=positive_float, metavar="S", help="seconds of search, over all sessions"
     )

@@ -14,7 +14,9 @@ def final_table(search):
     """Return the point, the state and the objective of each trial."""
     columns = ("job_status", "objective", "m:parked_at")
     rows = sorted(search.rows(), key=lambda row: int(row["job_id"]))
-    return [[value for name, value in row.items() if name.startswith("p:") or name in columns] for row in rows]
+    return [
+        [value for name, value in row.items() if name.startswith("p:") or name in columns] for row in rows
+    ]
 
 
 def test_a_search_by_asha_that_is_killed_10_times_is_the_search_that_was_not(search_command):
