@@ -241,7 +241,7 @@ def _idle_gpus(site: Site, request: Request, program: Program, settings: SearchS
     """Return a note if no trial uses some GPUs of the job."""
     from dh_project.hpc.sites.share import Share, idle_gpus
 
-    idle = idle_gpus(site, program, Share.of(site, program), request.nodes, settings.max_evals)
+    idle = idle_gpus(site, program, Share.of(site, program), request.nodes, settings.max_trials)
     if not idle or site.gpu is None:
         return []
     return [

@@ -96,8 +96,10 @@ def _progress(folder: Path, warnings: list[str]) -> Row:
         warnings.append(str(error))
         return {}
     history = search.history
+    last = sessions[-1] if sessions else {}
+    most = last.get("max_evals")
     return {
         "ended": len(history.ended) if sessions else None,
-        "max_evals": sessions[-1].get("max_evals") if sessions else None,
+        "max_evals": most and most * last.get("replicates", 1),  # trials, as those that have ended
         "best": history.replicates_of(history.best).mean if history.best else None,
     }
