@@ -81,7 +81,6 @@ EVERY = (
         },
     ),
     Page("stopping.rst", changes=SMALL),
-    Page("stopping.rst", changes={**SMALL, "--max-evals 50": "--max-evals 2"}),
     Page("replicates.rst", changes=SMALL),
     Page("workers.rst", changes={**SMALL, r"--num-gpus-per-task 0\.\d+": "--num-gpus-per-task 0"}),
     Page(
