@@ -12,6 +12,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 FOLDER ?= search
+SEED ?= 42
 JOBS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
@@ -23,9 +24,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder
 .PHONY: search test test-all faults lint docs bench bench-balsam bench-clusters clean
 
 search: $(VENV)/installed
-	$(BIN)/deephyper hps ambs --evaluator process --max-evals 24 --log-dir $(FOLDER) \
+	$(BIN)/deephyper hps ambs --evaluator process --max-evals 16 --log-dir $(FOLDER) --seed $(SEED) \
+	    --stopper bandit slack_factor=0.1 delay_evaluation=8 --n-initial-points 6 \
 	    --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run \
-	    --run-kwargs epochs=10
+	    --run-kwargs epochs=60 schedule=one-cycle loss=l1 averaging=0.99 patience=none seed=$(SEED)
 	$(BIN)/deephyper-analytics quickplot $(FOLDER)
 	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv
 	$(BIN)/deephyper-analytics topk $(FOLDER)/results.csv -o $(FOLDER)/best.json

@@ -37,7 +37,7 @@ def main(words: list[str]) -> int:
     PICTURES.mkdir(exist_ok=True)
     with FileLock(RUNS / ".lock"):
         if words == ["--readme"]:
-            search("readme/search", f"ambs --max-evals 24 {CRYSTALS} --run-kwargs epochs=10")
+            make_search("readme/search")
             quickplot(README, "readme/search")
             return 0
         for draw in (draw_crystals, draw_searchers, draw_tutorial, draw_training):
@@ -93,6 +93,12 @@ def draw_training() -> None:
         )
     with replacing(picture) as aside:
         shutil.copyfile(folder / picture.name, aside)
+
+
+def make_search(name: str) -> None:
+    """Run ``make search`` in a folder of its name."""
+    words = ["make", "search", f"VENV={sys.prefix}", f"FOLDER={RUNS / name}"]
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
 
 
 def search(name: str, line: str) -> None:
