@@ -71,7 +71,7 @@ def test_best_config_leaves_a_configuration_that_train_takes(best_json, tmp_path
 def test_best_config_resumes_an_interrupted_training(best_json, capsys, monkeypatch):
     objective = best_json()
 
-    def interrupted(self, step, objective):
+    def interrupted(self, step, objective, of=None):
         if step == 2:
             raise KeyboardInterrupt
         return True
