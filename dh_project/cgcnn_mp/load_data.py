@@ -137,12 +137,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 2 if the data cannot be used.
     """
-    try:
-        print(_shown(sys.argv[1:] if words is None else words))
-    except (dh.UserError, DataError) as error:
-        print(f"load_data: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return dh.exit_status(lambda words: print(_shown(words)), words, (dh.UserError, DataError))
 
 
 def _shown(words: Sequence[str]) -> str:

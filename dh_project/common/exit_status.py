@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -27,14 +29,19 @@ def exit_status(
         mistakes: Exceptions for mistakes of the user. Each is printed as one line on standard error.
 
     Returns:
-        0, 2 for a mistake, 1 for a training that diverges (``FloatingPointError``), 130 for Ctrl-C.
+        0, 2 for a mistake, 1 for a training that diverges (``FloatingPointError``), 130 for Ctrl-C,
+        141 if the reader of the output has ended.
     """
     words = sys.argv[1:] if words is None else words
-    if "--help" in words or "-h" in words:
-        print(inspect.getdoc(sys.modules["__main__"]))
-        return 0
     try:
-        command(words)
+        if "--help" in words or "-h" in words:
+            print(inspect.getdoc(sys.modules["__main__"]))
+        else:
+            command(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has ended, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except FloatingPointError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1

@@ -48,10 +48,10 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
     Raises:
         UserError: The file is not a results file, it is empty, or an objective is not a number.
     """
-    if path.suffix != ".csv":
-        raise UserError(f"{path}: results are read from a .csv file; name the search's results.csv")
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{path}: there is no such file; run a search first, or name its results.csv")
+    if path.suffix != ".csv" or not path.is_file():
+        raise UserError(f"{path}: results are read from a .csv file; name the search's results.csv")
     csv.field_size_limit(2**31 - 1)  # a recorded text may be long
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

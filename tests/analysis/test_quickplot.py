@@ -214,6 +214,7 @@ def test_every_ending_that_the_help_names_is_written(here, ending):
     ("words", "said"),
     [
         (["gone.csv"], "gone.csv: there is no such file"),
+        (["gone"], "gone: there is no such file"),
         (["notes.txt"], "notes.txt: results are read from a .csv file"),
         (["table.csv"], "table.csv: not a results file: it has no column 'objective'"),
         (["nothing.csv"], "nothing.csv: not a results file"),

@@ -249,7 +249,7 @@ def test_the_command_ends_with_status_2_and_one_line_on_bad_data(tmp_path: Path)
     command = [sys.executable, "-m", "dh_project.cgcnn_mp.load_data", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 2
-    assert run.stderr.startswith("load_data: error: ")
+    assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
     assert not run.stdout
 
