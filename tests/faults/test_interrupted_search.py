@@ -7,8 +7,8 @@ from harness import assert_nothing_is_lost, say, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-TOTAL = 12
-OPTIONS = {"random": [], "ambs": ["--n-initial-points", "4"]}
+TOTAL = 8  # killed at trials 1, 3, 5 and 7, two of them in each way; ambs proposes the last five by its model
+OPTIONS = {"random": [], "ambs": ["--n-initial-points", "3"]}
 
 
 def points_and_best(search):
