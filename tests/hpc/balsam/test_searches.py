@@ -41,20 +41,23 @@ def expired(installation, token):
 
 @pytest.mark.parametrize("job_mode", ["serial", "mpi"])
 def test_a_cgcnn_search_ends_with_a_row_for_each_trial(installation, job_mode):
-    options = ("--max-evals", 10, "--run-kwargs", "epochs=1")
+    options = ("--max-evals", 4, "--run-kwargs", "epochs=1")
     search = SubmittedSearch(installation, f"cgcnn_{job_mode}", *options, what=CGCNN, job_mode=job_mode)
-    assert states(search.wait_until_over()) == [State.DONE] * 10
+    assert states(search.wait_until_over()) == [State.DONE] * 4
     told = {int(job.tags["number"]): job.data["end"]["objective"] for job in search.jobs()}
     assert told == {trial.id: trial.objective for trial in search.history().ended}
 
 
-def test_a_name_is_taken_once(installation):
-    search = SubmittedSearch(installation, "twice", "--max-evals", 1)
+def test_a_name_is_taken_once_and_tasks_shows_the_jobs_of_the_search(installation):
+    search = SubmittedSearch(installation, "twice", "--max-evals", 2)
     options = ("-t", 20, "-j", "serial", "-q", "local", "-n", 1, "-A", "local")
     refused = deephyper(installation, "balsam-submit", "hps", search.workflow, *SMALL, *options, wanted=2)
     assert f"There are already jobs matching workflow {search.workflow}" in refused
     assert len(search.jobs("search")) == 1
     search.wait_until_over()
+    assert len(search.jobs()) == 2
+    listed = deephyper(installation, "tasks", "show", "--workflow", search.workflow)
+    assert all(str(job.id) in listed for job in [*search.jobs(), *search.jobs("search")])
 
 
 def test_a_server_that_is_killed_and_started_again_costs_no_trial(installation):
@@ -136,10 +139,3 @@ def test_a_running_trial_is_killed_and_a_failed_one_is_attempted_again(installat
     history = search.wait_until_over()
     assert states(history) == [State.DONE] * 2
     assert (history.trials[0].attempt, history.trials[1].attempt) == (2, 1)
-
-
-def test_tasks_shows_the_jobs_of_a_search(installation):
-    search = SubmittedSearch(installation, "shown", "--max-evals", 2)
-    search.wait_until_over()
-    listed = deephyper(installation, "tasks", "show", "--workflow", search.workflow)
-    assert all(str(job.id) in listed for job in [*search.jobs(), *search.jobs("search")])
