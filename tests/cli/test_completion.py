@@ -89,7 +89,10 @@ def test_so_are_those_of_the_other_program(tab):
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("deephyper hps ambs --max-", {"--max-epochs-total", "--max-evals", "--max-failures", "--max-retries"}),
+        (
+            "deephyper hps ambs --max-",
+            {"--max-epochs-total", "--max-evals", "--max-failures", "--max-retries"},
+        ),
         ("deephyper submit polaris --sna", {"--snapshot", "--snapshot-limit"}),
         ("deephyper train --mi", {"--milestones", "--mixed-precision"}),
         ("deephyper tasks show --da", {"--days"}),

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from harness import wait_until
 from test_killed_driver import kill_at_random_moments
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -36,8 +37,7 @@ def test_a_search_by_asha_that_is_killed_10_times_is_the_search_that_was_not(sea
 def test_a_parked_trial_whose_checkpoint_is_gone_starts_again(search_command):
     search = search_command("--max-evals", 6, "--stopper", "asha", run="curve", workers=1)
     session = search.start()
-    while search.count("end") < 3 and session.is_running:
-        pass
+    wait_until(lambda: search.count("end") >= 3, "three trials have ended", session=session)
     search.kill(session)
     for checkpoint in search.log_dir.glob("trials/*/*/step"):
         checkpoint.unlink()
