@@ -10,6 +10,7 @@ from dh_project.common.errors import UserError, did_you_mean, one_line, unknown
 from dh_project.hps.stoppers.asha import AshaStopper
 from dh_project.hps.stoppers.bandit import BanditStopper
 from dh_project.hps.stoppers.base import Stopper
+from dh_project.hps.stoppers.hyperband import HyperbandStopper
 from dh_project.hps.stoppers.median import MedianStopper
 from dh_project.hps.stoppers.other_words import ALIASES, SETTINGS
 from dh_project.hps.stoppers.patience import PatienceStopper
@@ -20,6 +21,7 @@ from dh_project.user_code.importing import load_attribute
 STOPPERS: dict[str, type[Stopper]] = {
     "asha": AshaStopper,
     "bandit": BanditStopper,
+    "hyperband": HyperbandStopper,
     "median": MedianStopper,
     "patience": PatienceStopper,
     "percentile": PercentileStopper,

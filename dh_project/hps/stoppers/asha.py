@@ -44,7 +44,7 @@ class AshaStopper(Stopper):
         first_step: int = 1,
         last_step: int | None = None,
         stop: bool = False,
-        share: float = 0.25,
+        share: float = 0.35,
     ) -> None:
         check_rungs(eta, first_step, last_step, share)
         self.eta, self.first_step, self.last_step, self.share = eta, first_step, last_step, share
