@@ -25,11 +25,11 @@ HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"
 
 
-def command(folder, evals, *more, seconds=0.0):
+def command(folder, evals, *more, seconds=0.0, run=SAMPLES / "small_run.py"):
     """Return the words of a search."""
     return [
         *("-m", "dh_project.cli.main", "hps", "random", "--evaluator", "mpi", "--log-dir", str(folder)),
-        *("--problem", str(SAMPLES / "small_problem.py"), "--run", str(SAMPLES / "small_run.py")),
+        *("--problem", str(SAMPLES / "small_problem.py"), "--run", str(run)),
         *("--run-kwargs", f"seconds={seconds}", "--max-evals", str(evals), *more),
     ]
 
@@ -66,6 +66,19 @@ def test_rank_0_searches_and_the_others_carry_trials(launcher, tmp_path):
     assert (status, "12 trials ended, 0 of them failed" in said) == (0, True)
     trials = history_of(tmp_path / "one").trials.values()
     assert len({trial.worker for trial in trials}) == 3
+
+
+@ONE_MPI
+def test_trials_are_parked_and_resumed_by_other_ranks(launcher, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(SAMPLES), prepend=os.pathsep)
+    run = HERE.parent / "faults/faulty_trials.py:curve"
+    status, said = launcher.run(4, *command("one", 12, "--stopper", "asha", run=run), cwd=tmp_path)
+    assert status == 0, said
+    trials = history_of(tmp_path / "one").trials.values()
+    assert {trial.state for trial in trials} == {"done", "parked"}
+    assert all(
+        [step for step, _ in trial.reports] == list(range(1, trial.reports[-1][0] + 1)) for trial in trials
+    )
 
 
 @ONE_MPI

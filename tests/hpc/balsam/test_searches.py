@@ -39,13 +39,23 @@ def expired(installation, token):
     return replace(token, text=made.stdout.strip(), expires=expires)
 
 
-@pytest.mark.parametrize("job_mode", ["serial", "mpi"])
-def test_a_cgcnn_search_ends_with_a_row_for_each_trial(installation, job_mode):
+def test_a_cgcnn_search_ends_with_a_row_for_each_trial(installation):
     options = ("--max-evals", 4, "--run-kwargs", "epochs=1")
-    search = SubmittedSearch(installation, f"cgcnn_{job_mode}", *options, what=CGCNN, job_mode=job_mode)
+    search = SubmittedSearch(installation, "cgcnn", *options, what=CGCNN)
     assert states(search.wait_until_over()) == [State.DONE] * 4
     told = {int(job.tags["number"]): job.data["end"]["objective"] for job in search.jobs()}
     assert told == {trial.id: trial.objective for trial in search.history().ended}
+
+
+def test_a_cgcnn_search_parks_trials_and_resumes_them_in_jobs_of_their_own(installation):
+    options = ("--max-evals", 4, "--run-kwargs", "epochs=2")
+    search = SubmittedSearch(installation, "parked", *options, what=CGCNN, job_mode="mpi")
+    history = search.wait_until_over()
+    assert {trial.state for trial in history.trials.values()} == {State.DONE, State.PARKED}
+    resumed = [trial for trial in history.trials.values() if trial.attempt > 1]
+    assert resumed
+    assert all([step for step, _ in trial.reports] == [1, 2] for trial in resumed)
+    assert len(search.jobs()) == 4 + len(resumed)
 
 
 def test_a_name_is_taken_once_and_tasks_shows_the_jobs_of_the_search(installation):
