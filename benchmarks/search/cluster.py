@@ -1,13 +1,14 @@
 """A search on a simulated cluster: how busy one driver keeps 1,000 workers, and 10,000.
 
-    python benchmarks/search/cluster.py [workers [hours [searcher]]]
+    python benchmarks/search/cluster.py [workers [hours [searcher [stopper]]]]
 
 The search loop, the searcher, the journal with its fsync and results.csv are the real ones; only the workers are
 not. Trials last 60 to 600 s (log-normal, 5 % beyond each end before they are cut to it); 5 % of the workers die at
-a random moment, lose their trial, and are back after 20 s. The clock is virtual: it jumps over the times in which
-nothing happens, and all that the driver really takes (every ask, tell, append and file) passes on it as measured.
-Proposals, which a thread makes, are charged to that thread: they are there as much later as they really took. What
-the two would take from each other on one core is not in it.
+a random moment, lose their trial, and are back after 20 s. With the stopper ``asha``, a trial has 27 steps of equal
+length, and is parked and resumed; without one it does not report. The clock is virtual: it jumps over the times in
+which nothing happens, and all that the driver really takes (every ask, tell, append and file) passes on it as
+measured. Proposals, which a thread makes, are charged to that thread: they are there as much later as they really
+took. What the two would take from each other on one core is not in it.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ from dh_project.hps.observer import Observer
 from dh_project.hps.proposals import Made, Proposals, Work
 from dh_project.hps.searchers import create_searcher
 from dh_project.hps.searchers.base import Searcher
+from dh_project.hps.stoppers import create_stopper
 from dh_project.results.history import Identity
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import Assignment
-from dh_project.trial.events import Ended, Event
+from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Point, State
 
 SHORTEST, LONGEST, DYING, RESTART_SECONDS = 60.0, 600.0, 0.05, 20.0
+STEPS = 27
 
 
 class VirtualClock:
@@ -113,6 +116,8 @@ class SimulatedEvaluator(Evaluator):
         self.deaths = [moment if dies else math.inf for moment, dies in zip(moments, dying, strict=True)]
         self.free = [(began, slot) for slot in range(num_workers)]  # since when
         self.running: list[tuple[float, int, Assignment, float, bool]] = []
+        self.done: dict[int, int] = {}  # steps of each trial that is parked
+        self.seconds: dict[int, float] = {}  # of each trial, from its first step to its last
         self.busy = self.useful = self.waited = 0.0
         self.lost = 0
 
@@ -122,7 +127,9 @@ class SimulatedEvaluator(Evaluator):
         now = self.clock()
         began = max(now, since)  # one that comes back later
         self.waited += began - since
-        end = began + self.trial_seconds()
+        trial, until = assignment.trial, min(assignment.until or STEPS, STEPS)
+        seconds = self.seconds.setdefault(trial, self.trial_seconds())
+        end = began + seconds * (until - self.done.get(trial, 0)) / STEPS
         dies = self.deaths[slot] < end
         if dies:
             end, self.deaths[slot] = max(began, self.deaths[slot]), math.inf
@@ -145,8 +152,20 @@ class SimulatedEvaluator(Evaluator):
             self.useful += 0.0 if died else end - began
             self.lost += died
             heapq.heappush(self.free, (end + RESTART_SECONDS * died, slot))
-            events.append(_end_of(assignment, died))
+            events += self.events_of(assignment, died)
         return events
+
+    def events_of(self, assignment: Assignment, died: bool) -> list[Event]:
+        """Return the last report of an attempt, if it parks, and its end."""
+        until = assignment.until
+        if died or until is None or until >= STEPS:
+            return [_end_of(assignment, State.LOST if died else State.DONE)]
+        self.done[assignment.trial] = until
+        value = objective_of(assignment.point) - 1 / until
+        return [
+            Reported(assignment.trial, assignment.attempt, until, value),
+            _end_of(assignment, State.PARKED),
+        ]
 
     def kill(self, trial: int, state: State, reason: str, patience: float = 0.0) -> None:
         """End a trial at once."""
@@ -158,15 +177,14 @@ class SimulatedEvaluator(Evaluator):
         heapq.heapify(self.running)
 
     def stop(self, trial: int, after: int) -> None:
-        """Do nothing: no stopper is used."""
+        """Do nothing: no trial is stopped for good."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
-def _end_of(assignment: Assignment, died: bool) -> Event:
-    state = State.LOST if died else State.DONE
-    objective = None if died else objective_of(assignment.point)
+def _end_of(assignment: Assignment, state: State) -> Event:
+    objective = objective_of(assignment.point) if state.has_objective else None
     return Ended(assignment.trial, assignment.attempt, state, objective, worker="simulated")
 
 
@@ -187,7 +205,9 @@ def make_problem() -> HpProblem:
     return problem
 
 
-def simulate(workers: int, hours: float, name: str, tick: Callable[[str], None]) -> list[tuple[str, str]]:
+def simulate(
+    workers: int, hours: float, name: str, stopper: str, tick: Callable[[str], None]
+) -> list[tuple[str, str]]:
     """Run one search and return what is to be known of it."""
     clock, problem = VirtualClock(), make_problem()
     with tempfile.TemporaryDirectory() as folder:
@@ -204,6 +224,7 @@ def simulate(workers: int, hours: float, name: str, tick: Callable[[str], None])
             evaluator,
             limits,
             Observer(),
+            create_stopper(stopper, {}),
             proposals=proposals,
             clock=clock,
         )
@@ -211,16 +232,17 @@ def simulate(workers: int, hours: float, name: str, tick: Callable[[str], None])
         began, really_began = clock(), time.perf_counter()
         search.run()
         span, driver = clock() - began, time.perf_counter() - really_began - sum(proposals.seconds)
-        total = workers * span
-        ended = len(search.history.ended)
+        total, results = workers * span, search.history.results
+        ended, parked = len(search.history.ended), search.history.parks
         journal = search.paths.journal.stat().st_size / 2**20
     return [
         ("trials ended", f"{ended:,}"),
+        ("times that a trial was parked", f"{parked:,}"),
         ("attempts lost with their worker", f"{evaluator.lost:,}"),
         ("workers busy", f"{100 * evaluator.busy / total:.2f} %"),
         ("  with attempts that were not lost", f"{100 * evaluator.useful / total:.2f} %"),
-        ("a worker waits for its next trial, mean", f"{evaluator.waited / (ended + workers):.3f} s"),
-        ("the loop's own time a result", f"{1000 * driver / ended:.2f} ms"),
+        ("a worker waits for its next trial, mean", f"{evaluator.waited / (results + workers):.3f} s"),
+        ("the loop's own time a result", f"{1000 * driver / results:.2f} ms"),
         ("  as a share of the time", f"{100 * driver / span:.1f} %"),
         ("models made", f"{len(proposals.seconds):,}, longest {max(proposals.seconds):.2f} s"),
         ("  as a share of the time", f"{100 * sum(proposals.seconds) / span:.1f} %"),
@@ -234,9 +256,12 @@ def main() -> None:
     workers = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     hours = float(sys.argv[2]) if len(sys.argv) > 2 else 3.0
     name = sys.argv[3] if len(sys.argv) > 3 else "ambs"
+    stopper = sys.argv[4] if len(sys.argv) > 4 else "none"
     console = Console(width=100)
-    rows = simulate(workers, hours, name, lambda text: print(text, file=sys.stderr))
-    table = Table(title=f"{name}, {workers:,} workers, {hours:g} h; {describe_machine()}", box=None)
+    rows = simulate(workers, hours, name, stopper, lambda text: print(text, file=sys.stderr))
+    table = Table(
+        title=f"{name}, stopper {stopper}, {workers:,} workers, {hours:g} h; {describe_machine()}", box=None
+    )
     table.add_column("")
     table.add_column("")
     for row in rows:

@@ -195,7 +195,7 @@ class Search:
             self.evaluator.stop(number, self._decisions.steps[number])
         self._stops.clear()
         with must_be_written():
-            self._results.write_if_due(self.history.ended, self._clock, self.history.unfinished)
+            self._results.write_if_due(self.history.ended, self._clock, lambda: self.history.unfinished)
         self.observer.turn(self.history, self.elapsed)
 
     def _is_over(self) -> bool:

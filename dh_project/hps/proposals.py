@@ -104,7 +104,8 @@ class Proposals:
         self._told, self._taken, self._began = history.results, 0, self._clock()
         stock = [Trial(-1, point, origin) for point, origin in self._stock]  # may be taken meanwhile
         pending = [*history.running.values(), *history.paused.values(), *stock]
-        parked = [replace(trial, reports=list(trial.reports)) for trial in history.parked.values()]
+        resting = history.parked.values() if self.searcher.learns else ()
+        parked = [replace(trial, reports=list(trial.reports)) for trial in resting]
         ended = one_for_each_point(history.ended) if history.replicates else history.ended
         known, ended = history.known, [*ended, *parked]
         self._future = self._start(lambda: make(self.searcher, number, count, known, ended, pending))

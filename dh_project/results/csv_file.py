@@ -88,14 +88,17 @@ class ResultsFile:
         self._has_changed = True
 
     def write_if_due(
-        self, ended: Sequence[Trial], clock: Callable[[], float], unfinished: Sequence[Trial] = ()
+        self,
+        ended: Sequence[Trial],
+        clock: Callable[[], float],
+        find_unfinished: Callable[[], Sequence[Trial]] = list,
     ) -> None:
         """Write the file if rows have changed and the last write is long enough ago.
 
         Args:
             ended: The ended trials, in the order of their ends.
             clock: Returns monotonic seconds.
-            unfinished: Trials that have been parked and have not ended.
+            find_unfinished: Returns the trials that have been parked and have not ended.
 
         Raises:
             OSError: The file cannot be written; it keeps its old content.
@@ -103,6 +106,7 @@ class ResultsFile:
         began = clock()
         if began < self._due:
             return
+        unfinished = find_unfinished()
         if len(ended) > self._count or self._has_changed or _states(unfinished) != self._shown:
             self.write(ended, unfinished)
             self._due = began + max(SECONDS, (clock() - began) / SHARE)

@@ -236,6 +236,8 @@ def test_a_searcher_is_told_of_parked_trials_after_the_ended_ones(search):
     told = []
 
     class Asked(RandomSearcher):
+        learns = True
+
         def propose(self, number, count, ended, pending):
             told.append([(trial.id, trial.state) for trial in ended])
             return super().propose(number, count, ended, pending)
