@@ -27,8 +27,8 @@ Files and trials of a search:
     ``find_file``, ``find_origin``, ``best_configuration``
 
 Running one point outside a search:
-    ``run_baseline``, ``run_best``, ``load_run``, ``is_same_run``, ``parse_key_values``, ``is_none``,
-    ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
+    ``run_baseline``, ``run_best``, ``run_schedule``, ``load_run``, ``is_same_run``, ``parse_key_values``,
+    ``is_none``, ``exit_status``, ``MISTAKES``, ``Connection``, ``connect``
 
 Tools that the problem package uses, and that yours may use too:
     ``content_hash`` and ``with_absolute_paths`` (of data, for ``identify_data`` of a run module), ``errors``
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from dh_project.results.search_results import open_search as open_search
     from dh_project.results.trial_files import find_file as find_file
     from dh_project.results.trial_files import find_origin as find_origin
+    from dh_project.training.schedule import run_schedule as run_schedule
     from dh_project.training.scripts import run_baseline as run_baseline
     from dh_project.training.scripts import run_best as run_best
     from dh_project.trial import ranks as ranks
@@ -123,6 +124,7 @@ _HOMES = {
     "resumable": "dh_project.user_code.resumable",
     "run_baseline": "dh_project.training.scripts",
     "run_best": "dh_project.training.scripts",
+    "run_schedule": "dh_project.training.schedule",
     "scratch_folder": "dh_project.trial.reporting",
     "search": "dh_project.hps.run",
     "trial_folder": "dh_project.trial.reporting",

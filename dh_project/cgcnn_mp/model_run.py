@@ -36,7 +36,7 @@ from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.metrics import finite_or_none
 from dh_project.cgcnn_mp.training.result import TrainingResult
 from dh_project.cgcnn_mp.training.saving import LAST
-from dh_project.cgcnn_mp.training.settings import Settings
+from dh_project.cgcnn_mp.training.settings import CHANGEABLE, Settings
 
 warm_up()  # a trial is a fork of a process that has imported this module, so the kernels are compiled there
 
@@ -52,7 +52,9 @@ def run(
     """Train CGCNN and return its objective.
 
     Each epoch is reported. If a report is answered with False, training ends and keeps its best epoch. If the attempt
-    before this one was interrupted, training resumes from its last epoch.
+    before this one was interrupted, training resumes from its last epoch. In a search by population-based training, a
+    child goes on from the last epoch of its parent if only ``training.settings.CHANGEABLE`` differs. If a checkpoint
+    cannot be used, training begins anew, and the fact ``began_anew`` says why.
 
     Each process of a data-parallel trial calls this function. Together they train one network, and the first of them
     writes, reports and records.
@@ -99,11 +101,14 @@ def run(
             settings=replace(settings, device=str(device)),
             folder=home,
             resume=before / LAST if before is not None else None,
+            changeable=None if dh.trial_seed() is None else CHANGEABLE,  # outside a search nothing may differ
             on_epoch=partial(_report, _name_of_error(sets[0], configuration), settings.epochs),
             ranks=ranks,
         )
     if not ranks.is_first:
         return -result.error
+    if result.began_anew is not None:
+        dh.record(began_anew=result.began_anew)
     dh.record(
         **_errors(result),
         best_epoch=result.best_epoch,

@@ -40,6 +40,22 @@ def make_parser() -> Parser:
     )
     topk.set_defaults(command=run_topk)
 
+    lineage = commands.add_parser(
+        "lineage",
+        help="export the schedule of hyperparameters of a trial",
+        description="Print with which hyperparameters a trial was trained, from which step to which, as YAML. In a "
+        "search by population-based training, a trial begins from the checkpoint of its parent.",
+        epilog=f"example:\n  {PROGRAM} lineage search/results.csv -o schedule.json",
+    )
+    lineage.add_argument("path", type=Path, metavar="PATH", help="a search's folder, or its results.csv")
+    lineage.group("what to print").add_argument(
+        "--trial", type=int, metavar="ID", help="id of the trial (the best one)"
+    )
+    lineage.group("output").add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write a .json or .yaml file instead"
+    )
+    lineage.set_defaults(command=run_lineage)
+
     quickplot = commands.add_parser(
         "quickplot",
         help="draw the trials, or learning curves, into a file",
@@ -86,6 +102,15 @@ def run_topk(arguments: argparse.Namespace) -> int:
         print(as_yaml(entries(results)))
     else:
         write(path, results, arguments.output)
+    return 0
+
+
+def run_lineage(arguments: argparse.Namespace) -> int:
+    """Print the schedule of a trial, or write it to a file."""
+    from dh_project.results.lineage import schedule_of
+
+    folder = arguments.path if arguments.path.is_dir() else arguments.path.parent
+    schedule_of(folder, arguments.trial).write(arguments.output)
     return 0
 
 

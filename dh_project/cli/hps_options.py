@@ -92,8 +92,8 @@ def add_options(parser: Parser) -> None:
         nargs="+",
         action="append",
         metavar="S",
-        help="stop or park trials: asha, median, percentile, truncation, patience, bandit slack_factor=0.2, none, "
-        "with KEY=VALUE settings (asha for ambs if the run function resumes)",
+        help="stop or park trials: asha, pbt, median, percentile, truncation, patience, bandit slack_factor=0.2, "
+        "none, with KEY=VALUE settings (asha for ambs if the run function resumes)",
     )
     add_limits(limits)
     for option in REFUSED:

@@ -253,7 +253,14 @@ class Search:
     def _assignment(self, trial: Trial, attempt: int) -> Assignment:
         previous = self.paths.previous(trial.id, attempt)
         if trial.parent is not None and trial.parent_attempt is not None:
-            previous += self.paths.previous(trial.parent, trial.parent_attempt + 1)
+            of_parent = self.paths.previous(trial.parent, trial.parent_attempt + 1)
+            if not previous and not of_parent:
+                log.warning(
+                    "trial %d starts from step 1: the files of its parent, trial %d, are gone",
+                    trial.id,
+                    trial.parent,
+                )
+            previous += of_parent
         return Assignment(
             trial=trial.id,
             attempt=attempt,
@@ -301,6 +308,8 @@ class Search:
             if (event.step, event.objective) in self._heard.get(trial.id, ()):
                 return None
             self._losses.clear()
+            if not trial.has_reported and trial.reports[-1:] == [(event.step, event.objective)]:
+                return None  # a resumed attempt has repeated the last report
             was_stopped = trial.id in self._decisions.steps
             self._write(records.report(self.elapsed, event))
             if trial.id in self._decisions.steps and not was_stopped:

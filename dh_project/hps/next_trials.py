@@ -78,9 +78,10 @@ class NextTrials:
             if move.trial is not None:
                 trial = history.trials[move.trial]
             elif move.point is not None:
-                parent = None if move.parent is None else history.trials[move.parent]
                 trial = self._new(dict(move.point), self._decisions.origin)
-                trial.parent, trial.parent_attempt = move.parent, parent.attempt if parent else None
+                if move.parent is not None:
+                    trial.parent = move.parent
+                    trial.parent_attempt = move.parent_attempt or history.trials[move.parent].attempt
             elif (found := self._next_point()) is not None:
                 trial = self._new(*found)
             else:

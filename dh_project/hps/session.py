@@ -194,6 +194,8 @@ def _run_session(
     loaded = load_search(settings, history)
     if not fresh:
         check_same_search(paths, history, loaded.identity)  # checked again by the loop, under the lock
+    if stopper is not None:
+        stopper.bind(loaded.problem, loaded.identity.seed)
     sources = read_sources(settings, history, loaded.problem, fresh)
     searcher = create_searcher(
         settings.searcher, loaded.problem, loaded.identity.seed, settings.searcher_settings

@@ -10,25 +10,46 @@ from typing import Any
 
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.attempt import OLD_RESULT, RESULT
-from dh_project.trial.events import Ended
+from dh_project.trial.events import Ended, Event, Reported
 from dh_project.trial.trial import Cause, Point, State, Trial
 
 
-def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Ended]:
+def unheard_ends(paths: SearchPaths, trials: Iterable[Trial]) -> list[Event]:
     """Return the ends of trials that are running according to the journal but whose last attempt wrote a result.
+
+    The last report of the attempt comes before its end if it is not on record: stoppers compare parked trials by it.
 
     Args:
         paths: The search's paths.
         trials: Trials that were running when the last session ended.
     """
+    trials = list(trials)
     folders = ((trial, paths.trial(trial.id, trial.attempt)) for trial in trials)
     found = (end_in(folder, trial.id, trial.attempt, trial.point, trial.worker) for trial, folder in folders)
-    ends = (end for end in found if end is not None)
-    return [
-        end
-        for end in ends
-        if end.state is State.PARKED or (end.state.has_ended and end.state is not State.LOST)
-    ]
+    known = {trial.id: trial for trial in trials}
+    events: list[Event] = []
+    for end in found:
+        if end is None or not (
+            end.state is State.PARKED or (end.state.has_ended and end.state is not State.LOST)
+        ):
+            continue
+        report = _last_report(paths.trial(end.trial, end.attempt), end)
+        events += (
+            [report]
+            if report and (report.step, report.objective) not in known[end.trial].reports[-1:]
+            else []
+        )
+        events.append(end)
+    return events
+
+
+def _last_report(folder: Path, end: Ended) -> Reported | None:
+    """Return the last report of an attempt that wrote a result; None if there is none."""
+    try:
+        step, objective = json.loads((folder / RESULT).read_text())["last_report"]
+        return Reported(end.trial, end.attempt, int(step), float(objective))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def end_in(folder: Path, trial: int, attempt: int, point: Point, worker: str | None = None) -> Ended | None:

@@ -37,6 +37,8 @@ PARKED_AT = "m:parked_at"
 def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the row of a trial. If it has not ended, ``m:parked_at`` says at which step it has this objective.
 
+    ``m:parent`` is the trial from whose checkpoint it began, if there is one.
+
     Args:
         trial: The trial.
         labels: Labels of the search. They replace recorded values of the same name.
@@ -54,6 +56,7 @@ def row_of(trial: Trial, labels: Mapping[str, str] | None = None) -> dict[str, A
         "m:attempt": trial.attempt,
         "m:reason": trial.reason,
         **({} if trial.replicate_of is None else {"m:replicate_of": trial.replicate_of}),
+        **({} if trial.parent is None else {"m:parent": trial.parent}),
         **({} if trial.state.has_ended else {PARKED_AT: trial.parked_at}),
     }
 

@@ -51,6 +51,7 @@ class TrialProcess:
     Attributes:
         messages: File descriptor of the child's messages.
         is_silent: Whether the child has closed its side of the pipe.
+        last_report: Step and objective of the last report; None before the first one.
         log: The log of what its processes print.
 
     Raises:
@@ -60,6 +61,7 @@ class TrialProcess:
     def __init__(self, imported: ImportedRun, assignment: Assignment, output: OutputPipe) -> None:
         self.assignment = assignment
         self.is_silent = False
+        self.last_report: tuple[int, float] | None = None
         self._lines = Lines()
         self._child_result: AttemptResult | None = None
         self._facts: dict[str, Any] = {}
@@ -128,6 +130,7 @@ class TrialProcess:
             for message in self._lines.feed(chunk):
                 if "step" in message:
                     self._answer(message["step"], message["objective"], message.pop("of", None))
+                    self.last_report = message["step"], message["objective"]
                     reports.append(message)
                 elif "checkpoint" in message:
                     self._checkpoints.add(message["checkpoint"])

@@ -229,7 +229,8 @@ class Worker:
             self.process = None
             result = self.scratch.end(process.result(status))
             with suppress(OSError):  # the folder may be gone or full; the event has the same content
-                write_whole(Path(process.assignment.folder) / RESULT, _as_json(process.assignment, result))
+                content = _as_json(process.assignment, {**result, "last_report": process.last_report})
+                write_whole(Path(process.assignment.folder) / RESULT, content)
             process.remove_older_checkpoints()
             self._tell("end", process.assignment, {**result, "rank": process.assignment.rank})
 

@@ -17,7 +17,9 @@ POINT = {"lr": 0.02, "atom_fea_len": 8, "h_fea_len": 8, "n_conv": 1, "batch_size
 
 
 class Listener(Connection):
-    """A connection that keeps reports and records, and returns False from ``last_epoch`` on."""
+    """The connection of a search that keeps reports and records, and returns False from ``last_epoch`` on."""
+
+    seed = 1
 
     def __init__(self, last_epoch=1000, folder=None, predecessor=None):
         self.reports, self.facts = [], {}
@@ -180,11 +182,56 @@ def test_an_interrupted_attempt_is_resumed(quick, listen, tmp_path):
     run(POINT, **quick)
     second = listen(folder=tmp_path / "second", predecessor=tmp_path / "first")
     assert run(POINT, **quick) == uninterrupted
-    assert [step for step, _ in second.reports] == [2, 3]
+    assert [step for step, _ in second.reports] == [
+        1,
+        2,
+        3,
+    ]  # a kill may have lost the report of the first epoch
     whole, resumed = (
         load_checkpoint(tmp_path / name / "last.pt")["state_dict"] for name in ("whole", "second")
     )
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def child(quick, listen, tmp_path, **changed):
+    """Train two epochs, and a child of it one epoch more with changed hyperparameters; return its listener."""
+    listen(folder=tmp_path / "parent", last_epoch=2)
+    run(POINT, **quick)
+    listener = listen(folder=tmp_path / "child", predecessor=tmp_path / "parent")
+    run(POINT | changed, **quick)
+    return listener
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"lr": 0.01}, {"weight_decay": 0.1}, {"batch_size": 3}, {"optim": "SGD"}, {"dropout": 0.2}],
+    ids=str,
+)
+def test_a_child_goes_on_from_its_parent_with_other_hyperparameters(quick, listen, tmp_path, changed):
+    listener = child(quick, listen, tmp_path, **changed)
+    assert [step for step, _ in listener.reports] == [2, 3]  # the parent's last epoch, and its own
+    assert "began_anew" not in listener.facts
+    state = load_checkpoint(tmp_path / "child/last.pt")
+    assert len(state["history"]) == 3
+    name, value = next(iter(changed.items()))
+    assert state["optimizer"]["param_groups"][0].get(name, value) == value
+    assert state["history"][2]["learning_rate"] == changed.get("lr", POINT["lr"])
+
+
+def test_a_child_of_another_architecture_begins_anew_and_says_so(quick, listen, tmp_path, capsys):
+    listener = child(quick, listen, tmp_path, n_conv=2)
+    assert [step for step, _ in listener.reports] == [1, 2, 3]
+    assert "model n_conv 1, not 2" in listener.facts["began_anew"]
+    assert "training begins anew" in capsys.readouterr().out
+
+
+def test_a_torn_checkpoint_begins_anew_and_says_so(quick, listen, tmp_path):
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn/last.pt").write_bytes(b"PK" + bytes(100))
+    listener = listen(folder=tmp_path / "next", predecessor=tmp_path / "torn")
+    run(POINT, **quick)
+    assert [step for step, _ in listener.reports] == [1, 2, 3]
+    assert "a damaged one" in listener.facts["began_anew"]
 
 
 def test_an_attempt_without_a_checkpoint_starts_from_the_beginning(quick, listen, tmp_path):

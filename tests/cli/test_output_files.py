@@ -6,20 +6,34 @@ import stat
 from pathlib import Path
 
 import pytest
+from journals import write_journal
 from small_trainings import halides, trained, trained_once  # noqa: F401 (fixtures)
 
 from dh_project.cli import analytics, main
+from dh_project.results.identity import Identity
 
 RESULTS = "p:x,objective,job_id,m:timestamp_gather\n0.5,1.0,0,2.0\n0.7,2.0,1,3.0\n"
 
 COMMANDS = {
     "deephyper-analytics topk": (["topk", "results.csv"], ".json"),
+    "deephyper-analytics lineage": (["lineage", "results.csv"], ".json"),
     "deephyper-analytics quickplot": (["quickplot", "results.csv"], ".svg"),
     "deephyper predict": (["predict", "training", "crystals"], ".csv"),
     "deephyper tasks show": (["tasks", "show"], ".csv"),
     "deephyper sites": (["sites"], ".json"),
 }
 """A command line for each command that writes a file, and a valid ending."""
+
+ONE_TRIAL = [
+    {"kind": "search", "identity": vars(Identity("problem", {}, "run", {}, 1))},
+    {"kind": "start", "at": 0.0, "trial": 0, "attempt": 1, "point": {"x": 0.5}, "origin": "random"},
+    {"kind": "report", "at": 1.0, "trial": 0, "attempt": 1, "step": 1, "objective": 1.0},
+    {
+        "kind": "end", "at": 2.0, "trial": 0, "attempt": 1, "state": "done", "objective": 1.0, "reason": None,
+        "facts": {}, "worker": None,
+    },
+]  # fmt: skip
+"""The records of a search."""
 
 
 @pytest.fixture
@@ -33,6 +47,8 @@ def write(request, tmp_path, monkeypatch, capsys):
             request.getfixturevalue("trained")
             if not Path("crystals").exists():
                 shutil.copytree(request.getfixturevalue("halides"), "crystals")
+        if "lineage" in command:
+            write_journal(tmp_path / "journal.jsonl", ONE_TRIAL)
         program = analytics.main if "analytics" in command else main.main
         return program([*COMMANDS[command][0], "-o", str(path)]), capsys.readouterr().err
 

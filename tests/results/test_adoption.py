@@ -39,6 +39,15 @@ def test_a_result_that_a_worker_of_an_earlier_version_wrote_is_taken(tmp_path):
     assert (end.trial, end.state, end.objective) == (3, State.DONE, -0.5)
 
 
+def test_the_last_report_comes_before_the_end_if_it_is_not_on_record(tmp_path, monkeypatch):
+    content = json.dumps({**DONE, "state": "parked", "last_report": [4, -0.5]})
+    report, end = ends(tmp_path, content)
+    assert (report.trial, report.attempt, report.step, report.objective) == (3, 2, 4, -0.5)
+    assert end.state is State.PARKED
+    monkeypatch.setattr(TRIAL, "reports", [(3, -0.7), (4, -0.5)])
+    assert unheard_ends(SearchPaths(tmp_path), [TRIAL]) == [end]
+
+
 @pytest.mark.parametrize(
     ("content", "is_left"), [(json.dumps(DONE), False), ('{"mae": 0.5}', True), ("[1]", True), ("", True)]
 )

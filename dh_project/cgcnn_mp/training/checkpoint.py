@@ -17,7 +17,7 @@ import argparse
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -81,7 +81,9 @@ def features_digest(element_features: Tensor) -> str:
     return hashlib.sha256(element_features.cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
-def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_same(
+    path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any], free: Collection[str] = ()
+) -> None:
     """Check that a checkpoint has the wanted settings.
 
     Args:
@@ -89,23 +91,30 @@ def check_same(path: Path, what: str, saved: Mapping[str, Any], wanted: Mapping[
         what: A name for the settings, for the message.
         saved: The settings in the checkpoint.
         wanted: The wanted settings.
+        free: Names of settings that may differ.
 
     Raises:
         CheckpointError: They differ. The message names each difference with both values.
     """
-    names = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
+    names = [n for n in {**saved, **wanted} if n not in free and saved.get(n) != wanted.get(n)]
     if names:
         both = "; ".join(f"{name} {saved.get(name)!r}, not {wanted.get(name)!r}" for name in names)
         raise CheckpointError(f"{path} is of another training: {what} {both}")
 
 
-def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> None:
+def check_resumable(
+    path: Path,
+    state: Mapping[str, Any],
+    wanted: Mapping[str, Mapping[str, Any]],
+    free: Collection[str] = (),
+) -> None:
     """Check that a training can be resumed from a checkpoint.
 
     Args:
         path: The checkpoint.
         state: Its contents.
         wanted: Graphs, model, data and settings of the training to resume.
+        free: Names of settings that may differ.
 
     Raises:
         CheckpointError: It contains only weights, or is of another training.
@@ -120,7 +129,7 @@ def check_resumable(path: Path, state: Mapping[str, Any], wanted: Mapping[str, M
             f"goes, and {epochs} are asked for: go on with epochs={planned}, or train anew"
         )
     for what, values in wanted.items():
-        check_same(path, what, state[what], values)
+        check_same(path, what, state[what], values, free)
 
 
 def save_checkpoint(path: Path, contents: Mapping[str, Any]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from itertools import starmap
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+import dh_project as dh
 from dh_project.cgcnn_mp.graphs.batches import Batch, CrystalSet, on_device
 from dh_project.cgcnn_mp.network.cuda_graphs import RecordedSteps
 from dh_project.cgcnn_mp.network.data_parallel import ALONE, Ranks
@@ -29,6 +31,7 @@ from dh_project.cgcnn_mp.network.kernels.choice import kernels_for, using_kernel
 from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.network.normalizer import Normalizer, check_classes
 from dh_project.cgcnn_mp.training.checkpoint import (
+    CheckpointError,
     GraphSettings,
     check_resumable,
     fingerprint,
@@ -192,25 +195,48 @@ class Training:
         best = {**self.history[self.best_epoch - 1], "state_dict": self.best_weights}
         return Checkpoints(best={**shared, **best}, last={**shared, **state})
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path, changeable: Collection[str] = ()) -> None:
         """Load the state of a checkpoint; only the first rank reads the file.
+
+        If settings have changed, the optimizer keeps its moments but not its settings, and the schedule is that of
+        the present settings after the same number of epochs. Another kind of optimizer begins without moments.
+
+        Args:
+            path: The checkpoint.
+            changeable: Names of settings that may differ from those of the checkpoint.
 
         Raises:
             OSError: The file cannot be opened.
             CheckpointError: The file contains no state to resume from, or is of another training.
         """
-        state = self.ranks.of_first(load_checkpoint(path) if self.ranks.is_first else {})
-        check_resumable(path, state, self.identity)
+        state = self.ranks.of_first(_loaded(path) if self.ranks.is_first else {})
+        if isinstance(state, Exception):  # on all ranks
+            raise state
+        check_resumable(path, state, self.identity, changeable)
         self.network.load_state_dict(state["state_dict"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
         self.best_weights, self.history = state["best_state_dict"], state["history"]
+        before, now = state["settings"], self.settings.identity()
+        if all(before[name] == now[name] for name in changeable if name in now):
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+        else:
+            self._catch_up_schedule()
+            if before["optim"] == now["optim"]:
+                settings = self.optimizer.state_dict()["param_groups"]
+                self.optimizer.load_state_dict({**state["optimizer"], "param_groups": settings})
         self.shuffle.set_state(state["random"]["shuffle"])
         torch.set_rng_state(state["random"]["cpu"])
         if self.device.type == "cuda" and state["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
+
+    def _catch_up_schedule(self) -> None:
+        """Take the steps of the schedule for the epochs of the history."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the optimizer has not taken these steps
+            for _ in range(len(self.history) * math.ceil(len(self.train_set) / self.settings.batch_size)):
+                self.schedule.step()
 
     def _normalised(self, crystals: CrystalSet) -> CrystalSet:
         """Return a set with normalised labels."""
@@ -286,6 +312,7 @@ def train(
     settings: Settings | None = None,
     folder: Path | None = None,
     resume: Path | None = None,
+    changeable: Collection[str] | None = None,
     on_epoch: Callable[[int, float], bool] | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainingResult:
@@ -300,6 +327,9 @@ def train(
         folder: The folder for checkpoints, ``history.csv``, ``predictions.csv`` and ``metrics.json``; None: nothing
             is written.
         resume: Checkpoint ``last.pt`` of an interrupted training to resume from.
+        changeable: Names of settings that may differ from those of the checkpoint. If this is given, training begins
+            anew if it cannot go on from the checkpoint, and ``on_epoch`` is first called with its last epoch, because
+            the search may have been killed before it knew of this epoch.
         on_epoch: Called after each epoch with its number, from 1, and its validation error (the first value of
             ``metrics.training_error``). If it returns False, training ends.
         ranks: The ranks that train the network together. All call this function with the same sets and settings,
@@ -334,11 +364,19 @@ def train(
             check_classes(test_set.labels)
         ranks.check_alike(training.identity)
         with Saver(training.checkpoints, folder if ranks.is_first else None) as saver:
-            resume = ranks.of_first(resume)
+            resume, began_anew = ranks.of_first(resume), None
             if resume is not None:
-                training.restore(resume)
-                saver.save()
+                try:
+                    training.restore(resume, changeable or ())
+                    saver.save()
+                except (CheckpointError, FileNotFoundError) as refused:
+                    if changeable is None:
+                        raise
+                    began_anew = dh.errors.one_line(refused)
+                    print(f"training begins anew: {began_anew}", flush=True)
             go_on = True
+            if changeable is not None and training.history and on_epoch is not None and ranks.is_first:
+                go_on = on_epoch(len(training.history), training.history[-1][training.error_name])
             while ranks.of_first(go_on and not training.finished):
                 error = training.run_epoch()
                 saver.save_if_due()
@@ -368,4 +406,13 @@ def train(
         validation=metrics[VALIDATION],
         test=metrics.get(TEST, {}),
         kernels=kernels,
+        began_anew=began_anew,
     )
+
+
+def _loaded(path: Path) -> dict[str, Any] | Exception:
+    """Return the contents of a checkpoint, or the error, so that the first rank can send it to the others."""
+    try:
+        return load_checkpoint(path)
+    except (OSError, CheckpointError) as error:
+        return error

@@ -22,6 +22,7 @@ class TrainingResult:
         validation: The same metrics on the validation set.
         test: The same metrics on the test set; empty if there is none.
         kernels: Name of the kernels that computed the gated sum.
+        began_anew: Why the training did not go on from the checkpoint that it was given; None if it did.
     """
 
     network: CrystalGraphConvNet
@@ -33,6 +34,7 @@ class TrainingResult:
     validation: dict[str, float]
     test: dict[str, float]
     kernels: str
+    began_anew: str | None = None
 
     @property
     def error(self) -> float:

@@ -25,6 +25,12 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 FREE = ("patience", "device", "threads", "kernels", "cuda_graphs")
 """Settings that may change when a training is resumed. So may ``epochs``, if the schedule is multi-step."""
 
+CHANGEABLE = (
+    *("lr", "weight_decay", "batch_size", "optim", "momentum", "loss", "milestones", "gamma", "clip_norm"),
+    "dropout",
+)
+"""Settings that may change when a training goes on from the checkpoint of another one."""
+
 SCHEDULES = ("multi-step", "cosine", "one-cycle")
 """See ``schedules.make_schedule``."""
 

@@ -15,6 +15,7 @@ from dh_project.hps.stoppers.median import MedianStopper
 from dh_project.hps.stoppers.other_words import ALIASES, SETTINGS
 from dh_project.hps.stoppers.patience import PatienceStopper
 from dh_project.hps.stoppers.percentile import PercentileStopper
+from dh_project.hps.stoppers.population import PopulationStopper
 from dh_project.hps.stoppers.truncation import TruncationStopper
 from dh_project.user_code.importing import load_attribute
 
@@ -26,7 +27,11 @@ STOPPERS: dict[str, type[Stopper]] = {
     "patience": PatienceStopper,
     "percentile": PercentileStopper,
     "truncation": TruncationStopper,
+    "pbt": PopulationStopper,
 }
+
+NUMBERS = ("int", "float", "int | None", "float | None")
+"""Annotations of settings that are numbers."""
 
 
 def stopper_name(name: str) -> str:
@@ -97,6 +102,8 @@ def _check_kind(setting: str, value: Any, annotation: str) -> None:
     if annotation == "bool":
         if value not in (True, False):
             raise UserError(f"{setting}={value!r}: give true or false")
+    elif annotation not in NUMBERS:
+        return  # the stopper checks it
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{setting}={value!r}: give a number")
     elif annotation.startswith("int") and not isinstance(value, int):

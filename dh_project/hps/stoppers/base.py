@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from dh_project.problem import HpProblem
 from dh_project.trial.trial import Trial
 
 
@@ -41,16 +42,18 @@ class Move:
         trial: Id of the parked trial to resume; None for a new trial.
         until: Step at which the trial parks; None lets it run to its end.
         parent: Id of the trial from whose checkpoint a new trial begins; None if it begins from nothing.
+        parent_attempt: Attempt of the parent that left this checkpoint; None for its latest one.
         point: Hyperparameters of a new trial; None takes a starting point or the searcher's proposal.
 
     Example:
         >>> Move(until=3)  # a new trial, which parks at step 3
-        Move(trial=None, until=3, parent=None, point=None)
+        Move(trial=None, until=3, parent=None, parent_attempt=None, point=None)
     """
 
     trial: int | None = None
     until: int | None = None
     parent: int | None = None
+    parent_attempt: int | None = None
     point: Mapping[str, Any] | None = None
 
 
@@ -76,6 +79,16 @@ class Stopper(ABC):
     name: str
     parks: bool = False
     makes_children: ClassVar[bool] = False
+
+    def bind(self, problem: HpProblem, seed: int) -> None:  # noqa: B027
+        """Receive the space and the seed of the search, once before the first :meth:`next_move`.
+
+        The search may pass what its earlier sessions have recorded before this call. If the stopper draws random
+        numbers, they must depend only on this seed and the journal.
+
+        Raises:
+            UserError: The settings of the stopper do not fit the space.
+        """
 
     @abstractmethod
     def goes_on(self, trial: Trial) -> bool:

@@ -16,12 +16,14 @@ from lightning.pytorch.callbacks import Checkpoint
 from dh_project.common.files import replacing
 from dh_project.trial.checkpoint_timer import CheckpointTimer
 from dh_project.trial.reporting import record, report
+from dh_project.user_code.trainables.lightning_optimizers import keep_settings, settings_of
 from dh_project.user_code.trainables.metric import Metric
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 """Checkpoint files in the folder of a trial: of the best epoch and after the last epoch."""
 
-RANDOM = "dh_project_random_state"
+RANDOM, OPTIMIZERS = "dh_project_random_state", "dh_project_optimizers"
+"""Our parts of a checkpoint."""
 
 
 class Reporting(Checkpoint):
@@ -43,6 +45,8 @@ class Reporting(Checkpoint):
         self._metric, self._folder = metric, folder
         self._was_validated = self._begins_epoch = False
         self._random_state: dict[str, Any] | None = None
+        self._optimizers: list[dict[str, Any]] = []
+        self._optimizers_before: list[dict[str, Any]] | None = None
         self._timer = CheckpointTimer()
         self.best: float | None = None
         self.best_epoch = 0
@@ -81,9 +85,18 @@ class Reporting(Checkpoint):
     # ---- hooks that Lightning calls
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore the random number generators, just before the first batches are drawn."""
+        """Restore the random number generators, just before the first batches are drawn.
+
+        The optimizers are new here, and restored after this hook.
+        """
+        self._optimizers = settings_of(trainer)
         if self._random_state is not None:
             _set_random_state(self._random_state)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep this trial's own hyperparameters if the checkpoint is of another trial."""
+        if self._optimizers_before is not None:
+            keep_settings(trainer, self._optimizers, self._optimizers_before)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the state after the previous epoch, now that its learning rate schedule has taken its step."""
@@ -121,8 +134,9 @@ class Reporting(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the state of the random number generators to a checkpoint."""
+        """Add the state of the random number generators and the settings of the optimizers to a checkpoint."""
         checkpoint[RANDOM] = _random_state()
+        checkpoint[OPTIMIZERS] = self._optimizers
         if (
             self._begins_epoch
         ):  # Lightning can resume after the end of an epoch, but not just after the start of one
@@ -132,8 +146,9 @@ class Reporting(Checkpoint):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Read the state of the random number generators, which is restored when training starts."""
+        """Read what is restored when training starts."""
         self._random_state = checkpoint.get(RANDOM)
+        self._optimizers_before = checkpoint.get(OPTIMIZERS)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of this callback for a checkpoint."""

@@ -65,6 +65,17 @@ def test_a_stopped_training_that_is_resumed_equals_an_uninterrupted_one(model, a
     assert_equal(weights(second.folder), weights(whole.folder))
 
 
+def test_a_child_goes_on_from_its_parent_with_its_own_learning_rate(model, attempt):
+    arguments = {"datamodule": "lightning_models.Data", "epochs": 4}
+    attempt("parent", stop_at=2)
+    model("Net")(POINT, **arguments)
+    child = attempt("child", before="parent")
+    model("Net")(POINT | {"lr": 0.01}, **arguments)
+    assert [step for step, _ in child.reports] == [3, 4]
+    optimizer = torch.load(child.folder / "last.ckpt", weights_only=True)["optimizer_states"][0]
+    assert optimizer["param_groups"][0]["lr"] == pytest.approx(0.01 / 4)  # halved after epochs 2 and 4
+
+
 def test_a_killed_attempt_is_resumed_from_its_last_epoch(model, attempt, monkeypatch):
     monkeypatch.setattr(checkpoint_timer, "SHARE", 1.0)  # otherwise such short epochs are not saved
     run = model("Interrupted")
