@@ -28,10 +28,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dh_project.problem import HpProblem
 from dh_project.trial.trial import Trial
+
+if TYPE_CHECKING:  # slow to import, and a Tab offers the names of stoppers
+    from dh_project.problem import HpProblem
 
 
 @dataclass(frozen=True)

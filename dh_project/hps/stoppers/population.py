@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dh_project.common.errors import UserError, did_you_mean
 from dh_project.hps.stoppers.base import Move, Stopper
-from dh_project.hps.stoppers.perturbation import perturbed
-from dh_project.problem import HpProblem
 from dh_project.trial.trial import State, Trial
+
+if TYPE_CHECKING:
+    from dh_project.problem import HpProblem
 
 FAILED = -math.inf
 """Objective of a member whose trial failed."""
@@ -163,6 +162,10 @@ class PopulationStopper(Stopper):
             return Move(trial=member, until=until)
         if not strong:
             return Move(until=self.interval)
+        import numpy as np  # slow, and a Tab offers the names of stoppers
+
+        from dh_project.hps.stoppers.perturbation import perturbed
+
         seeds = np.random.SeedSequence([self._seed, member, generation])
         random = np.random.RandomState(np.random.MT19937(seeds))
         parent = strong[random.randint(len(strong))]
