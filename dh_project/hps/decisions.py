@@ -33,6 +33,10 @@ class Decisions:
         """Origin of the trials that the stopper makes."""
         return self.stopper.name if self.stopper else ""
 
+    def why_enough(self) -> str:
+        """Return why the stopper resumes no more trials; empty if it does not say."""
+        return self.stopper.why_enough() if self.stopper else ""
+
     def hear(self, record: Record, history: History) -> None:
         """Tell the stopper of a record, which has been applied to the history."""
         kind = record["kind"]

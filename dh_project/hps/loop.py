@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dh_project.common.files import must_be_written
 from dh_project.common.signals import SignalNote
 from dh_project.evaluators.base import Evaluator, NoWorkersLeft, lost
+from dh_project.hps.assignments import Assignments
 from dh_project.hps.earlier import EarlierSessions
 from dh_project.hps.limits import FailureCount, Limits, seconds_to_report
 from dh_project.hps.losses import Losses
@@ -115,6 +116,7 @@ class Search:
         self._next = NextTrials(
             problem, self.proposals, self._decisions, self.history, most, limits.replicates
         )
+        self._assignments = Assignments(paths, limits, self.history, stopper)
         self._parked: list[Trial] = []  # in this turn
         self._heard: dict[int, set[tuple[int, float]]] = {}  # earlier reports of adopted trials
         self.left_running: set[int] = set()
@@ -168,7 +170,7 @@ class Search:
                 over = [trial for event in self._events() if (trial := self._take(event))]
                 self._failures.add(over)
                 self._turn(over)
-            ending = self._ending or Ending("complete", self._complete())
+            ending = self._ending or Ending("complete", self._next.why_exhausted())
             self._write(records.close(self.elapsed, ending))
             with must_be_written():
                 self.journal.commit()
@@ -203,14 +205,6 @@ class Search:
             return False
         return self._ending is not None or self._next.is_exhausted()
 
-    def _complete(self) -> str:
-        waiting, parked = len(self.history.paused), len(self.history.parked)
-        said = "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
-        if not parked:
-            return said
-        why = self.stopper.why_enough() if self.stopper else ""
-        return f"{said} or are parked ({parked})" + (f": {why}" if why else "")
-
     # ---- what to start
 
     def _next_trials(self) -> list[Assignment]:
@@ -238,42 +232,17 @@ class Search:
         if trial.id in self._decisions.steps:  # the attempt before ended without being stopped
             self._stops.append(trial.id)
         log.info("trial %d, attempt %d, started (%s): %s", trial.id, attempt, trial.origin, trial.point)
-        return self._assignment(trial, attempt)
+        return self._assignments.of(trial)
 
     def _adopt(self, trials: list[Trial]) -> None:
         """Continue attempts of the previous session that are still running, if the evaluator can."""
-        adopted = self.evaluator.adopt([self._assignment(trial, trial.attempt) for trial in trials])
+        adopted = self.evaluator.adopt([self._assignments.of(trial) for trial in trials])
         for trial in trials:
             if trial.id in adopted:
                 self._write(records.adopt(self.elapsed, trial))
                 self._heard[trial.id] = set(trial.reports)
                 self._stops += [trial.id] if trial.id in self._decisions.steps else []
                 log.info("trial %d, attempt %d, continues", trial.id, trial.attempt)
-
-    def _assignment(self, trial: Trial, attempt: int) -> Assignment:
-        previous = self.paths.previous(trial.id, attempt)
-        if trial.parent is not None and trial.parent_attempt is not None:
-            of_parent = self.paths.previous(trial.parent, trial.parent_attempt + 1)
-            if not previous and not of_parent:
-                log.warning(
-                    "trial %d starts from step 1: the files of its parent, trial %d, are gone",
-                    trial.id,
-                    trial.parent,
-                )
-            previous += of_parent
-        return Assignment(
-            trial=trial.id,
-            attempt=attempt,
-            point=trial.point,
-            folder=str(self.paths.trial(trial.id, attempt).absolute()),
-            previous_folders=[str(path.absolute()) for path in previous],
-            until=trial.until,
-            criteria=self.limits.criteria.of_trials,
-            replicate=self.history.number_among_replicates(trial),
-            keeps_checkpoints=self.stopper is None or not self.stopper.parks or self.stopper.makes_children,
-            time_limit=self.limits.trial_timeout,
-            memory_limit=self.limits.trial_memory,
-        )
 
     # ---- what has happened
 
@@ -293,7 +262,7 @@ class Search:
             self._ending = self._ending or Ending("losses", why)
             log.error("stopping: %s", why)
             running = self.history.running.values()
-            return [lost(self._assignment(trial, trial.attempt), "", why) for trial in running]
+            return [lost(self._assignments.of(trial), "", why) for trial in running]
 
     def _take(self, event: Event) -> Trial | None:
         """Record an event; return its trial if the trial has ended for good."""

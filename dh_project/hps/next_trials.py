@@ -59,6 +59,15 @@ class NextTrials:
             return False
         return self._decisions.next_move(history, self._has_room()) is None
 
+    def why_exhausted(self) -> str:
+        """Return in words that no trial is left to start, and why the parked ones are not resumed."""
+        waiting, parked = len(self._history.paused), len(self._history.parked)
+        said = "all trials have ended" + (f" but {waiting} that wait for a larger total" if waiting else "")
+        if not parked:
+            return said
+        why = self._decisions.why_enough()
+        return f"{said} or are parked ({parked})" + (f": {why}" if why else "")
+
     def choose(self, free: int) -> Iterator[NextTrial]:
         """Yield a trial for each free worker. The caller records the start of each before it asks for the next."""
         history, used = self._history, 0
