@@ -21,7 +21,7 @@ Inside a run function:
     ``scratch_folder``, ``CheckpointTimer``
 
 Parts of your own:
-    ``Searcher``, ``Stopper``, ``Evaluator``, ``Observer``, ``as_run``
+    ``Searcher``, ``Stopper``, ``Move``, ``Evaluator``, ``Observer``, ``as_run``
 
 Files and trials of a search:
     ``find_file``, ``find_origin``, ``best_configuration``
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from dh_project.hps.run import search as search
     from dh_project.hps.searchers.base import Searcher as Searcher
     from dh_project.hps.settings import SearchSettings as SearchSettings
+    from dh_project.hps.stoppers.base import Move as Move
     from dh_project.hps.stoppers.base import Stopper as Stopper
     from dh_project.problem import HpProblem as HpProblem
     from dh_project.results.replicates import Replicates as Replicates
@@ -94,6 +95,7 @@ _HOMES = {
     "Evaluator": "dh_project.evaluators.base",
     "HpProblem": "dh_project.problem",
     "MISTAKES": "dh_project.common.exit_status",
+    "Move": "dh_project.hps.stoppers.base",
     "Observer": "dh_project.hps.observer",
     "Replicates": "dh_project.results.replicates",
     "SearchResults": "dh_project.results.search_results",
