@@ -86,9 +86,8 @@ EVERY = (
         "population.rst",
         before=CRYSTALS,
         changes={
-            "--max-evals 40": "--max-evals 3",
-            "population=8 perturbation_interval=3": "population=2",
-            "epochs=30": "epochs=2 data=my_crystals",
+            "perturbation_interval=3": "perturbation_interval=1",
+            "epochs=1$": "epochs=2 data=my_crystals",
         },
     ),
     Page("workers.rst", changes={**SMALL, r"--num-gpus-per-task 0\.\d+": "--num-gpus-per-task 0"}),
