@@ -15,6 +15,9 @@ from dh_project.scaffold.template import load_template, template_names
 REPOSITORY = Path(__file__).parents[2]
 FILES = {"__init__", "load_data", "model_run", "problem", "default_config", "best_config"}
 
+ON_RAY = {"class", "script", "torch"}
+"""Templates that are searched on Ray, and the others on processes: a class, a program and a function on each."""
+
 
 @pytest.fixture(scope="module", params=template_names())
 def template(request):
@@ -61,8 +64,10 @@ def test_its_data_and_its_space_are_shown(problem, environment):
 
 
 @pytest.mark.slow
-def test_it_is_searched_on_processes_and_its_best_run_again(problem, template, environment, tmp_path):
-    words = ["--max-evals", "4", "--num-workers", "2", *quick(template)]
+@pytest.mark.ray
+def test_it_is_searched_and_its_best_run_again_by_both_scripts(problem, template, environment, tmp_path):
+    evaluator = "ray" if template.name in ON_RAY else "process"
+    words = ["--evaluator", evaluator, "--max-evals", "4", "--num-workers", "2", *quick(template)]
     done = environment.run(problem / "jobs/search.sh", *words, cwd=tmp_path)
     search = tmp_path / "search" / problem.name
     rows = (search / "results.csv").read_text().splitlines()[1:]
@@ -71,22 +76,8 @@ def test_it_is_searched_on_processes_and_its_best_run_again(problem, template, e
     found, recorded = objectives(done.stdout)
     assert found == pytest.approx(recorded, rel=1e-6)
     assert json.loads((search / "best.json").read_text())["0"]["objective"] == recorded
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_it_is_searched_on_ray_and_model_run_runs_its_best(problem, template, environment, tmp_path):
-    module = f"demo.{problem.name}"
-    words = ["--problem", f"{module}.problem.Problem", "--run", f"{module}.model_run.{template.run}"]
-    words += ["--evaluator", "ray", "--num-workers", "2", "--max-evals", "4", *quick(template)]
-    assert (
-        " trials ended, 0 of them failed"
-        in environment.run("deephyper", "hps", "ambs", *words, cwd=tmp_path).stdout
-    )
-    found, recorded = objectives(
-        environment.run(environment.python, problem / "model_run.py", cwd=tmp_path).stdout
-    )
-    assert found == pytest.approx(recorded, rel=1e-6)
+    again = environment.run(environment.python, problem / "model_run.py", "folder=again", cwd=tmp_path)
+    assert objectives(again.stdout) == pytest.approx((recorded, recorded), rel=1e-6)
 
 
 def test_the_shell_takes_its_scripts(problem):
