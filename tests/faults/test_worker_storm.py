@@ -11,7 +11,7 @@ from harness import assert_nothing_is_lost, say, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-TOTAL = 110
+TOTAL = 60
 
 MANY = 1000
 """Number of retries, large enough for the losses of this test."""
@@ -53,7 +53,7 @@ def test_a_storm_over_the_workers_loses_no_trial(search_command):
         workers=4,
     )
     session = search.start()
-    killed = storm(search, session, lambda: search.workers(session), random.Random(5), seconds=60, pause=1.0)
+    killed = storm(search, session, lambda: search.workers(session), random.Random(5), seconds=30, pause=1.0)
     assert session.end() == 0
     say(f"{lost_attempts(search)} attempts were lost with their worker")
     assert 10 < lost_attempts(search) <= killed
