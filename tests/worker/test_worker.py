@@ -373,9 +373,10 @@ def test_workers_that_do_not_leave_are_closed_together(samples, tmp_path):
     assert_dead([pid_of(worker) for worker in workers])
 
 
-def test_the_result_file_has_the_event_the_point_and_the_number_of_ranks(serve, tmp_path):
+def test_the_result_file_has_the_event_the_point_the_number_of_ranks_and_the_last_report(serve, tmp_path):
     end = serve("fail")[-1]
     result = json.loads((tmp_path / "fail-0" / "dh-result.json").read_text())
+    assert result.pop("last_report") is None
     assert result.pop("point") == {"x": 2.0, "activation": "relu"}
     assert result.pop("world_size") == 1
     assert {**result, "event": "end"} == end
