@@ -100,6 +100,7 @@ def _draws(
 ) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield the number of draws and an allowed point; None at the end of each batch."""
     dimensions = list(space.values())
+    has_rules = bool(space.forbidden_clauses) or any(map(space.parent_conditions_of.get, space))
     drawn, size = 0, max(count, FIRST_BATCH)
     while drawn < MOST_DRAWS:
         rows = np.array([dimension.sample_vector(size, seed=random) for dimension in dimensions])
@@ -109,6 +110,9 @@ def _draws(
         columns = [at(dimension, row) for dimension, row in zip(dimensions, kept, strict=True)]
         for index in range(kept.shape[1]):
             named = {name: column[index] for name, column in zip(space, columns, strict=True)}
+            if not has_rules:
+                yield drawn, named
+                continue
             point = active(space, named)
             if forbidding(space, point) is None:
                 yield drawn, point

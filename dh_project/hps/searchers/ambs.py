@@ -1,46 +1,47 @@
-"""Asynchronous model-based search: DeepHyper's CBO, called by ``ask`` and ``tell`` as a pure function.
+"""Asynchronous model-based search: proposes the points that a model of the objective ranks highest.
 
-Each call creates a new CBO, seeded by (seed, number), and tells it the ended trials. A CBO that is kept would propose
-the same point again until it is told a result, and could not be rebuilt after an interruption. A new one needs only
-the journal. Points are rows in the unit cube (:mod:`~dh_project.hps.searchers.cube`), so that the models see
-logarithmic ranges as such and all spaces have the same form. CBO chooses among candidates that keep a distance from
-the pending points. So it needs no invented objectives for them, which outnumber the real data with many workers.
+The model is fitted anew in each call, so a proposal is a pure function of the journal. Points are rows in the unit
+cube (:mod:`~dh_project.hps.searchers.cube`), so that the models see logarithmic ranges as such and all spaces have
+the same form. No objective is invented for a pending point. Inventions outnumber the real data with many workers.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
-import ConfigSpace as cs
 import numpy as np
 
 from dh_project.common.errors import UserError
+from dh_project.hps.searchers.acquisition import ACQUISITIONS
 from dh_project.hps.searchers.base import TOO_NEAR, TRIES, Searcher
 from dh_project.hps.searchers.cube import distances
+from dh_project.hps.searchers.gaussian_process import GaussianProcess, Posterior
 from dh_project.hps.searchers.settings import AMBSSettings
-from dh_project.hps.searchers.surrogates import MOST_TOLD, most_telling, surrogate
+from dh_project.hps.searchers.told import UNFINISHED, final_objectives, most_telling, warped
 from dh_project.problem import HpProblem
 from dh_project.trial.trial import Point, Trial
-from dh_project.user_code.importing import without_mpi4py
 
 PERIOD = 10
 """Number of proposals over which kappa and xi decay before they start again (DeepHyper's own schedule)."""
 
 FINAL = {"kappa": 0.01, "xi": 1e-4}
 
+MOST_TOLD = {"GP": 100, "ET": 1000, "RF": 1000}
+"""Largest number of trials for a fit. It bounds the cost of a proposal in long searches."""
+
+MOST_PENDING = 64
+"""Largest number of pending points, the newest ones, near which the variance of a Gaussian process is reduced."""
+
 ANYWHERE, NEARBY = 500, 500
 """Number of candidates from the whole space, and around the best trials."""
 
 PARENTS = 10
-"""Number of best trials around which candidates are drawn."""
+"""Number of best trials or candidates around which candidates are drawn."""
 
-SPARE = 10
-"""CBO is asked for this many times more points than needed, because some are near each other."""
+ROUNDS, KEPT = 3, 200
+"""Number of rounds in which candidates are drawn around the best ones, and of candidates that are kept in each."""
 
 EQUAL = 1e-9
 """Distance below which two points are equal up to rounding."""
@@ -60,30 +61,23 @@ class AMBS(Searcher):
     def __init__(self, problem: HpProblem, seed: int, settings: AMBSSettings) -> None:
         super().__init__(problem, seed)
         self.settings = settings
-        with without_mpi4py():
-            from deephyper.hpo import CBO
-            from deephyper.hpo import HpProblem as DeepHyperProblem
-        self._cbo_class, self._problem_class = CBO, DeepHyperProblem
-        self._names = [f"feature{index:03d}" for index in range(self.cube.width)]
-        self._features = cs.ConfigurationSpace(dict.fromkeys(self._names, (0.0, 1.0)))
         self._surrogate = settings.surrogate_for(self.cube.width)
-        logging.getLogger("deephyper").setLevel(logging.WARNING)
-        # For good, not per call: catch_warnings would change the filters under the thread that runs the search.
-        warnings.filterwarnings("ignore", module=r"(deephyper|sklearn)\b")
+        if self._surrogate in ("ET", "RF"):
+            from dh_project.hps.searchers.trees import Trees
+
+            self._trees = Trees(self.cube, settings, self._surrogate)
 
     def candidates(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> Iterator[Point]:
-        """Yield the points that a new CBO ranks highest; random points if there are few trials.
+        """Yield the points that the model ranks highest; random points if there are few trials.
 
         Raises:
             ValueError: The fit of the model failed. The search then takes random points.
         """
-        has_model = len(ended) >= self.settings.n_initial_points and any(
-            trial.objective is not None for trial in ended
-        )
-        if has_model and self._surrogate != "DUMMY" and self._names:
-            for row in self._ranked(number, count, ended, pending):
+        if self._has_model(ended):
+            ranked = self._ranked_by_process if self._surrogate == "GP" else self._ranked_by_trees
+            for row in ranked(number, count, ended, pending):
                 with suppress(UserError):  # the space forbids it
                     yield self.cube.point(row)
             return
@@ -91,71 +85,113 @@ class AMBS(Searcher):
             for proposal in range(number, number + count):
                 yield self.problem.sample(self.seed_of(proposal, attempt))
 
-    def _ranked(
+    def recommended(self, ended: Sequence[Trial]) -> Trial | None:
+        """Return the trial that the model expects to be the best one.
+
+        The best observed objective is often a lucky one, if objectives are noisy. The model knows the noise and the
+        trials nearby. Trials that a stopper parked or stopped are chosen only if no other trial has an objective.
+
+        Args:
+            ended: Ended and parked trials.
+
+        Returns:
+            The trial; None if no trial has an objective. It is the best observed one if the model is none of
+            Gaussian processes, or there are too few trials for a model.
+        """
+        objectives = final_objectives(ended)
+        choosable = ~np.isnan(objectives)
+        if not choosable.any():
+            return None
+        finished = choosable & np.array([trial.state not in UNFINISHED for trial in ended])
+        choosable = finished if finished.any() else choosable
+        if self._surrogate != "GP" or not self._has_model(ended):
+            return ended[int(np.where(choosable, objectives, -np.inf).argmax())]
+        told = most_telling(objectives, MOST_TOLD["GP"])
+        told = told if choosable[told].any() else np.flatnonzero(choosable)[: MOST_TOLD["GP"]]
+        process = self._process(self.cube.vectors([ended[index].point for index in told]), objectives[told])
+        means = np.where(choosable[told], process.mean(process.rows), -np.inf)
+        return ended[told[means.argmax()]]
+
+    def _has_model(self, ended: Sequence[Trial]) -> bool:
+        """Return whether there is a model: there are enough trials, and one has an objective."""
+        return (
+            self._surrogate != "DUMMY"
+            and self.cube.width > 0
+            and len(ended) >= self.settings.n_initial_points
+            and any(trial.objective is not None for trial in ended)
+        )
+
+    def _process(self, vectors: np.ndarray, objectives: np.ndarray) -> GaussianProcess:
+        """Return a Gaussian process fitted to rows (trials, hyperparameters) and objectives (trials,)."""
+        return GaussianProcess(self.cube.features(vectors), warped(objectives))
+
+    def _ranked_by_process(
+        self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
+    ) -> Iterator[np.ndarray]:
+        """Yield the rows (hyperparameters,) that maximise the acquisition function, the best first."""
+        objectives = final_objectives(ended)
+        told = most_telling(objectives, MOST_TOLD["GP"])
+        vectors, objectives = self.cube.vectors([ended[index].point for index in told]), objectives[told]
+        process = self._process(vectors, objectives)
+        means = np.where(np.isnan(objectives), -np.inf, process.mean(process.rows))
+        weights, best = self._weights(number), float(means.max())
+        score = ACQUISITIONS[self.settings.acquisition_for("GP", number)]
+        waiting = self.cube.vectors([trial.point for trial in pending])
+        parents, kept = vectors[_highest(means, PARENTS)], self.cube.sample(ANYWHERE, self.seed_of(number, 1))
+        for step in range(ROUNDS + 1):
+            drawn = self.cube.around(parents, NEARBY, self.seed_of(number, 1) + step)
+            rows = self._free(np.concatenate([kept, drawn]), vectors, waiting)
+            posterior = Posterior(
+                process, self.cube.features(rows), self.cube.features(waiting[-MOST_PENDING:])
+            )
+            values = score(posterior.mean, posterior.deviation, best, **weights)
+            parents, kept = rows[_highest(values, PARENTS)], rows[_highest(values, KEPT)]
+        is_left = np.ones(len(rows), dtype=bool)
+        for _ in rows:
+            values = score(posterior.mean, posterior.deviation, best, **weights)
+            index = int(np.where(is_left, values, -np.inf).argmax())
+            yield rows[index]
+            is_left[index] = False
+            posterior.take(index)
+
+    def _ranked_by_trees(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
     ) -> list[np.ndarray]:
-        """Return the rows (hyperparameters,) that CBO ranks highest, the best first."""
-        told = most_telling(ended, MOST_TOLD[self._surrogate])
-        vectors = self.cube.vectors([trial.point for trial in told])
-        objectives = [trial.objective for trial in told]
+        """Return the rows (hyperparameters,) that DeepHyper's CBO ranks highest, the best first."""
+        objectives = final_objectives(ended)
+        told = most_telling(objectives, MOST_TOLD[self._surrogate])
+        vectors, objectives = self.cube.vectors([ended[index].point for index in told]), objectives[told]
         drawn = self._drawn(number, vectors, objectives, pending)
-        cbo = self._cbo(number, drawn)
-        cbo.tell(list(zip(self._rows(vectors), ["F" if o is None else o for o in objectives], strict=True)))
-        asked = cbo.ask(1) + cbo.ask(SPARE + SPARE * count)  # gp_hedge applies to the first call only
-        return [self.cube.vector(np.array([row[name] for name in self._names])) for row in asked]
+        seed, weights = self.seed_of(number, 0), self._weights(number)
+        return self._trees.ranked(vectors, objectives, drawn, count, seed, weights)
 
     def _drawn(
-        self,
-        number: int,
-        vectors: np.ndarray,
-        objectives: Sequence[float | None],
-        pending: Sequence[Trial],
+        self, number: int, vectors: np.ndarray, objectives: np.ndarray, pending: Sequence[Trial]
     ) -> np.ndarray:
-        """Return CBO's candidates: rows of the whole space and around the best trials, not near any known point."""
-        succeeded = [index for index, objective in enumerate(objectives) if objective is not None]
-        best = sorted(succeeded, key=lambda index: -(objectives[index] or 0.0))[:PARENTS]
-        seed = self.seed_of(number, 1)
-        rows = np.concatenate(
-            [self.cube.sample(ANYWHERE, seed), self.cube.around(vectors[best], NEARBY, seed)]
-        )
-        taken = self.cube.vectors([trial.point for trial in pending])
-        free = (distances(rows, taken) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
+        """Return candidates: rows of the whole space and around the best trials, not near any known point."""
+        seed, parents = self.seed_of(number, 1), vectors[_highest(objectives, PARENTS)]
+        rows = np.concatenate([self.cube.sample(ANYWHERE, seed), self.cube.around(parents, NEARBY, seed)])
+        return self._free(rows, vectors, self.cube.vectors([trial.point for trial in pending]))
+
+    def _free(self, rows: np.ndarray, vectors: np.ndarray, pending: np.ndarray) -> np.ndarray:
+        """Return the rows that are not near a pending one and not equal to a told one; all rows if none is left."""
+        free = (distances(rows, pending) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
         return rows[free] if free.any() else rows
 
-    def _rows(self, vectors: np.ndarray) -> list[dict[str, float]]:
-        """Return rows in the form of CBO's points."""
-        return [dict(zip(self._names, row, strict=True)) for row in self.cube.features(vectors).tolist()]
-
-    def _cbo(self, number: int, drawn: np.ndarray) -> Any:
-        """Return a new CBO that chooses among the drawn rows."""
-        settings, seed = self.settings, self.seed_of(number, 0)
+    def _weights(self, number: int) -> dict[str, float]:
+        """Return kappa and xi of a proposal."""
         decay = number % PERIOD / PERIOD
-        model, model_kwargs = surrogate(self._surrogate, self.cube.width, seed)
-        problem = self._problem_class(self._features)
-        problem.set_sampling_fn(lambda size: self._rows(drawn))
-        return self._cbo_class(
-            problem,
-            random_state=seed,
-            surrogate_model=model,
-            surrogate_model_kwargs=model_kwargs,
-            acq_func=settings.acq_func.removesuffix("d") if self._surrogate == "GP" else settings.acq_func,
-            acq_func_kwargs={
-                "kappa": _decayed(settings.kappa, FINAL["kappa"], decay),
-                "xi": _decayed(settings.xi, FINAL["xi"], decay),
-                "scheduler": {
-                    "type": "constant"
-                },  # we decay them: a new CBO does not know the number of the proposal
-            },
-            acq_optimizer="sampling",
-            acq_optimizer_kwargs={
-                "n_points": len(drawn),
-                "max_total_failures": -1,
-                "n_jobs": settings.n_jobs,
-            },
-            multi_point_strategy="topk",
-            n_initial_points=0,
-            checkpoint_history_to_csv=False,
-        )
+        return {
+            "kappa": _decayed(self.settings.kappa, FINAL["kappa"], decay),
+            "xi": _decayed(self.settings.xi, FINAL["xi"], decay),
+        }
+
+
+def _highest(values: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of at most ``count`` largest values, the largest first; nan and -inf are left out."""
+    ranked = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
+    best: np.ndarray = ranked[np.isfinite(values[ranked])][:count]
+    return best
 
 
 def _decayed(start: float, end: float, part: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from dh_project.common.errors import UserError, unknown
 
 SURROGATES = ("auto", "GP", "ET", "RF", "DUMMY")
-ACQUISITIONS = ("UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
+ACQUISITIONS = ("auto", "UCB", "EI", "PI", "gp_hedge", "UCBd", "EId", "PId", "gp_hedged")
 OLD_ACQUISITIONS = {"LCB": "UCB"}
 """Old DeepHyper minimised; its lower confidence bound is the upper bound of a maximised objective."""
 
@@ -23,8 +23,8 @@ class AMBSSettings:
     Attributes:
         surrogate_model: ``GP`` (Gaussian process), ``ET`` (extremely randomised trees), ``RF`` (random forest),
             ``DUMMY`` (random sampling), or ``auto``: ``GP``, or ``ET`` in spaces of more than 50 features.
-        acq_func: Acquisition function. With a final ``d`` it uses only the epistemic part of the uncertainty, if the
-            surrogate separates the parts (``ET`` and ``RF``).
+        acq_func: Acquisition function. With a final ``d`` it uses only the epistemic part of the uncertainty. A
+            Gaussian process always does. ``auto`` is ``EI`` for a Gaussian process and ``UCBd`` for trees.
         kappa: Weight of the uncertainty in UCB, at the start of its decay.
         xi: Least expected improvement in EI and PI, at the start of its decay.
         n_initial_points: Number of trials, including starting points, before the first model.
@@ -36,14 +36,14 @@ class AMBSSettings:
     """
 
     surrogate_model: str = "auto"
-    acq_func: str = "UCBd"
+    acq_func: str = "auto"
     kappa: float = 1.96
     xi: float = 0.01
     n_initial_points: int = 10
     n_jobs: int = 1
 
     @classmethod
-    def checked(cls, surrogate_model: str = "auto", acq_func: str = "UCBd", **numbers: float) -> AMBSSettings:
+    def checked(cls, surrogate_model: str = "auto", acq_func: str = "auto", **numbers: float) -> AMBSSettings:
         """Return settings, with old names of acquisition functions replaced.
 
         Raises:
@@ -77,3 +77,15 @@ class AMBSSettings:
         if self.surrogate_model != "auto":
             return self.surrogate_model
         return "GP" if width <= MOST_FEATURES else "ET"
+
+    def acquisition_for(self, surrogate: str, number: int) -> str:
+        """Return the acquisition function for a surrogate and the number of a proposal.
+
+        Gaussian processes take the three functions of ``gp_hedge`` in turn. They have no functions with a ``d``.
+        """
+        if self.acq_func == "auto":
+            return "EI" if surrogate == "GP" else "UCBd"
+        if surrogate != "GP":
+            return self.acq_func
+        name = self.acq_func.removesuffix("d")
+        return ("UCB", "EI", "PI")[number % 3] if name == "gp_hedge" else name
