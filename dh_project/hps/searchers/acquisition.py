@@ -39,8 +39,8 @@ def expected_improvement(
     "Unexpected improvements to expected improvement", 2023).
 
     Example:
-        >>> expected_improvement(np.array([0.0, -50.0]), np.array([1.0, 1.0]), 0.0, kappa=0.0, xi=0.0).round(2)
-        array([   -0.92, -1258.74])
+        >>> expected_improvement(np.array([0.0, -9.0]), np.array([1.0, 1.0]), 0.0, kappa=0.0, xi=0.0).round(2)
+        array([ -0.92, -45.85])
     """
     z = (mean - best - xi) / deviation
     density = np.exp(-(z**2) / 2) / ROOT_2PI

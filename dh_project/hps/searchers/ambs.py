@@ -34,14 +34,11 @@ MOST_TOLD = {"GP": 100, "ET": 1000, "RF": 1000}
 MOST_PENDING = 64
 """Largest number of pending points, the newest ones, near which the variance of a Gaussian process is reduced."""
 
-ANYWHERE, NEARBY = 500, 500
+ANYWHERE, NEARBY = 50, 500
 """Number of candidates from the whole space, and around the best trials."""
 
 PARENTS = 10
-"""Number of best trials or candidates around which candidates are drawn."""
-
-ROUNDS, KEPT = 3, 200
-"""Number of rounds in which candidates are drawn around the best ones, and of candidates that are kept in each."""
+"""Number of best trials around which candidates are drawn."""
 
 EQUAL = 1e-9
 """Distance below which two points are equal up to rounding."""
@@ -134,18 +131,11 @@ class AMBS(Searcher):
         vectors, objectives = self.cube.vectors([ended[index].point for index in told]), objectives[told]
         process = self._process(vectors, objectives)
         means = np.where(np.isnan(objectives), -np.inf, process.mean(process.rows))
-        weights, best = self._weights(number), float(means.max())
-        score = ACQUISITIONS[self.settings.acquisition_for("GP", number)]
-        waiting = self.cube.vectors([trial.point for trial in pending])
-        parents, kept = vectors[_highest(means, PARENTS)], self.cube.sample(ANYWHERE, self.seed_of(number, 1))
-        for step in range(ROUNDS + 1):
-            drawn = self.cube.around(parents, NEARBY, self.seed_of(number, 1) + step)
-            rows = self._free(np.concatenate([kept, drawn]), vectors, waiting)
-            posterior = Posterior(
-                process, self.cube.features(rows), self.cube.features(waiting[-MOST_PENDING:])
-            )
-            values = score(posterior.mean, posterior.deviation, best, **weights)
-            parents, kept = rows[_highest(values, PARENTS)], rows[_highest(values, KEPT)]
+        rows = self._drawn(number, vectors, means, pending)
+        busy = self.cube.features(self.cube.vectors([trial.point for trial in pending[-MOST_PENDING:]]))
+        posterior = Posterior(process, self.cube.features(rows), busy)
+        score, weights = ACQUISITIONS[self.settings.acquisition_for("GP", number)], self._weights(number)
+        best = max(means.max(), process.mean(busy).max(initial=-np.inf))
         is_left = np.ones(len(rows), dtype=bool)
         for _ in rows:
             values = score(posterior.mean, posterior.deviation, best, **weights)
@@ -153,6 +143,13 @@ class AMBS(Searcher):
             yield rows[index]
             is_left[index] = False
             posterior.take(index)
+            best = max(best, posterior.mean[index])
+
+    def _parents(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the best rows, and the best one of each combination of values on which hyperparameters depend."""
+        ranked = _highest(values, len(rows))
+        first = np.unique(rows[ranked][:, self.cube.decides], axis=0, return_index=True)[1]
+        return rows[np.union1d(ranked[:PARENTS], ranked[np.sort(first)[:PARENTS]])]
 
     def _ranked_by_trees(
         self, number: int, count: int, ended: Sequence[Trial], pending: Sequence[Trial]
@@ -166,16 +163,13 @@ class AMBS(Searcher):
         return self._trees.ranked(vectors, objectives, drawn, count, seed, weights)
 
     def _drawn(
-        self, number: int, vectors: np.ndarray, objectives: np.ndarray, pending: Sequence[Trial]
+        self, number: int, vectors: np.ndarray, values: np.ndarray, pending: Sequence[Trial]
     ) -> np.ndarray:
         """Return candidates: rows of the whole space and around the best trials, not near any known point."""
-        seed, parents = self.seed_of(number, 1), vectors[_highest(objectives, PARENTS)]
+        seed, parents = self.seed_of(number, 1), self._parents(vectors, values)
         rows = np.concatenate([self.cube.sample(ANYWHERE, seed), self.cube.around(parents, NEARBY, seed)])
-        return self._free(rows, vectors, self.cube.vectors([trial.point for trial in pending]))
-
-    def _free(self, rows: np.ndarray, vectors: np.ndarray, pending: np.ndarray) -> np.ndarray:
-        """Return the rows that are not near a pending one and not equal to a told one; all rows if none is left."""
-        free = (distances(rows, pending) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
+        waiting = self.cube.vectors([trial.point for trial in pending])
+        free = (distances(rows, waiting) >= TOO_NEAR) & (distances(rows, vectors) >= EQUAL)
         return rows[free] if free.any() else rows
 
     def _weights(self, number: int) -> dict[str, float]:

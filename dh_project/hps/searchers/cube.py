@@ -37,6 +37,7 @@ class Cube:
     Attributes:
         dimensions: The hyperparameters, in the space's order.
         choices: Number of choices of each hyperparameter, int (hyperparameters,); 0 for a number.
+        decides: Whether other hyperparameters depend on a hyperparameter, bool (hyperparameters,).
 
     Example:
         >>> problem = HpProblem()
@@ -51,7 +52,7 @@ class Cube:
         self.dimensions = list(problem.space.values())
         self.choices = np.array([len(choices_of(dimension)) for dimension in self.dimensions])
         self._kinds = [_kind(dimension) for dimension in self.dimensions]
-        self._decides = np.array([bool(problem.space.children_of[name]) for name in problem.space])
+        self.decides = np.array([bool(problem.space.children_of[name]) for name in problem.space])
 
     def vectors(self, points: Sequence[Point]) -> np.ndarray:
         """Return the rows of points: float64 (points, hyperparameters)."""
@@ -107,7 +108,7 @@ class Cube:
             [dimension.sample_vector(count, seed=random) for dimension in self.dimensions], axis=1
         )
         changes = random.uniform(size=rows.shape) < CHANGED
-        fixed = self._decides | (rows == INACTIVE)
+        fixed = self.decides | (rows == INACTIVE)
         is_number = self.choices == 0
         rows = np.where(~fixed & is_number & moves, moved, rows)
         rows = np.where(~fixed & ~is_number & changes, fresh, rows)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from dh_project.trial.trial import State, Trial
 
@@ -78,25 +76,21 @@ def most_telling(objectives: np.ndarray, most: int) -> np.ndarray:
 def warped(objectives: np.ndarray) -> np.ndarray:
     """Return standardised objectives for a Gaussian process: float64 (trials,).
 
-    The half below the median is replaced by what its ranks would be in a normal distribution with the spread of the
-    upper half. So a few very bad trials do not hide the differences of good ones, and the scale of the objective does
-    not matter (the half-rank warping of Song et al., "The Vizier Gaussian process bandit algorithm", 2024). A failure
-    gets the worst objective.
+    Gaps to the best objective are compressed logarithmically, from the median gap on. So a few very bad trials do not
+    hide the differences of good ones. The scale of the objective and its zero do not matter. A failure gets the worst
+    objective.
 
     Args:
         objectives: Float64 (trials,); nan for a failure. At least one is no failure.
 
     Example:
         >>> warped(np.array([-1e9, 1.0, 2.0, 3.0])).round(1)
-        array([-1.4, -0.5,  0.4,  1.4])
+        array([-1.7,  0.5,  0.6,  0.6])
     """
-    values = np.where(np.isnan(objectives), np.nanmin(objectives), objectives)
-    median = np.median(values)
-    is_bad = values < median
-    spread = np.sqrt(((values[~is_bad] - median) ** 2).mean())
-    if is_bad.any() and spread > 0:
-        ranks = rankdata(values[is_bad]) / (is_bad.sum() + 1)
-        values[is_bad] = median + spread * ndtri(ranks / 2)
+    size = np.nanmax(np.abs(objectives)) or 1.0
+    values = np.where(np.isnan(objectives), np.nanmin(objectives), objectives) / size
+    gaps = values.max() - values
+    values = -np.log1p(gaps / (np.median(gaps) or gaps.mean() or 1.0))
     deviation = values.std()
     standard: np.ndarray = (values - values.mean()) / (deviation or 1.0)
     return standard
