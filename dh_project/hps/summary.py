@@ -12,6 +12,7 @@ from rich.table import Table
 from dh_project.common.console import open_console
 from dh_project.common.plain import plain
 from dh_project.hps.criteria import LARGER
+from dh_project.hps.model_choice import model_choice
 from dh_project.results.failures import in_common
 from dh_project.results.paths import SearchPaths
 from dh_project.results.replicates import IGNORED, Replicates, ignore_seeds
@@ -54,6 +55,8 @@ def print_summary(results: SearchResults, max_trials: int | None = None) -> None
         console.print(_table(results, best, _baseline(results)))
     if ignore_seeds(map(Replicates, results.history.replicates.values())):
         console.print(f"seeds     {IGNORED}")
+    if line := model_choice(results.history):
+        console.print(f"model     {line.removeprefix('the model ')}")
     console.print(f"results   {paths.results}")
     console.print(f"journal   {paths.journal}")
     console.print(f"log       {paths.log}")

@@ -173,13 +173,17 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [{**cells, "objective": row.objective} for row, cells in zip(rows, typed, strict=True)]
 
 
-def history_beside(results: Path, rows: Sequence[Row]) -> History:
-    """Return the history of the trials of rows, from the journal beside a results file.
+def history_beside(results: Path, rows: Sequence[Row] | None = None) -> History:
+    """Return the history, without reports, from the journal beside a results file.
 
     It is empty if there is no journal (a copied file).
+
+    Args:
+        results: The results file.
+        rows: Rows whose trials the history has; None for all trials.
     """
-    numbers = [row.cells.get("job_id", "") for row in rows]
-    trials = {int(number) for number in numbers if number.isdecimal()}
+    numbers = [row.cells.get("job_id", "") for row in rows or ()]
+    trials = None if rows is None else {int(number) for number in numbers if number.isdecimal()}
     try:
         return Replay(SearchPaths(results.parent), with_reports=False, trials=trials).read()
     except UserError:  # the journal is damaged: use the results file alone

@@ -34,7 +34,7 @@ MOST_TOLD = {"GP": 100, "ET": 1000, "RF": 1000}
 MOST_PENDING = 64
 """Largest number of pending points, the newest ones, near which the variance of a Gaussian process is reduced."""
 
-ANYWHERE, NEARBY = 50, 500
+ANYWHERE, NEARBY = 200, 500
 """Number of candidates from the whole space, and around the best trials."""
 
 PARENTS = 10
@@ -83,31 +83,25 @@ class AMBS(Searcher):
                 yield self.problem.sample(self.seed_of(proposal, attempt))
 
     def recommended(self, ended: Sequence[Trial]) -> Trial | None:
-        """Return the trial that the model expects to be the best one.
+        """Return the trial that a Gaussian process expects to be the best one.
 
-        The best observed objective is often a lucky one, if objectives are noisy. The model knows the noise and the
-        trials nearby. Trials that a stopper parked or stopped are chosen only if no other trial has an objective.
-
-        Args:
-            ended: Ended and parked trials.
-
-        Returns:
-            The trial; None if no trial has an objective. It is the best observed one if the model is none of
-            Gaussian processes, or there are too few trials for a model.
+        The best observed objective is often a lucky one, if objectives are noisy. The process learns the noise, and
+        compares a trial with others nearby. Without a process, or with few trials, it is the best observed trial.
         """
+        observed = super().recommended(ended)
+        if observed is None or self._surrogate != "GP" or not self._has_model(ended):
+            return observed
         objectives = final_objectives(ended)
-        choosable = ~np.isnan(objectives)
-        if not choosable.any():
-            return None
-        finished = choosable & np.array([trial.state not in UNFINISHED for trial in ended])
-        choosable = finished if finished.any() else choosable
-        if self._surrogate != "GP" or not self._has_model(ended):
-            return ended[int(np.where(choosable, objectives, -np.inf).argmax())]
-        told = most_telling(objectives, MOST_TOLD["GP"])
-        told = told if choosable[told].any() else np.flatnonzero(choosable)[: MOST_TOLD["GP"]]
-        process = self._process(self.cube.vectors([ended[index].point for index in told]), objectives[told])
-        means = np.where(choosable[told], process.mean(process.rows), -np.inf)
-        return ended[told[means.argmax()]]
+        chosen = most_telling(objectives, MOST_TOLD["GP"])
+        told = [ended[index] for index in chosen]
+        process = self._process(self.cube.vectors([trial.point for trial in told]), objectives[chosen])
+        unfinished = observed.state in UNFINISHED
+        means = {
+            float(mean): trial
+            for mean, trial in zip(process.mean(process.rows), told, strict=True)
+            if trial.objective is not None and (unfinished or trial.state not in UNFINISHED)
+        }
+        return means[max(means)] if means else observed
 
     def _has_model(self, ended: Sequence[Trial]) -> bool:
         """Return whether there is a model: there are enough trials, and one has an objective."""

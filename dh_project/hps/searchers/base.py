@@ -30,6 +30,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dh_project.hps.searchers.cube import Cube, distances
+from dh_project.hps.searchers.told import UNFINISHED
 from dh_project.problem import HpProblem
 from dh_project.trial.trial import Point, Trial
 
@@ -114,6 +115,22 @@ class Searcher(ABC):
             chosen.append(self.cube.point(others[best]))
             room = np.minimum(room, np.abs(others - others[best]).max(axis=1))
         return chosen
+
+    def recommended(self, ended: Sequence[Trial]) -> Trial | None:
+        """Return the trial that the searcher recommends: the one with the largest objective.
+
+        A searcher with a model may choose another one, if objectives are noisy.
+
+        Args:
+            ended: Ended and parked trials.
+
+        Returns:
+            The trial; None if no trial has an objective. A trial that a stopper parked or stopped is returned only if
+            no other trial has an objective.
+        """
+        good = [trial for trial in ended if trial.objective is not None]
+        finished = [trial for trial in good if trial.state not in UNFINISHED]
+        return max(finished or good, key=lambda trial: trial.objective or 0.0, default=None)
 
     @abstractmethod
     def candidates(

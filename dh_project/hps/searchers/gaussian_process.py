@@ -42,7 +42,7 @@ class Prior:
         noise: For the variance of the noise.
     """
 
-    scales: tuple[float, float] = (0.0, 1.0)
+    scales: tuple[float, float] = (-0.7, 1.0)
     variance: tuple[float, float] = (0.0, 1.0)
     noise: tuple[float, float] = (-5.0, 2.0)
 

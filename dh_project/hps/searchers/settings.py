@@ -39,7 +39,7 @@ class AMBSSettings:
     acq_func: str = "auto"
     kappa: float = 1.96
     xi: float = 0.01
-    n_initial_points: int = 10
+    n_initial_points: int = 4
     n_jobs: int = 1
 
     @classmethod

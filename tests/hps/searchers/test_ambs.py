@@ -229,3 +229,59 @@ def test_points_are_random_while_all_trials_fail():
     assert AMBS(problem, 1, AMBSSettings()).propose(3, 2, ended, []) == RandomSearcher(problem, 1).propose(
         3, 2, [], []
     )
+
+
+def test_a_lucky_trial_is_not_recommended():
+    problem = HpProblem()
+    problem.add_dim("x", (0.0, 1.0))
+    random = np.random.default_rng(1)
+    ended = [
+        Trial(n, {"x": x}, "any", 1, State.DONE, -((x - 0.7) ** 2) + 0.05 * random.normal())
+        for n, x in enumerate(np.linspace(0, 1, 60))
+    ]
+    ended[12].objective = 0.15  # the best of all, at x = 0.2
+    assert 0.55 < AMBS(problem, 1, AMBSSettings()).recommended(ended).point["x"] < 0.85
+
+
+def test_a_parked_trial_is_recommended_only_if_no_other_has_an_objective():
+    problem = mixed_problem()
+    ended = history(problem, 20)
+    best = max(ended, key=lambda trial: trial.objective)
+    best.state, best.reports = State.PARKED, [(1, best.objective)]
+    searcher = AMBS(problem, 1, AMBSSettings())
+    assert searcher.recommended(ended).state == State.DONE
+    assert searcher.recommended([best]) is best
+
+
+def test_nothing_is_recommended_while_no_trial_has_an_objective():
+    problem = mixed_problem()
+    failed = [Trial(n, problem.sample(n), "any", 1, State.FAILED) for n in range(20)]
+    assert AMBS(problem, 1, AMBSSettings()).recommended(failed) is None
+
+
+def test_the_objective_of_a_low_step_does_not_draw_proposals_away():
+    problem = HpProblem()
+    problem.add_dim("x", (0.0, 1.0))
+    problem.add_dim("y", (0.0, 1.0))
+
+    def objective(point):
+        return -((point["x"] - 0.8) ** 2) - (point["y"] - 0.8) ** 2
+
+    points = [problem.sample(number) for number in range(60)]
+    ended = [
+        Trial(n, p, "any", 1, State.DONE, objective(p), reports=[(1, objective(p) - 5.0), (9, objective(p))])
+        for n, p in enumerate(points)
+    ]
+    near = sorted(ended, key=lambda trial: -trial.objective)[:20]
+    for trial in near:  # parked early: their objectives look bad beside those of the last step
+        trial.state, trial.objective = State.PARKED, trial.objective - 5.0
+        del trial.reports[1:]
+    proposed = AMBS(problem, 1, AMBSSettings()).propose(9, 3, ended, [])
+    assert nearest(problem, proposed, {"x": 0.8, "y": 0.8}) < 0.1
+
+
+def test_a_batch_is_not_crowded_around_one_point():
+    problem = mixed_problem()
+    points = AMBS(problem, 1, AMBSSettings()).propose(0, 16, history(problem, 40), [])
+    rows = np.array([problem.vector(point) for point in points])
+    assert np.ptp(rows[:, 0]) > 0.05

@@ -1,0 +1,36 @@
+"""Names the trial that a model of the objective expects to be the best, beside the best observed one."""
+
+from __future__ import annotations
+
+from dh_project.common.errors import UserError
+from dh_project.hps.searchers.ambs import AMBS
+from dh_project.hps.searchers.settings import AMBSSettings
+from dh_project.hps.searchers.told import UNFINISHED
+from dh_project.problem import HpProblem
+from dh_project.results.history import History
+
+
+def model_choice(history: History) -> str | None:
+    """Return a line that names the model's choice, if it is not the best observed trial; otherwise None.
+
+    The model is that of ``ambs``, whatever searcher proposed the points. Trials that a stopper ended or parked are
+    left out.
+
+    Args:
+        history: The state of a search. It need not have the reports.
+    """
+    identity, best = history.identity, history.best
+    if identity is None or best is None:
+        return None
+    ended = [trial for trial in history.ended if trial.state not in UNFINISHED]
+    try:
+        problem = HpProblem.from_json(identity.space)
+        chosen = AMBS(problem, identity.seed, AMBSSettings()).recommended(ended)
+    except (UserError, ValueError):  # the journal's space cannot be read, or the fit failed
+        return None
+    if chosen is None or chosen.id == best.id:
+        return None
+    return (
+        f"the model expects trial {chosen.id} (objective {chosen.objective:.6g}) to be the best; "
+        f"trial {best.id} (objective {best.objective:.6g}) may have been lucky"
+    )
