@@ -1,7 +1,8 @@
 """The final error of CGCNN as a function of its hyperparameters, for searches to be compared on.
 
-``final_errors.csv`` has the validation MAE, in eV/atom, of trainings of 30 epochs on the crystals of the package. Their
-points are the starting points and random ones of :data:`dh_project.cgcnn_mp.problem.Problem`. A model is fitted to it.
+``final_errors.csv`` has the validation MAE, in eV/atom, of trainings of at most 30 epochs on the crystals of the
+package. Their points are the starting points and random ones of ``dh_project.cgcnn_mp.problem.Problem``. A model is
+fitted to it.
 """
 
 import warnings
@@ -42,7 +43,9 @@ class CurveModel:
         trees = ExtraTreesRegressor(30, min_samples_leaf=2, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a length scale at its bound
-            self.model = (process if smooth else trees).fit(self.cube.features(rows), np.log(table["val_mae"]))
+            self.model = (process if smooth else trees).fit(
+                self.cube.features(rows), np.log(table["val_mae"])
+            )
         rows = self.cube.sample(40_000, 0)
         for step in range(20):
             best = rows[np.argsort(-self.values(rows))[:100]]

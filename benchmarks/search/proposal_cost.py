@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from functions import FUNCTIONS
+from functions import functions
 from rich.console import Console
 from rich.table import Table
 
-from dh_project.hps.searchers import surrogates
+from dh_project.hps.searchers import ambs
 from dh_project.hps.searchers.ambs import AMBS
 from dh_project.hps.searchers.base import Searcher
 from dh_project.hps.searchers.random import RandomSearcher
@@ -43,8 +43,8 @@ def seconds(searcher: Searcher, count: int, ended: Sequence[Trial], pending: lis
 
 def main() -> None:
     """Measure and print the table."""
-    function = FUNCTIONS["smooth"]
-    problem = function.problem()
+    function = functions()["smooth"]
+    problem = function.problem
     rows = AMBS(problem, 0, AMBSSettings()).cube
     points = [rows.point(row) for row in rows.sample(ENDED[-1] + CALLS[-1][1], 0)]
     ended = [
@@ -62,7 +62,7 @@ def main() -> None:
         for count, others in CALLS:
             cells = [f"{seconds(searcher, count, ended[:n], pending[:others]):.3f}" for n in ENDED]
             table.add_row(name, str(count), f"{others:,}", *cells)
-    surrogates.MOST_TOLD["ET"] = ENDED[-1]
+    ambs.MOST_TOLD["ET"] = ENDED[-1]
     cells = []
     for number in ENDED:
         started = time.perf_counter()

@@ -292,14 +292,14 @@ def add_ambs_options(parser: Parser) -> None:
         metavar="M",
         help="GP, ET, RF, DUMMY or auto, which is GP, or ET in large spaces (auto)",
     )
-    model.add_argument("--acq-func", metavar="F", help="UCBd, UCB, EI, PI, gp_hedge, … (UCBd)")
+    model.add_argument("--acq-func", metavar="F", help="auto, EI, UCB, PI, gp_hedge, UCBd, … (auto)")
     model.add_argument("--kappa", "--acq-kappa", type=float, metavar="K", help="exploration in UCB (1.96)")
     model.add_argument("--xi", "--acq-xi", type=float, metavar="X", help="exploration in EI and PI (0.01)")
     model.add_argument(
         "--n-initial-points",
         type=positive_int,
         metavar="N",
-        help="trials before the first model (10)",
+        help="trials before the first model (4)",
     )
     model.add_argument("--n-jobs", type=positive_int, metavar="N", help="cores for the model (1)")
     model.add_argument("--liar-strategy", metavar="L", help="accepted for old scripts, but not used")
