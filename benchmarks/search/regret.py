@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from compared import Compared, make
 from functions import Function, functions
-from peers import Compared, make
 from rich.console import Console
 from rich.table import Table
 
