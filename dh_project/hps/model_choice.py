@@ -28,7 +28,7 @@ def model_choice(history: History) -> str | None:
         chosen = AMBS(problem, identity.seed, AMBSSettings()).recommended(ended)
     except (UserError, ValueError):  # the journal's space cannot be read, or the fit failed
         return None
-    if chosen is None or chosen.id == best.id:
+    if chosen is None or chosen.point == best.point:
         return None
     return (
         f"the model expects trial {chosen.id} (objective {chosen.objective:.6g}) to be the best; "
