@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import ConfigSpace as cs
 import optuna
@@ -101,12 +102,12 @@ class Optuna:
         return self.study.best_trial.params
 
 
-def _suggested(trial: optuna.Trial, dimension: cs.hyperparameters.Hyperparameter) -> float | int | str:
+def _suggested(trial: optuna.Trial, dimension: Any) -> Any:
+    """Return Optuna's value of one of ConfigSpace's hyperparameters."""
     if choices := choices_of(dimension):
-        return trial.suggest_categorical(dimension.name, list(choices))  # type: ignore[no-any-return]
-    suggest = (
-        trial.suggest_int if isinstance(dimension, cs.UniformIntegerHyperparameter) else trial.suggest_float
-    )
+        return trial.suggest_categorical(dimension.name, list(choices))
+    is_whole = isinstance(dimension, cs.UniformIntegerHyperparameter)
+    suggest: Callable[..., float] = trial.suggest_int if is_whole else trial.suggest_float
     return suggest(dimension.name, dimension.lower, dimension.upper, log=dimension.log)
 
 

@@ -1,9 +1,9 @@
 """Functions on which searches are compared. Objectives are maximised, as in a search."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from curve_model import CurveModel
@@ -41,7 +41,7 @@ class Function(NamedTuple):
         return math.inf if true is None else (self.optimum - true) / (abs(self.optimum) / 100 or 1.0)
 
 
-def _problem(space: dict[str, tuple | list]) -> HpProblem:
+def _problem(space: Mapping[str, Any]) -> HpProblem:
     problem = HpProblem()
     for name, value in space.items():
         problem.add_dim(name, value)
