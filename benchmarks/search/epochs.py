@@ -208,7 +208,8 @@ class RayRule(Rule):
     def __init__(self, **settings: int) -> None:
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
-        self._scheduler = AsyncHyperBandScheduler(
+        make: Any = AsyncHyperBandScheduler  # it is given its own stand-ins for a trial and a controller
+        self._scheduler = make(
             time_attr="training_iteration", metric="objective", mode="max", max_t=EPOCHS, **settings
         )
         self._trials: dict[int, RayTrial] = {}
@@ -233,7 +234,7 @@ def peer(make: Callable[[], Rule]) -> Callable[[list[Curve], int], list[float]]:
     def run(curves: list[Curve], workers: int) -> list[float]:
         rule, waiting = make(), iter(range(len(curves)))
         running: dict[int, int] = {}  # by trial: its epoch
-        objectives = []
+        objectives: list[float] = []
         while True:
             running |= dict.fromkeys(islice(waiting, workers - len(running)), 0)
             if not running:
