@@ -69,7 +69,6 @@ class TrialProcess:
         self._sentence: AttemptResult | None = None
         self._stop_after = NEVER  # reports of later steps are answered with a stop
         self._told: State | None = None  # the state as which the child was first told to end
-        self._last_step: int | None = None
         self._told_at: int | None = None  # the step at which it was told so
         self._was_killed = False
         self._system_kills = system_kills()
@@ -129,8 +128,8 @@ class TrialProcess:
             self.is_silent = not chunk
             for message in self._lines.feed(chunk):
                 if "step" in message:
-                    self._answer(message["step"], message["objective"], message.pop("of", None))
                     self.last_report = message["step"], message["objective"]
+                    self._answer(*self.last_report, message.pop("of", None))
                     reports.append(message)
                 elif "checkpoint" in message:
                     self._checkpoints.add(message["checkpoint"])
@@ -204,7 +203,7 @@ class TrialProcess:
                             (previous / name).unlink(missing_ok=True)
 
     def _answer(self, step: int, objective: float, last: int | None) -> None:
-        self._last_step, until = step, self.assignment.until
+        until = self.assignment.until
         if self._told is None:
             if step > self._stop_after:
                 self._told = State.STOPPED
@@ -233,7 +232,8 @@ class TrialProcess:
             return result
         if self._told is State.STOPPED:
             return {**result, "state": State.STOPPED}
-        if self._told is State.PARKED and self._last_step == self._told_at:  # else it ran on to its end
+        ran_on = self.last_report is not None and self.last_report[0] != self._told_at
+        if self._told is State.PARKED and not ran_on:  # else it is at its end
             return {**result, "state": State.PARKED, "reason": f"parked at step {self._told_at}"}
         return result
 
