@@ -1,5 +1,6 @@
 """Every option that writes a file: through links, never over a device or a pipe, with a checked ending."""
 
+import json
 import os
 import shutil
 import stat
@@ -21,6 +22,10 @@ COMMANDS = {
     "deephyper predict": (["predict", "training", "crystals"], ".csv"),
     "deephyper tasks show": (["tasks", "show"], ".csv"),
     "deephyper sites": (["sites"], ".json"),
+    "deephyper replicate": (
+        ["replicate", "best.json", "--seeds", "2", "--evaluator", "process", "--num-workers", "1"],
+        ".json",
+    ),
 }
 """A command line for each command that writes a file, and a valid ending."""
 
@@ -36,6 +41,14 @@ ONE_TRIAL = [
 """The records of a search."""
 
 
+def write_best(folder):
+    """Write a file with the best trial of a search, and the problem and the run function that it names."""
+    samples = Path(__file__).parents[1] / "samples"
+    rerun = {"problem": f"{samples}/small_problem.py", "run": f"{samples}/small_run.py", "run_kwargs": {}}
+    best = {"x": 0.5, "units": 8, "activation": "relu", "id": 0, "elapsed_sec": 2.0, "objective": 1.0}
+    (folder / "best.json").write_text(json.dumps({"0": {**best, "rerun": rerun}}))
+
+
 @pytest.fixture
 def write(request, tmp_path, monkeypatch, capsys):
     """Return a function that runs a command with an output file, and returns its status and its messages."""
@@ -47,6 +60,8 @@ def write(request, tmp_path, monkeypatch, capsys):
             request.getfixturevalue("trained")
             if not Path("crystals").exists():
                 shutil.copytree(request.getfixturevalue("halides"), "crystals")
+        if "replicate" in command:
+            write_best(tmp_path)
         if "lineage" in command:
             write_journal(tmp_path / "journal.jsonl", ONE_TRIAL)
         program = analytics.main if "analytics" in command else main.main

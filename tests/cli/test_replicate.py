@@ -178,7 +178,7 @@ def test_a_point_outside_of_the_space_is_refused(here, capsys):
 def test_other_files_are_refused(here, capsys):
     (here / "mine.json").write_text("{}")
     assert "mine.json: not a file that deephyper-analytics topk" in refused(capsys, "mine.json")
-    assert "missing: results are read from a .csv file" in refused(capsys, "missing")
+    assert "missing: there is no such file" in refused(capsys, "missing")
 
 
 def test_a_search_with_replicates_shows_means_and_its_seeds_are_not_used_again(here, searched, capsys):

@@ -32,8 +32,8 @@ class AshaStopper(Stopper):
 
     Example:
         >>> stopper = AshaStopper(eta=2)
-        >>> stopper.next_move(room=True)
-        Move(trial=None, until=1, parent=None, point=None)
+        >>> stopper.next_move(room=True).until
+        1
     """
 
     name = "asha"
