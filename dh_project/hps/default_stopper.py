@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dh_project.common.errors import UserError
 from dh_project.hps.settings import SearchSettings
 from dh_project.results.journal import JournalReader, Record
 from dh_project.results.paths import SearchPaths
@@ -61,6 +60,6 @@ def _first_session(paths: SearchPaths) -> Record | None:
             for record in records:
                 if record["kind"] == "session":
                     return record
-    except OSError as error:
-        raise UserError(f"{paths.journal}: cannot be read: {error.strerror}") from None
+    except OSError:  # the search reads all of it next, and says why that is impossible
+        return None
     return None
