@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --no-loadscope-reorder
 .PHONY: search test test-all faults lint docs bench bench-balsam bench-clusters clean
 
 search: $(VENV)/installed
-	$(BIN)/deephyper hps ambs --evaluator process --max-evals 16 --log-dir $(FOLDER) --seed $(SEED) \
+	$(BIN)/deephyper hps ambs --evaluator process --max-evals 40 --timeout 200 --log-dir $(FOLDER) --seed $(SEED) \
 	    --stopper bandit slack_factor=0.1 delay_evaluation=8 --n-initial-points 6 \
 	    --problem dh_project.cgcnn_mp.problem.Problem --run dh_project.cgcnn_mp.model_run.run \
 	    --run-kwargs epochs=60 schedule=one-cycle loss=l1 averaging=0.99 patience=none seed=$(SEED)
