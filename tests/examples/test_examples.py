@@ -35,7 +35,8 @@ def test_a_function_is_searched_and_its_search_read(tmp_path):
     assert found.best.objective > -0.5
     said = run(tmp_path, "4_read_with_pandas.py", "search_a_function")
     assert "30 rows" in said
-    assert f"{found.best.objective:.6f}"[:7] in said
+    best = found.best.objective
+    assert f"{best:.6f}"[:7] in said or f"{best:.6e}" in said  # as pandas shows a number that is nearly 0
 
 
 @pytest.mark.slow
