@@ -94,13 +94,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_topk(arguments: argparse.Namespace) -> int:
     """Print the best trials, or write them to a file. Name the model's choice on standard error if it is another."""
-    from dh_project.hps.model_choice import model_choice
-    from dh_project.results.reading import history_beside
+    from dh_project.hps.model_choice import model_choice_beside
     from dh_project.results.topk import as_yaml, entries, top_results, write
 
     path = arguments.path / "results.csv" if arguments.path.is_dir() else arguments.path
     results = top_results(path, arguments.k)
-    if line := model_choice(history_beside(path)):
+    if line := model_choice_beside(path):
         print(line, file=sys.stderr)
     if arguments.output is None:
         print(as_yaml(entries(results)))

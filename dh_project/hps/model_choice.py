@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dh_project.common.errors import UserError
 from dh_project.hps.searchers.ambs import AMBS
 from dh_project.hps.searchers.settings import AMBSSettings
 from dh_project.hps.searchers.told import UNFINISHED
 from dh_project.problem import HpProblem
 from dh_project.results.history import History
+from dh_project.results.paths import SearchPaths
+from dh_project.results.reading import history_beside
+
+LARGEST_JOURNAL = 50 * 2**20
+"""Bytes of the largest journal that ``topk`` reads as a whole for the model's choice, in less than a second."""
+
+
+def model_choice_beside(results: Path) -> str | None:
+    """Return :func:`model_choice` of the journal beside a results file; None without one, or if it is very large."""
+    journal = SearchPaths(results.parent).journal
+    if not journal.is_file() or journal.stat().st_size > LARGEST_JOURNAL:
+        return None
+    return model_choice(history_beside(results))
 
 
 def model_choice(history: History) -> str | None:

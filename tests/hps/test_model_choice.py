@@ -5,7 +5,7 @@ import pytest
 
 from dh_project import HpProblem
 from dh_project.cli.analytics import main
-from dh_project.hps.model_choice import model_choice
+from dh_project.hps.model_choice import LARGEST_JOURNAL, model_choice, model_choice_beside
 from dh_project.hps.summary import print_summary
 from dh_project.results.history import History
 from dh_project.results.identity import Identity
@@ -63,9 +63,17 @@ def test_the_summary_names_the_choice(lucky, capsys):
 
 
 def test_topk_names_the_choice_beside_its_output(lucky, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("dh_project.results.reading.history_beside", lambda path, rows=None: lucky)
+    for module in ("dh_project.results.reading", "dh_project.hps.model_choice"):
+        monkeypatch.setattr(f"{module}.history_beside", lambda path, rows=None: lucky)
+    (tmp_path / "journal.jsonl").touch()
     (tmp_path / "results.csv").write_text("p:x,objective,job_id,job_status\n0.2,0.15,12,DONE\n")
     assert main(["topk", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "the model expects" in said.err
     assert "model" not in said.out
+
+
+def test_topk_does_not_read_a_very_large_journal_for_it(tmp_path):
+    with (tmp_path / "journal.jsonl").open("w") as journal:
+        journal.truncate(LARGEST_JOURNAL + 1)  # reading these zeros would be refused
+    assert model_choice_beside(tmp_path / "results.csv") is None
