@@ -4,21 +4,14 @@ import re
 
 import pytest
 from scripted_evaluator import SILENT, Clock, ScriptedEvaluator, done, ended, reported
+from scripted_search import scripted_search
 
 import dh_project as dh
-from dh_project import HpProblem
 from dh_project.common.errors import UserError
 from dh_project.hps.criteria import Criteria, criterion_of, parse_criteria
-from dh_project.hps.limits import Limits
-from dh_project.hps.loop import Search
-from dh_project.hps.observer import Observer
-from dh_project.hps.proposals import Proposals
-from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.session import what_is_done
 from dh_project.hps.settings import SearchSettings
 from dh_project.results.history import History
-from dh_project.results.identity import Identity
-from dh_project.results.paths import SearchPaths
 from dh_project.trial.criterion import Criterion
 from dh_project.trial.trial import State
 
@@ -28,22 +21,9 @@ def search(tmp_path):
     """Return a function that makes a session of one search in ``tmp_path``, and its evaluator."""
 
     def search(*scripts, num_workers=1, max_evals=None, **criteria):
-        problem = HpProblem()
-        problem.add_dim("x", (0.0, 1.0))
-        clock, searcher = Clock(1000.0), RandomSearcher(problem, 1)
-        evaluator = ScriptedEvaluator(clock, *scripts, num_workers=num_workers)
-        session = Search(
-            SearchPaths(tmp_path),
-            Identity("problem", problem.to_json(), "run", {}, 1),
-            problem,
-            searcher,
-            evaluator,
-            Limits(max_evals=max_evals, criteria=Criteria(**criteria)),
-            Observer(),
-            proposals=Proposals(searcher, num_workers, clock),
-            clock=clock,
-        )
-        return session, evaluator
+        evaluator = ScriptedEvaluator(Clock(1000.0), *scripts, num_workers=num_workers)
+        limits = {"max_evals": max_evals, "criteria": Criteria(**criteria)}
+        return scripted_search(tmp_path, evaluator, **limits), evaluator
 
     return search
 

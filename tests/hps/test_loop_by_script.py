@@ -10,20 +10,18 @@ from unittest.mock import ANY
 import pytest
 from file_layer import FileLayer
 from scripted_evaluator import SILENT, Clock, ScriptedEvaluator, called, done, ended, ends, reported
+from scripted_search import scripted_search
 
-from dh_project import HpProblem
 from dh_project.common.errors import UserError
 from dh_project.evaluators.base import NoWorkersLeft
-from dh_project.hps.limits import LAST_SECONDS, PATIENCE_SECONDS, STOP_SECONDS, Limits
-from dh_project.hps.loop import ALIVE_SECONDS, POLL_SECONDS, Search
+from dh_project.hps.limits import LAST_SECONDS, PATIENCE_SECONDS, STOP_SECONDS
+from dh_project.hps.loop import ALIVE_SECONDS, POLL_SECONDS
 from dh_project.hps.losses import MOST_LOSSES
 from dh_project.hps.observer import Observer
-from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Stopper
 from dh_project.hps.warm_start import WarmStart
 from dh_project.results.history import History
-from dh_project.results.identity import Identity
 from dh_project.results.journal import scan
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.events import Retried
@@ -84,29 +82,12 @@ def evaluator(clock):
 
 
 @pytest.fixture
-def search(tmp_path, clock):
+def search(tmp_path):
     """Return a function that makes a session of one search in ``tmp_path``."""
 
-    def search(
-        evaluator, observer=None, stopper=None, sources=(), kind=RandomSearcher, first=(), seed=1, **limits
-    ):
-        problem = HpProblem()
-        problem.add_dim("x", (0.0, 1.0))
-        for x in first:
-            problem.add_starting_point(x=x)
-        searcher = kind(problem, 1)
-        return Search(
-            SearchPaths(tmp_path),
-            Identity("problem", problem.to_json(), "run", {}, seed),
-            problem,
-            searcher,
-            evaluator,
-            Limits(**limits),
-            observer or Unseen(),
-            stopper,
-            sources,
-            proposals=Proposals(searcher, evaluator.num_workers, clock),
-            clock=clock,
+    def search(evaluator, observer=None, stopper=None, sources=(), **more):
+        return scripted_search(
+            tmp_path, evaluator, observer=observer, stopper=stopper, sources=sources, **more
         )
 
     return search

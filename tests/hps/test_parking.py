@@ -5,17 +5,13 @@ import json
 
 import pytest
 from scripted_evaluator import Clock, ScriptedEvaluator, done, ended, ends, reported
+from scripted_search import scripted_search
 
-from dh_project import HpProblem
 from dh_project.hps.earlier import EarlierSessions
-from dh_project.hps.limits import Limits
-from dh_project.hps.loop import Search
 from dh_project.hps.observer import Observer
-from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.stoppers.base import Move, Stopper
 from dh_project.results.history import History
-from dh_project.results.identity import Identity
 from dh_project.results.paths import SearchPaths
 from dh_project.trial.trial import State
 
@@ -87,28 +83,8 @@ def search(tmp_path):
     """Return a function that makes a session of one search in ``tmp_path``, and its evaluator."""
 
     def search(*scripts, stopper=None, observer=None, num_workers=1, **limits):
-        problem = HpProblem()
-        problem.add_dim("x", (0.0, 1.0))
-        clock = Clock(1000.0)
-        evaluator = ScriptedEvaluator(clock, *scripts, num_workers=num_workers)
-        searcher = RandomSearcher(problem, 1)
-        proposals = Proposals(searcher, num_workers, clock)
-        identity = Identity("problem", problem.to_json(), "run", {}, 1)
-        return (
-            Search(
-                SearchPaths(tmp_path),
-                identity,
-                problem,
-                searcher,
-                evaluator,
-                Limits(**limits),
-                observer or Observer(),
-                stopper,
-                proposals=proposals,
-                clock=clock,
-            ),
-            evaluator,
-        )
+        evaluator = ScriptedEvaluator(Clock(1000.0), *scripts, num_workers=num_workers)
+        return scripted_search(tmp_path, evaluator, stopper=stopper, observer=observer, **limits), evaluator
 
     return search
 

@@ -4,18 +4,13 @@ from collections import Counter
 
 import pytest
 from scripted_evaluator import Clock, ScriptedEvaluator, ended
+from scripted_search import scripted_search
 
-from dh_project import HpProblem, SearchSettings
+from dh_project import SearchSettings
 from dh_project.common.errors import UserError
-from dh_project.hps.limits import Limits
-from dh_project.hps.loop import Search
-from dh_project.hps.observer import Observer
-from dh_project.hps.proposals import Proposals
 from dh_project.hps.searchers.random import RandomSearcher
 from dh_project.hps.session import what_is_done
 from dh_project.results.history import History
-from dh_project.results.identity import Identity
-from dh_project.results.paths import SearchPaths
 from dh_project.results.search_results import open_search
 from dh_project.results.topk import entries, top_results
 from dh_project.trial.trial import State
@@ -50,24 +45,8 @@ def search(tmp_path):
     clock = Clock(1000.0)
 
     def search(script, workers=1, **limits):
-        problem = HpProblem()
-        problem.add_dim("x", (0.0, 1.0))
-        for x in (0.1, 0.9, 0.5):
-            problem.add_starting_point(x=x)
-        searcher, evaluator = Asked(problem, 1), ScriptedEvaluator(clock, script, num_workers=workers)
-        identity = Identity("problem", problem.to_json(), "run", {}, 1)
-        proposals = Proposals(searcher, workers, clock)
-        return Search(
-            SearchPaths(tmp_path),
-            identity,
-            problem,
-            searcher,
-            evaluator,
-            Limits(**limits),
-            Observer(),
-            proposals=proposals,
-            clock=clock,
-        )
+        evaluator = ScriptedEvaluator(clock, script, num_workers=workers)
+        return scripted_search(tmp_path, evaluator, kind=Asked, first=(0.1, 0.9, 0.5), **limits)
 
     return search
 
