@@ -11,9 +11,9 @@ A run's row is added to the CSV file as soon as it is done. A run ends early onc
 from __future__ import annotations
 
 import argparse
-import csv
 import inspect
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -31,6 +31,9 @@ from dh_project.cgcnn_mp.network.model import CrystalGraphConvNet
 from dh_project.cgcnn_mp.training.loop import train
 from dh_project.cgcnn_mp.training.settings import Settings
 from dh_project.common.key_values import parse_key_values
+
+sys.path.append(str(Path(__file__).parents[1]))
+from rows import append_row
 
 Options = dict[str, Any]
 
@@ -85,16 +88,6 @@ def run(
         "wall_minutes": (time.monotonic() - wall) / 60,
         "seed": settings.seed,
     }
-
-
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, with a header if the file is new."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def main() -> None:

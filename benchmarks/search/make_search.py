@@ -30,6 +30,7 @@ import dh_project as dh
 
 sys.path.append(str(Path(__file__).parents[1]))
 from machine import describe_machine
+from rows import append_row
 
 REPOSITORY = Path(__file__).absolute().parents[2]
 
@@ -69,16 +70,6 @@ def results(folder: Path) -> dict[str, Any]:
         "epochs": sum(len(dict(trial.reports)) for trial in trials),
         "best": " ".join(f"{name}={value}" for name, value in best.point.items()),
     }
-
-
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a CSV file, with a header if the file is new."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
