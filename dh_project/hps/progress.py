@@ -93,14 +93,15 @@ class Lines(Answering):
     def ended(self, trial: Trial) -> None:
         """Print how the trial ended."""
         said = f"{trial.objective:.6g}" if trial.objective is not None else trial.reason
-        seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
-        tell(f"trial {trial.id:4d}  {trial.state:<9}  {seconds:8.1f} s  {said}")
+        self._tell(trial, trial.state, said)
 
     def parked(self, trial: Trial) -> None:
         """Print at which step the trial was parked."""
+        self._tell(trial, State.PARKED, f"{trial.objective:.6g} at step {trial.parked_at}")
+
+    def _tell(self, trial: Trial, state: State, said: str | None) -> None:
         seconds = (trial.ended or 0.0) - (trial.submitted or 0.0)
-        said = f"{trial.objective:.6g} at step {trial.parked_at}"
-        tell(f"trial {trial.id:4d}  {State.PARKED:<9}  {seconds:8.1f} s  {said}")
+        tell(f"trial {trial.id:4d}  {state:<9}  {seconds:8.1f} s  {said}")
 
 
 class Counts(Answering):

@@ -34,22 +34,6 @@ NUMBERS = ("int", "float", "int | None", "float | None")
 """Annotations of settings that are numbers."""
 
 
-def stopper_name(name: str) -> str:
-    """Return the name here of a stopper that another program calls otherwise. Other names are unchanged.
-
-    Raises:
-        UserError: There is no such stopper here.
-
-    Example:
-        >>> stopper_name("BanditPolicy")
-        'bandit'
-    """
-    ours = ALIASES.get(name, name)
-    if ours != name and ours not in STOPPERS:
-        raise UserError(f"{name!r} is {ours} here, which is no stopper; valid: {', '.join(STOPPERS)}")
-    return ours
-
-
 def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
     """Return a stopper; None for the name ``none``.
 
@@ -69,7 +53,7 @@ def create_stopper(name: str, settings: Mapping[str, Any]) -> Stopper | None:
         if settings:
             raise UserError(f"stopper none takes no settings: {', '.join(settings)}; leave them out")
         return None
-    name = stopper_name(name)
+    name = ALIASES.get(name, name)
     kind = STOPPERS[name] if name in STOPPERS else _own(name)
     parameters = inspect.signature(kind).parameters.values()
     valid = {

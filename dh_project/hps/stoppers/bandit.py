@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from dh_project.common.errors import UserError
 from dh_project.hps.stoppers.base import Curves, Stopper
+from dh_project.hps.stoppers.peers import is_due
 from dh_project.trial.trial import Trial
 
 
@@ -59,7 +60,7 @@ class BanditStopper(Stopper):
         step = trial.reports[-1][0]
         own = self._curves.add(trial)[1]
         best = self._best_other(step, trial.id, own)
-        if best is None or step <= self.delay or (step - self.delay) % self.interval:
+        if best is None or not is_due(step, self.interval, self.delay):
             return True
         return own >= self._lowest(best)
 

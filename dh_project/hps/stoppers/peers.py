@@ -34,6 +34,15 @@ class Peers:
         return others
 
 
+def is_due(step: int, interval: int, delay: int) -> bool:
+    """Return whether HyperDrive's policies decide at a step: at each ``interval`` steps after the first ``delay``.
+
+    >>> [step for step in range(1, 9) if is_due(step, interval=2, delay=3)]
+    [5, 7]
+    """
+    return step > delay and (step - delay) % interval == 0
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return a percentile of values, by linear interpolation between the two nearest ones.
 

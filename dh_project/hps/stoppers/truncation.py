@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dh_project.common.errors import UserError
 from dh_project.hps.stoppers.base import Curves, Stopper
-from dh_project.hps.stoppers.peers import Peers
+from dh_project.hps.stoppers.peers import Peers, is_due
 from dh_project.trial.trial import Trial
 
 
@@ -45,7 +45,7 @@ class TruncationStopper(Stopper):
         step = trial.reports[-1][0]
         own = self._curves.add(trial)[1]
         others = self._peers.others(step, trial.id, own)
-        if step <= self.delay or (step - self.delay) % self.interval:
+        if not is_due(step, self.interval, self.delay):
             return True
         not_better = 1 + sum(other <= own for other in others)
         return not_better > (1 + len(others)) * self.percentage / 100
